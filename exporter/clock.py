@@ -1,0 +1,16 @@
+"""The two clocks that everything takes as a parameter, so that tests can hold them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """A wall clock for instants, a monotonic one for durations; both in seconds."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+SYSTEM_CLOCK = Clock(wall=time.time, monotonic=time.monotonic)

@@ -1,0 +1,140 @@
+"""Faults that only two values together show: exclusive keys, repeated targets, missing regions.
+
+They work on plain data and skip whatever cannot be read, so that they speak up beside the faults
+of single values and not only after those are mended.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from exporter.config.durations import format_duration, parse_duration
+from exporter.config.faults import KeyPath, quoted
+from exporter.config.models import PollingConfig
+from exporter.config.patterns import is_literal
+from exporter.endpoint import Endpoint
+
+_PAIR = {"interval", "stale_after"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fault at ``path``; ``first`` is the place that it repeats."""
+
+    path: KeyPath
+    message: str
+    first: KeyPath | None = None
+
+
+def check(data: Mapping[str, object]) -> Iterator[Finding]:
+    """Find the faults between values, in no particular order; some may come repeatedly."""
+    yield from _credentials(data, ())
+    targets: dict[tuple[str, str], KeyPath] = {}
+    for index, project in _mappings(data, "projects"):
+        path = ("projects", index)
+        yield from _credentials(project, path)
+        yield from _stale_after(data, project, path)
+        yield from _region(data, project, path)
+        name = project.get("project")
+        for number, logstore in _mappings(project, "logstores"):
+            yield from _repeated_groups(logstore, (*path, "logstores", number))
+            store = logstore.get("logstore")
+            if not (isinstance(name, str) and isinstance(store, str)):
+                continue
+            if is_literal(name) and is_literal(store):
+                place = (*path, "logstores", number, "logstore")
+                first = targets.setdefault((name, store), place)
+                if first is not place:
+                    message = (
+                        f"logstore {quoted(store)} of project {quoted(name)} is already listed"
+                    )
+                    yield Finding(path=place, message=message, first=first)
+
+
+def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+    keys = owner.get("credentials")
+    if not isinstance(keys, dict):
+        return
+    path = (*path, "credentials")
+    present = {key for key, value in keys.items() if value is not None}
+    for key in ("access_key_id", "access_key_secret", "security_token"):
+        twin = f"{key}_file"
+        if {key, twin} <= present:
+            message = f"excludes {key}, which is given too; keep one of the two"
+            yield Finding(path=(*path, twin), message=message)
+        elif key != "security_token" and not {key, twin} & present:
+            yield Finding(path=(*path, key), message=f"{key} or {twin} is required")
+
+
+def _stale_after(
+    data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
+) -> Iterator[Finding]:
+    base, own = _mapping(data, "polling"), _mapping(project, "polling")
+    interval = _seconds("interval", own, base)
+    stale_after = _seconds("stale_after", own, base)
+    if interval is None or stale_after is None or stale_after >= interval:
+        return
+    # Where the project sets neither, the fault is a global one, found again for each project.
+    place, keys = ((*path, "polling"), own) if own.keys() & _PAIR else (("polling",), base)
+    if keys.get("stale_after") is not None:
+        message = f"must not be shorter than the interval, which is {format_duration(interval)}"
+        yield Finding(path=(*place, "stale_after"), message=message)
+    else:
+        message = (
+            f"must not be longer than stale_after, which is {format_duration(stale_after)};"
+            " set stale_after too"
+        )
+        yield Finding(path=(*place, "interval"), message=message)
+
+
+def _seconds(key: str, *places: Mapping[str, object]) -> float | None:
+    for place in places:
+        value = place.get(key)
+        if value is not None:
+            try:
+                return parse_duration(value) if isinstance(value, str) else None
+            except ValueError:
+                return None
+    default: float = PollingConfig.model_fields[key].default
+    return default
+
+
+def _region(
+    data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
+) -> Iterator[Finding]:
+    signature = project.get("signature") or data.get("signature")
+    endpoint = project.get("endpoint")
+    if signature != "v4" or project.get("region") is not None or not isinstance(endpoint, str):
+        return
+    try:
+        region = Endpoint.parse(endpoint).region
+    except ValueError:
+        return
+    if region is None:
+        message = "signature v4 needs the region, and the endpoint's name does not tell it"
+        yield Finding(path=(*path, "region"), message=message)
+
+
+def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+    groups = logstore.get("consumer_groups")
+    if not isinstance(groups, list):
+        return
+    seen: dict[str, KeyPath] = {}
+    for index, group in enumerate(groups):
+        if isinstance(group, str) and is_literal(group):
+            place = (*path, "consumer_groups", index)
+            first = seen.setdefault(group, place)
+            if first is not place:
+                message = f"consumer group {quoted(group)} is already listed"
+                yield Finding(path=place, message=message, first=first)
+
+
+def _mapping(owner: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = owner.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(owner: Mapping[str, object], key: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    value = owner.get(key)
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, dict):
+            yield index, item

@@ -1,0 +1,226 @@
+"""YAML text to a document, with every fault of its structure.
+
+Built on the parser's events rather than its node graph: the composer in C recurses without a
+guard, so that deep nesting would end the process, and duplicate keys pass it silently.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+import yaml
+
+from exporter.config.document import Document, ListNode, MapNode, Node, position_of
+from exporter.config.faults import Position, Problem, printable
+
+# Quoted, because a PyYAML built without libyaml has no CSafeLoader.
+_LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 32
+_MOST_VALUES = 1_000_000
+# Against small files that aliases of aliases blow up; a list of groups may well be repeated.
+_MOST_REPEATED = 200_000
+
+# What YAML allows in no document (YAML 1.1, section 5.1), NUL among it.
+_NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_HINTS = {
+    "\t": "a tab cannot indent or start a value; use spaces",
+    "@": "a value cannot start with @; put it in quotes",
+    "`": "a value cannot start with `; put it in quotes",
+    "%": "a value cannot start with %; put it in quotes",
+    "*": "* starts an alias; put a value that starts with * in quotes",
+    "&": "& starts an anchor; put a value that starts with & in quotes",
+    "!": "! starts a tag; put a value that starts with ! in quotes",
+}
+
+
+def compose(text: str) -> Document:
+    """Read one document; never raises for what the text holds."""
+    composer = _Composer()
+    try:
+        _read(text, composer)
+    except _StopError:
+        complete = False
+    else:
+        complete = True
+    return Document(root=composer.root, problems=tuple(composer.problems), complete=complete)
+
+
+def text_position(text: str, offset: int) -> Position:
+    """Return the place of a character, counted from 0."""
+    start = text.rfind("\n", 0, offset) + 1
+    return Position(line=text.count("\n", 0, offset) + 1, column=offset - start + 1)
+
+
+class _StopError(Exception):
+    """Reading on makes no sense; the reason is among the problems."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Level:
+    """A collection that is still open, and in a mapping the key whose value comes next.
+
+    ``part`` is the step from the enclosing collection to this one, empty at the root.
+    """
+
+    node: ListNode | MapNode
+    part: tuple[str | int, ...]
+    key: str | None = None
+    key_event: yaml.Event | None = None
+    dropped: bool = False
+
+
+class _Composer:
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.root: Node | None = None
+        self._open: list[_Level] = []
+        self._anchors: dict[str, Node] = {}
+        self._values = 0
+        self._repeated = 0
+
+    def stop(self, message: str, position: Position) -> NoReturn:
+        self.problems.append(Problem(path=(), message=message, position=position))
+        raise _StopError
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._add(event, event, event.tag)
+        elif isinstance(event, yaml.MappingStartEvent):
+            self._enter(event, MapNode(start=event))
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._enter(event, ListNode(start=event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._leave()
+        elif isinstance(event, yaml.AliasEvent):
+            self._follow(event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            self.stop("a second document starts here; only one is read", position_of(event))
+
+    def _enter(self, event: yaml.CollectionStartEvent, node: ListNode | MapNode) -> None:
+        if len(self._open) == _DEEPEST:
+            self.stop(f"nested more than {_DEEPEST} levels deep", position_of(event))
+        part = self._next_part()
+        self._add(event, node, event.tag)
+        self._open.append(_Level(node=node, part=part))
+
+    def _leave(self) -> None:
+        node = self._open.pop().node
+        if self._open:
+            outer = self._open[-1].node
+            outer.size += node.size - 1
+            outer.height = max(outer.height, node.height + 1)
+
+    def _follow(self, event: yaml.AliasEvent) -> None:
+        target = self._anchors.get(event.anchor or "")
+        if target is None:
+            self._fault(
+                event, "no anchor above has this alias's name; quote text that starts with *"
+            )
+        elif any(level.node is target for level in self._open):
+            self._fault(event, "this alias stands inside what it stands for")
+            target = None
+        elif isinstance(target, ListNode | MapNode):
+            self._repeat(event, target)
+        self._add(event, target or event, None)
+
+    def _repeat(self, event: yaml.AliasEvent, target: ListNode | MapNode) -> None:
+        self._repeated += target.size
+        if self._repeated > _MOST_REPEATED:
+            self.stop(f"aliases repeat more than {_MOST_REPEATED} values", position_of(event))
+        if len(self._open) + target.height > _DEEPEST:
+            self.stop(f"nested more than {_DEEPEST} levels deep", position_of(event))
+        if self._open:
+            outer = self._open[-1].node
+            outer.height = max(outer.height, target.height + 1)
+
+    def _add(self, event: yaml.NodeEvent, node: Node, tag: str | None) -> None:
+        if tag is not None:
+            self._fault(event, "tags (!…) are not supported; write the value without its tag")
+        size = node.size if isinstance(node, ListNode | MapNode) else 1
+        self._values += size
+        if self._values > _MOST_VALUES:
+            self.stop(f"holds more than {_MOST_VALUES} values", position_of(event))
+        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+            self._anchors[event.anchor] = node
+        if not self._open:
+            self.root = node
+            return
+        level = self._open[-1]
+        level.node.size += size
+        if isinstance(level.node, ListNode):
+            level.node.items.append(node)
+        elif level.key is None:
+            self._add_key(level, level.node, event, node)
+        else:
+            if not level.dropped and level.key_event is not None:
+                level.node.items[level.key] = (level.key_event, node)
+            level.key = None
+
+    def _add_key(self, level: _Level, node: MapNode, event: yaml.Event, key: Node) -> None:
+        level.key_event, level.dropped = event, True
+        if not isinstance(key, yaml.ScalarEvent):
+            if key is not event:
+                self._fault(event, "a key must be text")
+            level.key = ""
+            return
+        level.key = key.value
+        first = node.items.get(key.value)
+        if key.value == "<<" and key.implicit[0]:
+            self._fault(event, "merge keys are not supported; repeat the keys, or use an alias")
+        elif first is not None:
+            line = position_of(first[0]).line
+            self._fault(event, f"this key is already in the mapping, at line {line}")
+        else:
+            level.dropped = False
+
+    def _next_part(self) -> tuple[str | int, ...]:
+        level = self._open[-1] if self._open else None
+        if level is None:
+            return ()
+        if isinstance(level.node, ListNode):
+            return (len(level.node.items),)
+        return () if level.key is None else (level.key,)
+
+    def _fault(self, event: yaml.Event, message: str) -> None:
+        path = [part for level in self._open for part in level.part]
+        path += self._next_part()
+        self.problems.append(
+            Problem(path=tuple(path), message=message, position=position_of(event))
+        )
+
+
+def _read(text: str, composer: _Composer) -> None:
+    found = _NOT_YAML.search(text)
+    if found:
+        place = text_position(text, found.start())
+        composer.stop(f"character U+{ord(found[0]):04X} is not allowed in YAML", place)
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            composer.take(event)
+    except yaml.MarkedYAMLError as error:
+        composer.stop(*_syntax_fault(error, text))
+    except (yaml.YAMLError, ValueError, OverflowError):
+        composer.stop("not valid YAML", Position(line=1, column=1))
+
+
+def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position]:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return "not valid YAML", Position(line=1, column=1)
+    position = Position(line=mark.line + 1, column=mark.column + 1)
+    context = error.context_mark
+    hint = None
+    if context is not None and (error.context or "").startswith("while scanning"):
+        hint = _HINTS.get(_character(text, context.line, context.column))
+    if _character(text, mark.line, mark.column - 1) == "$":
+        hint = "put ${NAME} in quotes inside [ ] and { }"
+    if hint is None:
+        hint = printable(error.problem or "unreadable")
+        if context is not None and context.line != mark.line:
+            hint = f"{hint} ({error.context} that starts at line {context.line + 1})"
+    return f"not valid YAML: {hint}", position
+
+
+def _character(text: str, line: int, column: int) -> str:
+    lines = text.split("\n", line + 1)
+    return lines[line][column : column + 1] if line < len(lines) and column >= 0 else ""

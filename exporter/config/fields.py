@@ -1,0 +1,193 @@
+"""Types of single values in the configuration file: from text to a value, or a reason why not.
+
+Every value arrives as text, because the file is read without YAML's own guesses (``no`` as
+false, ``007`` as 7, ``1:30`` as 90). Each reason is a sentence for people.
+"""
+
+import re
+import ssl
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+)
+
+from exporter.config.durations import DURATION_REGEX, format_duration, parse_duration
+from exporter.config.faults import described, quoted
+from exporter.config.patterns import LONGEST_PATTERN, Pattern
+from exporter.endpoint import Endpoint
+
+_MAX_SECRET_BYTES = 64 * 1024
+_MAX_CA_BYTES = 16 * 1024 * 1024
+_TRUE = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}
+_FALSE = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}
+_MOST_REQUESTS_PER_SECOND = 10_000
+_LARGEST_SHARD = 2**31 - 1
+
+# A variable may stand in any value, so an editor that checks the schema must let it pass.
+_VARIABLE = r"\$\{"
+
+
+def _text(value: object, expected: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
+    return value
+
+
+def _boolean(value: object) -> bool:
+    text = _text(value, "true or false")
+    if text not in _TRUE | _FALSE:
+        raise ValueError(f"expected true or false, found {quoted(text)}")
+    return text in _TRUE
+
+
+def _integer(example: int, low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        text = _text(value, f"a whole number such as {example}")
+        if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", text):
+            raise ValueError(f"expected a whole number such as {example}, found {quoted(text)}")
+        if not low <= int(text) <= high:
+            raise ValueError(f"must be from {low} to {high}, found {text}")
+        return int(text)
+
+    return parse
+
+
+def _rate(value: object) -> float:
+    text = _text(value, "a number such as 10 or 0.5")
+    if not re.fullmatch(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", text):
+        raise ValueError(f"expected a number such as 10 or 0.5, found {quoted(text)}")
+    if not 0 < float(text) <= _MOST_REQUESTS_PER_SECOND:
+        raise ValueError(
+            f"must be greater than 0 and at most {_MOST_REQUESTS_PER_SECOND}, found {quoted(text)}"
+        )
+    return float(text)
+
+
+def _duration(minimum: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        seconds = parse_duration(_text(value, "a duration such as 60s"))
+        if seconds < minimum:
+            least = format_duration(minimum)
+            raise ValueError(f"must be at least {least}, found {described(value)}")
+        return seconds
+
+    return parse
+
+
+def _pattern(value: object) -> Pattern:
+    return Pattern.parse(_text(value, "a name or a regular expression"))
+
+
+def _project(value: object) -> Pattern:
+    pattern = _pattern(value)
+    # A plain name becomes part of a host name without asking the service first.
+    if pattern.literal and not re.fullmatch(r"[A-Za-z0-9_-]+", pattern.text):
+        raise ValueError(
+            f"a project's name has letters, digits and hyphens only, found {quoted(pattern.text)}"
+        )
+    return pattern
+
+
+def _endpoint(value: object) -> Endpoint:
+    # What is wrong is said without the text: someone may have put credentials into it.
+    expected = "a host such as cn-shanghai.log.aliyuncs.com"
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ValueError(f"expected {expected}")
+    return Endpoint.parse(_text(value, expected))
+
+
+def _region(value: object) -> str:
+    text = _text(value, "a region such as cn-shanghai")
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", text):
+        raise ValueError(f"expected a region such as cn-shanghai, found {quoted(text)}")
+    return text
+
+
+def _key_text(value: object) -> str:
+    # Never echoed, not even its length. Keys travel in headers, which take printable ASCII.
+    if not isinstance(value, str):
+        raise ValueError("expected text")  # noqa: TRY004 - pydantic takes ValueError only
+    if not value:
+        raise ValueError("must not be empty")
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("must not hold spaces, control characters or letters beyond ASCII")
+    return value
+
+
+def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, bytes]:
+    """Resolve a path and read the file, to find at once what would fail later."""
+    text = _text(value, "the path of a file")
+    if not text or not text.isprintable():
+        raise ValueError(f"expected the path of a file, found {quoted(text)}")
+    path = (info.context if isinstance(info.context, Path) else Path()) / text
+    try:
+        # A pipe would block here for ever, and cannot be read again.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError(f"{quoted(text)} is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise ValueError(f"{quoted(text)} cannot be read: {error.strerror}") from None
+    if len(content) > limit:
+        raise ValueError(f"{quoted(text)} is larger than {limit // 1024} KiB")
+    if not content.strip():
+        raise ValueError(f"{quoted(text)} is empty")
+    return path, content
+
+
+def _secret_file(value: object, info: ValidationInfo) -> Path:
+    path, content = _read_file(value, info, _MAX_SECRET_BYTES)
+    if not re.fullmatch(rb"[!-~]+", content.strip()):
+        raise ValueError(f"{described(value)} holds spaces or characters beyond printable ASCII")
+    return path
+
+
+def _ca_file(value: object, info: ValidationInfo) -> Path:
+    path, content = _read_file(value, info, _MAX_CA_BYTES)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            cadata=content.decode("ascii", errors="replace")
+        )
+    except ssl.SSLError:
+        raise ValueError(f"{described(value)} holds no certificates in PEM form") from None
+    return path
+
+
+_PathText = Annotated[str, Field(min_length=1)]
+_DurationText = Annotated[
+    str,
+    Field(pattern=f"^(?:{DURATION_REGEX})$|{_VARIABLE}", min_length=1, examples=["60s", "1h30m"]),
+]
+_PatternText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
+_BooleanText = Annotated[str, Field(pattern=f"^({'|'.join(sorted(_TRUE | _FALSE))})$|{_VARIABLE}")]
+_VariableText = Annotated[str, Field(pattern=_VARIABLE)]
+
+Boolean = Annotated[bool, PlainValidator(_boolean, bool | _BooleanText)]
+Workers = Annotated[
+    int,
+    PlainValidator(_integer(8, 1, 1000), Annotated[int, Field(ge=1, le=1000)] | _VariableText),
+]
+Shard = Annotated[
+    int,
+    PlainValidator(_integer(0, 0, _LARGEST_SHARD), Annotated[int, Field(ge=0)] | _VariableText),
+]
+Rate = Annotated[float, PlainValidator(_rate, Annotated[float, Field(gt=0)] | _VariableText)]
+Duration = Annotated[float, PlainValidator(_duration(0), _DurationText)]
+Interval = Annotated[float, PlainValidator(_duration(1), _DurationText)]
+Name = Annotated[Pattern, PlainValidator(_pattern, _PatternText), PlainSerializer(str)]
+ProjectName = Annotated[Pattern, PlainValidator(_project, _PatternText), PlainSerializer(str)]
+EndpointText = Annotated[Endpoint, PlainValidator(_endpoint, str), PlainSerializer(str)]
+Region = Annotated[str, PlainValidator(_region, str)]
+KeyId = Annotated[str, PlainValidator(_key_text, str)]
+Secret = Annotated[SecretStr, BeforeValidator(_key_text, str)]
+SecretFile = Annotated[Path, PlainValidator(_secret_file, _PathText), PlainSerializer(str)]
+CaFile = Annotated[Path, PlainValidator(_ca_file, _PathText), PlainSerializer(str)]

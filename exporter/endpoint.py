@@ -1,0 +1,82 @@
+"""An SLS endpoint: where to connect for a project, and which Host header names the project."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+# {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
+_REGIONAL = re.compile(r"^([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com$")
+_HOSTNAME = re.compile(r"^(?!-)[A-Za-z0-9._-]{1,253}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A scheme, a host and a port; projects are virtual hosts in front of the host."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``host``, ``host:port`` or ``scheme://host:port``; https unless a scheme is given.
+
+        Raises ValueError with a message for people.
+        """
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        if parts.scheme not in {"http", "https"}:
+            raise ValueError(f"the scheme must be http or https, not {parts.scheme[:32]!r}")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("credentials do not belong in an endpoint")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise ValueError("an endpoint is a host, without a path or a query")
+        try:
+            port = parts.port
+        except ValueError:
+            raise ValueError("the port must be a number from 1 to 65535") from None
+        host = parts.hostname or ""
+        if port == 0 or not (_HOSTNAME.match(host) or _is_address(host)):
+            raise ValueError("expected a host such as cn-shanghai.log.aliyuncs.com")
+        return cls(scheme=parts.scheme, host=host, port=port)
+
+    @property
+    def region(self) -> str | None:
+        """The region that the host's name tells, or None where it tells none."""
+        match = _REGIONAL.match(self.host)
+        return match[1] if match and match[1] != "log-global" else None
+
+    def base_url(self, project: str | None) -> str:
+        """Return the URL to connect to: the project's own host where such a name can resolve.
+
+        An IP address or a name under localhost never resolves with a project in front of it, so
+        there the connection goes to the endpoint itself and only the Host header differs.
+        """
+        if project is None or _is_address(self.host) or _is_local(self.host):
+            return f"{self.scheme}://{self._netloc}"
+        return f"{self.scheme}://{project}.{self._netloc}"
+
+    def host_header(self, project: str | None) -> str:
+        """Return the Host header, which names the project."""
+        return self._netloc if project is None else f"{project}.{self._netloc}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self._netloc}"
+
+    @property
+    def _netloc(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,113 @@
+"""Reads what all groups of a logstore share: its shards, their ends, its retention time.
+
+Without the right to read cursors it says so once and asks again later; until then there are only
+checkpoints.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from exporter.clock import Clock
+from exporter.cursors import Cursors
+from exporter.progress import End, Unread
+from exporter.report import PollObserver
+from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError
+from exporter.targets import Target
+
+_DAY_SECONDS = 86_400.0
+
+
+class LogstoreReader:
+    """Reads one logstore, with a memory that saves requests; used by one poll at a time."""
+
+    def __init__(
+        self, target: Target, client: SlsClient, *, clock: Clock, observer: PollObserver
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._clock = clock
+        self._observer = observer
+        self._cursors = Cursors(client, target.key.logstore, monotonic=clock.monotonic)
+        self._denied = False
+        self._ask_again_at = 0.0
+        self._retention: float | None = None
+        self._retention_due = 0.0
+
+    @property
+    def cursor_access(self) -> bool | None:
+        """Whether cursors may be read; None where they are not asked for."""
+        return not self._denied if self._target.settings.lag else None
+
+    def shards(self) -> Mapping[int, Shard] | None:
+        """List the shards by number; None, and reported, where that cannot be had."""
+        if not self._target.settings.lag or self._is_denied():
+            return None
+        try:
+            parsed = self._client.list_shards(self._target.key.logstore)
+        except Cancelled:
+            raise
+        except SlsError as error:
+            self._failed(error)
+            return None
+        if parsed.faults:
+            self._observer.entries_skipped(self._target.key, "", parsed.faults)
+        return {shard.shard: shard for shard in parsed.entries}
+
+    def ends(self, shards: Iterable[Shard]) -> Mapping[int, End]:
+        """Read the ends of shards; one that cannot be had is reported and left out."""
+        ends: dict[int, End] = {}
+        for shard in shards:
+            try:
+                ends[shard.shard] = self._cursors.end(shard)
+            except Cancelled:
+                raise
+            except SlsError as error:
+                self._failed(error)
+                if self._denied:
+                    return {}
+        if ends and self._denied:
+            self._denied = False
+            self._observer.cursor_access_changed(self._target.key, None)
+        return ends
+
+    def unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
+        """Find out what is unread in a shard; None, and reported, where that cannot be read."""
+        try:
+            return self._cursors.unread(checkpoint, end)
+        except Cancelled:
+            raise
+        except SlsError as error:
+            self._failed(error)
+        return None
+
+    def retention_seconds(self) -> float | None:
+        """Return for how long logs are kept, asked for again only now and then."""
+        now = self._clock.monotonic()
+        if self._target.settings.lag and now >= self._retention_due:
+            self._retention_due = now + self._target.refresh_seconds
+            try:
+                days = self._client.get_retention_days(self._target.key.logstore)
+                self._retention = days * _DAY_SECONDS
+            except Cancelled:
+                raise
+            except AccessDenied:
+                self._retention = None
+            except SlsError as error:
+                self._observer.poll_failed(self._target.key, "", error)
+        return self._retention
+
+    def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
+        """Forget what this poll did not use."""
+        if shards is not None:
+            self._cursors.end_poll(frozenset(shards))
+
+    def _is_denied(self) -> bool:
+        return self._denied and self._clock.monotonic() < self._ask_again_at
+
+    def _failed(self, error: SlsError) -> None:
+        if not isinstance(error, AccessDenied):
+            self._observer.poll_failed(self._target.key, "", error)
+            return
+        if not self._denied:
+            self._observer.cursor_access_changed(self._target.key, error)
+        self._denied = True
+        self._ask_again_at = self._clock.monotonic() + self._target.refresh_seconds

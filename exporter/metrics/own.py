@@ -1,0 +1,121 @@
+"""What the exporter counts of its own work, with prometheus_client's counters and histograms."""
+
+import platform
+import threading
+from collections.abc import Collection
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from exporter import __version__
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
+from exporter.snapshot import GroupKey, TargetKey
+
+OPERATIONS = (
+    "GetCheckPoint",
+    "ListConsumerGroup",
+    "ListShards",
+    "GetCursor",
+    "GetCursorTime",
+    "GetLogStore",
+    "ListLogStores",
+    "ListProject",
+)
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_MAX_CODES = 100
+_OTHER = "other"
+
+
+class OwnMetrics:
+    """Counters, histograms and gauges of the exporter itself, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # The creation times would be as many series again, and nobody asks for them.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        self._requests = _counter(catalogue.REQUESTS, registry)
+        self._request_errors = _counter(catalogue.REQUEST_ERRORS, registry)
+        self._retries = _counter(catalogue.RETRIES, registry)
+        self._request_duration = _histogram(
+            catalogue.REQUEST_DURATION, registry, buckets=_REQUEST_BUCKETS
+        )
+        self._poll_errors = _counter(catalogue.POLL_ERRORS, registry)
+        self._polls = _counter(catalogue.POLLS, registry)
+        self._poll_duration = _histogram(catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS)
+        self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
+        self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
+        _gauge(catalogue.BUILD_INFO, registry).labels(
+            version=__version__, python=platform.python_version()
+        ).set(1)
+        for operation in OPERATIONS:
+            self._requests.labels(operation=operation)
+            self._retries.labels(operation=operation)
+            self._request_duration.labels(operation=operation)
+        prometheus_client.ProcessCollector(registry=registry)
+        prometheus_client.PlatformCollector(registry=registry)
+        self._lock = threading.Lock()
+        self._codes: set[str] = set()
+        self._failed: set[tuple[GroupKey, str]] = set()
+
+    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
+        """Count one try of a request, failed if it has an error code."""
+        self._requests.labels(operation=operation).inc()
+        self._request_duration.labels(operation=operation).observe(seconds)
+        if error_code is not None:
+            code = self._bounded(error_code)
+            self._request_errors.labels(operation=operation, code=code).inc()
+
+    def request_retried(self, operation: str) -> None:
+        """Count another try of a request."""
+        self._retries.labels(operation=operation).inc()
+
+    def clock_skew(self, endpoint: str, seconds: float) -> None:
+        """Show the server's clock minus ours."""
+        self._skew.labels(endpoint=endpoint).set(seconds)
+
+    def poll_failed(self, key: GroupKey, code: str) -> None:
+        """Count a failure of a part of a poll."""
+        code = self._bounded(code)
+        with self._lock:
+            self._failed.add((key, code))
+            self._poll_errors.labels(*key, code).inc()
+
+    def poll_ended(self, seconds: float) -> None:
+        """Count a poll that ended."""
+        self._polls.inc()
+        self._poll_duration.observe(seconds)
+
+    def poll_skipped(self) -> None:
+        """Count a poll that was left out because the one before had not ended."""
+        self._skipped.inc()
+
+    def keep_only(self, groups: Collection[GroupKey]) -> None:
+        """Forget the errors of groups, and of their logstores, that are not polled any more."""
+        targets = {TargetKey(key.project, key.logstore) for key in groups}
+        kept = {*groups, *(GroupKey(*target, "") for target in targets)}
+        with self._lock:
+            for key, code in {entry for entry in self._failed if entry[0] not in kept}:
+                self._failed.discard((key, code))
+                self._poll_errors.remove(*key, code)
+
+    def _bounded(self, code: str) -> str:
+        """Keep the number of codes finite: they come from outside."""
+        with self._lock:
+            if len(self._codes) < _MAX_CODES:
+                self._codes.add(code)
+            return code if code in self._codes else _OTHER
+
+
+def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def _gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def _histogram(
+    metric: Metric, registry: CollectorRegistry, *, buckets: tuple[float, ...]
+) -> Histogram:
+    return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=buckets)

@@ -1,0 +1,175 @@
+"""One poll of one logstore: from what SLS answers to an immutable status.
+
+What fails is told through a hook and kept from spreading: a shard's fault leaves the other shards,
+a group's the other groups. Only a stop ends a poll early.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from exporter.clock import Clock
+from exporter.logstore import LogstoreReader
+from exporter.progress import End, ShardProgress, Unread, carry_over, is_behind, judge
+from exporter.report import PollObserver
+from exporter.sls import Cancelled, Checkpoint, NotFound, Parsed, Shard, SlsClient, SlsError
+from exporter.snapshot import (
+    Failure,
+    GroupKey,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetStatus,
+)
+from exporter.targets import GroupTarget, Target
+
+
+class Poller:
+    """Polls one target; it keeps no result, only what saves requests."""
+
+    def __init__(
+        self, target: Target, client: SlsClient, *, clock: Clock, observer: PollObserver
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._clock = clock
+        self._observer = observer
+        self._logstore = LogstoreReader(target, client, clock=clock, observer=observer)
+
+    def poll(self, previous: TargetStatus | None) -> TargetStatus:
+        """Poll every group of the target once; raises Cancelled when the exporter stops."""
+        known = (
+            {status.key.consumer_group: status for status in previous.groups} if previous else {}
+        )
+        # Checkpoints come first and ends second, so that no checkpoint is ahead of its end.
+        answers = [(group, self._checkpoints(group)) for group in self._target.groups]
+        now = Instant(
+            server=self._clock.wall() + self._client.skew, monotonic=self._clock.monotonic()
+        )
+        good = {group: answer for group, answer in answers if not isinstance(answer, SlsError)}
+        listed = self._logstore.shards() if good else None
+        selected = {group: select(group, answer.entries, listed) for group, answer in good.items()}
+        wanted = {checkpoint.shard for chosen in selected.values() for checkpoint in chosen}
+        ends = self._logstore.ends(
+            shard for shard in (listed or {}).values() if shard.shard in wanted
+        )
+        groups = tuple(
+            self._failed(group, known.get(group.name), answer)
+            if isinstance(answer, SlsError)
+            else self._succeeded(group, known.get(group.name), selected[group], ends, now)
+            for group, answer in answers
+        )
+        self._logstore.end_poll(listed)
+        return TargetStatus(
+            key=self._target.key,
+            groups=groups,
+            polled_monotonic=now.monotonic,
+            stale_after=self._target.settings.stale_after,
+            shards_by_status=None if listed is None else count_by_status(listed.values()),
+            retention_seconds=self._logstore.retention_seconds() if good else None,
+            cursor_access=self._logstore.cursor_access,
+        )
+
+    def _checkpoints(self, group: GroupTarget) -> Parsed[Checkpoint] | SlsError:
+        try:
+            parsed = self._client.get_checkpoints(self._target.key.logstore, group.name)
+        except Cancelled:
+            raise
+        except SlsError as error:
+            self._observer.poll_failed(self._target.key, group.name, error)
+            return error
+        if parsed.faults:
+            self._observer.entries_skipped(self._target.key, group.name, parsed.faults)
+        return parsed
+
+    def _failed(
+        self, group: GroupTarget, known: GroupStatus | None, error: SlsError
+    ) -> GroupStatus:
+        status = known or self._unknown(group)
+        since = status.failure.since if status.failure else self._clock.wall()
+        return replace(
+            status,
+            failure=Failure(code=error.code, message=str(error), since=since),
+            # What does not exist is withdrawn at once; what cannot be read may still be true.
+            snapshot=None if isinstance(error, NotFound) else status.snapshot,
+            listing=group.listing,
+        )
+
+    def _succeeded(
+        self,
+        group: GroupTarget,
+        known: GroupStatus | None,
+        checkpoints: Sequence[Checkpoint],
+        ends: Mapping[int, End],
+        now: Instant,
+    ) -> GroupStatus:
+        before = known.snapshot.shards if known and known.snapshot else ()
+        previous = {shard.shard: shard for shard in before}
+        progress = tuple(
+            self._progress(
+                checkpoint, previous.get(checkpoint.shard), ends.get(checkpoint.shard), now
+            )
+            for checkpoint in checkpoints
+        )
+        return replace(
+            self._unknown(group),
+            last_success=self._clock.wall(),
+            snapshot=GroupSnapshot(polled=now, shards=progress),
+        )
+
+    def _progress(
+        self,
+        checkpoint: Checkpoint,
+        previous: ShardProgress | None,
+        end: End | None,
+        now: Instant,
+    ) -> ShardProgress:
+        unread: Unread | None = Unread()
+        if end is not None and is_behind(checkpoint, end):
+            unread = self._logstore.unread(checkpoint, end)
+        progress = judge(
+            checkpoint,
+            previous=previous,
+            end=end if unread is not None else None,
+            unread=unread or Unread(),
+            seen_at=now.server,
+        )
+        if progress.judged_at is None and previous is not None and self._logstore.cursor_access:
+            max_age = self._target.settings.stale_after
+            return carry_over(progress, previous, now=now.server, max_age=max_age)
+        return progress
+
+    def _unknown(self, group: GroupTarget) -> GroupStatus:
+        return GroupStatus(
+            key=GroupKey(*self._target.key, group.name),
+            stale_after=self._target.settings.stale_after,
+            stall_after=self._target.settings.stall_after,
+            listing=group.listing,
+        )
+
+
+def select(
+    group: GroupTarget, checkpoints: Sequence[Checkpoint], listed: Mapping[int, Shard] | None
+) -> tuple[Checkpoint, ...]:
+    """Choose the checkpoints of interest, in the order of shards.
+
+    Where the shards are listed, one that is gone is left out, and one that the group has no
+    checkpoint of is there as never consumed.
+    """
+    chosen = {
+        checkpoint.shard: checkpoint
+        for checkpoint in checkpoints
+        if group.wants(checkpoint.shard, checkpoint.consumer)
+        and (listed is None or checkpoint.shard in listed)
+    }
+    if listed is not None and not group.consumers:
+        known = {checkpoint.shard for checkpoint in checkpoints}
+        for shard in listed:
+            if shard not in known and group.wants_shard(shard):
+                chosen[shard] = Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")
+    return tuple(chosen[shard] for shard in sorted(chosen))
+
+
+def count_by_status(shards: Iterable[Shard]) -> Mapping[str, int]:
+    """Count shards by status, both statuses always present."""
+    statuses = [shard.status for shard in shards]
+    return {status: statuses.count(status) for status in ("readwrite", "readonly")}

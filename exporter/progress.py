@@ -1,0 +1,215 @@
+"""The judge: pure functions from what a poll read to where a shard stands.
+
+Age alone lies. A consumer that has nothing to read writes no checkpoint, so its last write grows
+old while all is well; a writer that repeats itself looks fresh while nothing moves. What counts is
+whether unread data exists and since when nothing has moved.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from exporter.sls import Checkpoint
+
+_DIGITS = re.compile(r"^[0-9]{1,19}$")
+_MAX_CURSOR = 2**63 - 1
+
+
+class State(StrEnum):
+    """Where a shard of a consumer group stands."""
+
+    CAUGHT_UP = "caught_up"
+    CONSUMING = "consuming"
+    STALLED = "stalled"
+    UNCONSUMED = "unconsumed"
+    EXPIRED = "expired"
+    FINISHED = "finished"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The end of a shard: the cursor of the next log group to be written."""
+
+    cursor: int
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What is known of the unread log groups of a shard; times are unix seconds, None if unknown.
+
+    ``expired`` says that the retention time took log groups before they were read.
+    """
+
+    oldest_at: float | None = None
+    consumed_at: float | None = None
+    newest_at: float | None = None
+    first_cursor: int | None = None
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardProgress:
+    """Where a consumer group stands in one shard; instants are unix seconds of the server's clock.
+
+    A value that is not known is None.
+    """
+
+    shard: int
+    consumer: str
+    checkpoint: str
+    updated_at: float | None
+    moved_at: float | None
+    """When the checkpoint last took another value, as far as polls can tell."""
+    unread: int | None
+    """Log groups between the checkpoint and the end."""
+    lag_seconds: float | None
+    oldest_unread_at: float | None
+    readonly: bool
+    expired: bool
+    judged_at: float | None
+    """When the end of the shard was read for this; None if it was not."""
+
+    @property
+    def is_consumed(self) -> bool:
+        """Tell whether the shard was ever consumed: it has a checkpoint."""
+        return self.checkpoint != ""
+
+
+def decode_cursor(text: str) -> int | None:
+    """Read a cursor, base64 of a decimal 64-bit number; None if it is none."""
+    try:
+        digits = base64.b64decode(text, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    value = int(digits) if _DIGITS.match(digits) else None
+    return value if value is not None and value <= _MAX_CURSOR else None
+
+
+def encode_cursor(value: int) -> str:
+    """Write a cursor as the service does."""
+    return base64.b64encode(str(value).encode()).decode()
+
+
+def judge(
+    checkpoint: Checkpoint,
+    *,
+    previous: ShardProgress | None,
+    end: End | None,
+    unread: Unread,
+    seen_at: float,
+) -> ShardProgress:
+    """Judge one shard from its checkpoint, what the poll before found, and the shard's end.
+
+    Without an end (no right to read it, or it could not be read) only ages are known. ``unread``
+    matters only for a shard that is behind; ``seen_at`` is the time of this poll.
+    """
+    start = decode_cursor(checkpoint.cursor) if checkpoint.cursor else unread.first_cursor
+    count = None if end is None or start is None else max(0, end.cursor - start)
+    consumed = checkpoint.cursor != ""
+    return ShardProgress(
+        shard=checkpoint.shard,
+        consumer=checkpoint.consumer,
+        checkpoint=checkpoint.cursor,
+        updated_at=checkpoint.updated_at if consumed else None,
+        moved_at=_moved_at(checkpoint, previous, seen_at) if consumed else None,
+        unread=count,
+        lag_seconds=_lag(count, unread) if consumed else None,
+        oldest_unread_at=unread.oldest_at if count else None,
+        readonly=end is not None and end.readonly,
+        expired=consumed and bool(count) and unread.expired,
+        judged_at=None if end is None else seen_at,
+    )
+
+
+def is_behind(checkpoint: Checkpoint, end: End) -> bool:
+    """Tell whether the times of unread log groups matter.
+
+    They do where nothing was consumed yet and where the checkpoint is before the end; a checkpoint
+    that cannot be read tells nothing.
+    """
+    if not checkpoint.cursor:
+        return True
+    start = decode_cursor(checkpoint.cursor)
+    return start is not None and start < end.cursor
+
+
+def carry_over(
+    progress: ShardProgress, previous: ShardProgress, *, now: float, max_age: float
+) -> ShardProgress:
+    """Keep an earlier verdict on unread data, if not older than ``max_age`` seconds.
+
+    For a poll that read the checkpoint but failed to read the end: an alarm must neither fire nor
+    end because of that.
+    """
+    if previous.judged_at is None or now - previous.judged_at > max_age:
+        return progress
+    return replace(
+        progress,
+        unread=previous.unread,
+        lag_seconds=previous.lag_seconds,
+        oldest_unread_at=previous.oldest_unread_at,
+        readonly=previous.readonly,
+        expired=previous.expired,
+        judged_at=previous.judged_at,
+    )
+
+
+def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
+    """Return for how long nothing has moved although unread data exists; 0 when caught up.
+
+    The formula is now - max(when the checkpoint last moved, when the oldest unread log group was
+    received): data that has only just come in is nobody's stall. None where it cannot be told.
+    """
+    if not progress.is_consumed or progress.unread is None:
+        return None
+    if progress.unread == 0:
+        return 0.0
+    since = [at for at in (progress.moved_at, progress.oldest_unread_at) if at is not None]
+    return max(0.0, now - max(since)) if since else None
+
+
+def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
+    """Name where the shard stands at an instant."""
+    if not progress.is_consumed:
+        return State.UNCONSUMED
+    if progress.unread is None:
+        return State.UNKNOWN
+    if progress.unread == 0:
+        return State.FINISHED if progress.readonly else State.CAUGHT_UP
+    if progress.expired:
+        return State.EXPIRED
+    stalled = stalled_seconds(progress, now)
+    if stalled is None:
+        return State.UNKNOWN
+    return State.STALLED if stalled > stall_after else State.CONSUMING
+
+
+def _moved_at(
+    checkpoint: Checkpoint, previous: ShardProgress | None, seen_at: float
+) -> float | None:
+    if previous is None or not previous.is_consumed:
+        return checkpoint.updated_at
+    if previous.checkpoint == checkpoint.cursor:
+        # A newer updateTime on the same value is a rewrite, and no progress.
+        return previous.moved_at
+    return seen_at if checkpoint.updated_at is None else checkpoint.updated_at
+
+
+def _lag(count: int | None, unread: Unread) -> float | None:
+    """Return SLS's own lag: receive time of the newest log minus that of the last consumed one.
+
+    Source: the samples of the CloudMonitor metric ConsumerGroupFallBehind in the vendor's
+    documentation. Where the last consumed log has expired, the oldest unread one stands in.
+    """
+    if count is None:
+        return None
+    if count == 0:
+        return 0.0
+    consumed_at = unread.oldest_at if unread.consumed_at is None else unread.consumed_at
+    if consumed_at is None or unread.newest_at is None:
+        return None
+    return max(0.0, unread.newest_at - consumed_at)

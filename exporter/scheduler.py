@@ -1,0 +1,162 @@
+"""Runs the polls: one APScheduler job a logstore, at a fixed phase of its own.
+
+This is the only module that knows APScheduler.
+"""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+FIRST_POLLS_SECONDS = 5.0
+"""The first polls of all targets are spread over this time."""
+_BACKGROUND_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be run every ``interval`` seconds; jobs of one key are one job.
+
+    The first run is within ``spread`` seconds. A background job does not wait behind polls.
+    """
+
+    key: str
+    interval: float
+    run: Callable[[], None]
+    spread: float = FIRST_POLLS_SECONDS
+    background: bool = False
+
+
+class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no types
+    """Fire once soon, then at every ``interval`` on a grid that the key's hash places.
+
+    The grid is that of the wall clock, so a restart keeps every phase and replicas share them. A
+    point of the grid that is less than half an interval after the first run is left out. Points
+    that have passed are not made up for.
+    """
+
+    def __init__(self, job: Job, *, started: datetime) -> None:
+        self._interval = interval = job.interval
+        fraction = _fraction(job.key)
+        self._phase = fraction * interval
+        first = started.timestamp() + fraction * min(job.spread, interval)
+        on_grid = self._after(started.timestamp())
+        self._first = _from_timestamp(min(on_grid, first))
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the next run after the previous one and not long before now."""
+        if previous is None:
+            return self._first
+        last = previous.timestamp()
+        point = self._after(max(last, now.timestamp() - self._interval))
+        if previous == self._first and point - last < self._interval / 2:
+            point = self._after(point)
+        return _from_timestamp(point)
+
+    def _after(self, instant: float) -> float:
+        """Return the first point of the grid after an instant, in unix seconds."""
+        periods = (instant - self._phase) // self._interval + 1
+        point = self._phase + periods * self._interval
+        return point if point > instant + 1e-6 else point + self._interval
+
+
+class Scheduler:
+    """Runs jobs on a pool of threads; a run that outlasts its interval is skipped, not overlapped.
+
+    ``stopping`` is asked before each run, so that a stop does not run what is queued.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        stopping: threading.Event,
+        on_skip: Callable[[str], None],
+        on_error: Callable[[str, BaseException], None],
+    ) -> None:
+        self._stopping = stopping
+        self._on_skip = on_skip
+        self._on_error = on_error
+        self._jobs: Mapping[str, Job] = {}
+        self._lock = threading.Lock()
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={
+                "default": ThreadPoolExecutor(workers),
+                "background": ThreadPoolExecutor(_BACKGROUND_THREADS),
+            },
+            # Late is better than never, and once is enough.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
+        # It warns of each skipped run; those are counted and told of once, elsewhere.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+    def start(self) -> None:
+        """Start the thread that watches the time."""
+        self._scheduler.start()
+
+    def set_jobs(self, jobs: Iterable[Job]) -> None:
+        """Take over a new set of jobs by difference: what stays keeps its phase."""
+        wanted = {job.key: job for job in jobs}
+        started = datetime.now(UTC)
+        with self._lock:
+            known, self._jobs = self._jobs, wanted
+            for key in known.keys() - wanted.keys():
+                self._scheduler.remove_job(key)
+            for key, job in wanted.items():
+                if key not in known or known[key].interval != job.interval:
+                    self._scheduler.add_job(
+                        self._run,
+                        PhaseTrigger(job, started=started),
+                        args=[key],
+                        id=key,
+                        name=key,
+                        executor="background" if job.background else "default",
+                        replace_existing=True,
+                    )
+
+    def realign(self) -> None:
+        """Run everything soon, then at its phase again: for when the wall clock has jumped.
+
+        APScheduler waits for instants of the wall clock, which may then be hours away.
+        """
+        started = datetime.now(UTC)
+        with self._lock:
+            for key, job in self._jobs.items():
+                self._scheduler.reschedule_job(key, trigger=PhaseTrigger(job, started=started))
+
+    def stop(self) -> None:
+        """Stop handing out runs; those under way end by themselves once told to."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _run(self, key: str) -> None:
+        job = self._jobs.get(key)
+        if self._stopping.is_set() or job is None:
+            return
+        try:
+            job.run()
+        except Exception as error:  # noqa: BLE001  nothing may end the job; it is reported
+            self._on_error(key, error)
+
+    def _skipped(self, event: Any) -> None:  # noqa: ANN401  apscheduler ships no types
+        self._on_skip(event.job_id)
+
+
+def _fraction(key: str) -> float:
+    """Map a key to [0, 1), evenly and the same on every machine."""
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def _from_timestamp(instant: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=instant)

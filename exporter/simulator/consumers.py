@@ -1,0 +1,217 @@
+"""Consumers of one group: who reads which shard, and when a checkpoint is written.
+
+A consumer writes a checkpoint at its flush times, and only if it changed since its last write, as
+all official consumer libraries do. Nothing is simulated step by step that can be computed.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from exporter.simulator.cursors import decode_cursor, encode_cursor
+from exporter.simulator.shard import Shard, ticks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint as it was last written: its text, when in unix seconds, and by whom."""
+
+    text: str
+    updated_at: float
+    consumer: str
+
+
+class PaceOptions(TypedDict, total=False):
+    """The fields of Pace, as keyword arguments."""
+
+    flush_interval: float
+    max_rate: float | None
+    rewrite: bool
+    writes_as: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a consumer reads and flushes.
+
+    flush_interval is in seconds; max_rate is in log groups a second and shard, without it all that
+    there is is read; rewrite writes an unchanged checkpoint again; writes_as is the owner's name in
+    its checkpoints where that is not its own ("" for the Flink connector).
+    """
+
+    flush_interval: float = 60.0
+    max_rate: float | None = None
+    rewrite: bool = False
+    writes_as: str | None = None
+
+
+class Reader:
+    """One consumer reading one shard; it looks at time only through its flush times."""
+
+    def __init__(
+        self, shard: Shard, *, pace: Pace, started: float, now: float, saved: int | None
+    ) -> None:
+        end = shard.log.end(now)
+        self._shard = shard
+        self._pace = pace
+        self._started = started
+        # A checkpoint ahead of the end is none: the library would be refused and start again.
+        self._saved = saved if saved is not None and saved <= end else None
+        self._frozen = False
+        self._tick = 0
+        self._position = 0
+        self._read_at = now
+        self._allowance = 0.0
+        self._start(now)
+
+    def catch_up(self, now: float) -> tuple[int, float] | None:
+        """Read and flush up to an instant; return the last (index, time) written, if any."""
+        tick = self._ticks(now)
+        if self._frozen or tick <= self._tick:
+            return None
+        written = self._read_paced(tick) if self._pace.max_rate else self._read_all(tick)
+        self._tick = tick
+        return written
+
+    def finish(self, now: float) -> tuple[int, float] | None:
+        """Read and flush a last time, between two flush times, as a library that shuts down."""
+        if self._frozen:
+            return None
+        index = self._advance(now) if self._pace.max_rate else self._shard.log.end(now)
+        return self._write(index, now)
+
+    def freeze(self) -> None:
+        """Stop reading this shard, as a consumer does that fails on one log group for ever."""
+        self._frozen = True
+
+    def thaw(self, now: float) -> None:
+        """Go on from the last checkpoint."""
+        self._frozen = False
+        self._start(now)
+
+    def _start(self, now: float) -> None:
+        begin = self._shard.log.begin(now)
+        self._position = begin if self._saved is None else max(begin, self._saved)
+        self._tick = self._ticks(now)
+        self._read_at = now
+        self._allowance = 0.0
+
+    def _read_all(self, tick: int) -> tuple[int, float] | None:
+        end = self._shard.log.end(self._time(tick))
+        flush = tick
+        if not self._pace.rewrite:
+            # The flush that wrote this value was the first one after the newest log group.
+            flush = self._tick + 1
+            if end:
+                newest = self._shard.log.received(end - 1)
+                at = self._ticks(newest)
+                flush = max(flush, at if self._time(at) == newest else at + 1)
+        return self._write(end, self._time(flush))
+
+    def _read_paced(self, tick: int) -> tuple[int, float] | None:
+        written = None
+        for flush in range(self._tick + 1, tick + 1):
+            time = self._time(flush)
+            written = self._write(self._advance(time), time) or written
+        return written
+
+    def _advance(self, now: float) -> int:
+        self._allowance += (self._pace.max_rate or 0.0) * (now - self._read_at)
+        self._read_at = now
+        whole = int(self._allowance)
+        self._allowance -= whole
+        end = self._shard.log.end(now)
+        self._position = min(end, max(self._position, self._shard.log.begin(now)) + whole)
+        if self._position == end:
+            self._allowance = 0.0
+        return self._position
+
+    def _write(self, index: int, now: float) -> tuple[int, float] | None:
+        if index == self._saved and not self._pace.rewrite:
+            return None
+        self._saved = index
+        return index, now
+
+    def _ticks(self, now: float) -> int:
+        return ticks(now, first=self._started, interval=self._pace.flush_interval)
+
+    def _time(self, tick: int) -> float:
+        return self._started + tick * self._pace.flush_interval
+
+
+@dataclass(slots=True, kw_only=True)
+class Consumer:
+    """A consumer of a group: since when, how, and which shards it reads."""
+
+    name: str
+    pace: Pace
+    started: float
+    readers: dict[int, Reader] = field(default_factory=dict)
+
+    @property
+    def writes_as(self) -> str:
+        """The owner's name in the checkpoints of this consumer."""
+        return self.name if self.pace.writes_as is None else self.pace.writes_as
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """A consumer group: its checkpoints by shard, its consumers and its heartbeats."""
+
+    name: str
+    timeout: int
+    order: bool
+    empty_until_heartbeat: bool
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    consumers: dict[str, Consumer] = field(default_factory=dict)
+    heartbeats: dict[str, float] = field(default_factory=dict)
+    was_alive: bool = False
+
+    def catch_up(self, now: float, shards: dict[int, Shard]) -> None:
+        """Let every consumer read and flush up to an instant; forget shards that vanished."""
+        for consumer in self.consumers.values():
+            for shard_id in [shard_id for shard_id in consumer.readers if shard_id not in shards]:
+                del consumer.readers[shard_id]
+            for shard_id, reader in consumer.readers.items():
+                self._save(consumer, shards[shard_id], reader.catch_up(now))
+        for shard_id in [shard_id for shard_id in self.checkpoints if shard_id not in shards]:
+            del self.checkpoints[shard_id]
+
+    def take(self, consumer: Consumer, shard: Shard, now: float) -> None:
+        """Give a shard to a consumer, which goes on from the saved checkpoint."""
+        for other in self.consumers.values():
+            other.readers.pop(shard.shard_id, None)
+        saved = self.checkpoints.get(shard.shard_id)
+        cursor = decode_cursor(saved.text) if saved is not None else None
+        consumer.readers[shard.shard_id] = Reader(
+            shard,
+            pace=consumer.pace,
+            started=consumer.started,
+            now=now,
+            saved=cursor - shard.birth if cursor is not None else None,
+        )
+
+    def finish(self, consumer: Consumer, shards: dict[int, Shard], now: float) -> None:
+        """Let a consumer read and flush a last time."""
+        for shard_id, reader in consumer.readers.items():
+            self._save(consumer, shards[shard_id], reader.finish(now))
+
+    def heart_beat(self, consumer: str, shards: dict[int, Shard], now: float) -> list[int]:
+        """Note a heartbeat; return the shards that this consumer should own.
+
+        The shards are dealt out in turn to the consumers whose heartbeat is within the timeout.
+        """
+        self.was_alive = True
+        self.heartbeats[consumer] = now
+        live = sorted(name for name, at in self.heartbeats.items() if now - at <= self.timeout)
+        self.heartbeats = {name: self.heartbeats[name] for name in live}
+        mine = live.index(consumer)
+        return [shard for turn, shard in enumerate(sorted(shards)) if turn % len(live) == mine]
+
+    def _save(self, consumer: Consumer, shard: Shard, written: tuple[int, float] | None) -> None:
+        if written is not None:
+            index, at = written
+            self.checkpoints[shard.shard_id] = Checkpoint(
+                text=encode_cursor(shard.birth + index),
+                updated_at=at,
+                consumer=consumer.writes_as,
+            )

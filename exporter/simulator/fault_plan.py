@@ -1,0 +1,84 @@
+"""Which requests meet which fault: a list that tests and the demo change while the server runs."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
+
+from exporter.simulator.faults import Fault
+from exporter.simulator.operations import Call
+
+
+class Scope(TypedDict, total=False):
+    """What a fault is limited to, by what a request is about; nothing named means everything."""
+
+    operation: str
+    project: str
+    logstore: str
+    consumer_group: str
+    shard: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class PlannedFault:
+    """A fault in a plan: the handle to remove it by."""
+
+    fault: Fault
+    scope: Scope
+    remaining: int | None
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def matches(self, call: Call) -> bool:
+        """Tell whether a request meets this fault."""
+        return self.remaining != 0 and all(
+            getattr(call, name) == value for name, value in self.scope.items()
+        )
+
+
+class FaultPlan:
+    """Faults in the order in which they were added; the first that matches a request applies."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._planned: list[PlannedFault] = []
+        self._closed = False
+
+    def add(
+        self, fault: Fault, *, times: int | None = None, **scope: Unpack[Scope]
+    ) -> PlannedFault:
+        """Let requests meet a fault, for a number of times or until it is removed."""
+        planned = PlannedFault(fault=fault, scope=scope, remaining=times)
+        with self._lock:
+            self._planned.append(planned)
+        return planned
+
+    def remove(self, planned: PlannedFault) -> None:
+        """End a fault, also for requests that are held by it."""
+        with self._lock:
+            if planned in self._planned:
+                self._planned.remove(planned)
+        planned.released.set()
+
+    def clear(self) -> None:
+        """End all faults."""
+        with self._lock:
+            ended, self._planned = self._planned, []
+        for planned in ended:
+            planned.released.set()
+
+    def close(self) -> None:
+        """End all faults and apply none from now on."""
+        with self._lock:
+            self._closed = True
+        self.clear()
+
+    def match(self, call: Call) -> PlannedFault | None:
+        """Return the fault that a request meets, and count it."""
+        with self._lock:
+            if self._closed:
+                return None
+            for planned in self._planned:
+                if planned.matches(call):
+                    if planned.remaining is not None:
+                        planned.remaining -= 1
+                    return planned
+        return None

@@ -1,0 +1,257 @@
+"""What can go wrong with one answer, from a wrong status to bytes that are not HTTP."""
+
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from exporter.simulator.exchange import Exchange
+from exporter.simulator.wire import Response, json_response
+
+_CHUNK = 64 * 1024
+_GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
+
+
+class Fault(Protocol):
+    """A fault takes the place of the regular answer."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the request, or do not; OSError where the client has gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorAnswer:
+    """An error of SLS: any status with an errorCode and an errorMessage."""
+
+    status: int
+    code: str
+    message: str = "a simulated error"
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the error."""
+        document = {"errorCode": self.code, "errorMessage": self.message}
+        exchange.respond(json_response(self.status, document, {}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Html:
+    """A page of HTML, as front proxies answer it, even with status 200."""
+
+    status: int = 502
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the page."""
+        body = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+        exchange.respond(
+            Response(status=self.status, body=body, headers={"Content-Type": "text/html"})
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Any body with any status: empty, not JSON, or JSON of a shape that nobody expects."""
+
+    text: str = ""
+    status: int = 200
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the body."""
+        headers = {"Content-Type": "application/json"}
+        exchange.respond(Response(status=self.status, body=self.text.encode(), headers=headers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """A redirect to an URL."""
+
+    location: str
+    status: int = 302
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the redirect."""
+        exchange.respond(Response(status=self.status, headers={"Location": self.location}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """The regular answer, some seconds late."""
+
+    seconds: float
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer after the delay."""
+        response = exchange.answer()
+        exchange.note(response.status)
+        exchange.wait(self.seconds)
+        exchange.send(response.render())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayUntil:
+    """The regular answer as soon as an event is set."""
+
+    event: threading.Event
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer after the event."""
+        response = exchange.answer()
+        exchange.note(response.status)
+        # Two events cannot be waited on at once.
+        while not self.event.wait(0.02) and not exchange.released.is_set():
+            pass
+        exchange.send(response.render())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hang:
+    """No answer until the fault is removed; then the regular one."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Wait, then answer."""
+        exchange.note(0)
+        exchange.wait()
+        exchange.send(exchange.answer().render())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangAfterHeaders:
+    """The headers at once, the body when the fault is removed."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer half, wait, answer the rest."""
+        response = exchange.answer()
+        exchange.note(response.status)
+        exchange.send(response.head())
+        exchange.wait()
+        exchange.send(response.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """The regular answer one byte each interval (seconds): from its start, or from its body on."""
+
+    interval: float = 0.1
+    part: Literal["head", "body"] = "head"
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer slowly, the rest at once when the fault is removed."""
+        response = exchange.answer()
+        exchange.note(response.status)
+        data = response.render()
+        if self.part == "body":
+            exchange.send(response.head())
+            data = response.body
+        for at in range(len(data)):
+            if exchange.wait(self.interval):
+                exchange.send(data[at:])
+                return
+            exchange.send(data[at : at + 1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncated:
+    """Half of the body that Content-Length declares, then the end of the connection."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer half."""
+        response = exchange.answer()
+        exchange.note(response.status)
+        exchange.send(response.head() + response.body[: len(response.body) // 2])
+        exchange.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """The connection is reset (RST) without an answer."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Reset."""
+        exchange.note(0)
+        exchange.reset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """The connection ends in order, without an answer."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Close."""
+        exchange.note(0)
+        exchange.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HugeBody:
+    """A body of many bytes, truly sent until the client has enough."""
+
+    size: int = 256 * 1024 * 1024
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer with blanks."""
+        exchange.note(200)
+        headers = {"Content-Type": "application/json"}
+        exchange.send(Response(status=200, headers=headers).head(length=self.size))
+        for sent in range(0, self.size, _CHUNK):
+            if exchange.released.is_set():
+                exchange.close()
+                return
+            exchange.send(b" " * min(_CHUNK, self.size - sent))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndlessBody:
+    """A chunked body without an end."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer with blanks until the client or the fault goes."""
+        exchange.note(200)
+        exchange.send(_CHUNKED)
+        exchange.close()
+        while not exchange.released.is_set():
+            exchange.send(b"%x\r\n%s\r\n" % (_CHUNK, b" " * _CHUNK))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbledChunks:
+    """A chunked body whose chunk sizes are no numbers."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer garbage."""
+        exchange.note(200)
+        exchange.send(_CHUNKED + b"zz\r\n[]\r\n0\r\n\r\n")
+        exchange.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbageStatusLine:
+    """Bytes that are not HTTP where the status line should be."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer garbage."""
+        exchange.note(0)
+        exchange.send(b"\x16\x03\x01 not HTTP at all\r\n\r\n")
+        exchange.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GzipBomb:
+    """A gzip body that nobody asked for, small on the wire and of size bytes when unpacked."""
+
+    size: int = 64 * 1024 * 1024
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer blanks, well compressed."""
+        packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
+        parts = [
+            packer.compress(b" " * min(_CHUNK, self.size - at))
+            for at in range(0, self.size, _CHUNK)
+        ]
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        body = b"".join([*parts, packer.flush()])
+        exchange.respond(Response(status=200, body=body, headers=headers))
+
+
+_CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)

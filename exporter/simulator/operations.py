@@ -1,0 +1,281 @@
+"""The operations of the API: which one a request is, and its answer as a JSON document."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.simulator.cursors import encode_cursor
+from exporter.simulator.errors import ServiceError, parameter_invalid
+from exporter.simulator.wire import Request
+from exporter.simulator.world import World
+
+MAX_PAGE = 500
+_MAX_SHARD_DIGITS = 9
+_GROUPS = re.compile(r"/logstores/([^/]+)/consumergroups")
+_GROUP = re.compile(r"/logstores/([^/]+)/consumergroups/([^/]+)")
+_SHARDS = re.compile(r"/logstores/([^/]+)/shards")
+_SHARD = re.compile(r"/logstores/([^/]+)/shards/([^/]+)")
+_LOGSTORE = re.compile(r"/logstores/([^/]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """An operation and what it is about; what a request does not name is empty or None."""
+
+    operation: str
+    project: str = ""
+    logstore: str = ""
+    consumer_group: str = ""
+    shard: int | None = None
+    cursor: str | None = None
+
+
+def identify(request: Request, project: str) -> Call:
+    """Tell which operation a request asks for, "" for none that is known."""
+    path, query, method = request.path.rstrip("/"), request.query, request.method
+    if not project:
+        known = (method, path) == ("GET", "")
+        return Call(operation="ListProject" if known else "")
+    logstore = group = ""
+    shard = query.get("shard")
+    names: Mapping[str, str] = {}
+    if path == "/logstores":
+        names = {"GET": "ListLogStores"}
+    elif match := _GROUPS.fullmatch(path):
+        logstore = match[1]
+        names = {"GET": "ListConsumerGroup", "POST": "CreateConsumerGroup"}
+    elif match := _GROUP.fullmatch(path):
+        logstore, group = match[1], match[2]
+        posts = {"heartbeat": "HeartBeat", "checkpoint": "UpdateCheckPoint"}
+        names = {
+            "GET": "GetCheckPoint",
+            "POST": posts.get(query.get("type", ""), ""),
+            "DELETE": "DeleteConsumerGroup",
+        }
+    elif match := _SHARDS.fullmatch(path):
+        logstore = match[1]
+        names = {"GET": "ListShards"}
+    elif match := _SHARD.fullmatch(path):
+        logstore, shard = match[1], match[2]
+        gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime"}
+        names = {"GET": gets.get(query.get("type", ""), "")}
+    elif match := _LOGSTORE.fullmatch(path):
+        logstore = match[1]
+        names = {"GET": "GetLogStore"}
+    return Call(
+        operation=names.get(method, ""),
+        project=project,
+        logstore=logstore,
+        consumer_group=group,
+        shard=_integer(shard),
+        cursor=query.get("cursor", query.get("from")),
+    )
+
+
+def perform(world: World, call: Call, request: Request) -> object:
+    """Carry an operation out; return the JSON document to be answered, None for no body."""
+    perform_one = _OPERATIONS.get(call.operation)
+    if perform_one is None:
+        raise ServiceError(
+            404 if request.method == "GET" else 405,
+            "InvalidAction",
+            "the simulator does not know this operation",
+        )
+    return perform_one(world, call, request)
+
+
+def _list_projects(world: World, _: Call, request: Request) -> object:
+    wanted = request.query.get("projectName", "")
+    projects = [
+        {
+            "projectName": row.name,
+            "status": "Normal",
+            "owner": "",
+            "description": "",
+            "region": row.region,
+            "createTime": str(row.created),
+            "lastModifyTime": str(row.created),
+        }
+        for row in world.projects()
+        if wanted in row.name
+    ]
+    return _page(projects, request, key="projects", default=100)
+
+
+def _list_logstores(world: World, call: Call, request: Request) -> object:
+    wanted = request.query.get("logstoreName", "")
+    names = [name for name in world.logstores(call.project) if wanted in name]
+    return _page(names, request, key="logstores", default=MAX_PAGE)
+
+
+def _get_logstore(world: World, call: Call, _: Request) -> object:
+    row = world.logstore(call.project, call.logstore)
+    return {
+        "logstoreName": row.name,
+        "ttl": row.ttl_days,
+        "shardCount": row.shard_count,
+        "enable_tracking": False,
+        "appendMeta": False,
+        "autoSplit": False,
+        "maxSplitShard": 0,
+        "createTime": row.created,
+        "lastModifyTime": row.created,
+    }
+
+
+def _list_shards(world: World, call: Call, _: Request) -> object:
+    return [
+        {
+            "shardID": row.shard,
+            "status": row.status,
+            "inclusiveBeginKey": row.inclusive_begin_key,
+            "exclusiveEndKey": row.exclusive_end_key,
+            "createTime": row.created,
+        }
+        for row in world.shards(call.project, call.logstore)
+    ]
+
+
+def _get_cursor(world: World, call: Call, request: Request) -> object:
+    place = call.project, call.logstore, _shard(call)
+    match request.query.get("from", ""):
+        case "begin":
+            cursor = world.begin_cursor(*place)
+        case "end":
+            cursor = world.end_cursor(*place)
+        case since:
+            instant = _integer(since)
+            if instant is None:
+                raise parameter_invalid("from must be begin, end or unix seconds")
+            cursor = world.cursor_since(*place, instant)
+    return {"cursor": encode_cursor(cursor)}
+
+
+def _get_cursor_time(world: World, call: Call, request: Request) -> object:
+    cursor = request.query.get("cursor", "")
+    time = world.cursor_time(call.project, call.logstore, _shard(call), cursor)
+    return {"cursor_time": time}
+
+
+def _list_groups(world: World, call: Call, _: Request) -> object:
+    rows = world.groups(call.project, call.logstore)
+    return [{"name": row.name, "timeout": row.timeout, "order": row.order} for row in rows]
+
+
+def _create_group(world: World, call: Call, request: Request) -> object:
+    body = _fields(request)
+    name, timeout, order = body.get("consumerGroup"), body.get("timeout"), body.get("order", False)
+    if not isinstance(name, str) or not name or not isinstance(timeout, int):
+        raise parameter_invalid("consumerGroup and timeout must be given")
+    world.create_group(call.project, call.logstore, name, timeout=timeout, order=bool(order))
+    return None
+
+
+def _delete_group(world: World, call: Call, _: Request) -> object:
+    world.delete_group(call.project, call.logstore, call.consumer_group)
+    return None
+
+
+def _get_checkpoint(world: World, call: Call, request: Request) -> object:
+    if "shard" in request.query and call.shard is None:
+        raise parameter_invalid("shard must be a number")
+    rows = world.checkpoints(call.project, call.logstore, call.consumer_group, call.shard)
+    return [
+        {
+            "shard": row.shard,
+            "checkpoint": row.checkpoint,
+            "updateTime": row.update_time,
+            "consumer": row.consumer,
+        }
+        for row in rows
+    ]
+
+
+def _update_checkpoint(world: World, call: Call, request: Request) -> object:
+    body = _fields(request)
+    shard, checkpoint = body.get("shard"), body.get("checkpoint")
+    if not isinstance(shard, int) or not isinstance(checkpoint, str):
+        raise parameter_invalid("shard and checkpoint must be given")
+    world.update_checkpoint(
+        call.project,
+        call.logstore,
+        call.consumer_group,
+        shard,
+        checkpoint,
+        consumer=request.query.get("consumer", ""),
+    )
+    return None
+
+
+def _heart_beat(world: World, call: Call, request: Request) -> object:
+    return world.heart_beat(
+        call.project,
+        call.logstore,
+        call.consumer_group,
+        request.query.get("consumer", ""),
+        _shards(request),
+    )
+
+
+_OPERATIONS: dict[str, Callable[[World, Call, Request], object]] = {
+    "CreateConsumerGroup": _create_group,
+    "DeleteConsumerGroup": _delete_group,
+    "GetCheckPoint": _get_checkpoint,
+    "GetCursor": _get_cursor,
+    "GetCursorTime": _get_cursor_time,
+    "GetLogStore": _get_logstore,
+    "HeartBeat": _heart_beat,
+    "ListConsumerGroup": _list_groups,
+    "ListLogStores": _list_logstores,
+    "ListProject": _list_projects,
+    "ListShards": _list_shards,
+    "UpdateCheckPoint": _update_checkpoint,
+}
+
+
+def _page(rows: Sequence[object], request: Request, *, key: str, default: int) -> dict[str, object]:
+    offset = _integer(request.query.get("offset", "0"))
+    size = _integer(request.query.get("size", str(default)))
+    if offset is None or size is None or size > MAX_PAGE:
+        raise parameter_invalid(f"offset and size must be numbers, size at most {MAX_PAGE}")
+    page = rows[offset : offset + size]
+    return {"count": len(page), "total": len(rows), key: page}
+
+
+def _json(request: Request) -> object:
+    try:
+        document: object = json.loads(request.body)
+    except ValueError:
+        raise _invalid_body() from None
+    return document
+
+
+def _fields(request: Request) -> dict[str, object]:
+    document = _json(request)
+    if not isinstance(document, dict):
+        raise _invalid_body()
+    return document
+
+
+def _shards(request: Request) -> list[int]:
+    document = _json(request)
+    if not isinstance(document, list):
+        raise _invalid_body()
+    return [shard for shard in document if isinstance(shard, int)]
+
+
+def _invalid_body() -> ServiceError:
+    return ServiceError(400, "PostBodyInvalid", "the body is not the JSON that is expected")
+
+
+def _integer(text: str | None) -> int | None:
+    if text is None or not text.isdecimal() or len(text) > 2 * _MAX_SHARD_DIGITS:
+        return None
+    return int(text)
+
+
+def _shard(call: Call) -> int:
+    if call.shard is None:
+        raise parameter_invalid("shard must be a number")
+    return call.shard

@@ -1,0 +1,137 @@
+"""A shard and its log groups, kept as runs at even intervals rather than one by one.
+
+What the log was at any past instant is computed, so a day at one log group a second costs as
+little as a minute.
+"""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
+
+NANOSECONDS = 1_000_000_000
+LAST_KEY = (1 << 128) - 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """Log groups received at first, first + interval, …; without a count it still goes on."""
+
+    start: int
+    first: float
+    interval: float
+    count: int | None
+
+    def received(self, index: int) -> float:
+        return self.first + (index - self.start) * self.interval
+
+    def until(self, now: float) -> int:
+        """Count the log groups of this run that were received at or before an instant."""
+        if now < self.first:
+            return 0
+        if self.interval:
+            count = ticks(now, first=self.first, interval=self.interval) + 1
+            return count if self.count is None else min(count, self.count)
+        return self.count or 0
+
+
+def ticks(now: float, *, first: float, interval: float) -> int:
+    """Return the greatest n for which first + n · interval is not after now; exact at a tick."""
+    n = math.floor((now - first) / interval)
+    while first + (n + 1) * interval <= now:
+        n += 1
+    while first + n * interval > now:
+        n -= 1
+    return n
+
+
+class ShardLog:
+    """The log groups of one shard by index: 0 is the first one ever written.
+
+    Changes must come in the order of time; questions may be about any instant so far.
+    """
+
+    def __init__(self, *, retention: float) -> None:
+        self._retention = retention
+        self._runs: list[_Run] = []
+
+    def end(self, now: float) -> int:
+        """Return the index of the next log group to be written, as it was at an instant."""
+        at = bisect_right(self._runs, now, key=lambda run: run.first) - 1
+        return self._runs[at].start + self._runs[at].until(now) if at >= 0 else 0
+
+    def begin(self, now: float) -> int:
+        """Return the index of the first log group that had not expired at an instant."""
+        return self.end(now - self._retention)
+
+    def received(self, index: int) -> float:
+        """Return when the log group at an index was received, in unix seconds."""
+        at = bisect_right(self._runs, index, key=lambda run: run.start) - 1
+        return self._runs[at].received(index)
+
+    def since(self, instant: float) -> int:
+        """Return the index of the first log group that was received at or after an instant."""
+        return self.end(math.nextafter(instant, -math.inf))
+
+    def append(self, now: float, count: int) -> None:
+        """Write some log groups at an instant; a producer goes on after them."""
+        producer = self._halt(now)
+        self._runs.append(_Run(start=self.end(now), first=now, interval=0.0, count=count))
+        if producer is not None:
+            first, interval = producer
+            self._produce(now, first=first, interval=interval)
+
+    def set_producer(self, now: float, interval: float | None) -> None:
+        """Write one log group each interval from now on (the first after one), or none at all."""
+        self._halt(now)
+        if interval is not None:
+            self._produce(now, first=now + interval, interval=interval)
+
+    @property
+    def interval(self) -> float | None:
+        """The interval of the producer, if one is at work."""
+        last = self._runs[-1] if self._runs else None
+        return last.interval if last is not None and last.count is None else None
+
+    def _produce(self, now: float, *, first: float, interval: float) -> None:
+        self._runs.append(_Run(start=self.end(now), first=first, interval=interval, count=None))
+
+    def _halt(self, now: float) -> tuple[float, float] | None:
+        """End the producer's run; return when its next log group would be, and its interval."""
+        if self.interval is None:
+            return None
+        run = self._runs.pop()
+        run.count = run.until(now)
+        if run.count:
+            self._runs.append(run)
+        return run.received(run.start + run.count), run.interval
+
+
+@dataclass(slots=True, kw_only=True)
+class Shard:
+    """A range of hash keys with its log; read-only since it was split or merged."""
+
+    shard_id: int
+    begin_key: int
+    end_key: int
+    created: float
+    log: ShardLog
+    readonly_since: float | None = None
+
+    @property
+    def status(self) -> Literal["readwrite", "readonly"]:
+        """The status as ListShards shows it."""
+        return "readwrite" if self.readonly_since is None else "readonly"
+
+    @property
+    def birth(self) -> int:
+        """The cursor of the first log group ever written: about the shard's birth in ns."""
+        return int(self.created) * NANOSECONDS + self.shard_id
+
+    def end_cursor(self, now: float) -> int:
+        """Return the END cursor: the position of the next log group."""
+        return self.birth + self.log.end(now)
+
+    def begin_cursor(self, now: float) -> int:
+        """Return the BEGIN cursor: the position of the first log group that is retained."""
+        return self.birth + self.log.begin(now)

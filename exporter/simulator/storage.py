@@ -1,0 +1,216 @@
+"""Projects, logstores, shards and producers by a wall clock: an account without consumers.
+
+It needs no thread of its own: each call first brings everything up to the clock's time, in the
+order of time, and what happened since is computed, not replayed.
+"""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from exporter.simulator.cursors import decode_cursor
+from exporter.simulator.errors import (
+    ServiceError,
+    invalid_cursor,
+    logstore_not_exist,
+    project_not_exist,
+)
+from exporter.simulator.logstore import Logstore, Project
+from exporter.simulator.views import LogstoreRow, ProjectRow, ShardRow
+
+
+class Storage:
+    """Thread-safe; what does not exist raises the ServiceError that the API answers.
+
+    A wall clock that steps back does not take the world back: it stands still meanwhile.
+    """
+
+    def __init__(self, *, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._lock = threading.RLock()
+        self._now = wall()
+        self._projects: dict[str, Project] = {}
+        self._events: list[tuple[float, int, float, Callable[[], None]]] = []
+        self._event_ids = itertools.count()
+        self._in_event = False
+
+    def now(self) -> float:
+        """Return the world's time in unix seconds."""
+        with self._present() as now:
+            return now
+
+    def every(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run an action again and again, with the world at exactly that time; it must not fail.
+
+        For what happens by itself in a living world, such as rebalances.
+        """
+        with self._present() as now:
+            event = (now + seconds, next(self._event_ids), seconds, action)
+            heapq.heappush(self._events, event)
+
+    # Projects and logstores
+
+    def create_project(self, name: str, region: str = "cn-shanghai") -> None:
+        """Create a project; ServiceError if it exists."""
+        with self._present() as now:
+            if name in self._projects:
+                raise ServiceError(400, "ProjectAlreadyExist", f"project {name} already exists")
+            self._projects[name] = Project(name=name, region=region, created=now)
+
+    def delete_project(self, name: str) -> None:
+        """Delete a project with all that is in it."""
+        with self._present():
+            self._project(name)
+            del self._projects[name]
+
+    def create_logstore(
+        self, project: str, name: str, *, shards: int = 2, ttl_days: int = 7
+    ) -> None:
+        """Create a logstore whose shards, numbered from 0, divide the keys evenly."""
+        with self._present() as now:
+            logstores = self._project(project).logstores
+            if name in logstores:
+                raise ServiceError(400, "LogStoreAlreadyExist", f"logstore {name} already exists")
+            logstores[name] = Logstore(name, shards=shards, ttl_days=ttl_days, now=now)
+
+    def delete_logstore(self, project: str, name: str) -> None:
+        """Delete a logstore with its data and its consumer groups."""
+        with self._present():
+            self._logstore(project, name)
+            del self._project(project).logstores[name]
+
+    def projects(self) -> list[ProjectRow]:
+        """List the projects by name."""
+        with self._present():
+            return [
+                ProjectRow(name=name, region=project.region, created=int(project.created))
+                for name, project in sorted(self._projects.items())
+            ]
+
+    def logstores(self, project: str) -> list[str]:
+        """List the names of a project's logstores, sorted."""
+        with self._present():
+            return sorted(self._project(project).logstores)
+
+    def logstore(self, project: str, logstore: str) -> LogstoreRow:
+        """Describe a logstore."""
+        with self._present():
+            store = self._logstore(project, logstore)
+            writable = [shard for shard in store.shards.values() if shard.readonly_since is None]
+            return LogstoreRow(
+                name=store.name,
+                ttl_days=store.ttl_days,
+                shard_count=len(writable),
+                created=int(store.created),
+            )
+
+    # Shards and data
+
+    def shards(self, project: str, logstore: str) -> list[ShardRow]:
+        """List the shards by id, read-only ones included until they vanish."""
+        with self._present():
+            return [
+                ShardRow(
+                    shard=shard.shard_id,
+                    status=shard.status,
+                    inclusive_begin_key=f"{shard.begin_key:032x}",
+                    exclusive_end_key=f"{shard.end_key:032x}",
+                    created=int(shard.created),
+                )
+                for shard in self._logstore(project, logstore).shards.values()
+            ]
+
+    def split_shard(self, project: str, logstore: str, shard: int) -> tuple[int, int]:
+        """Split a shard in two new ones; it stays, read-only, until its data has expired.
+
+        Its producer goes on into the new shards at the same rate overall; no consumer reads them
+        until it is assigned.
+        """
+        with self._present() as now:
+            return self._logstore(project, logstore).split(shard, now)
+
+    def merge_shards(self, project: str, logstore: str, shard: int) -> int:
+        """Merge a shard and its right neighbour into a new one; both stay, read-only."""
+        with self._present() as now:
+            return self._logstore(project, logstore).merge(shard, now)
+
+    def write(self, project: str, logstore: str, shard: int, count: int = 1) -> None:
+        """Write some log groups now."""
+        with self._present() as now:
+            self._logstore(project, logstore).writable(shard).log.append(now, count)
+
+    def set_producer(
+        self, project: str, logstore: str, shard: int, interval: float | None = 1.0
+    ) -> None:
+        """Write one log group each interval (seconds), the first after one; None ends it."""
+        with self._present() as now:
+            self._logstore(project, logstore).writable(shard).log.set_producer(now, interval)
+
+    def begin_cursor(self, project: str, logstore: str, shard: int) -> int:
+        """Return the position of the first log group that is retained."""
+        with self._present() as now:
+            return self._logstore(project, logstore).shard(shard).begin_cursor(now)
+
+    def end_cursor(self, project: str, logstore: str, shard: int) -> int:
+        """Return the position of the next log group to be written."""
+        with self._present() as now:
+            return self._logstore(project, logstore).shard(shard).end_cursor(now)
+
+    def cursor_since(self, project: str, logstore: str, shard: int, instant: float) -> int:
+        """Return the position of the first retained log group received at or after an instant."""
+        with self._present() as now:
+            found = self._logstore(project, logstore).shard(shard)
+            index = min(found.log.since(instant), found.log.end(now))
+            return found.birth + max(found.log.begin(now), index)
+
+    def cursor_time(self, project: str, logstore: str, shard: int, cursor: str) -> int:
+        """Return when the log group at a cursor was received, in whole unix seconds.
+
+        ServiceError InvalidCursor for one that expired, is not written yet or is unreadable.
+        """
+        with self._present() as now:
+            found = self._logstore(project, logstore).shard(shard)
+            position = decode_cursor(cursor)
+            if position is None or not found.begin_cursor(now) <= position < found.end_cursor(now):
+                raise invalid_cursor(cursor)
+            return int(found.log.received(position - found.birth))
+
+    # Time, and finding things
+
+    @contextmanager
+    def _present(self) -> Iterator[float]:
+        """Hold the lock with the world brought up to the clock's time."""
+        with self._lock:
+            if not self._in_event:
+                self._catch_up(max(self._now, self._wall()))
+            yield self._now
+
+    def _catch_up(self, now: float) -> None:
+        # Only events need to be lived through; readers, flushes and retention are computed from
+        # the logs when somebody looks at them.
+        while self._events and self._events[0][0] <= now:
+            at, event_id, seconds, action = self._events[0]
+            heapq.heapreplace(self._events, (at + seconds, event_id, seconds, action))
+            self._now = at
+            self._in_event = True
+            try:
+                action()
+            finally:
+                self._in_event = False
+        self._now = now
+
+    def _project(self, name: str) -> Project:
+        try:
+            return self._projects[name]
+        except KeyError:
+            raise project_not_exist(name) from None
+
+    def _logstore(self, project: str, name: str) -> Logstore:
+        try:
+            store = self._project(project).logstores[name]
+        except KeyError:
+            raise logstore_not_exist(name) from None
+        store.catch_up(self._now)
+        return store

@@ -1,0 +1,44 @@
+"""A typed, reading-only client of the SLS API: it polls, and it never lets a library error out."""
+
+from exporter.sls.answers import Checkpoint, ConsumerGroup, Parsed, Shard
+from exporter.sls.client import ClientSettings, Observer, SlsClient
+from exporter.sls.errors import (
+    AccessDenied,
+    ApiError,
+    BadRequest,
+    Cancelled,
+    InvalidCursor,
+    InvalidResponse,
+    NotFound,
+    ServerFault,
+    SlsError,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
+from exporter.sls.throttle import Throttle
+from exporter.sls.transport import Transport
+
+__all__ = [
+    "AccessDenied",
+    "ApiError",
+    "BadRequest",
+    "Cancelled",
+    "Checkpoint",
+    "ClientSettings",
+    "ConsumerGroup",
+    "InvalidCursor",
+    "InvalidResponse",
+    "NotFound",
+    "Observer",
+    "Parsed",
+    "ServerFault",
+    "Shard",
+    "SlsClient",
+    "SlsError",
+    "Throttle",
+    "Throttled",
+    "TimedOut",
+    "Transport",
+    "Unreachable",
+]

@@ -1,0 +1,281 @@
+"""The operations that an exporter reads, each with its deadline, retries and pace.
+
+All of them only read: HeartBeat and UpdateCheckPoint would take part in what is watched.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from requests.auth import AuthBase
+
+from exporter.clock import Clock
+from exporter.credentials import Credentials
+from exporter.endpoint import Endpoint
+from exporter.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls import answers
+from exporter.sls.answers import Checkpoint, ConsumerGroup, Parsed, ShapeError, Shard
+from exporter.sls.errors import (
+    Cancelled,
+    InvalidResponse,
+    SlsError,
+    api_error,
+    is_passing,
+)
+from exporter.sls.throttle import Throttle
+from exporter.sls.transport import Answer, Transport
+
+TRIES = 3
+_BACKOFF_SECONDS = 0.2
+_BACKOFF_CAP_SECONDS = 5.0
+_PAGE_SIZE = 500
+_MAX_LISTED = 100_000
+
+T = TypeVar("T")
+
+
+class Observer(Protocol):
+    """What a client tells of its requests; a try that is cancelled is not told."""
+
+    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
+        """Take note of one try, with the code of its error if it failed."""
+        ...
+
+    def request_retried(self, operation: str) -> None:
+        """Take note that a failed try will be followed by another."""
+        ...
+
+    def clock_skew(self, endpoint: str, seconds: float) -> None:
+        """Take note of the server's clock minus ours, in seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How to reach one project."""
+
+    endpoint: Endpoint
+    project: str | None
+    """None for the listing of projects, which asks the endpoint itself."""
+    signature: SignatureVersion
+    region: str | None
+    timeout: float
+    """Seconds for one operation, its retries included."""
+
+
+class SlsClient:
+    """A client of one project, safe to share between threads.
+
+    Every operation raises SlsError, of the tree in ``exporter.sls.errors``, and nothing else.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        transport: Transport,
+        throttle: Throttle,
+        credentials: Callable[[], Credentials],
+        observer: Observer,
+        clock: Clock,
+        cancelled: threading.Event,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._throttle = throttle
+        self._credentials = credentials
+        self._observer = observer
+        self._clock = clock
+        self._cancelled = cancelled
+        self._uniform = uniform
+        self._skew = 0.0
+        self._base_url = settings.endpoint.base_url(settings.project)
+        self._host = settings.endpoint.host_header(settings.project)
+
+    @property
+    def skew(self) -> float:
+        """The server's clock minus ours, seconds, at the newest answer; 0 before the first."""
+        return self._skew
+
+    def get_checkpoints(self, logstore: str, consumer_group: str) -> Parsed[Checkpoint]:
+        """Return the checkpoint of every shard of a consumer group (GetCheckPoint)."""
+        return self._call(
+            "GetCheckPoint",
+            f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
+            lambda answer: answers.checkpoints(answer, now=self._clock.wall()),
+        )
+
+    def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
+        """Return the consumer groups of a logstore, system groups included (ListConsumerGroup)."""
+        return self._call(
+            "ListConsumerGroup",
+            f"/logstores/{_part(logstore)}/consumergroups",
+            answers.consumer_groups,
+        )
+
+    def list_shards(self, logstore: str) -> Parsed[Shard]:
+        """Return the shards of a logstore, read-only ones included (ListShards)."""
+        return self._call("ListShards", f"/logstores/{_part(logstore)}/shards", answers.shards)
+
+    def get_cursor(self, logstore: str, shard: int, position: str) -> str:
+        """Return the cursor at ``begin``, at ``end`` (of the next write) or at unix seconds."""
+        return self._call(
+            "GetCursor",
+            f"/logstores/{_part(logstore)}/shards/{shard}",
+            answers.cursor,
+            {"type": "cursor", "from": position},
+        )
+
+    def get_cursor_time(self, logstore: str, shard: int, cursor: str) -> int:
+        """Return when the service received the log group at a cursor, whole unix seconds."""
+        return self._call(
+            "GetCursorTime",
+            f"/logstores/{_part(logstore)}/shards/{shard}",
+            answers.cursor_time,
+            {"type": "cursor_time", "cursor": cursor},
+        )
+
+    def get_retention_days(self, logstore: str) -> int:
+        """Return for how many days the logstore keeps its logs (GetLogStore)."""
+        return self._call("GetLogStore", f"/logstores/{_part(logstore)}", answers.retention_days)
+
+    def list_logstores(self) -> Parsed[str]:
+        """Return the names of all logstores of the project, page by page (ListLogStores)."""
+        return self._listing("ListLogStores", "/logstores", answers.logstore_names)
+
+    def list_projects(self) -> Parsed[str]:
+        """Return the names of all projects of the account here, page by page (ListProject)."""
+        return self._listing("ListProject", "/", answers.project_names)
+
+    def _listing(
+        self, operation: str, path: str, parse: Callable[[object], answers.Page]
+    ) -> Parsed[str]:
+        names: list[str] = []
+        faults: list[str] = []
+        offset = 0
+        while True:
+            query = {"offset": str(offset), "size": str(_PAGE_SIZE)}
+            page = self._call(operation, path, parse, query)
+            names += page.names.entries
+            faults += page.names.faults
+            offset += page.count
+            if page.count == 0 or offset >= page.total:
+                return Parsed(entries=tuple(dict.fromkeys(names)), faults=tuple(faults))
+            if offset > _MAX_LISTED:
+                raise InvalidResponse(
+                    f"the listing goes on beyond {_MAX_LISTED} names", operation=operation
+                )
+
+    def _call(
+        self,
+        operation: str,
+        path: str,
+        parse: Callable[[object], T],
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        """Try until it succeeds, fails for good, or the deadline or the tries are used up."""
+        self._wait(self._throttle.reserve() or 0.0, operation)
+        deadline = time.monotonic() + self._settings.timeout
+        tried = 0
+        while True:
+            try:
+                return self._try(operation, path, parse, query or {}, deadline)
+            except SlsError as error:
+                tried += 1
+                pause = self._pause(tried, deadline) if error.retryable else None
+                if pause is None:
+                    raise
+                self._wait(pause, operation)
+                self._observer.request_retried(operation)
+
+    def _pause(self, tried: int, deadline: float) -> float | None:
+        """Return the seconds before another try, with full jitter; None if there is to be none."""
+        pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
+        if tried == TRIES or time.monotonic() + pause >= deadline:
+            return None
+        place = self._throttle.reserve(before=deadline)
+        return None if place is None else max(pause, place)
+
+    def _wait(self, seconds: float, operation: str) -> None:
+        if self._cancelled.wait(seconds) if seconds > 0 else self._cancelled.is_set():
+            raise Cancelled(operation=operation)
+
+    def _try(
+        self,
+        operation: str,
+        path: str,
+        parse: Callable[[object], T],
+        query: Mapping[str, str],
+        deadline: float,
+    ) -> T:
+        started = time.monotonic()
+        code: str | None = None
+        try:
+            sent = self._clock.wall()
+            answer = self._transport.get(
+                self._base_url + path,
+                operation=operation,
+                query=query,
+                headers={"Host": self._host},
+                auth=self._auth(),
+                deadline=deadline,
+            )
+            self._note_skew(answer, sent)
+            return _parsed(answer, operation, parse)
+        except SlsError as error:
+            code = error.code
+            raise
+        finally:
+            if code != "cancelled":
+                self._observer.request_ended(operation, time.monotonic() - started, code)
+
+    def _auth(self) -> AuthBase:
+        credentials = self._credentials()
+        if self._settings.signature == "v4":
+            return V4Auth(credentials, region=self._settings.region or "", wall=self._clock.wall)
+        return V1Auth(credentials, wall=self._clock.wall)
+
+    def _note_skew(self, answer: Answer, sent: float) -> None:
+        """Report the least skew that explains whole seconds and the time on the way."""
+        text = answer.headers.get("x-log-time", "")
+        if not (text.isascii() and text.isdigit() and len(text) <= 12):  # noqa: PLR2004  digits of seconds
+            return
+        server = int(text)
+        behind = server - self._clock.wall()
+        ahead = server + 1 - sent
+        self._skew = max(behind, 0.0) or min(ahead, 0.0)
+        self._observer.clock_skew(str(self._settings.endpoint), self._skew)
+
+
+def _parsed(answer: Answer, operation: str, parse: Callable[[object], T]) -> T:
+    request_id = answer.headers.get("x-log-requestid", "")
+    try:
+        if answer.status == HTTPStatus.OK:
+            return parse(answers.load_json(answer.body))
+        refusal = answers.refusal(answers.load_json(answer.body))
+    except ShapeError as error:
+        raise InvalidResponse(
+            str(error),
+            operation=operation,
+            status=answer.status,
+            request_id=request_id,
+            # Proxies answer in their own way while what is behind them is away.
+            retryable=is_passing(answer.status),
+        ) from error
+    raise api_error(
+        operation=operation,
+        status=answer.status,
+        code=refusal.code,
+        message=refusal.message,
+        request_id=request_id,
+    )
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")

@@ -1,0 +1,164 @@
+"""What can go wrong with a request to SLS, named by what the caller can do about it.
+
+SlsError
+├── Unreachable       no answer: name, connection, TLS; worth a retry
+├── TimedOut          no whole answer within the deadline
+├── Cancelled         the exporter is stopping
+├── InvalidResponse   an answer that is not SLS's: HTML, cut off, of another shape, too large
+└── ApiError          SLS said no, with its own code and a request id
+    ├── NotFound      the project, logstore or consumer group does not exist
+    ├── AccessDenied  401, or 403 that is not a quota: keys, tokens and rights
+    ├── Throttled     429, or 403 with a quota's code; worth a retry
+    ├── ServerFault   5xx; worth a retry
+    ├── InvalidCursor the cursor is outside of what the shard holds
+    └── BadRequest    any other 4xx
+
+No error of requests, urllib3, json or ssl leaves this package.
+"""
+
+import re
+from http import HTTPStatus
+
+from exporter.text import bounded
+
+# Old deployments answer ProjectNotExists.
+NOT_FOUND_CODES = frozenset(
+    {"ProjectNotExist", "ProjectNotExists", "LogStoreNotExist", "ConsumerGroupNotExist"}
+)
+_CODE = re.compile(r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")
+_QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
+
+
+class SlsError(Exception):
+    """A request that failed; ``code`` is fit for a metric's label, str() for a log."""
+
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        code: str,
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.request_id = bounded(request_id, 64)
+        self.message = bounded(message)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        status = "" if self.status is None else f" {self.status}"
+        request = f" (request id {self.request_id})" if self.request_id else ""
+        return f"{self.operation}:{status} {self.code}: {self.message}{request}"
+
+
+class Unreachable(SlsError):
+    """No answer came: the name does not resolve, the connection or TLS failed or broke."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, operation: str) -> None:
+        super().__init__(message, operation=operation, code="connection")
+
+
+class TimedOut(SlsError):
+    """The deadline passed before the whole answer was there."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, operation: str) -> None:
+        super().__init__(message, operation=operation, code="timeout")
+
+
+class Cancelled(SlsError):
+    """The exporter is stopping; nothing is wrong with SLS."""
+
+    def __init__(self, *, operation: str) -> None:
+        super().__init__("the exporter is stopping", operation=operation, code="cancelled")
+
+
+class InvalidResponse(SlsError):
+    """An answer came, but not one that SLS gives to this request."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        status: int | None = None,
+        request_id: str = "",
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            operation=operation,
+            code="invalid_response",
+            status=status,
+            request_id=request_id,
+        )
+        self.retryable = retryable
+
+
+class ApiError(SlsError):
+    """SLS's own refusal: ``code`` is its errorCode."""
+
+
+class NotFound(ApiError):
+    """The project, the logstore or the consumer group does not exist."""
+
+
+class AccessDenied(ApiError):
+    """The keys, the token or the rights do not allow this."""
+
+
+class Throttled(ApiError):
+    """Too many requests, by the service's own account."""
+
+    retryable = True
+
+
+class ServerFault(ApiError):
+    """The service failed."""
+
+    retryable = True
+
+
+class InvalidCursor(ApiError):
+    """The cursor lies before the first or behind the last log group of the shard."""
+
+
+class BadRequest(ApiError):
+    """SLS found the request wrong."""
+
+
+def is_code(code: str) -> bool:
+    """Tell whether a text looks like an SLS error code, fit for a label."""
+    return _CODE.match(code) is not None
+
+
+def is_passing(status: int) -> bool:
+    """Tell whether an HTTP status alone says that another try may succeed."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def api_error(*, operation: str, status: int, code: str, message: str, request_id: str) -> ApiError:
+    """Choose the class of an error answer by its status and code (sources: the API reference)."""
+    kind: type[ApiError]
+    is_quota = status == HTTPStatus.FORBIDDEN and _QUOTA.search(code)
+    if status == HTTPStatus.NOT_FOUND and code in NOT_FOUND_CODES:
+        kind = NotFound
+    elif status == HTTPStatus.TOO_MANY_REQUESTS or is_quota:
+        kind = Throttled
+    elif status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        kind = AccessDenied
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = ServerFault
+    elif code == "InvalidCursor":
+        kind = InvalidCursor
+    else:
+        kind = BadRequest
+    return kind(message, operation=operation, code=code, status=status, request_id=request_id)

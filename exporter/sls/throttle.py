@@ -1,0 +1,28 @@
+"""A pace for requests: evenly spaced places, handed out in the order of asking."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Throttle:
+    """Let at most ``rate`` requests a second begin, without bursts; shared by all threads."""
+
+    def __init__(self, rate: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._gap = 1.0 / rate
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._next = monotonic()
+
+    def reserve(self, *, before: float = float("inf")) -> float | None:
+        """Take the next place and return the seconds until it; None if it is not before a time.
+
+        A refused place is not taken. ``before`` is on the monotonic clock.
+        """
+        with self._lock:
+            now = self._monotonic()
+            place = max(now, self._next)
+            if place >= before:
+                return None
+            self._next = place + self._gap
+            return place - now

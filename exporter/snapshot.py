@@ -1,0 +1,164 @@
+"""What polls found, as immutable values, and the store that holds the newest of them.
+
+Each poll replaces its target's value whole, so whatever the new one lacks is gone.
+"""
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from exporter.progress import ShardProgress
+
+
+class TargetKey(NamedTuple):
+    """One logstore of one project."""
+
+    project: str
+    logstore: str
+
+
+class GroupKey(NamedTuple):
+    """One consumer group of one logstore."""
+
+    project: str
+    logstore: str
+    consumer_group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """A moment on the server's clock (unix seconds) and on our monotonic one.
+
+    The pair carries the server's time forward without our wall clock, which may be wrong or jump.
+    """
+
+    server: float
+    monotonic: float
+
+    def server_now(self, monotonic: float) -> float:
+        """Return the server's time when our monotonic clock shows a reading."""
+        return self.server + max(0.0, monotonic - self.monotonic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSnapshot:
+    """What one good poll found of a consumer group."""
+
+    polled: Instant
+    shards: tuple[ShardProgress, ...]
+
+    @property
+    def consumers(self) -> frozenset[str]:
+        """The distinct owners that have a name."""
+        return frozenset(shard.consumer for shard in self.shards if shard.consumer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why polls of a group fail, and since when (unix seconds of our clock)."""
+
+    code: str
+    message: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupListing:
+    """How a consumer group was set up, where it was listed."""
+
+    order: bool
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStatus:
+    """A consumer group after its newest poll: good or bad, with the last good snapshot."""
+
+    key: GroupKey
+    last_success: float | None = None
+    """End of the last good poll, unix seconds of our clock."""
+    failure: Failure | None = None
+    snapshot: GroupSnapshot | None = None
+    stale_after: float
+    stall_after: float
+    listing: GroupListing | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether the newest poll succeeded."""
+        return self.failure is None
+
+    def visible(self, monotonic: float) -> GroupSnapshot | None:
+        """Return the last good snapshot while it is young enough to be served."""
+        if self.snapshot is None or monotonic - self.snapshot.polled.monotonic > self.stale_after:
+            return None
+        return self.snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatus:
+    """A logstore after its newest poll."""
+
+    key: TargetKey
+    groups: tuple[GroupStatus, ...]
+    polled_monotonic: float
+    stale_after: float
+    shards_by_status: Mapping[str, int] | None = None
+    """Number of shards by ``readwrite`` and ``readonly``; None where they were not listed."""
+    retention_seconds: float | None = None
+    cursor_access: bool | None = None
+    """Whether end cursors may be read; None where they are not asked for."""
+
+    def is_fresh(self, monotonic: float) -> bool:
+        """Tell whether the values of the logstore itself are young enough to be served."""
+        return monotonic - self.polled_monotonic <= self.stale_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything that is known at one moment, in the order of project and logstore."""
+
+    targets: tuple[TargetStatus, ...] = ()
+    pending: frozenset[TargetKey] = field(default_factory=frozenset)
+    """Targets that were never polled."""
+
+
+class Store:
+    """The newest status of each target; readers get an immutable view and never wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._statuses: Mapping[TargetKey, TargetStatus | None] = MappingProxyType({})
+
+    def expect(self, targets: Mapping[TargetKey, Collection[str]]) -> None:
+        """Take over new targets with their groups: forget what left, await what came."""
+        with self._lock:
+            known = self._statuses
+            self._statuses = {key: _only(known.get(key), targets[key]) for key in sorted(targets)}
+
+    def get(self, key: TargetKey) -> TargetStatus | None:
+        """Return the newest status of a target, None before its first poll."""
+        return self._statuses.get(key)
+
+    def put(self, status: TargetStatus) -> None:
+        """Put in a target's newest status, unless the target has left meanwhile."""
+        with self._lock:
+            if status.key in self._statuses:
+                self._statuses = {**self._statuses, status.key: status}
+
+    def view(self) -> View:
+        """Return what is known now."""
+        statuses = self._statuses
+        return View(
+            targets=tuple(status for status in statuses.values() if status is not None),
+            pending=frozenset(key for key, status in statuses.items() if status is None),
+        )
+
+
+def _only(status: TargetStatus | None, groups: Collection[str]) -> TargetStatus | None:
+    if status is None:
+        return None
+    kept = tuple(group for group in status.groups if group.key.consumer_group in groups)
+    return replace(status, groups=kept)

@@ -1,0 +1,39 @@
+"""What is to be polled: a logstore with its consumer groups and the settings of its project."""
+
+from dataclasses import dataclass
+
+from exporter.config import Pattern, ProjectSettings
+from exporter.snapshot import GroupListing, TargetKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTarget:
+    """A consumer group, and which of its shards are of interest."""
+
+    name: str
+    shards: frozenset[int] | None = None
+    """None for all of them."""
+    consumers: tuple[Pattern, ...] = ()
+    """Only shards of owners that match one of these; empty for any owner."""
+    listing: GroupListing | None = None
+
+    def wants_shard(self, shard: int) -> bool:
+        """Tell whether a shard is of interest, whoever owns it."""
+        return self.shards is None or shard in self.shards
+
+    def wants(self, shard: int, consumer: str) -> bool:
+        """Tell whether a shard is of interest while it is owned by a consumer."""
+        return self.wants_shard(shard) and (
+            not self.consumers or any(pattern.matches(consumer) for pattern in self.consumers)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One logstore: its groups are polled together, so that shard ends are read once for all."""
+
+    key: TargetKey
+    groups: tuple[GroupTarget, ...]
+    settings: ProjectSettings
+    refresh_seconds: float
+    """How often what hardly changes (retention time, a missing right) is asked for again."""

@@ -1,0 +1,139 @@
+"""Accepts connections, bounds their number and cuts the overdue ones; knows nothing of HTTP.
+
+asyncio's own server fixes the TLS context at its start and neither counts nor sheds connections.
+"""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from exporter.web.connection import Connection, Limits
+from exporter.web.tls import TlsPolicy
+
+_ACCEPTS_AT_ONCE: Final = 64
+_SWEEP_SECONDS: Final = 0.25
+_PAUSE_SECONDS: Final = 0.1
+_TLS_SHUTDOWN_SECONDS: Final = 5.0
+
+
+class Acceptor:
+    """Runs on the event loop that made it. ``tls`` is asked at each connection."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        connection: Callable[[Callable[[Connection], None]], Connection],
+        *,
+        tls: Callable[[], TlsPolicy | None],
+        limits: Limits,
+        on_error: Callable[[str, BaseException], None],
+    ) -> None:
+        self._sockets = sockets
+        self._connection = connection
+        self._tls = tls
+        self._limits = limits
+        self._on_error = on_error
+        self._loop = asyncio.get_running_loop()
+        self._open: dict[Connection, None] = {}  # oldest first
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    def start(self) -> None:
+        """Begin to accept."""
+        for sock in self._sockets:
+            self._listen(sock)
+
+    async def sweep(self) -> None:
+        """Cut overdue connections, for ever."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = self._loop.time()
+            for connection in [each for each in self._open if each.overdue(now)]:
+                self._drop(connection)
+
+    async def stop(self, grace: float) -> None:
+        """Stop accepting, let answers under way end for ``grace`` seconds, cut what is left."""
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+        for connection in list(self._open):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._none_open.wait()
+        for connection in list(self._open):
+            self._drop(connection)
+        await asyncio.sleep(0)  # transports close their sockets on the loop's next turn
+        await asyncio.sleep(0)
+
+    def _listen(self, sock: socket.socket) -> None:
+        if sock.fileno() >= 0:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                # Out of descriptors or memory: make room and look again a little later.
+                self._shed()
+                self._loop.remove_reader(listener)
+                self._loop.call_later(_PAUSE_SECONDS, self._listen, listener)
+                return
+            self._admit(sock)
+
+    def _admit(self, sock: socket.socket) -> None:
+        if len(self._open) >= self._limits.connections and not self._shed():
+            sock.close()
+            return
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        connection = self._connection(self._forget)
+        self._open[connection] = None
+        self._none_open.clear()
+        connection.task = self._loop.create_task(self._establish(connection, sock))
+        connection.task.add_done_callback(functools.partial(self._settle, connection, sock))
+
+    async def _establish(self, connection: Connection, sock: socket.socket) -> None:
+        tls = self._tls()
+        connection.admits = None if tls is None else tls.admits
+        await self._loop.connect_accepted_socket(
+            lambda: connection,
+            sock,
+            ssl=None if tls is None else tls.context,
+            ssl_handshake_timeout=None if tls is None else self._limits.head,
+            ssl_shutdown_timeout=None if tls is None else _TLS_SHUTDOWN_SECONDS,
+        )
+
+    def _settle(
+        self, connection: Connection, sock: socket.socket, task: "asyncio.Task[None]"
+    ) -> None:
+        # In a callback, because a task that is cancelled before its first step runs no handler.
+        fault = None if task.cancelled() else task.exception()
+        if fault is None and not task.cancelled():
+            return
+        self._forget(connection)
+        sock.close()
+        # A failed handshake is the client's fault, or the end of our patience.
+        if fault is not None and not isinstance(fault, OSError):
+            self._on_error("connection", fault)
+
+    def _shed(self) -> bool:
+        """Cut the oldest connection that waits for its client; False where none does."""
+        with contextlib.suppress(StopIteration):
+            self._drop(next(each for each in self._open if not each.busy))
+            return True
+        return False
+
+    def _drop(self, connection: Connection) -> None:
+        self._forget(connection)
+        connection.drop()
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+        if not self._open:
+            self._none_open.set()

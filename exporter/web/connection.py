@@ -1,0 +1,136 @@
+"""One client connection: uvicorn's HTTP/1.1 protocol with a deadline for every wait on the client.
+
+uvicorn bounds only the time between requests. Here a request head, the reading of an answer and a
+whole exchange are bounded as well. A client's faults are answered, not logged.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from exporter.web.tls import Admits
+
+# uvicorn warns of every malformed request, which would let any client fill the log.
+_LOGGER: Final = logging.getLogger("uvicorn.connection")
+_LOGGER.setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a client may take, in seconds, and how many may be connected."""
+
+    head: float = 10.0  # from the connection, or a head's first byte, to a whole request head
+    keep_alive: int = 75  # between requests; above the usual scrape intervals
+    stall: float = 30.0  # without reading on while an answer waits
+    exchange: float = 300.0  # from a request's head to the answer's last byte
+    connections: int = 128  # a TLS connection takes 0.3 MB, so 38 MB at most
+
+
+class Connection(H11Protocol):
+    """A connection that knows when its client has taken too long."""
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
+    admits: Admits | None = None  # a test of the client's certificate, set before the handshake
+    task: asyncio.Task[None] | None = None  # makes the connection
+
+    def __init__(
+        self,
+        config: Config,
+        state: ServerState,
+        *,
+        limits: Limits,
+        on_lost: Callable[["Connection"], None],
+    ) -> None:
+        super().__init__(config, state, app_state={})
+        self.logger = _LOGGER
+        self._limits = limits
+        self._on_lost = on_lost
+        self._since = self.loop.time()
+        self._connected = False
+        self._head_begun = True
+        self._stalled_since: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def overdue(self, now: float) -> bool:
+        """Whether the client has taken longer than it may; ``now`` on the event loop's clock."""
+        if self._stalled_since is not None and now - self._stalled_since > self._limits.stall:
+            return True
+        if self.busy:
+            return now - self._since > self._limits.exchange
+        # Between requests uvicorn's own keep-alive timer closes the connection.
+        waits_for_head = self._head_begun or self.transport.is_closing()
+        return waits_for_head and now - self._since > self._limits.head
+
+    def drop(self) -> None:
+        """Cut the connection at once, also in the middle of a TLS handshake."""
+        if self._connected:
+            self.transport.abort()
+        elif self.task is not None:
+            self.task.cancel()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
+        """Take the transport, which for TLS comes after the handshake."""
+        self._connected = True
+        super().connection_made(transport)
+        if self.admits is not None and not self.admits(transport.get_extra_info("peercert")):
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self._on_lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and start the clocks that the data starts."""
+        if self.transport.is_closing():
+            return  # TLS still delivers what was on its way when a fault ended the connection
+        was_busy = self.busy
+        if not was_busy and not self._head_begun:
+            self._head_begun = True
+            self._since = self.loop.time()
+        super().data_received(data)
+        if self.busy and not was_busy:
+            self._since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._since = self.loop.time()
+        super().on_response_complete()
+        self._head_begun = bool(self.conn.trailing_data[0])  # a part of the next may be here
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a malformed request, unless another answer has begun already."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # whatever is being made ready is not sent
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Note that the client has stopped reading."""
+        self._stalled_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+        self._stalled_since = None
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Close now, or after the answer that is under way."""
+        if not self._connected:
+            self.drop()
+        elif not self.transport.is_closing():
+            super().shutdown()

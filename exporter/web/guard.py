@@ -1,0 +1,69 @@
+"""Stands before the application: rate limit, configured headers, basic authentication.
+
+As in exporter-toolkit every path is guarded, health checks too, and in this order.
+"""
+
+from collections.abc import Callable, Mapping
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporter.clock import Clock
+from exporter.web.auth import Authenticator
+from exporter.web.config import WebConfig
+from exporter.web.headers import PLAIN_HEADERS
+from exporter.web.rate import RateLimit, TokenBucket
+
+
+class Guard:
+    """An ASGI application around another; ``config`` is asked at each request."""
+
+    def __init__(self, app: ASGIApp, config: Callable[[], WebConfig], clock: Clock) -> None:
+        self._app = app
+        self._config = config
+        self._clock = clock
+        self._authenticator = Authenticator()
+        self._bucket: TokenBucket | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 429 or 401, or hand on."""
+        config = self._config()
+        if not self._within(config.rate_limit):
+            refusal = PlainTextResponse("Too Many Requests\n", 429, headers=PLAIN_HEADERS)
+            await refusal(scope, receive, send)
+            return
+        send = _adding(config.headers, send)
+        if config.users and not await self._authenticator.accepts(
+            config.users, _authorization(scope)
+        ):
+            headers = PLAIN_HEADERS | {"WWW-Authenticate": 'Basic realm="sls-exporter"'}
+            await PlainTextResponse("Unauthorized\n", 401, headers=headers)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _within(self, limit: RateLimit | None) -> bool:
+        if limit is None:
+            self._bucket = None
+            return True
+        if self._bucket is None or self._bucket.limit != limit:
+            self._bucket = TokenBucket(limit, self._clock.monotonic)
+        return self._bucket.take()
+
+
+def _authorization(scope: Scope) -> bytes | None:
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    # Two of them leave open which one counts, so none does.
+    return bytes(found[0]) if len(found) == 1 else None
+
+
+def _adding(headers: Mapping[str, str], send: Send) -> Send:
+    if not headers:
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(headers)
+        await send(message)
+
+    return sending

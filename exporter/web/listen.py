@@ -1,0 +1,117 @@
+"""Listen addresses as operators write them, and the sockets bound to them.
+
+Binding happens before the server starts, so that a taken port is an error of the start and not a
+line in a log.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+_BACKLOG = 1024
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]+)"
+)
+_MAX_PORT = 65535
+_NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAddress:
+    """A host and a port; an empty host means every address, port 0 any free port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``:10027``, ``127.0.0.1:0``, ``[::1]:9`` or ``name:port``.
+
+        Raises ValueError with a message for people.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"expected [HOST]:PORT such as :10027, 127.0.0.1:10027 or [::1]:10027, "
+                f"not {text[:64]!r}"
+            )
+        if len(match["port"]) > len(str(_MAX_PORT)) or int(match["port"]) > _MAX_PORT:
+            raise ValueError(f"the port must be a number from 0 to {_MAX_PORT}")
+        return cls(host=match["v6"] or match["host"] or "", port=int(match["port"]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def url(self, scheme: str) -> str:
+        """Return a URL that reaches the address from this machine."""
+        reachable = ListenAddress(host=self.host or "127.0.0.1", port=self.port)
+        return f"{scheme}://{reachable}"
+
+    def bind(self) -> socket.socket:
+        """Return a listening, non-blocking TCP socket; raises ListenError."""
+        try:
+            return self._listen_everywhere() if not self.host else _listen(*self._resolve())
+        except (OSError, UnicodeError) as exc:
+            raise ListenError(f"cannot listen on {self}: {_reason(exc)}") from exc
+
+    def bound_to(self, sock: socket.socket) -> "ListenAddress":
+        """Return the address with the port that the socket really has."""
+        return ListenAddress(host=self.host, port=sock.getsockname()[1])
+
+    def _listen_everywhere(self) -> socket.socket:
+        try:
+            return _listen(socket.AF_INET6, ("::", self.port))
+        except OSError as exc:
+            if exc.errno not in _NO_IPV6:
+                raise
+        return _listen(socket.AF_INET, ("0.0.0.0", self.port))  # noqa: S104 - asked for by the empty host
+
+    def _resolve(self) -> tuple[int, tuple[object, ...]]:
+        found = socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # A name with both kinds means its IPv4 address, as in Go's net.Listen.
+        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        return family, address
+
+
+@contextlib.contextmanager
+def bind_all(addresses: Iterable[ListenAddress]) -> Iterator[list[socket.socket]]:
+    """Bind every address, or none; a fault inside the block closes the sockets as well."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(address.bind()) for address in addresses]
+        stack.pop_all()
+
+
+def _listen(family: int, address: tuple[object, ...]) -> socket.socket:
+    # With the protocol given, asyncio knows TCP and sends small answers without Nagle's delay.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # Only the wildcard takes IPv4 too; for a single address the option changes nothing.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _reason(exc: OSError | UnicodeError) -> str:
+    if isinstance(exc, UnicodeError):
+        return "not a host name"
+    if isinstance(exc, socket.gaierror):
+        return (exc.strerror or "the name does not resolve").lower()
+    return os.strerror(exc.errno or 0).lower()

@@ -1,0 +1,183 @@
+"""The web server: uvicorn's protocol over our own sockets, in a background thread.
+
+uvicorn's Server is not used: it takes over signals, fixes the TLS context at its start and waits
+for slow connections when it stops.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import resource
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from pathlib import Path
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.web.acceptor import Acceptor
+from exporter.web.connection import Connection, Limits
+from exporter.web.guard import Guard
+from exporter.web.listen import ListenAddress, bind_all
+from exporter.web.watch import WatchedWebConfig
+
+_MAX_HEAD_BYTES: Final = 16 * 1024
+_DATE_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
+
+
+class WebServer:
+    """Serves an ASGI application on several addresses until it is stopped.
+
+    ``web_config_file`` brings TLS, users, headers and a rate limit; WebConfigError if it is not
+    valid. ``on_error`` hears of faults that no client's behaviour explains: where, and what.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        addresses: Sequence[ListenAddress],
+        *,
+        on_error: Callable[[str, BaseException], None],
+        web_config_file: Path | None = None,
+        limits: Limits | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._app = app
+        self._web_config: WatchedWebConfig | None = None
+        if web_config_file is not None:
+            self._web_config = WatchedWebConfig(web_config_file, on_error)
+            self._app = Guard(app, self._web_config.current, clock)
+        self._asked = tuple(addresses)
+        self._on_error = on_error
+        self._limits = _within_descriptors(limits or Limits())
+        self._addresses: tuple[ListenAddress, ...] = ()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._serving = threading.Event()
+        self._grace = 0.0
+
+    @property
+    def addresses(self) -> tuple[ListenAddress, ...]:
+        """The addresses really listened on, with their ports; empty before the start."""
+        return self._addresses
+
+    @property
+    def scheme(self) -> str:
+        """``https`` or ``http``."""
+        return "https" if self._web_config is not None and self._web_config.has_tls else "http"
+
+    def start(self) -> None:
+        """Bind, then serve in a background thread; raises ListenError if an address is taken."""
+        with bind_all(self._asked) as sockets:
+            self._addresses = tuple(
+                asked.bound_to(sock) for asked, sock in zip(self._asked, sockets, strict=True)
+            )
+            self._thread = threading.Thread(
+                target=self._run, args=(sockets,), name="web", daemon=True
+            )
+            self._thread.start()
+        self._serving.wait()
+
+    def stop(self, grace: float) -> None:
+        """Stop accepting, give answers under way ``grace`` seconds, cut the rest.
+
+        Returns within about one second more, even if a page's callable hangs; then its thread is
+        left behind. Stopping twice, or before the start, does nothing.
+        """
+        if self._thread is None or self._loop is None:
+            return
+        self._grace = grace
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._request_stop)
+        self._thread.join(grace + _STOP_SECONDS)
+
+    def _request_stop(self) -> None:
+        if self._stopping is not None:
+            self._stopping.set()
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve(sockets))
+        except Exception as exc:  # noqa: BLE001 - a thread has no caller to raise to
+            self._on_error("web server", exc)
+        finally:
+            self._serving.set()
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._report)
+        self._stopping = asyncio.Event()
+        state = ServerState()
+        config = self._config()
+        acceptor = Acceptor(
+            sockets,
+            lambda on_lost: Connection(config, state, limits=self._limits, on_lost=on_lost),
+            tls=lambda: None if self._web_config is None else self._web_config.tls(),
+            limits=self._limits,
+            on_error=self._on_error,
+        )
+        background = [
+            asyncio.create_task(acceptor.sweep()),
+            asyncio.create_task(_keep_date(state)),
+        ]
+        acceptor.start()
+        self._serving.set()
+        await self._stopping.wait()
+        await acceptor.stop(self._grace)
+        for task in [*background, *state.tasks]:
+            task.cancel()
+
+    def _config(self) -> Config:
+        config = Config(
+            self._guarded,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            workers=1,
+            timeout_keep_alive=self._limits.keep_alive,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        )
+        config.load()
+        return config
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep faults of the application from uvicorn, which would log them at full length."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as exc:  # noqa: BLE001 - reported, and the connection is cut
+            self._on_error("web application", exc)
+        except asyncio.CancelledError:
+            pass  # cut by the end of the server
+
+    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        fault = context.get("exception")
+        if not isinstance(fault, BaseException):
+            fault = RuntimeError(str(context.get("message")))
+        self._on_error("event loop", fault)
+
+
+async def _keep_date(state: ServerState) -> None:
+    while True:
+        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        await asyncio.sleep(_DATE_SECONDS)
+
+
+def _within_descriptors(limits: Limits) -> Limits:
+    """Leave at least half of the process's descriptors to everything else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft // 2 >= limits.connections:
+        return limits
+    return dataclasses.replace(limits, connections=max(soft // 2, 1))

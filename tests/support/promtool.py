@@ -1,0 +1,34 @@
+"""Run the command-line tools of Prometheus and Alertmanager on files."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+
+
+def find(tool: str) -> str:
+    """Return the tool's path; fail the test, in CI and elsewhere, where it is not installed."""
+    path = shutil.which(tool)
+    if path is None:
+        pytest.fail(
+            f"{tool} is not on PATH; on Debian: apt-get install {PACKAGES[tool]}", pytrace=False
+        )
+    return path
+
+
+def run(tool: str, *arguments: str | Path) -> str:
+    """Return what the tool printed; fail the test with it when the tool is not content."""
+    done = subprocess.run(
+        [find(tool), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    if done.returncode:
+        pytest.fail(f"{tool} {arguments[0]}: exit status {done.returncode}\n{printed}")
+    return printed

@@ -1,0 +1,40 @@
+"""The alert rules for tests: where they are, and the same rules with shorter times."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
+
+_MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+_DURATION = r"(\d+)([smh])\b"
+_RANGE_OR_OFFSET = re.compile(rf"(?<=\[){_DURATION}|(?<=offset ){_DURATION}")
+_SECONDS = re.compile(r"(?<=[<>=-] )\d{2,}\b")
+_NOT_A_WAIT = {"SLSExporterClockSkew"}  # its threshold is a property of clocks, not a patience
+
+
+def scaled(rules_text: str, factor: float) -> str:
+    """Return the rules with every time multiplied by the factor, 0.01 for a hundredth.
+
+    Times are `for`, `keep_firing_for`, ranges, offsets, and thresholds in seconds, which in these
+    rules are the numbers of two or more digits. Ratios and counts stay. Ranges must stay longer than
+    two scrapes, and the exporter's own `stall_after` is not in the rules.
+    """
+    rules = yaml.safe_load(rules_text)
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            for key in {"for", "keep_firing_for"} & set(rule):
+                rule[key] = re.sub(_DURATION, lambda found: _scale(found, factor), rule[key])
+            rule["expr"] = _RANGE_OR_OFFSET.sub(lambda found: _scale(found, factor), rule["expr"])
+            if rule["alert"] not in _NOT_A_WAIT:
+                rule["expr"] = _SECONDS.sub(
+                    lambda found: f"{int(found[0]) * factor:g}", rule["expr"]
+                )
+    return str(yaml.safe_dump(rules, sort_keys=False, width=1000))
+
+
+def _scale(found: re.Match[str], factor: float) -> str:
+    number, unit = (group for group in found.groups() if group is not None)
+    return f"{round(int(number) * _MILLISECONDS[unit] * factor)}ms"

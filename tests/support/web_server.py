@@ -1,0 +1,127 @@
+"""A web server on a free loopback port over pages that a test hands in."""
+
+import contextlib
+import http.client
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+
+from exporter.web.connection import Limits
+from exporter.web.listen import ListenAddress
+from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
+from exporter.web.routes import create_app
+from exporter.web.server import WebServer
+
+METRICS = b"up 1\n"
+STATUS = b"<html><head><style>b{}</style><script>go()</script></head><body>ok</body></html>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What the server reported: where, and the exception."""
+
+    seen: list[tuple[str, BaseException]] = field(default_factory=list)
+
+    def report(self, where: str, exc: BaseException) -> None:
+        self.seen.append((where, exc))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def metrics(_: MetricsRequest) -> MetricsAnswer:
+    return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+
+def status(_: Mapping[str, str]) -> bytes:
+    return STATUS
+
+
+def groups(_: Mapping[str, str]) -> bytes:
+    return b"[]"
+
+
+def fine() -> str | None:
+    return None
+
+
+def pages(
+    *,
+    metrics: Callable[[MetricsRequest], MetricsAnswer] = metrics,
+    status: Callable[[Mapping[str, str]], bytes] = status,
+    groups: Callable[[Mapping[str, str]], bytes] = groups,
+    healthy: Callable[[], str | None] = fine,
+    ready: Callable[[], str | None] = fine,
+    reload: Callable[[], Sequence[str]] | None = None,
+) -> Pages:
+    return Pages(
+        metrics=metrics,
+        status=status,
+        groups=groups,
+        healthy=healthy,
+        ready=ready,
+        reload=reload,
+    )
+
+
+@contextlib.contextmanager
+def serving(
+    served: Pages | None = None,
+    *,
+    faults: Faults | None = None,
+    telemetry_path: str = "/metrics",
+    max_requests: int = 0,
+    limits: Limits | None = None,
+    web_config_file: Path | None = None,
+) -> Iterator[int]:
+    """Serve on a free port of 127.0.0.1, and yield the port."""
+    report = (faults or Faults()).report
+    app = create_app(
+        served or pages(),
+        on_error=report,
+        telemetry_path=telemetry_path,
+        max_requests=max_requests,
+    )
+    server = WebServer(
+        app,
+        [ListenAddress(host="127.0.0.1", port=0)],
+        on_error=report,
+        limits=limits,
+        web_config_file=web_config_file,
+    )
+    server.start()
+    try:
+        yield server.addresses[0].port
+    finally:
+        server.stop(1.0)
+
+
+def fetch(
+    port: int,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """Ask once over a connection of its own."""
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        if tls is None
+        else http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
+    )
+    with contextlib.closing(connection):
+        connection.request(method, path, headers=dict(headers or {}))
+        response = connection.getresponse()
+        return Answer(status=response.status, headers=response.headers, body=response.read())

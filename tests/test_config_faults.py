@@ -1,0 +1,293 @@
+"""Every kind of fault, each with the exact lines that it is reported with."""
+# ruff: noqa: E501 - one case a line, with its whole message
+
+from pathlib import Path
+
+import pytest
+
+from exporter.config import ConfigError, load, parse
+
+GOOD = """\
+projects:
+- project: p
+  endpoint: cn-shanghai.log.aliyuncs.com
+  logstores:
+  - logstore: l
+    consumer_groups: [g]
+"""
+
+
+def in_project(lines: str) -> str:
+    """Add lines to the only project of a good file."""
+    return GOOD + "".join(f"  {line}\n" for line in lines.splitlines())
+
+
+def in_logstore(lines: str) -> str:
+    """Add lines to the only logstore of a good file."""
+    return GOOD + "".join(f"    {line}\n" for line in lines.splitlines())
+
+
+# fmt: off
+CASES: list[tuple[str, str, list[str]]] = [
+    ("an empty file", "", ["c.yaml:1:1: (document): the document is empty; at least the key projects is required"]),
+    ("only comments", "# nothing\n", ["c.yaml:1:1: (document): the document is empty; at least the key projects is required"]),
+    ("a null document", "~\n", ["c.yaml:1:1: (document): the document is empty; at least the key projects is required"]),
+    ("a list at the top", "- project: p\n", ["c.yaml:1:1: (document): expected a mapping with the key projects, found a list"]),
+    ("text at the top", "projects\n", ["c.yaml:1:1: (document): expected a mapping with the key projects, found text"]),
+    ("two documents", GOOD + "---\n" + GOOD, ["c.yaml:7:1: (document): a second document starts here; only one is read"]),
+    ("a NUL", "projects: a\x00b\n", ["c.yaml:1:12: (document): character U+0000 is not allowed in YAML"]),
+    ("an escape character", "lag: true\nprojects: \x1b[2J\n", ["c.yaml:2:11: (document): character U+001B is not allowed in YAML"]),
+    ("an open bracket", "projects: [\n", ["c.yaml:2:1: (document): not valid YAML: did not find expected node content"]),
+    ("a stray bracket", "projects: []]\n", ["c.yaml:1:13: (document): not valid YAML: did not find expected key"]),
+    ("an open quote", "projects: 'x\n", ["c.yaml:2:1: (document): not valid YAML: found unexpected end of stream (while scanning a quoted scalar that starts at line 1)"]),
+    ("a tab as indentation", "projects:\n\t- project: p\n", ["c.yaml:2:1: (document): not valid YAML: a tab cannot indent or start a value; use spaces"]),
+    ("an at sign", "projects: @x\n", ["c.yaml:1:11: (document): not valid YAML: a value cannot start with @; put it in quotes"]),
+    ("a percent sign", "signature: %x\n", ["c.yaml:1:12: (document): not valid YAML: a value cannot start with %; put it in quotes"]),
+    ("an unquoted star", "projects:\n- project: *.*\n", ["c.yaml:2:13: (document): not valid YAML: * starts an alias; put a value that starts with * in quotes"]),
+    ("an unquoted variable in a flow list", "projects:\n- project: p\n  endpoint: h\n  logstores:\n  - logstore: l\n    consumer_groups: [${X}]\n", ["c.yaml:6:24: (document): not valid YAML: put ${NAME} in quotes inside [ ] and { }"]),
+    ("two colons on a line", "signature: v1: v4\n", ["c.yaml:1:14: (document): not valid YAML: mapping values are not allowed in this context"]),
+    ("bad indentation", GOOD + " lag: true\n", ["c.yaml:7:2: (document): not valid YAML: did not find expected key (while parsing a block mapping that starts at line 1)"]),
+    ("an unknown directive version", "%YAML 2.0\n---\n" + GOOD, ["c.yaml:1:1: (document): not valid YAML: found incompatible YAML document"]),
+    ("deep flow nesting", "projects: " + "[" * 100000, ["c.yaml:1:42: (document): nested more than 32 levels deep"]),
+    ("deep block nesting", "- " * 3000, ["c.yaml:1:65: (document): nested more than 32 levels deep"]),
+    ("an alias bomb", "x: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)), ["c.yaml:6:8: (document): aliases repeat more than 200000 values"]),
+    ("nesting through aliases", "a: &a " + "[" * 20 + "]" * 20 + "\nb: " + "[" * 20 + "*a" + "]" * 20, ["c.yaml:2:24: (document): nested more than 32 levels deep"]),
+    ("a long list", "a: [" + "b," * 1_000_000 + "]", ["c.yaml:1:1999999: (document): holds more than 1000000 values"]),
+    ("a recursive alias", GOOD + "polling: &a {interval: *a}\n", ["c.yaml:7:24: polling.interval: this alias stands inside what it stands for"]),
+    ("an undefined alias", GOOD + "lag: *nothing\n", ["c.yaml:7:6: lag: no anchor above has this alias's name; quote text that starts with *"]),
+    ("a merge key", GOOD + "polling:\n  <<: {interval: 10s}\n", ["c.yaml:8:3: polling['<<']: merge keys are not supported; repeat the keys, or use an alias"]),
+    ("a tag for Python", "projects: !!python/object/apply:os.system [ls]\n", ["c.yaml:1:11: projects: tags (!…) are not supported; write the value without its tag", "c.yaml:1:44: projects[0]: expected a mapping of keys to values, found 'ls'"]),
+    ("a tag on a scalar", GOOD + "signature: !!str v1\n", ["c.yaml:7:12: signature: tags (!…) are not supported; write the value without its tag"]),
+    ("a duplicate key", GOOD + "lag: true\nlag: false\n", ["c.yaml:8:1: lag: this key is already in the mapping, at line 7"]),
+    ("a duplicate key in a project", in_project("region: a\nregion: b"), ["c.yaml:8:3: projects[0].region: this key is already in the mapping, at line 7"]),
+    ("a key that is a list", GOOD + "? [a]\n: b\n", ["c.yaml:7:3: (document): a key must be text"]),
+    ("no projects", "lag: true\n", ["c.yaml:1:1: projects: this key is required"]),
+    ("projects without a value", "projects:\n", ["c.yaml:1:1: projects: this key needs a value"]),
+    ("no project in projects", "projects: []\n", ["c.yaml:1:11: projects: the list must not be empty"]),
+    ("projects as a mapping", "projects: {project: p}\n", ["c.yaml:1:11: projects: expected a list, [a, b] or lines that start with '- ', found a mapping"]),
+    ("a project as text", "projects: [my-project]\n", ["c.yaml:1:12: projects[0]: expected a mapping of keys to values, found 'my-project'"]),
+    ("a null in projects", "projects: [~]\n", ["c.yaml:1:12: projects[0]: expected a mapping of keys to values, found nothing"]),
+    ("a project without keys", "projects: [{}]\n", ["c.yaml:1:12: projects[0].project: this key is required", "c.yaml:1:12: projects[0].endpoint: this key is required", "c.yaml:1:12: projects[0].logstores: this key is required"]),
+    ("a misspelt top-level key", GOOD + "signatur: v1\n", ["c.yaml:7:1: signatur: unknown key; did you mean signature?"]),
+    ("an unknown key unlike any", GOOD + "zzz: v1\n", ["c.yaml:7:1: zzz: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
+    ("a misspelt key that is required", "projects:\n- project: p\n  endpont: h\n  logstores: [{logstore: l, consumer_groups: [g]}]\n", ["c.yaml:2:3: projects[0].endpoint: this key is required", "c.yaml:3:3: projects[0].endpont: unknown key; did you mean endpoint?"]),
+    ("workers in a project", in_project("polling: {workers: 2}"), ["c.yaml:7:13: projects[0].polling.workers: unknown key; there are interval, timeout, stale_after, requests_per_second"]),
+    ("an unknown key with control characters and length", GOOD + '"\\e' + "k" * 200 + '": 1\n', ["c.yaml:7:1: ['\\x1bkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
+    ("a section as text", GOOD + "polling: fast\n", ["c.yaml:7:10: polling: expected a mapping of keys to values, found 'fast'"]),
+    ("a section as a list", GOOD + "discovery: [5m]\n", ["c.yaml:7:12: discovery: expected a mapping of keys to values, found a list"]),
+    ("an unknown signature", GOOD + "signature: v2\n", ["c.yaml:7:12: signature: expected v1 or v4, found 'v2'"]),
+    ("an unknown granularity", GOOD + "metrics: {granularity: topic}\n", ["c.yaml:7:24: metrics.granularity: expected shard or group, found 'topic'"]),
+    ("a word for a boolean", GOOD + "lag: maybe\n", ["c.yaml:7:6: lag: expected true or false, found 'maybe'"]),
+    ("a number for a boolean", GOOD + "lag: 1\n", ["c.yaml:7:6: lag: expected true or false, found '1'"]),
+    ("a mapping for a boolean", GOOD + "metrics: {consumer_label: {}}\n", ["c.yaml:7:27: metrics.consumer_label: expected true or false, found a mapping"]),
+    ("a duration without a unit", GOOD + "stall_after: 300\n", ["c.yaml:7:14: stall_after: a duration needs a unit: write 300s, or 300m for minutes"]),
+    ("a fractional duration", GOOD + "stall_after: 1.5h\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found '1.5h'"]),
+    ("units out of order", GOOD + "stall_after: 5m1h\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found '5m1h'"]),
+    ("a negative duration", GOOD + "stall_after: -5m\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found '-5m'"]),
+    ("a duration of nothing", GOOD + "stall_after: 0s\n", ["c.yaml:7:14: stall_after: must be longer than 0s and at most 365d, found '0s'"]),
+    ("an endless duration", GOOD + "stall_after: 999999999d\n", ["c.yaml:7:14: stall_after: must be longer than 0s and at most 365d, found '999999999d'"]),
+    ("an empty duration", GOOD + 'stall_after: ""\n', ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found ''"]),
+    ("a list for a duration", GOOD + "stall_after: [5m]\n", ["c.yaml:7:14: stall_after: expected a duration such as 60s, found a list"]),
+    ("an interval below a second", GOOD + "polling: {interval: 500ms}\n", ["c.yaml:7:21: polling.interval: must be at least 1s, found '500ms'"]),
+    ("a discovery interval below a second", GOOD + "discovery: {interval: 1ms}\n", ["c.yaml:7:23: discovery.interval: must be at least 1s, found '1ms'"]),
+    ("no workers", GOOD + "polling: {workers: 0}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 0"]),
+    ("too many workers", GOOD + "polling: {workers: 1001}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 1001"]),
+    ("octal workers", GOOD + "polling: {workers: 010}\n", ["c.yaml:7:20: polling.workers: expected a whole number such as 8, found '010'"]),
+    ("fractional workers", GOOD + "polling: {workers: 2.5}\n", ["c.yaml:7:20: polling.workers: expected a whole number such as 8, found '2.5'"]),
+    ("no requests", GOOD + "polling: {requests_per_second: 0}\n", ["c.yaml:7:32: polling.requests_per_second: must be greater than 0 and at most 10000, found '0'"]),
+    ("not a number of requests", GOOD + "polling: {requests_per_second: .nan}\n", ["c.yaml:7:32: polling.requests_per_second: expected a number such as 10 or 0.5, found '.nan'"]),
+    ("stale_after below the interval", GOOD + "polling: {interval: 60s, stale_after: 30s}\n", ["c.yaml:7:39: polling.stale_after: must not be shorter than the interval, which is 1m"]),
+    ("an interval above the default stale_after", GOOD + "polling: {interval: 5m}\n", ["c.yaml:7:21: polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"]),
+    ("a project's interval above the global stale_after", in_project("polling: {interval: 1h}"), ["c.yaml:7:23: projects[0].polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"]),
+    ("a project's stale_after below the global interval", in_project("polling: {stale_after: 10s}"), ["c.yaml:7:26: projects[0].polling.stale_after: must not be shorter than the interval, which is 1m"]),
+    ("an invalid expression", in_logstore('exclude_consumer_groups: ["a("]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: missing ), unterminated subpattern at character 2"]),
+    ("a lonely quantifier", in_logstore('exclude_consumer_groups: ["*"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: nothing to repeat at character 1"]),
+    ("an ambiguous set", in_logstore('exclude_consumer_groups: ["[[:alpha:]]+"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: [[, --, &&, || or ~~ in a character set is ambiguous; escape it"]),
+    ("too many repetitions", in_logstore('exclude_consumer_groups: ["a{99999999999}"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: too deeply nested or too many repetitions"]),
+    ("deeply nested groups", in_logstore('exclude_consumer_groups: ["' + "(" * 500 + ")" * 500 + '"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: too deeply nested or too many repetitions"]),
+    ("a name that is too long", in_logstore('exclude_consumer_groups: ["' + "a" * 1025 + '"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: must have at most 1024 characters, found 1025"]),
+    ("an empty name", in_logstore('exclude_consumer_groups: [""]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not be empty; '.*' matches every name"]),
+    ("a name with a control character", in_logstore('exclude_consumer_groups: ["a\\nb"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not hold control characters"]),
+    ("a null among names", in_logstore("exclude_consumer_groups: [a, ~]"), ["c.yaml:7:34: projects[0].logstores[0].exclude_consumer_groups[1]: expected a name or a regular expression, found nothing"]),
+    ("a list as a name", in_logstore("exclude_consumer_groups: [[a]]"), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: expected a name or a regular expression, found a list"]),
+    ("text for a list of names", in_logstore("exclude_consumer_groups: etl-.*"), ["c.yaml:7:30: projects[0].logstores[0].exclude_consumer_groups: expected a list, [a, b] or lines that start with '- ', found 'etl-.*'"]),
+    ("no consumer groups", "projects:\n- project: p\n  endpoint: h\n  logstores: [{logstore: l, consumer_groups: []}]\n", ["c.yaml:4:46: projects[0].logstores[0].consumer_groups: the list must not be empty"]),
+    ("no shards", in_logstore("shards: []"), ["c.yaml:7:13: projects[0].logstores[0].shards: the list must not be empty"]),
+    ("a negative shard", in_logstore("shards: [0, -1]"), ["c.yaml:7:17: projects[0].logstores[0].shards[1]: must be from 0 to 2147483647, found -1"]),
+    ("a shard that is no number", in_logstore("shards: [first]"), ["c.yaml:7:14: projects[0].logstores[0].shards[0]: expected a whole number such as 0, found 'first'"]),
+    ("no consumers", in_logstore("consumers: []"), ["c.yaml:7:16: projects[0].logstores[0].consumers: the list must not be empty"]),
+    ("a project's name with a slash", GOOD.replace("project: p", "project: a/b"), ["c.yaml:2:12: projects[0].project: a project's name has letters, digits and hyphens only, found 'a/b'"]),
+    ("an endpoint with a path", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://h/path"), ["c.yaml:3:13: projects[0].endpoint: an endpoint is a host, without a path or a query"]),
+    ("an endpoint with credentials", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://user:hunter2@h"), ["c.yaml:3:13: projects[0].endpoint: credentials do not belong in an endpoint"]),
+    ("an endpoint of another scheme", GOOD.replace("cn-shanghai.log.aliyuncs.com", "ftp://h"), ["c.yaml:3:13: projects[0].endpoint: the scheme must be http or https, not 'ftp'"]),
+    ("an endpoint without ASCII", GOOD.replace("cn-shanghai.log.aliyuncs.com", "hôst"), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
+    ("an empty endpoint", GOOD.replace("cn-shanghai.log.aliyuncs.com", '""'), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
+    ("a strange region", in_project("region: Shanghai!"), ["c.yaml:7:11: projects[0].region: expected a region such as cn-shanghai, found 'Shanghai!'"]),
+    ("signature v4 without a region", "signature: v4\n" + GOOD.replace("cn-shanghai.log.aliyuncs.com", "127.0.0.1:8080"), ["c.yaml:3:3: projects[0].region: signature v4 needs the region, and the endpoint's name does not tell it"]),
+    ("signature v4 of one project without a region", GOOD.replace("cn-shanghai.log.aliyuncs.com", "log-global.aliyuncs.com") + "  signature: v4\n", ["c.yaml:2:3: projects[0].region: signature v4 needs the region, and the endpoint's name does not tell it"]),
+    ("a logstore twice", GOOD + "  - logstore: l\n    consumer_groups: [h]\n", ["c.yaml:7:15: projects[0].logstores[1].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
+    ("a logstore twice in two entries of a project", GOOD + GOOD.removeprefix("projects:\n"), ["c.yaml:10:15: projects[1].logstores[0].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
+    ("a group twice", GOOD.replace("[g]", "[g, h, g]"), ["c.yaml:6:29: projects[0].logstores[0].consumer_groups[2]: consumer group 'g' is already listed at line 6 (projects[0].logstores[0].consumer_groups[0])"]),
+    ("empty credentials", GOOD + "credentials: {}\n", ["c.yaml:7:14: credentials.access_key_id: access_key_id or access_key_id_file is required", "c.yaml:7:14: credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
+    ("an ID without a secret", GOOD + "credentials: {access_key_id: LTAI}\n", ["c.yaml:7:14: credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
+    ("a secret without an ID", GOOD + "credentials: {access_key_secret: hunter2}\n", ["c.yaml:7:14: credentials.access_key_id: access_key_id or access_key_id_file is required"]),
+    ("a token alone", GOOD + "credentials: {security_token: hunter2}\n", ["c.yaml:7:14: credentials.access_key_id: access_key_id or access_key_id_file is required", "c.yaml:7:14: credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
+    ("a list as a secret", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: [hunter2]}\n", ["c.yaml:7:55: credentials.access_key_secret: expected text"]),
+    ("a secret with a space", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: hunter2 hunter2}\n", ["c.yaml:7:55: credentials.access_key_secret: must not hold spaces, control characters or letters beyond ASCII"]),
+    ("an empty secret", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret: ""}\n', ["c.yaml:7:55: credentials.access_key_secret: must not be empty"]),
+    ("a secret in place of credentials", GOOD + "credentials: hunter2\n", ["c.yaml:7:14: credentials: expected a mapping of keys to values, found text"]),
+    ("a secret in place of a key", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: x, hunter2}\n", ["c.yaml:7:58: credentials: unknown key; there are access_key_id, access_key_id_file, access_key_secret, access_key_secret_file, security_token, security_token_file"]),
+    ("a misspelt key of credentials", GOOD + "credentials: {access_key_id: LTAI, acces_key_secret: hunter2}\n", ["c.yaml:7:14: credentials.access_key_secret: access_key_secret or access_key_secret_file is required", "c.yaml:7:36: credentials.acces_key_secret: unknown key; did you mean access_key_secret?"]),
+    ("credentials of a project", in_project("credentials: {access_key_id: LTAI}"), ["c.yaml:7:16: projects[0].credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
+    ("a value and its file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: x, access_key_secret_file: good}\n", ["c.yaml:7:82: credentials.access_key_secret_file: excludes access_key_secret, which is given too; keep one of the two"]),
+    ("a missing file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: missing}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'missing' cannot be read: No such file or directory"]),
+    ("a directory as a file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: directory}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'directory' is not a regular file"]),
+    ("an empty secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: empty}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'empty' is empty"]),
+    ("a large secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: large}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'large' is larger than 64 KiB"]),
+    ("a secret file of several lines", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: lines}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'lines' holds spaces or characters beyond printable ASCII"]),
+    ("an empty path of a file", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret_file: ""}\n', ["c.yaml:7:60: credentials.access_key_secret_file: expected the path of a file, found ''"]),
+    ("a CA file without certificates", GOOD + "http: {ca_file: good}\n", ["c.yaml:7:17: http.ca_file: 'good' holds no certificates in PEM form"]),
+    ("a missing CA file of a project", in_project("http: {ca_file: missing}"), ["c.yaml:7:19: projects[0].http.ca_file: 'missing' cannot be read: No such file or directory"]),
+    ("an unset variable", GOOD + "signature: ${UNSET}\n", ["c.yaml:7:12: signature: the environment variable UNSET is not set; $${ stands for a literal ${"]),
+    ("a variable with a default", GOOD + "signature: ${UNSET:-v1}\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
+    ("an unfinished variable", GOOD + "signature: ${\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
+    ("a variable that brings structure", GOOD + 'lag: "${STRUCTURE}"\n', ["c.yaml:7:6: lag: expected true or false, found '{a: [b]}'"]),
+    ("a variable as a key", GOOD + '"${KEY}": v1\n', ["c.yaml:7:1: ['${KEY}']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
+    ("a long value with control characters", GOOD + 'signature: "\\e[31m' + "x" * 100 + '"\n', ["c.yaml:7:12: signature: expected v1 or v4, found '\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'"]),
+]
+# fmt: on
+ENVIRON = {"KEY": "signature", "STRUCTURE": "{a: [b]}"}
+
+
+def lines_of(text: str | bytes, base_dir: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, name="c.yaml", environ=ENVIRON, base_dir=base_dir)
+    assert "\n".join(str(fault) for fault in caught.value.faults) == str(caught.value)
+    return str(caught.value).splitlines()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Make a directory with the files that the table names."""
+    (tmp_path / "good").write_text("hunter2\n", encoding="utf-8")
+    (tmp_path / "empty").write_text(" \n", encoding="utf-8")
+    (tmp_path / "large").write_text("x" * 65_537, encoding="utf-8")
+    (tmp_path / "lines").write_text("a\nb\n", encoding="utf-8")
+    (tmp_path / "directory").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [pytest.param(text, lines, id=name) for name, text, lines in CASES]
+)
+def test_a_fault_is_reported_with_its_place_and_remedy(
+    text: str, lines: list[str], files: Path
+) -> None:
+    assert lines_of(text, files) == lines
+
+
+@pytest.mark.parametrize(("_name", "text", "_lines"), CASES, ids=[case[0] for case in CASES])
+def test_no_message_repeats_a_secret(_name: str, text: str, _lines: list[str], files: Path) -> None:
+    assert "hunter2" not in "".join(lines_of(text, files))
+
+
+def test_every_fault_of_a_file_is_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """\
+credentails: {}
+polling: {interval: 60, workers: many}
+lag: !!bool true
+lag: false
+projects:
+- project: "a b"
+  endpoint:
+  region: ${UNSET}
+  logstores:
+  - logstore: "["
+    consumer_groups: [a, b, a]
+  - logstore: x
+    consumer_group: [a]
+"""
+    assert lines_of(text, tmp_path) == [
+        "c.yaml:1:1: credentails: unknown key; did you mean credentials?",
+        "c.yaml:2:21: polling.interval: a duration needs a unit: write 60s, or 60m for minutes",
+        "c.yaml:2:34: polling.workers: expected a whole number such as 8, found 'many'",
+        "c.yaml:3:6: lag: tags (!…) are not supported; write the value without its tag",
+        "c.yaml:4:1: lag: this key is already in the mapping, at line 3",
+        "c.yaml:6:12: projects[0].project: a project's name has letters, digits and hyphens only, found 'a b'",
+        "c.yaml:7:3: projects[0].endpoint: this key needs a value",
+        "c.yaml:8:11: projects[0].region: the environment variable UNSET is not set; $${ stands for a literal ${",
+        "c.yaml:10:15: projects[0].logstores[0].logstore: not a regular expression: unterminated character set at character 1",
+        "c.yaml:11:29: projects[0].logstores[0].consumer_groups[2]: consumer group 'a' is already listed at line 11 (projects[0].logstores[0].consumer_groups[0])",
+        "c.yaml:12:5: projects[0].logstores[1].consumer_groups: this key is required",
+        "c.yaml:13:5: projects[0].logstores[1].consumer_group: unknown key; did you mean consumer_groups?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (
+            b"\xff\xfel\x00",
+            "c.yaml:1:1: (document): byte 0xff is not UTF-8; save the file as UTF-8",
+        ),
+        (
+            "lag: true\nsignature: é".encode("latin-1"),
+            "c.yaml:2:12: (document): byte 0xe9 is not UTF-8; save the file as UTF-8",
+        ),
+    ],
+)
+def test_bytes_that_are_not_utf_8_are_named(content: bytes, line: str, tmp_path: Path) -> None:
+    assert lines_of(content, tmp_path) == [line]
+
+
+def test_a_thousand_faults_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
+    lines = lines_of(GOOD + "".join(f"unknown{number}: 1\n" for number in range(1005)), tmp_path)
+    assert len(lines) == 1001
+    assert lines[-1] == "c.yaml:1006:1: (document): 5 more faults are not listed"
+
+
+def test_a_fault_behind_an_alias_is_reported_for_each_use_at_its_one_place(tmp_path: Path) -> None:
+    text = GOOD.replace("[g]", '&groups ["("]') + "  - {logstore: m, consumer_groups: *groups}\n"
+    reason = "not a regular expression: missing ), unterminated subpattern at character 1"
+    assert lines_of(text, tmp_path) == [
+        f"c.yaml:6:31: projects[0].logstores[0].consumer_groups[0]: {reason}",
+        f"c.yaml:6:31: projects[0].logstores[1].consumer_groups[0]: {reason}",
+    ]
+
+
+def test_a_global_fault_shows_once_for_many_projects(tmp_path: Path) -> None:
+    text = GOOD + GOOD.removeprefix("projects:\n").replace("project: p", "project: q")
+    assert lines_of("polling: {interval: 10m}\n" + text, tmp_path) == [
+        "c.yaml:1:21: polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.yaml", "No such file or directory"),
+        ("directory", "Is a directory"),
+        ("nul\0", "not the name of a file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_fault_too(name: str, reason: str, files: Path) -> None:
+    path = files / name
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    shown = str(path).replace("\0", "\\x00")
+    assert str(caught.value) == f"{shown}:1:1: (document): cannot be read: {reason}"
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    with path.open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    assert str(caught.value) == f"{path}:1:1: (document): larger than 64 MiB"
+
+
+def test_an_endless_file_is_a_fault() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(Path("/dev/zero"), environ={})
+    assert str(caught.value) == "/dev/zero:1:1: (document): larger than 64 MiB"

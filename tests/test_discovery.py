@@ -1,0 +1,265 @@
+"""Discovery: patterns become targets by listings, over real HTTP to the simulator."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from exporter.app import Engine
+from exporter.config import parse
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.faults import ErrorAnswer
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from exporter.snapshot import TargetKey
+from tests.support.scrape import Scrape, scrape
+
+NOW = 1_800_000_000.0
+
+HEAD = f"""\
+credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},
+  access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}
+polling: {{requests_per_second: 10000}}
+lag: false
+"""
+
+
+class Fleet:
+    """A simulated account, and an engine over a configuration for it."""
+
+    def __init__(self) -> None:
+        self.clock = HeldClock(NOW)
+        self.world = World(wall=self.clock.clock.wall)
+        self.simulator = Simulator(self.world)
+
+    def engine(self, projects: str, *, head: str = HEAD) -> Engine:
+        text = head + projects.replace("ENDPOINT", self.simulator.endpoint)
+        config = parse(text, name="config.yaml", environ={}, base_dir=Path())
+        return Engine(config, environ={}, clock=self.clock.clock)
+
+    def discover(self, engine: Engine) -> list[str]:
+        """Resolve names anew, and give the groups as project/logstore/group."""
+        engine.discover()
+        return names(engine)
+
+    def poll(self, engine: Engine) -> Scrape:
+        for target in engine.fleet.targets:
+            engine.fleet.poll(target.key)
+        return scrape(engine.registry)
+
+
+def names(engine: Engine) -> list[str]:
+    return [
+        f"{target.key.project}/{target.key.logstore}/{group.name}"
+        for target in engine.fleet.targets
+        for group in target.groups
+    ]
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    with fleet.simulator, shop(fleet.world):
+        yield fleet
+
+
+@contextmanager
+def shop(world: World) -> Iterator[None]:
+    """Two projects: shop with app-1, app-2 and web; bank with ledger."""
+    for project, logstores in {"shop": ("app-1", "app-2", "web"), "bank": ("ledger",)}.items():
+        world.create_project(project)
+        for logstore in logstores:
+            world.create_logstore(project, logstore)
+            for group in ("billing", "etl-system"):
+                world.create_group(project, logstore, group)
+    yield
+
+
+PATTERNS = """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    logstores:
+      - {logstore: "app-.*", consumer_groups: [".*"], exclude_consumer_groups: ["etl-.*"]}
+"""
+
+
+def test_a_pattern_selects_what_it_matches_whole_and_exclusion_wins(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    assert names(engine) == []
+    assert fleet.discover(engine) == ["shop/app-1/billing", "shop/app-2/billing"]
+
+
+def test_a_plain_name_needs_no_listing(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, "
+        "logstores: [{logstore: web, consumer_groups: [billing]}]}]"
+    )
+    assert not engine.needs_listings
+    assert names(engine) == ["shop/web/billing"]
+    fleet.poll(engine)
+    assert {record.operation for record in fleet.simulator.requests} == {"GetCheckPoint"}
+
+
+def test_a_pattern_of_projects_lists_them(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        'projects: [{project: ".*", endpoint: ENDPOINT, '
+        'logstores: [{logstore: ".*", consumer_groups: [billing]}]}]'
+    )
+    assert fleet.discover(engine) == [
+        "bank/ledger/billing",
+        "shop/app-1/billing",
+        "shop/app-2/billing",
+        "shop/web/billing",
+    ]
+
+
+def test_more_than_500_logstores_and_projects_are_found_whole(fleet: Fleet) -> None:
+    for number in range(501):
+        fleet.world.create_logstore("bank", f"log-{number}", shards=1)
+        fleet.world.create_project(f"extra-{number}")
+    engine = fleet.engine(
+        'projects: [{project: "extra-.*|bank", endpoint: ENDPOINT, '
+        'logstores: [{logstore: "log-.*", consumer_groups: [always]}]}]'
+    )
+    found = fleet.discover(engine)
+    assert len(found) == 501
+    listed = [record for record in fleet.simulator.requests if record.operation == "ListProject"]
+    assert len(listed) == 2
+
+
+def test_what_is_gone_is_removed_at_once_and_what_is_new_is_added(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    fleet.world.delete_logstore("shop", "app-1")
+    fleet.world.create_logstore("shop", "app-3")
+    fleet.world.create_group("shop", "app-3", "billing")
+    fleet.world.create_group("shop", "app-2", "second")
+    fleet.world.delete_group("shop", "app-2", "billing")
+    assert fleet.discover(engine) == ["shop/app-2/second", "shop/app-3/billing"]
+    ups = scrape(engine.registry).labels("sls_consumer_group_up")
+    assert {entry["consumer_group"] + "@" + entry["logstore"] for entry in ups} == set()
+    ups = fleet.poll(engine).labels("sls_consumer_group_up")
+    assert {entry["consumer_group"] + "@" + entry["logstore"] for entry in ups} == {
+        "second@app-2",
+        "billing@app-3",
+    }
+
+
+def test_an_unchanged_target_keeps_its_snapshot(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    before = engine.store.get(TargetKey("shop", "app-1"))
+    fleet.discover(engine)
+    assert before is not None
+    assert engine.store.get(TargetKey("shop", "app-1")) == before
+
+
+@pytest.mark.parametrize("operation", ["ListLogStores", "ListConsumerGroup"])
+def test_a_listing_that_fails_removes_nothing_and_is_counted(fleet: Fleet, operation: str) -> None:
+    engine = fleet.engine(PATTERNS)
+    before = fleet.discover(engine)
+    fleet.simulator.faults.add(
+        ErrorAnswer(status=403, code="ProjectForbidden", message="no"), operation=operation
+    )
+    assert fleet.discover(engine) == before
+    errors = scrape(engine.registry).labels("sls_exporter_poll_errors_total")
+    assert {entry["code"] for entry in errors} == {"ProjectForbidden"}
+
+
+def test_a_failed_listing_of_projects_removes_nothing(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS.replace("project: shop", 'project: "sh.p"'))
+    before = fleet.discover(engine)
+    assert before == ["shop/app-1/billing", "shop/app-2/billing"]
+    fleet.simulator.faults.add(
+        ErrorAnswer(status=403, code="ProjectForbidden", message="no"), operation="ListProject"
+    )
+    assert fleet.discover(engine) == before
+
+
+def test_an_empty_listing_is_the_truth(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    for logstore in ("app-1", "app-2", "web"):
+        fleet.world.delete_logstore("shop", logstore)
+    assert fleet.discover(engine) == []
+
+
+def test_a_literal_that_does_not_exist_stays_visible(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, logstores: "
+        '[{logstore: web, consumer_groups: [missing]}, {logstore: "app.*", '
+        "consumer_groups: [billing]}]}]"
+    )
+    fleet.discover(engine)
+    found = fleet.poll(engine)
+    assert found.value("sls_consumer_group_up", consumer_group="missing") == 0
+    assert (
+        found.value(
+            "sls_exporter_poll_errors_total", consumer_group="missing", code="ConsumerGroupNotExist"
+        )
+        == 1
+    )
+
+
+def test_listed_groups_have_their_settings_in_info(fleet: Fleet) -> None:
+    fleet.world.create_group("shop", "app-1", "ordered", timeout=30, order=True)
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    found = fleet.poll(engine)
+    assert (
+        found.value(
+            "sls_consumer_group_info",
+            logstore="app-1",
+            consumer_group="ordered",
+            order="true",
+            timeout_seconds="30",
+        )
+        == 1
+    )
+
+
+def test_the_first_entry_that_selects_a_group_decides_about_it(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, logstores: "
+        "[{logstore: web, consumer_groups: [billing], shards: [0]}, "
+        '{logstore: "w.b", consumer_groups: [".*"]}]}]'
+    )
+    assert fleet.discover(engine) == ["shop/web/billing", "shop/web/etl-system"]
+    shards = {group.name: group.shards for group in engine.fleet.targets[0].groups}
+    assert shards == {"billing": frozenset({0}), "etl-system": None}
+
+
+def test_granularity_group_has_no_series_of_shards(fleet: Fleet) -> None:
+    world = fleet.world
+    world.write("shop", "web", 0, count=3)
+    world.update_checkpoint("shop", "web", "billing", 0, world.end_cursor("shop", "web", 0))
+    projects = (
+        "projects: [{project: shop, endpoint: ENDPOINT, "
+        "logstores: [{logstore: web, consumer_groups: [billing]}]}]"
+    )
+    shard = fleet.poll(fleet.engine(projects))
+    assert shard.labels("sls_consumer_group_checkpoint_age_seconds")
+    group = fleet.poll(fleet.engine("metrics: {granularity: group}\n" + projects))
+    assert not group.labels("sls_consumer_group_checkpoint_age_seconds")
+    assert group.value("sls_consumer_group_up") == 1
+    assert group.value("sls_exporter_series") < shard.value("sls_exporter_series")
+
+
+def test_the_consumer_label_can_be_switched_off(fleet: Fleet) -> None:
+    world = fleet.world
+    world.write("shop", "web", 0, count=3)
+    world.update_checkpoint(
+        "shop", "web", "billing", 0, world.end_cursor("shop", "web", 0), consumer="worker-1"
+    )
+    projects = (
+        "projects: [{project: shop, endpoint: ENDPOINT, "
+        "logstores: [{logstore: web, consumer_groups: [billing]}]}]"
+    )
+    age = "sls_consumer_group_checkpoint_age_seconds"
+    assert fleet.poll(fleet.engine(projects)).labels(age)[0]["consumer"] == "worker-1"
+    without = fleet.poll(fleet.engine("metrics: {consumer_label: false}\n" + projects))
+    assert "consumer" not in without.labels(age)[0]

@@ -1,0 +1,244 @@
+"""The scheduler: phases, first runs, no run lost or doubled, skips, stops."""
+
+import itertools
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.scheduler import Job, PhaseTrigger, Scheduler
+from tests.support.wait import wait_for
+
+START = datetime(2026, 1, 1, 12, 0, 7, tzinfo=UTC)
+
+keys = st.text(min_size=1, max_size=20)
+intervals = st.floats(min_value=1.0, max_value=3600.0)
+
+
+def fire_times(trigger: PhaseTrigger, count: int, *, now: datetime = START) -> list[datetime]:
+    times: list[datetime] = []
+    previous: datetime | None = None
+    for _ in range(count):
+        previous = trigger.get_next_fire_time(previous, now)
+        now = max(now, previous)
+        times.append(previous)
+    return times
+
+
+def job(key: str = "project/logstore", interval: float = 60.0) -> Job:
+    return Job(key=key, interval=interval, run=lambda: None)
+
+
+@given(keys, intervals)
+def test_the_first_run_comes_within_five_seconds(key: str, interval: float) -> None:
+    first = fire_times(PhaseTrigger(job(key, interval), started=START), 1)[0]
+    assert timedelta(0) <= first - START <= timedelta(seconds=5, milliseconds=1)
+
+
+@given(keys, intervals)
+def test_after_the_first_run_every_gap_is_the_interval(key: str, interval: float) -> None:
+    times = fire_times(PhaseTrigger(job(key, interval), started=START), 12)
+    gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(times)]
+    assert interval / 2 - 1e-3 <= gaps[0] <= interval * 1.5 + 1e-3
+    assert gaps[1:] == pytest.approx([interval] * 10, abs=1e-3)
+
+
+@given(keys, intervals, st.floats(min_value=0.0, max_value=1e6))
+def test_the_phase_survives_a_restart(key: str, interval: float, later: float) -> None:
+    before = fire_times(PhaseTrigger(job(key, interval), started=START), 4)[-1]
+    restart = START + timedelta(seconds=later)
+    after = fire_times(PhaseTrigger(job(key, interval), started=restart), 4, now=restart)[-1]
+    periods = (after - before).total_seconds() / interval
+    assert periods == pytest.approx(round(periods), abs=1e-3)
+
+
+def test_phases_of_many_targets_fill_the_interval_evenly() -> None:
+    second = [
+        fire_times(PhaseTrigger(job(f"project/logstore-{n}"), started=START), 3)[2]
+        for n in range(3000)
+    ]
+    tenths = Counter(int(time.timestamp() % 60 // 6) for time in second)
+    assert min(tenths[tenth] for tenth in range(10)) > 200
+
+
+def test_what_was_missed_during_a_long_pause_is_not_made_up_for() -> None:
+    trigger = PhaseTrigger(job(), started=START)
+    last = fire_times(trigger, 3)[-1]
+    now = last + timedelta(hours=3)
+    following = trigger.get_next_fire_time(last, now)
+    assert now - timedelta(seconds=60) <= following <= now + timedelta(seconds=60)
+
+
+class Runs:
+    """A scheduler whose jobs note when they ran."""
+
+    def __init__(self, *, workers: int) -> None:
+        self.stopping = threading.Event()
+        self.skipped: list[str] = []
+        self.errors: list[tuple[str, BaseException]] = []
+        self.times: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+        self.scheduler = Scheduler(
+            workers=workers,
+            stopping=self.stopping,
+            on_skip=self.skipped.append,
+            on_error=lambda key, error: self.errors.append((key, error)),
+        )
+
+    def note(self, key: str) -> None:
+        with self._lock:
+            self.times.setdefault(key, []).append(time.monotonic())
+
+    def count(self, key: str) -> int:
+        with self._lock:
+            return len(self.times.get(key, []))
+
+    def job(self, key: str, interval: float = 1.0) -> Job:
+        return Job(key=key, interval=interval, run=lambda: self.note(key), spread=0.2)
+
+
+@contextmanager
+def running(*, workers: int = 4) -> Iterator[Runs]:
+    runs = Runs(workers=workers)
+    try:
+        yield runs
+    finally:
+        runs.stopping.set()
+        runs.scheduler.stop()
+
+
+def test_a_thousand_targets_at_once_lose_and_double_no_run() -> None:
+    interval, periods = 2.0, 4
+    with running(workers=8) as runs:
+        names = [f"project/logstore-{n}" for n in range(1000)]
+        runs.scheduler.set_jobs([runs.job(name, interval) for name in names])
+        runs.scheduler.start()
+        wait_for(
+            lambda: all(runs.count(name) > periods for name in names),
+            timeout=interval * (periods + 3),
+            what="every target polled",
+        )
+    assert runs.skipped == []
+    assert runs.errors == []
+    for name in names:
+        times = runs.times[name][: periods + 1]
+        gaps = [b - a for a, b in itertools.pairwise(times)]
+        assert min(gaps) > interval * 0.4
+        assert max(gaps) < interval * 1.7
+    on_grid = [runs.times[name][1 : periods + 1] for name in names]
+    # The median, since a busy machine may hold up some runs.
+    mean = statistics.median((times[-1] - times[0]) / (periods - 1) for times in on_grid)
+    assert mean == pytest.approx(interval, rel=0.005)
+
+
+def test_a_run_that_outlasts_its_interval_is_skipped_and_never_overlapped() -> None:
+    release = threading.Event()
+    active = 0
+    overlaps = 0
+
+    def slow() -> None:
+        nonlocal active, overlaps
+        active += 1
+        overlaps += active > 1
+        release.wait(20)
+        active -= 1
+
+    with running() as runs:
+        runs.scheduler.set_jobs([Job(key="slow", interval=1.0, run=slow, spread=0.0)])
+        runs.scheduler.start()
+        wait_for(lambda: len(runs.skipped) >= 2, what="two skips")
+        release.set()
+    assert overlaps == 0
+    assert set(runs.skipped) == {"slow"}
+
+
+def test_an_error_in_a_run_is_reported_and_the_next_run_comes() -> None:
+    def broken() -> None:
+        runs.note("broken")
+        raise RuntimeError("a bug")
+
+    with running() as runs:
+        runs.scheduler.set_jobs([Job(key="broken", interval=1.0, run=broken, spread=0.0)])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("broken") >= 2)
+    assert runs.errors[0][0] == "broken"
+    assert str(runs.errors[0][1]) == "a bug"
+
+
+def test_a_stop_runs_nothing_of_what_is_queued() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        release.wait(20)
+
+    with running(workers=1) as runs:
+        blocking = Job(key="blocking", interval=60.0, run=wait, spread=0.0)
+        queued = [runs.job(f"queued-{n}", 60.0) for n in range(50)]
+        runs.scheduler.set_jobs([blocking, *queued])
+        runs.scheduler.start()
+        assert entered.wait(10)
+        before = dict(runs.times)
+        runs.stopping.set()
+        runs.scheduler.stop()
+        release.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("ThreadPoolExecutor"):
+                thread.join(10)
+    assert runs.times == before
+
+
+def test_jobs_are_changed_by_difference_and_what_stays_keeps_its_phase() -> None:
+    with running() as runs:
+        runs.scheduler.set_jobs([runs.job("stays"), runs.job("leaves")])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("stays") >= 2 and runs.count("leaves") >= 1)
+        runs.scheduler.set_jobs([runs.job("stays"), runs.job("comes")])
+        left = runs.count("leaves")
+        wait_for(lambda: runs.count("stays") >= 5 and runs.count("comes") >= 2)
+        assert runs.count("leaves") <= left + 1  # one may have been handed out already
+    times = runs.times["stays"]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert gaps == pytest.approx([1.0] * len(gaps), abs=0.3)
+
+
+def test_a_background_job_does_not_wait_behind_polls() -> None:
+    release = threading.Event()
+
+    def hog() -> None:
+        release.wait(20)
+
+    with running(workers=1) as runs:
+        runs.scheduler.set_jobs(
+            [
+                Job(key="hog", interval=60.0, run=hog, spread=0.0),
+                Job(
+                    key="beat",
+                    interval=1.0,
+                    run=lambda: runs.note("beat"),
+                    spread=0.0,
+                    background=True,
+                ),
+            ]
+        )
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("beat") >= 2)
+        release.set()
+
+
+def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
+    with running() as runs:
+        # The first run of this job is so far away as if the clock had been set back.
+        far = Job(key="far", interval=3600.0, run=lambda: runs.note("far"), spread=0.0)
+        runs.scheduler.set_jobs([far])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("far") == 1)
+        runs.scheduler.realign()
+        wait_for(lambda: runs.count("far") == 2)

@@ -1,0 +1,461 @@
+"""The simulator over real HTTP: every operation, virtual hosts, errors, signatures and rights."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import trustme
+
+from exporter.credentials import Credentials
+from exporter.signing import SignatureVersion
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from tests.support.simulator_client import Client
+from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, START, small_world
+
+GROUP_PATH = "/logstores/orders/consumergroups/billing"
+SHARD_PATH = "/logstores/orders/shards/0"
+BIRTH = "MTcwMDAwMDAwMDAwMDAwMDAwMA=="  # 1700000000000000000
+TEN_LATER = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="  # 1700000000000000010
+VERSIONS: list[SignatureVersion] = ["v1", "v4"]
+
+
+@pytest.fixture
+def placed() -> tuple[HeldClock, World]:
+    return small_world()
+
+
+@pytest.fixture
+def held(placed: tuple[HeldClock, World]) -> HeldClock:
+    return placed[0]
+
+
+@pytest.fixture
+def world(placed: tuple[HeldClock, World]) -> World:
+    return placed[1]
+
+
+@pytest.fixture
+def simulator(world: World) -> Iterator[Simulator]:
+    with Simulator(world) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def client(simulator: Simulator, held: HeldClock) -> Iterator[Client]:
+    with Client(simulator=simulator, wall=held.wall) as client:
+        yield client
+
+
+def error_of(response: requests.Response) -> tuple[int, str]:
+    document = response.json()
+    assert set(document) == {"errorCode", "errorMessage"}
+    return response.status_code, document["errorCode"]
+
+
+def test_get_checkpoint_answers_a_bare_array_with_microseconds(
+    client: Client, held: HeldClock, world: World
+) -> None:
+    world.write(PROJECT, LOGSTORE, 0, count=10)
+    world.start_consumer(PROJECT, LOGSTORE, GROUP, "c1", shards=[0])
+    held.advance(100.5)
+    response = client.get(GROUP_PATH)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json() == [
+        {
+            "shard": 0,
+            "checkpoint": TEN_LATER,
+            "updateTime": 1_700_000_060_000_000,
+            "consumer": "c1",
+        }
+    ]
+
+
+def test_get_checkpoint_of_one_shard_answers_that_one_and_nothing_for_an_unknown_one(
+    client: Client,
+) -> None:
+    assert [entry["shard"] for entry in client.get(GROUP_PATH, shard=0).json()] == [0]
+    assert client.get(GROUP_PATH, shard=9).json() == []
+    assert error_of(client.get(GROUP_PATH, shard=-1)) == (400, "ParameterInvalid")
+
+
+def test_list_consumer_group(client: Client, world: World) -> None:
+    world.create_group(PROJECT, LOGSTORE, "etl-1", timeout=30, order=True)
+    assert client.get("/logstores/orders/consumergroups").json() == [
+        {"name": "billing", "timeout": 60, "order": False},
+        {"name": "etl-1", "timeout": 30, "order": True},
+    ]
+
+
+def test_list_shards(client: Client, held: HeldClock, world: World) -> None:
+    held.advance(10.0)
+    world.split_shard(PROJECT, LOGSTORE, 0)
+    assert client.get("/logstores/orders/shards").json() == [
+        {
+            "shardID": 0,
+            "status": "readonly",
+            "inclusiveBeginKey": "00000000000000000000000000000000",
+            "exclusiveEndKey": "ffffffffffffffffffffffffffffffff",
+            "createTime": 1_700_000_000,
+        },
+        {
+            "shardID": 1,
+            "status": "readwrite",
+            "inclusiveBeginKey": "00000000000000000000000000000000",
+            "exclusiveEndKey": "80000000000000000000000000000000",
+            "createTime": 1_700_000_010,
+        },
+        {
+            "shardID": 2,
+            "status": "readwrite",
+            "inclusiveBeginKey": "80000000000000000000000000000000",
+            "exclusiveEndKey": "ffffffffffffffffffffffffffffffff",
+            "createTime": 1_700_000_010,
+        },
+    ]
+
+
+def test_get_cursor_knows_begin_end_and_unix_seconds(
+    client: Client, held: HeldClock, world: World
+) -> None:
+    world.set_producer(PROJECT, LOGSTORE, 0, 1.0)
+    held.advance(20.0)
+    world.set_producer(PROJECT, LOGSTORE, 0, None)
+
+    def cursor(since: str | int) -> str:
+        document = client.get(SHARD_PATH, type="cursor", **{"from": since}).json()
+        assert set(document) == {"cursor"}
+        return str(document["cursor"])
+
+    assert cursor("begin") == BIRTH
+    assert cursor("end") == "MTcwMDAwMDAwMDAwMDAwMDAyMA=="
+    assert cursor(1_700_000_011) == TEN_LATER
+
+
+def test_get_cursor_time_is_a_number_of_seconds(
+    client: Client, held: HeldClock, world: World
+) -> None:
+    world.set_producer(PROJECT, LOGSTORE, 0, 1.5)
+    held.advance(60.0)
+    response = client.get(SHARD_PATH, type="cursor_time", cursor=TEN_LATER)
+    assert response.json() == {"cursor_time": 1_700_000_016}
+
+
+@pytest.mark.parametrize("cursor", [BIRTH, TEN_LATER, "nonsense", ""])
+def test_get_cursor_time_refuses_cursors_without_a_log_group(client: Client, cursor: str) -> None:
+    response = client.get(SHARD_PATH, type="cursor_time", cursor=cursor)
+    assert error_of(response) == (400, "InvalidCursor")
+
+
+def test_list_logstores_pages_up_to_500(client: Client, world: World) -> None:
+    for number in range(1100):
+        world.create_logstore(PROJECT, f"l{number:04}", shards=1)
+    pages = [client.get("/logstores", offset=offset, size=500).json() for offset in (0, 500, 1000)]
+    assert [(page["count"], page["total"]) for page in pages] == [
+        (500, 1101),
+        (500, 1101),
+        (101, 1101),
+    ]
+    names = [name for page in pages for name in page["logstores"]]
+    assert (names[0], names[500], names[-1]) == ("l0000", "l0500", "orders")
+    assert client.get("/logstores", offset=2000, size=500).json() == {
+        "count": 0,
+        "total": 1101,
+        "logstores": [],
+    }
+    assert error_of(client.get("/logstores", offset=0, size=501)) == (400, "ParameterInvalid")
+
+
+def test_list_project_is_asked_of_the_endpoint_alone(client: Client, world: World) -> None:
+    world.create_project("another", region="cn-hangzhou")
+    client.project = None
+    document = client.get("/", offset=0, size=500).json()
+    assert (document["count"], document["total"]) == (2, 2)
+    assert [(row["projectName"], row["region"], row["status"]) for row in document["projects"]] == [
+        ("another", "cn-hangzhou", "Normal"),
+        ("shop", "cn-shanghai", "Normal"),
+    ]
+
+
+def test_get_logstore(client: Client, world: World) -> None:
+    world.split_shard(PROJECT, LOGSTORE, 0)
+    document = client.get("/logstores/orders").json()
+    assert (document["logstoreName"], document["ttl"], document["shardCount"]) == ("orders", 7, 2)
+
+
+def test_update_checkpoint_and_heartbeat_and_the_life_of_a_group(client: Client) -> None:
+    groups = "/logstores/orders/consumergroups"
+    body = b'{"consumerGroup": "new", "timeout": 20, "order": false}'
+    assert client.send(groups, method="POST", body=body).status_code == 200
+    again = client.send(groups, method="POST", body=body)
+    assert error_of(again) == (400, "ConsumerGroupAlreadyExist")
+    heartbeat = client.send(
+        f"{groups}/new",
+        method="POST",
+        params={"type": "heartbeat", "consumer": "c1"},
+        body=b"[]",
+    )
+    assert heartbeat.json() == [0]
+    update = client.send(
+        f"{groups}/new",
+        method="POST",
+        params={"type": "checkpoint", "consumer": "c1", "forceSuccess": "true"},
+        body=b'{"shard": 0, "checkpoint": "anything"}',
+    )
+    assert (update.status_code, update.content) == (200, b"")
+    (entry,) = client.get(f"{groups}/new").json()
+    assert entry == {
+        "shard": 0,
+        "checkpoint": "anything",
+        "updateTime": 1_700_000_000_000_000,
+        "consumer": "c1",
+    }
+    assert client.send(f"{groups}/new", method="DELETE").status_code == 200
+    assert error_of(client.get(f"{groups}/new")) == (404, "ConsumerGroupNotExist")
+
+
+@pytest.mark.parametrize(
+    ("project", "path", "code"),
+    [
+        ("nowhere", GROUP_PATH, "ProjectNotExist"),
+        ("shop", "/logstores/none/consumergroups/billing", "LogStoreNotExist"),
+        ("shop", "/logstores/none/shards", "LogStoreNotExist"),
+        ("shop", "/logstores/none", "LogStoreNotExist"),
+        ("shop", "/logstores/orders/consumergroups/none", "ConsumerGroupNotExist"),
+        ("shop", "/logstores/orders/shards/7?type=cursor&from=end", "ShardNotExist"),
+    ],
+)
+def test_what_is_missing_is_404_with_its_own_code(
+    client: Client, project: str, path: str, code: str
+) -> None:
+    client.project = project
+    assert error_of(client.send(path)) == (404, code)
+
+
+def test_what_the_service_does_not_know_is_an_error_of_the_service(client: Client) -> None:
+    assert error_of(client.get("/dashboards")) == (404, "InvalidAction")
+    assert error_of(client.send("/logstores", method="PUT")) == (405, "InvalidAction")
+
+
+def test_a_body_that_is_not_what_was_asked_for_is_400(client: Client) -> None:
+    params = {"type": "checkpoint", "consumer": "c1"}
+    for body, code in (
+        (b"{", "PostBodyInvalid"),
+        (b"[]", "PostBodyInvalid"),
+        (b'{"shard": "0"}', "ParameterInvalid"),
+    ):
+        response = client.send(GROUP_PATH, method="POST", params=params, body=body)
+        assert error_of(response) == (400, code)
+
+
+def test_each_answer_has_the_world_s_time_and_a_request_id_of_its_own(
+    client: Client, held: HeldClock
+) -> None:
+    held.advance(7.9)
+    answers = [client.get(GROUP_PATH), client.get("/logstores/none")]
+    assert [answer.headers["x-log-time"] for answer in answers] == ["1700000007", "1700000007"]
+    assert len({answer.headers["x-log-requestid"] for answer in answers}) == 2
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "shop.127.0.0.1:{port}",
+        "shop.127.0.0.1",
+        "shop.localhost:{port}",
+        "shop.cn-shanghai.log.aliyuncs.com",
+        "shop.cn-shanghai-intranet.log.aliyuncs.com:80",
+        "shop.sls.test",
+    ],
+)
+def test_a_project_is_the_first_label_of_the_host(world: World, host: str) -> None:
+    with Simulator(world, check_signatures=False) as simulator:
+        port = urlsplit(simulator.endpoint).port
+        headers = {"Host": host.format(port=port)}
+        response = requests.get(simulator.endpoint + GROUP_PATH, headers=headers, timeout=10)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:80", "localhost", "cn-shanghai.log.aliyuncs.com"]
+)
+def test_the_endpoint_s_own_host_names_no_project(world: World, host: str) -> None:
+    with Simulator(world, check_signatures=False) as simulator:
+        response = requests.get(simulator.endpoint, headers={"Host": host}, timeout=10)
+    assert response.json()["total"] == 1
+
+
+def test_requests_are_recorded_with_what_they_were_about(
+    client: Client, simulator: Simulator
+) -> None:
+    client.get(GROUP_PATH, shard=0)
+    client.get(SHARD_PATH, type="cursor_time", cursor=BIRTH)
+    client.get("/logstores/none/shards")
+    records = simulator.requests
+    assert [(r.operation, r.logstore, r.consumer_group, r.shard, r.cursor) for r in records] == [
+        ("GetCheckPoint", "orders", "billing", 0, None),
+        ("GetCursorTime", "orders", None, 0, BIRTH),
+        ("ListShards", "none", None, None, None),
+    ]
+    assert [record.status for record in records] == [200, 400, 404]
+    assert {record.project for record in records} == {"shop"}
+    assert records[0].received_at <= records[1].received_at <= records[2].received_at
+    simulator.forget_requests()
+    assert simulator.requests == []
+
+
+def test_a_connection_serves_many_requests(client: Client, simulator: Simulator) -> None:
+    for _ in range(5):
+        client.get(GROUP_PATH)
+    assert simulator.connections == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_wrong_secret_is_401_signature_not_match(
+    client: Client, version: SignatureVersion
+) -> None:
+    client.version = version
+    assert client.get(GROUP_PATH).status_code == 200
+    client.credentials = Credentials(access_key_id="simulator-key", access_key_secret="wrong")
+    assert error_of(client.get(GROUP_PATH)) == (401, "SignatureNotMatch")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_unknown_key_is_401_unauthorized(client: Client, version: SignatureVersion) -> None:
+    client.version = version
+    client.credentials = Credentials(access_key_id="stranger", access_key_secret="x")
+    assert error_of(client.get(GROUP_PATH)) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_signatures_cover_queries_with_special_characters(
+    client: Client, version: SignatureVersion
+) -> None:
+    client.version = version
+    response = client.get("/logstores", logstoreName="a b/ü=&+~", offset=0, size=10)
+    assert response.json() == {"count": 0, "total": 0, "logstores": []}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_temporary_key_needs_its_token(
+    client: Client, simulator: Simulator, version: SignatureVersion
+) -> None:
+    key = Credentials(access_key_id="sts", access_key_secret="s", security_token="token")
+    simulator.accept_credentials([key])
+    client.version = version
+    client.credentials = key
+    assert client.get(GROUP_PATH).status_code == 200
+    client.credentials = Credentials(
+        access_key_id="sts", access_key_secret="s", security_token="stale"
+    )
+    assert error_of(client.get(GROUP_PATH)) == (401, "Unauthorized")
+    client.credentials = Credentials(access_key_id="sts", access_key_secret="s")
+    assert error_of(client.get(GROUP_PATH)) == (401, "Unauthorized")
+    client.credentials = DEFAULT_CREDENTIALS
+    assert error_of(client.get(GROUP_PATH)) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("skew", "status"), [(890.0, 200), (-890.0, 200), (910.0, 400)])
+def test_a_clock_beyond_fifteen_minutes_is_too_skewed(
+    client: Client, version: SignatureVersion, skew: float, status: int
+) -> None:
+    client.version = version
+    client.wall = lambda: START + skew
+    response = client.get(GROUP_PATH)
+    assert response.status_code == status
+    if status == 400:
+        assert response.json()["errorCode"] == "RequestTimeTooSkewed"
+
+
+def test_the_clock_may_go_unchecked(world: World) -> None:
+    with (
+        Simulator(world, check_clock=False) as simulator,
+        Client(simulator=simulator, wall=lambda: 0.0) as client,
+    ):
+        assert client.get(GROUP_PATH).status_code == 200
+
+
+def test_a_request_without_a_signature_is_401(simulator: Simulator) -> None:
+    headers = {"Host": "shop.127.0.0.1"}
+    response = requests.get(simulator.endpoint + GROUP_PATH, headers=headers, timeout=10)
+    assert error_of(response) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("version", "answer"),
+    [("v1", (400, "InvalidContentMD5")), ("v4", (401, "SignatureNotMatch"))],
+)
+def test_a_body_that_was_changed_on_the_way_is_refused(
+    client: Client, simulator: Simulator, version: SignatureVersion, answer: tuple[int, str]
+) -> None:
+    client.version = version
+    signed = client.send(GROUP_PATH, method="POST", params={"type": "heartbeat"}, body=b"[0]")
+    assert signed.status_code == 200
+    changed = requests.post(
+        simulator.endpoint + GROUP_PATH + "?type=heartbeat",
+        data=b"[1]",
+        headers=dict(signed.request.headers),
+        timeout=10,
+    )
+    assert error_of(changed) == answer
+
+
+def test_a_right_can_be_taken_away_and_given_back(client: Client, simulator: Simulator) -> None:
+    simulator.deny("GetCursor")
+    query = {"type": "cursor", "from": "end"}
+    assert error_of(client.send(SHARD_PATH, params=query)) == (401, "Unauthorized")
+    assert client.get(GROUP_PATH).status_code == 200
+    simulator.allow("GetCursor")
+    assert client.send(SHARD_PATH, params=query).status_code == 200
+
+
+def test_it_serves_over_tls(world: World) -> None:
+    authority = trustme.CA()
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+    with Simulator(world, tls=server_side, check_signatures=False) as simulator:
+        assert simulator.endpoint.startswith("https://127.0.0.1:")
+        address = urlsplit(simulator.endpoint).netloc
+        connection = http.client.HTTPSConnection(address, context=client_side, timeout=10)
+        connection.request("GET", GROUP_PATH, headers={"Host": "shop.127.0.0.1"})
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET / SPDY/3\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 201 + b"\r\n", b"400"),
+        (b"GET /" + b"a" * 70_000, b"400"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"413"),
+    ],
+)
+def test_what_is_not_http_is_refused_and_the_connection_closed(
+    simulator: Simulator, sent: bytes, status: bytes
+) -> None:
+    url = urlsplit(simulator.endpoint)
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_a_closed_simulator_has_no_endpoint(world: World) -> None:
+    simulator = Simulator(world)
+    simulator.start()
+    simulator.close()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = simulator.endpoint

@@ -1,0 +1,254 @@
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import IncompleteRead
+
+import pytest
+
+from exporter.web.headers import html_headers
+from exporter.web.pages import MetricsAnswer, MetricsRequest
+from exporter.web.routes import create_app
+from tests.support.wait import wait_for
+from tests.support.web_server import METRICS, STATUS, Faults, fetch, pages, serving
+
+
+def test_a_scrape_is_answered_with_the_given_body_and_headers() -> None:
+    asked: list[MetricsRequest] = []
+
+    def metrics(request: MetricsRequest) -> MetricsAnswer:
+        asked.append(request)
+        return MetricsAnswer(content_type="text/x", content_encoding="gzip", body=b"\x1f\x8b")
+
+    with serving(pages(metrics=metrics)) as port:
+        headers = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
+        answer = fetch(port, "/metrics", headers=headers)
+    assert (answer.status, answer.body) == (200, b"\x1f\x8b")
+    assert answer.headers["Content-Type"] == "text/x"
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Content-Length"] == "2"
+    assert asked == [
+        MetricsRequest(accept="application/openmetrics-text", accept_encoding="gzip"),
+    ]
+
+
+def test_a_scrape_in_pieces_arrives_whole() -> None:
+    def body() -> Iterator[bytes]:
+        for number in range(2000):
+            yield b"%06d" % number * 100
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+
+    with serving(pages(metrics=metrics)) as port:
+        answer = fetch(port, "/metrics")
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    assert hashlib.sha256(answer.body).digest() == hashlib.sha256(b"".join(body())).digest()
+
+
+def test_a_large_body_arrives_whole() -> None:
+    large = bytes(range(256)) * 40_000
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=large)
+
+    with serving(pages(metrics=metrics)) as port:
+        answer = fetch(port, "/metrics")
+    assert answer.body == large
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    def body() -> Iterator[bytes]:
+        yield b"x" * 300_000
+        raise RuntimeError("half-way")
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+
+    faults = Faults()
+    with serving(pages(metrics=metrics), faults=faults) as port, pytest.raises(IncompleteRead):
+        fetch(port, "/metrics")
+    assert [(where, str(exc)) for where, exc in faults.seen] == [("/metrics", "half-way")]
+
+
+def test_the_telemetry_path_can_be_moved() -> None:
+    with serving(telemetry_path="/sls") as port:
+        assert fetch(port, "/sls").body == METRICS
+        assert fetch(port, "/metrics").status == 404
+
+
+@pytest.mark.parametrize("path", ["metrics", "", "/{x}", "/a b", "/a?b"])
+def test_a_telemetry_path_that_cannot_be_routed_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="telemetry path must begin with /"):
+        create_app(pages(), on_error=Faults().report, telemetry_path=path)
+
+
+def test_the_query_reaches_the_status_page_and_the_groups() -> None:
+    seen: list[Mapping[str, str]] = []
+
+    def page(query: Mapping[str, str]) -> bytes:
+        seen.append(dict(query))
+        return b"{}"
+
+    with serving(pages(status=page, groups=page)) as port:
+        fetch(port, "/?state=stalled")
+        answer = fetch(port, "/api/v1/groups?project=a%20b")
+    assert seen == [{"state": "stalled"}, {"project": "a b"}]
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_the_status_page_allows_only_its_own_style_and_script() -> None:
+    with serving() as port:
+        answer = fetch(port, "/")
+    style = base64.b64encode(hashlib.sha256(b"b{}").digest()).decode()
+    script = base64.b64encode(hashlib.sha256(b"go()").digest()).decode()
+    assert answer.body == STATUS
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"] == (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+    assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_script_after_the_first_is_not_allowed() -> None:
+    page = b"<script>good()</script><p><SCRIPT>bad()</SCRIPT>"
+    bad = base64.b64encode(hashlib.sha256(b"bad()").digest()).decode()
+    assert bad not in html_headers(page)["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/nothing"])
+def test_every_answer_forbids_guessing_its_type_and_names_no_server(path: str) -> None:
+    with serving() as port:
+        answer = fetch(port, path)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Server"] is None
+    assert answer.headers["Date"] is not None
+
+
+@pytest.mark.parametrize("state", ["healthy", "ready"])
+def test_a_check_says_why_it_fails(state: str) -> None:
+    def reason() -> str | None:
+        return "the scheduler stands still"
+
+    broken = pages(healthy=reason, ready=reason)
+    with serving() as port:
+        answer = fetch(port, f"/-/{state}")
+        assert (answer.status, answer.text) == (200, f"{state}\n")
+    with serving(broken) as port:
+        answer = fetch(port, f"/-/{state}")
+        assert (answer.status, answer.text) == (503, f"not {state}: the scheduler stands still\n")
+
+
+def test_reloading_over_http_is_off_by_default() -> None:
+    with serving() as port:
+        answer = fetch(port, "/-/reload", method="POST")
+    assert answer.status == 403
+    assert "--web.enable-lifecycle" in answer.text
+
+
+def test_a_reload_tells_its_faults() -> None:
+    faults = ["config.yaml:1:1: no", "config.yaml:2:1: nor this"]
+    outcomes = [[], faults]
+    with serving(pages(reload=lambda: outcomes.pop(0))) as port:
+        done = fetch(port, "/-/reload", method="POST")
+        failed = fetch(port, "/-/reload", method="POST")
+    assert (done.status, done.text) == (200, "reloaded\n")
+    assert (failed.status, failed.text) == (500, "\n".join(faults) + "\n")
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/-/", "/etc/passwd", "//", "/%2e%2e/"])
+def test_an_unknown_path_is_not_found(path: str) -> None:
+    with serving() as port:
+        answer = fetch(port, path)
+    assert (answer.status, answer.text) == (404, "Not Found\n")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        ("/metrics", "POST", {"GET", "HEAD"}),
+        ("/", "DELETE", {"GET", "HEAD"}),
+        ("/api/v1/groups", "PUT", {"GET", "HEAD"}),
+        ("/-/healthy", "POST", {"GET", "HEAD"}),
+        ("/-/reload", "GET", {"POST"}),
+    ],
+)
+def test_another_method_is_refused_with_those_allowed(
+    path: str, method: str, allowed: set[str]
+) -> None:
+    with serving() as port:
+        answer = fetch(port, path, method=method)
+    assert answer.status == 405
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/-/ready"])
+def test_head_answers_like_get_without_a_body(path: str) -> None:
+    with serving() as port:
+        head, get = fetch(port, path, method="HEAD"), fetch(port, path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.body))
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/-/ready"])
+def test_a_page_that_fails_is_a_plain_500_and_is_reported(path: str) -> None:
+    def fail(*_: object) -> MetricsAnswer:
+        raise RuntimeError("secret detail")
+
+    def fail_page(*_: object) -> bytes:
+        raise RuntimeError("secret detail")
+
+    def fail_check() -> str | None:
+        raise RuntimeError("secret detail")
+
+    broken = pages(
+        metrics=fail, status=fail_page, groups=fail_page, healthy=fail_check, ready=fail_check
+    )
+    faults = Faults()
+    with serving(broken, faults=faults) as port:
+        answer = fetch(port, path)
+    assert (answer.status, answer.text) == (500, "Internal Server Error\n")
+    assert [(where, str(exc)) for where, exc in faults.seen] == [(path, "secret detail")]
+
+
+def test_scrapes_above_the_limit_are_refused_at_once_and_the_slot_comes_back() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        entered.release()
+        assert leave.wait(20)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    with (
+        serving(pages(metrics=metrics), max_requests=1) as port,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(fetch, port, "/metrics", timeout=20)
+        assert entered.acquire(timeout=10)
+        refused = fetch(port, "/metrics")
+        leave.set()
+        assert first.result(20).status == 200
+        wait_for(lambda: fetch(port, "/metrics").status == 200, what="a free slot")
+    assert refused.status == 503
+    assert refused.headers["Retry-After"] == "1"
+
+
+def test_checks_and_pages_answer_while_every_scrape_hangs() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        entered.release()
+        assert leave.wait(30)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    with serving(pages(metrics=metrics)) as port, ThreadPoolExecutor(8) as pool:
+        scrapes = [pool.submit(fetch, port, "/metrics", timeout=30) for _ in range(8)]
+        assert all(entered.acquire(timeout=10) for _ in range(4))
+        answers = [fetch(port, path).status for path in ("/-/healthy", "/-/ready", "/")]
+        leave.set()
+        assert [scrape.result(30).status for scrape in scrapes] == [200] * 8
+    assert answers == [200, 200, 200]

@@ -1,0 +1,318 @@
+import http.client
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.web.connection import Limits
+from exporter.web.listen import ListenAddress, ListenError
+from exporter.web.pages import MetricsAnswer, MetricsRequest
+from exporter.web.routes import create_app
+from exporter.web.server import WebServer
+from tests.support.wait import wait_for
+from tests.support.web_peers import (
+    closed_by_server,
+    connect,
+    read_to_end,
+    read_until,
+    silent,
+    trickling,
+)
+from tests.support.web_server import METRICS, Faults, fetch, metrics, pages, serving
+
+QUICK = Limits(head=0.5, keep_alive=1, stall=0.5, exchange=20.0)
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def new_server(
+    *addresses: str, metrics: Callable[[MetricsRequest], MetricsAnswer] = metrics
+) -> WebServer:
+    faults = Faults()
+    app = create_app(pages(metrics=metrics), on_error=faults.report)
+    listen = [ListenAddress.parse(text) for text in addresses]
+    return WebServer(app, listen, on_error=faults.report)
+
+
+def endless(_: MetricsRequest) -> MetricsAnswer:
+    def body() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 65536
+
+    return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+
+
+def test_a_server_listens_on_several_addresses_and_tells_their_ports() -> None:
+    server = new_server("127.0.0.1:0", "127.0.0.2:0")
+    server.start()
+    try:
+        ports = [address.port for address in server.addresses]
+        assert [address.host for address in server.addresses] == ["127.0.0.1", "127.0.0.2"]
+        for address in server.addresses:
+            socket.create_connection((address.host, address.port), timeout=5).close()
+        assert fetch(ports[0], "/metrics").body == METRICS
+    finally:
+        server.stop(1.0)
+
+
+def test_a_taken_port_fails_the_start() -> None:
+    with serving() as port:
+        server = new_server(f"127.0.0.1:{port}")
+        with pytest.raises(ListenError) as caught:
+            server.start()
+    assert str(caught.value) == f"cannot listen on 127.0.0.1:{port}: address already in use"
+
+
+def test_a_port_is_free_again_after_the_stop() -> None:
+    with serving() as port:
+        assert fetch(port, "/-/healthy").status == 200
+    server = new_server(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        assert fetch(port, "/-/healthy").status == 200
+    finally:
+        server.stop(1.0)
+
+
+def test_stopping_twice_or_before_the_start_does_nothing() -> None:
+    server = new_server("127.0.0.1:0")
+    server.stop(0.0)
+    server.start()
+    server.stop(0.0)
+    server.stop(0.0)
+
+
+def test_one_connection_serves_many_requests() -> None:
+    with serving() as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for _ in range(3):
+            connection.request("GET", "/metrics")
+            response = connection.getresponse()
+            assert response.read() == METRICS
+            assert not response.will_close
+        connection.close()
+
+
+def test_small_answers_on_a_kept_connection_are_not_held_back() -> None:
+    with serving() as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        start = time.monotonic()
+        for _ in range(50):
+            connection.request("GET", "/-/healthy")
+            connection.getresponse().read()
+        took = time.monotonic() - start
+        connection.close()
+    assert took < 1.5  # each waits 0.04 s for an acknowledgement where Nagle's algorithm is on
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    with serving() as port, connect(port) as sock:
+        sock.sendall(
+            b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        text = read_to_end(sock)
+    assert text.index(b"\nhealthy") < text.index(b"\nready")
+
+
+def test_a_connection_that_never_completes_a_head_is_cut() -> None:
+    with serving(limits=QUICK) as port, silent(port, 20) as socks:
+        wait_for(lambda: closed_by_server(socks) == 20, what="silent connections to be cut")
+
+
+def test_a_head_that_trickles_is_cut() -> None:
+    with serving(limits=QUICK) as port, trickling(port, 20, period=0.1) as socks:
+        wait_for(lambda: closed_by_server(socks) == 20, what="slow heads to be cut")
+
+
+def test_a_second_head_that_trickles_is_cut() -> None:
+    limits = Limits(head=0.5, keep_alive=30)
+    with serving(limits=limits) as port, connect(port) as sock:
+        sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET / ")
+        assert read_to_end(sock).count(b"HTTP/1.1 200") == 1
+    with serving(limits=limits) as port, connect(port) as sock:
+        sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_until(sock, b"healthy\n").startswith(b"HTTP/1.1 200")
+        sock.sendall(b"GET / ")
+        assert read_to_end(sock) == b""
+
+
+def test_a_body_that_trickles_after_its_answer_is_cut() -> None:
+    limits = Limits(head=0.5, keep_alive=30)
+    with serving(limits=limits) as port, connect(port) as sock:
+        sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n.")
+        assert read_until(sock, b"lifecycle.\n").startswith(b"HTTP/1.1 403")
+        sock.sendall(b".")
+        assert read_to_end(sock) == b""
+
+
+def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
+    with serving(limits=QUICK) as port, connect(port) as sock:
+        sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_to_end(sock).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_stops_reading_is_cut_and_its_slot_comes_back() -> None:
+    bodies = [endless]
+
+    def metrics(request: MetricsRequest) -> MetricsAnswer:
+        if bodies:
+            return bodies.pop()(request)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    with (
+        serving(pages(metrics=metrics), limits=QUICK, max_requests=1) as port,
+        connect(port) as sock,
+    ):
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        assert fetch(port, "/metrics").status == 503
+        wait_for(lambda: fetch(port, "/metrics").status == 200, what="a free slot")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/x\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 100_000,
+        b"A" * 100_000,
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=range(9),
+)
+def test_a_malformed_request_is_refused_without_a_log_line(
+    request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = Faults()
+    with caplog.at_level(logging.INFO), serving(faults=faults) as port:
+        with connect(port) as sock:
+            sock.sendall(request_bytes)
+            answer = read_to_end(sock)
+        assert fetch(port, "/-/healthy").status == 200
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 405 "))
+    assert len(answer) < 1000
+    assert caplog.records == []
+    assert faults.seen == []
+
+
+def test_an_upgrade_to_another_protocol_is_answered_as_http() -> None:
+    with serving() as port:
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        assert fetch(port, "/-/healthy", headers=headers).status == 200
+
+
+def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:
+    limits = Limits(connections=10)
+    with serving(limits=limits) as port, silent(port, 10) as socks:
+        assert fetch(port, "/metrics").body == METRICS
+        wait_for(lambda: closed_by_server(socks) == 1, what="one connection to be shed")
+        assert socks[0].recv(1) == b""
+
+
+def test_a_full_server_with_nothing_to_shed_refuses() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        entered.release()
+        assert leave.wait(20)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    with (
+        serving(pages(metrics=metrics), limits=Limits(connections=1)) as port,
+        connect(port) as busy,
+    ):
+        busy.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert entered.acquire(timeout=10)
+        with connect(port) as refused:
+            assert read_to_end(refused) == b""
+        leave.set()
+        assert read_to_end(busy).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_never_take_more_descriptors_than_their_limit() -> None:
+    with serving(limits=Limits(connections=20)) as port:
+        fetch(port, "/-/healthy")
+        before = open_descriptors()
+        with silent(port, 200):
+            assert fetch(port, "/metrics").body == METRICS
+            wait_for(
+                lambda: open_descriptors() <= before + 200 + 20,
+                what="shed connections to be closed",
+            )
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.5])
+def test_a_stop_is_bounded_with_connections_of_every_kind_open(grace: float) -> None:
+    server = new_server("127.0.0.1:0", metrics=endless)
+    server.start()
+    port = server.addresses[0].port
+    with silent(port, 5), trickling(port, 5), connect(port) as idle, connect(port) as unread:
+        idle.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_until(idle, b"healthy\n").startswith(b"HTTP/1.1 200")
+        unread.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert unread.recv(1) == b"H"
+        start = time.monotonic()
+        server.stop(grace)
+        assert time.monotonic() - start < grace + 1.5
+        assert idle.recv(1) == b""
+
+
+def test_a_stop_is_bounded_while_a_scrape_hangs() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        entered.release()
+        leave.wait(20)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    server = new_server("127.0.0.1:0", metrics=metrics)
+    server.start()
+    with connect(server.addresses[0].port) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert entered.acquire(timeout=10)
+        start = time.monotonic()
+        server.stop(0.2)
+        assert time.monotonic() - start < 1.7
+        assert read_to_end(sock) == b""
+    leave.set()
+
+
+def test_a_stop_lets_an_answer_under_way_end() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        entered.release()
+        assert leave.wait(20)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    server = new_server("127.0.0.1:0", metrics=metrics)
+    server.start()
+    with connect(server.addresses[0].port) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert entered.acquire(timeout=10)
+        stopper = threading.Thread(target=server.stop, args=(10.0,))
+        stopper.start()
+        wait_for(lambda: _refuses(server.addresses[0].port), what="accepting to end")
+        leave.set()
+        assert read_to_end(sock).endswith(METRICS)
+        stopper.join(10)
+    assert not stopper.is_alive()
+
+
+def _refuses(port: int) -> bool:
+    try:
+        connect(port).close()
+    except ConnectionError:
+        return True
+    return False
