@@ -6,139 +6,110 @@ Parts do not import each other sideways; each is handed the callables it needs h
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from prometheus_client import CollectorRegistry
+from pathlib import Path
 
 from exporter import status
 from exporter.clock import Clock
 from exporter.config import Config
-from exporter.discovery import Discovery
-from exporter.fleet import Clients, Fleet
+from exporter.engine import Engine
 from exporter.logs import get_logger
 from exporter.metrics import exposition
-from exporter.metrics.collector import PolledCollector, Shape
-from exporter.metrics.own import OwnMetrics
-from exporter.reporter import Reporter
+from exporter.reload import FileWatch, Load, Reloader
 from exporter.scheduler import Job, Scheduler
-from exporter.sls import Cancelled
-from exporter.snapshot import Store
+from exporter.sharding import WHOLE, Sharding
 from exporter.targets import Target
+from exporter.text import bounded
 from exporter.web.listen import ListenAddress
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.routes import create_app
 from exporter.web.server import WebServer
 
+_DISCOVERY = "discovery"
 _HEARTBEAT_SECONDS = 5.0
-_HEARTBEAT_LATE_SECONDS = 60.0
 _WEB_GRACE_SECONDS = 1.0
 _CLOCK_JUMP_SECONDS = 5.0
+_TEND_SECONDS = 1.0
+_WATCH_FILE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says about the HTTP server."""
+    """What the command line says."""
 
     listen: Sequence[ListenAddress]
     telemetry_path: str = "/metrics"
     max_requests: int = 40
+    web_config_file: Path | None = None
+    enable_lifecycle: bool = False
+    """Whether ``POST /-/reload`` is answered."""
+    watched_file: Path | None = None
+    """Reload whenever the content of this file changes."""
+    sharding: Sharding = WHOLE
 
 
-class Engine:
-    """Everything below the HTTP server: discovery, polls, the store, the metrics.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """After how many seconds without a sign of life something counts as stuck."""
 
-    ``once`` drives it for a single round, the daemon by its scheduler.
-    """
+    heartbeat: float = 60.0
+    poll: float = 900.0
+    """Longer than any poll takes that still ends by itself."""
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str], clock: Clock) -> None:
-        self.config = config
-        self.clock = clock
-        self.cancelled = threading.Event()
-        self.store = Store()
-        self.registry = CollectorRegistry()
-        log = get_logger("exporter.polls")
-        own = OwnMetrics(self.registry)
-        self.own = own
-        shape = Shape(
-            per_shard=config.metrics.granularity == "shard",
-            consumer_label=config.metrics.consumer_label,
-        )
-        self.registry.register(
-            PolledCollector(self.store.view, shape=lambda: shape, monotonic=clock.monotonic)
-        )
-        self.clients = Clients(environ=environ, own=own, clock=clock, cancelled=self.cancelled)
-        self.fleet = Fleet(self.clients, self.store, own=own, log=log, clock=clock)
-        self._reporter = Reporter(own, log, clock=clock)
-        self._discovery = Discovery(config, client_for=self.clients.get, observer=self._reporter)
-        self.discovered = not self._discovery.needs_listings
-        # Every entry's credentials are looked for now, so that what is missing is told at once.
-        for project in config.projects:
-            self.clients.get(config.effective(project), None)
-        self.fleet.set_targets(self._discovery.literals())
 
-    @property
-    def needs_listings(self) -> bool:
-        """Whether names are to be resolved by listings."""
-        return self._discovery.needs_listings
-
-    def discover(self) -> None:
-        """Resolve the configured names anew and take over the targets."""
-        try:
-            targets = self._discovery.resolve()
-        except Cancelled:
-            return
-        self._reporter.end_poll()
-        self.fleet.set_targets(targets, failing=self._reporter.failing)
-        self.discovered = True
-
-    def groups(self) -> status.Document:
-        """Return what is known of every group, for people and programs."""
-        return status.document(
-            self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
-        )
-
-    def close(self) -> None:
-        """End requests under way and close idle connections."""
-        self.cancelled.set()
-        self.clients.close()
+DEFAULT_PATIENCE = Patience()
 
 
 class App:
-    """The daemon: an engine, the scheduler that drives it, and the HTTP server over it."""
+    """The daemon: an engine, the scheduler that drives it, and the HTTP server over it.
+
+    ``load`` gives the configuration, at the start and at each reload. Raises ConfigError or
+    CredentialsError if there is none to start with. ``patience`` is after how many seconds without
+    a sign of life the scheduler, or a worker in one poll, counts as stuck.
+    """
 
     def __init__(
-        self, config: Config, options: Options, *, environ: Mapping[str, str], clock: Clock
+        self,
+        load: Load,
+        options: Options,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._log = get_logger("exporter")
         self._clock = clock
-        self._engine = engine = Engine(config, environ=environ, clock=clock)
+        self._patience = patience
+        self._engine = engine = Engine(
+            load(), environ=environ, clock=clock, sharding=options.sharding
+        )
+        self._reloader = Reloader(
+            load,
+            take_over=self._take_over,
+            on_failure=lambda: engine.own.config_loaded(at=None),
+            log=self._log,
+        )
+        self._watched = FileWatch(options.watched_file) if options.watched_file else None
+        self._reload_asked = threading.Event()
         self._scheduler = Scheduler(
-            workers=config.polling.workers,
+            workers=engine.config.polling.workers,
             stopping=engine.cancelled,
             on_skip=lambda _key: engine.own.poll_skipped(),
             on_error=self._report_error,
         )
-        pages = Pages(
-            metrics=self._metrics,
-            status=lambda query: status.page(
-                engine.groups(), query, telemetry_path=options.telemetry_path
-            ),
-            groups=lambda query: status.as_json(engine.groups(), query),
-            healthy=self._unhealthy,
-            ready=self._unready,
-            reload=None,
-        )
         self._web = WebServer(
             create_app(
-                pages,
+                self._pages(options),
                 on_error=self._report_error,
                 telemetry_path=options.telemetry_path,
                 max_requests=options.max_requests,
             ),
             options.listen,
             on_error=self._report_error,
+            web_config_file=options.web_config_file,
         )
         self._beat = clock.monotonic()
         self._offset = clock.wall() - clock.monotonic()
+        self._tending = threading.Thread(target=self._tend, name="tend", daemon=True)
 
     @property
     def addresses(self) -> Sequence[ListenAddress]:
@@ -150,56 +121,67 @@ class App:
         self._web.start()
         self._set_jobs()
         self._scheduler.start()
-        config = self._engine.config
+        self._tending.start()
         self._log.info(
             "started",
             listening=", ".join(str(address) for address in self.addresses),
             targets=len(self._engine.fleet.targets),
-            interval_seconds=config.polling.interval,
+            interval_seconds=self._engine.config.polling.interval,
         )
 
-    def tend(self) -> None:
-        """Look after what no thread of its own does; to be called every second or so."""
-        offset = self._clock.wall() - self._clock.monotonic()
-        jump = offset - self._offset
-        if abs(jump) > _CLOCK_JUMP_SECONDS:
-            self._offset = offset
-            self._log.warning("the system clock has jumped", seconds=round(jump, 1))
-            self._scheduler.realign()
+    def ask_for_reload(self) -> None:
+        """Have the configuration reloaded soon; safe to call from a signal handler."""
+        self._reload_asked.set()
 
     def stop(self) -> None:
         """Stop within seconds, whatever is queued or under way."""
         self._log.info("stopping")
         self._engine.cancelled.set()
+        self._reload_asked.set()
         self._scheduler.stop()
         self._web.stop(_WEB_GRACE_SECONDS)
         self._engine.close()
+
+    def _pages(self, options: Options) -> Pages:
+        engine = self._engine
+        return Pages(
+            metrics=self._metrics,
+            status=lambda query: status.page(
+                engine.groups(), query, telemetry_path=options.telemetry_path
+            ),
+            groups=lambda query: status.as_json(engine.groups(), query),
+            healthy=self._unhealthy,
+            ready=self._unready,
+            reload=self._reloader.reload if options.enable_lifecycle else None,
+        )
+
+    def _take_over(self, config: Config) -> None:
+        workers = self._engine.config.polling.workers
+        self._engine.configure(config)
+        self._set_jobs()
+        self._scheduler.run_soon(_DISCOVERY)
+        if config.polling.workers != workers:
+            self._log.warning("polling.workers takes effect at the next start")
 
     def _set_jobs(self) -> None:
         self._scheduler.set_jobs([*self._background(), *map(self._job, self._engine.fleet.targets)])
 
     def _background(self) -> list[Job]:
-        jobs = [
-            Job(
-                key="heartbeat",
-                interval=_HEARTBEAT_SECONDS,
-                run=self._heartbeat,
-                spread=0.0,
-                background=True,
-            )
-        ]
-        if self._engine.needs_listings:
-            interval = self._engine.config.discovery.interval
-            jobs.append(
-                Job(
-                    key="discovery",
-                    interval=interval,
-                    run=self._discover,
-                    spread=0.0,
-                    background=True,
-                )
-            )
-        return jobs
+        heartbeat = Job(
+            key="heartbeat",
+            interval=_HEARTBEAT_SECONDS,
+            run=self._heartbeat,
+            spread=0.0,
+            background=True,
+        )
+        discovery = Job(
+            key=_DISCOVERY,
+            interval=self._engine.config.discovery.interval,
+            run=self._discover,
+            spread=0.0,
+            background=True,
+        )
+        return [heartbeat, discovery] if self._engine.needs_listings else [heartbeat]
 
     def _job(self, target: Target) -> Job:
         key = target.key
@@ -216,9 +198,35 @@ class App:
     def _heartbeat(self) -> None:
         self._beat = self._clock.monotonic()
 
+    def _tend(self) -> None:
+        """Look after what no other thread does: reloads that were asked for, files, the clock."""
+        looked = self._clock.monotonic()
+        while not self._engine.cancelled.is_set():
+            asked = self._reload_asked.wait(_TEND_SECONDS)
+            if self._engine.cancelled.is_set():
+                return
+            self._reload_asked.clear()
+            if self._watched and self._clock.monotonic() - looked >= _WATCH_FILE_SECONDS:
+                looked = self._clock.monotonic()
+                asked = self._watched.changed() or asked
+            if asked:
+                self._reloader.reload()
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        offset = self._clock.wall() - self._clock.monotonic()
+        jump = offset - self._offset
+        if abs(jump) > _CLOCK_JUMP_SECONDS:
+            self._offset = offset
+            self._log.warning("the system clock has jumped", seconds=round(jump, 1))
+            self._scheduler.realign()
+
     def _unhealthy(self) -> str | None:
-        if self._clock.monotonic() - self._beat > _HEARTBEAT_LATE_SECONDS:
+        if self._clock.monotonic() - self._beat > self._patience.heartbeat:
             return "the scheduler does not run"
+        longest = self._scheduler.longest_run()
+        if longest is not None and longest[1] > self._patience.poll:
+            return f"a worker is stuck in {bounded(longest[0])} for {longest[1]:.0f} s"
         return None
 
     def _unready(self) -> str | None:
@@ -227,7 +235,7 @@ class App:
         if not self._engine.discovered:
             return "the names in the configuration are not resolved yet"
         pending = len(self._engine.store.view().pending)
-        return f"{pending} targets were not polled yet" if pending else None
+        return f"targets not polled yet: {pending}" if pending else None
 
     def _metrics(self, request: MetricsRequest) -> MetricsAnswer:
         content_type, encoding, body = exposition.render(

@@ -1,8 +1,8 @@
 """Reads the cursors of one logstore as rarely as the truth allows.
 
 The end of a shard is read once a poll for all groups, and never again once the shard is read-only.
-What time a cursor stands for never changes, so it is asked once; only what the last poll used is
-remembered.
+What time a cursor stands for never changes, so it is asked once, unless the log group there may
+have expired meanwhile; only what the last poll used is remembered.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from exporter.progress import End, Unread, decode_cursor, encode_cursor
 from exporter.sls import Checkpoint, InvalidCursor, InvalidResponse, Shard, SlsClient
 
-_OLDEST_SECONDS = 300.0  # how long the first log group of a shard is taken to stay the first
+# How long the first log group of a shard is taken to stay the first, and one that is due to expire
+# to be still there.
+_OLDEST_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,14 @@ class _Oldest:
     read_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Time:
+    """When a log group was received, None if it is not there any more; and when that was asked."""
+
+    received_at: int | None
+    asked_at: float
+
+
 class Cursors:
     """The cursors of one logstore; used by one poll at a time."""
 
@@ -33,8 +43,8 @@ class Cursors:
         self._monotonic = monotonic
         self._final_ends: dict[int, End] = {}
         self._oldest: dict[int, _Oldest] = {}
-        self._times: dict[tuple[int, int], int | None] = {}
-        self._used: dict[tuple[int, int], int | None] = {}
+        self._times: dict[tuple[int, int], _Time] = {}
+        self._used: dict[tuple[int, int], _Time] = {}
 
     def end(self, shard: Shard) -> End:
         """Return the end of a shard; raises SlsError."""
@@ -47,10 +57,11 @@ class Cursors:
             self._final_ends[shard.shard] = end
         return end
 
-    def unread(self, checkpoint: Checkpoint, end: End) -> Unread:
+    def unread(self, checkpoint: Checkpoint, end: End, *, expires_before: float) -> Unread:
         """Find out what a shard that is behind, or was never consumed, has not read.
 
-        Raises SlsError, except for cursors that the retention time has overtaken.
+        Log groups received before ``expires_before`` (unix seconds) may be gone since they were
+        seen. Raises SlsError, except for cursors that the retention time has overtaken.
         """
         shard = checkpoint.shard
         start = decode_cursor(checkpoint.cursor)
@@ -58,7 +69,7 @@ class Cursors:
             oldest = self._first(shard, end)
             return Unread(oldest_at=oldest.received_at, first_cursor=oldest.cursor)
         newest_at = self._time(shard, end.cursor - 1)
-        oldest_at = self._time(shard, start)
+        oldest_at = self._time(shard, start, expires_before=expires_before)
         if oldest_at is None:
             oldest = self._first(shard, end)
             return Unread(oldest_at=oldest.received_at, newest_at=newest_at, expired=True)
@@ -90,21 +101,34 @@ class Cursors:
         self._oldest[shard] = oldest
         return oldest
 
-    def _time(self, shard: int, cursor: int) -> int | None:
+    def _time(
+        self, shard: int, cursor: int, *, expires_before: float = float("-inf")
+    ) -> int | None:
         """Return when the log group at a cursor was received; None if it is not there any more.
 
-        Both are for good: a log group keeps its time, and what has expired does not come back.
+        A log group keeps its time while it is there, and what has expired does not come back.
         """
         key = (shard, cursor)
-        if key not in self._used:
-            self._used[key] = self._times[key] if key in self._times else self._ask(shard, cursor)
-        return self._used[key]
+        time = self._used.get(key) or self._times.get(key)
+        if time is None or self._may_be_gone(time, expires_before):
+            time = self._ask(shard, cursor)
+        self._used[key] = time
+        return time.received_at
 
-    def _ask(self, shard: int, cursor: int) -> int | None:
+    def _may_be_gone(self, time: _Time, expires_before: float) -> bool:
+        return (
+            time.received_at is not None
+            and time.received_at < expires_before
+            and self._monotonic() - time.asked_at >= _OLDEST_SECONDS
+        )
+
+    def _ask(self, shard: int, cursor: int) -> _Time:
+        now = self._monotonic()
         try:
-            return self._client.get_cursor_time(self._logstore, shard, encode_cursor(cursor))
+            at = self._client.get_cursor_time(self._logstore, shard, encode_cursor(cursor))
         except InvalidCursor:
-            return None
+            return _Time(received_at=None, asked_at=now)
+        return _Time(received_at=at, asked_at=now)
 
     @staticmethod
     def _decoded(text: str) -> int:

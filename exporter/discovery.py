@@ -4,9 +4,9 @@ A listing that fails removes nothing: the last good one stands in for it. A list
 is the truth, also an empty one.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, cast
+from typing import Any
 
 from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
 from exporter.report import PollObserver
@@ -19,17 +19,28 @@ ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 
 _PROJECTS_AT_ONCE = 8
 
-T = TypeVar("T")
+Listings = dict[Hashable, tuple[object, ...]]
+_Listing = Callable[[Hashable, TargetKey, Callable[[], Parsed[Any]]], Sequence[object]]
 
 
 class Discovery:
-    """Resolves a configuration into targets, again and again; remembers the last good listings."""
+    """Resolves a configuration into targets, again and again.
 
-    def __init__(self, config: Config, *, client_for: ClientFor, observer: PollObserver) -> None:
+    ``listings`` holds the last good ones; another configuration may go on with them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        client_for: ClientFor,
+        observer: PollObserver,
+        listings: Listings,
+    ) -> None:
         self._config = config
         self._client_for = client_for
         self._observer = observer
-        self._listings: dict[Hashable, tuple[object, ...]] = {}
+        self._listings = listings
 
     @property
     def needs_listings(self) -> bool:
@@ -41,12 +52,12 @@ class Discovery:
             for pattern in (project.project, logstore.logstore, *logstore.consumer_groups)
         )
 
-    def literals(self) -> tuple[Target, ...]:
-        """Return the targets that are named in full, without asking the API."""
+    def known(self) -> tuple[Target, ...]:
+        """Return the targets as far as literal names and earlier listings tell, asking nothing."""
         return self._merged(
-            self._targets(project, settings, name, _literals, _no_groups)
+            self._resolve_project(project, settings, name, self._remembered)
             for project, settings in self._projects()
-            for name in _literals(project.project)
+            for name in self._project_names(project, settings, self._remembered)
         )
 
     def resolve(self) -> tuple[Target, ...]:
@@ -54,16 +65,19 @@ class Discovery:
         named = [
             (project, settings, name)
             for project, settings in self._projects()
-            for name in self._project_names(project, settings)
+            for name in self._project_names(project, settings, self._listed)
         ]
         with ThreadPoolExecutor(_PROJECTS_AT_ONCE) as pool:
-            return self._merged(pool.map(lambda each: self._resolve_project(*each), named))
+            found = pool.map(
+                lambda each: self._resolve_project(each[0], each[1], each[2], self._listed), named
+            )
+            return self._merged(found)
 
     def _projects(self) -> list[tuple[ProjectConfig, ProjectSettings]]:
         return [(project, self._config.effective(project)) for project in self._config.projects]
 
     def _resolve_project(
-        self, project: ProjectConfig, settings: ProjectSettings, name: str
+        self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
     ) -> list[Target]:
         client = self._client_for(settings, name)
 
@@ -71,33 +85,18 @@ class Discovery:
             if pattern.literal:
                 return [pattern.text]
             key = TargetKey(name, "")
-            names = self._listing(("logstores", key), key, client.list_logstores)
-            return [each for each in names if pattern.matches(each)]
+            found = listing(("logstores", str(settings.endpoint), key), key, client.list_logstores)
+            return [each for each in _names(found) if pattern.matches(each)]
 
-        def groups(logstore: str) -> tuple[ConsumerGroup, ...]:
+        def groups(logstore: str) -> Sequence[ConsumerGroup]:
             key = TargetKey(name, logstore)
-            return self._listing(
-                ("groups", key), key, lambda: client.list_consumer_groups(logstore)
+            found = listing(
+                ("groups", str(settings.endpoint), key),
+                key,
+                lambda: client.list_consumer_groups(logstore),
             )
+            return [each for each in found if isinstance(each, ConsumerGroup)]
 
-        return self._targets(project, settings, name, logstores, groups)
-
-    def _project_names(self, project: ProjectConfig, settings: ProjectSettings) -> Iterable[str]:
-        if project.project.literal:
-            return [project.project.text]
-        client = self._client_for(settings, None)
-        place = ("projects", str(settings.endpoint))
-        names = self._listing(place, TargetKey(project.project.text, ""), client.list_projects)
-        return [name for name in names if project.project.matches(name)]
-
-    def _targets(
-        self,
-        project: ProjectConfig,
-        settings: ProjectSettings,
-        name: str,
-        logstores: Callable[[Pattern], Iterable[str]],
-        groups: Callable[[str], tuple[ConsumerGroup, ...]],
-    ) -> list[Target]:
         return [
             Target(
                 key=TargetKey(name, logstore),
@@ -109,9 +108,22 @@ class Discovery:
             for logstore in logstores(entry.logstore)
         ]
 
-    def _listing(
-        self, place: Hashable, key: TargetKey, read: Callable[[], Parsed[T]]
-    ) -> tuple[T, ...]:
+    def _project_names(
+        self, project: ProjectConfig, settings: ProjectSettings, listing: _Listing
+    ) -> Iterable[str]:
+        if project.project.literal:
+            return [project.project.text]
+        client = self._client_for(settings, None)
+        found = listing(
+            ("projects", str(settings.endpoint)),
+            TargetKey(project.project.text, ""),
+            client.list_projects,
+        )
+        return [name for name in _names(found) if project.project.matches(name)]
+
+    def _listed(
+        self, place: Hashable, key: TargetKey, read: Callable[[], Parsed[Any]]
+    ) -> Sequence[object]:
         """Read a listing, or give its last good answer where it fails."""
         try:
             parsed = read()
@@ -125,7 +137,13 @@ class Discovery:
             if parsed.faults:
                 self._observer.entries_skipped(key, "", parsed.faults)
             self._listings[place] = parsed.entries
-        return cast("tuple[T, ...]", self._listings.get(place, ()))
+        return self._listings.get(place, ())
+
+    def _remembered(
+        self, place: Hashable, _key: TargetKey, _read: Callable[[], Parsed[Any]]
+    ) -> Sequence[object]:
+        """Give the last good answer of a listing."""
+        return self._listings.get(place, ())
 
     @staticmethod
     def _merged(lists: Iterable[Iterable[Target]]) -> tuple[Target, ...]:
@@ -146,7 +164,7 @@ class Discovery:
 
 
 def _groups(
-    entry: LogstoreConfig, logstore: str, list_groups: Callable[[str], tuple[ConsumerGroup, ...]]
+    entry: LogstoreConfig, logstore: str, list_groups: Callable[[str], Sequence[ConsumerGroup]]
 ) -> Iterable[GroupTarget]:
     """Choose the consumer groups of a logstore; an excluded one is out, however it is named."""
     names = {pattern.text for pattern in entry.consumer_groups if pattern.literal}
@@ -160,17 +178,13 @@ def _groups(
                 name=name,
                 shards=None if entry.shards is None else frozenset(entry.shards),
                 consumers=entry.consumers or (),
-                listing=_listing(group) if group else None,
+                listing=_set_up(group) if group else None,
             )
 
 
-def _literals(pattern: Pattern) -> Iterable[str]:
-    return [pattern.text] if pattern.literal else []
+def _names(listed: Sequence[object]) -> list[str]:
+    return [name for name in listed if isinstance(name, str)]
 
 
-def _no_groups(_logstore: str) -> tuple[ConsumerGroup, ...]:
-    return ()
-
-
-def _listing(group: ConsumerGroup) -> GroupListing:
+def _set_up(group: ConsumerGroup) -> GroupListing:
     return GroupListing(order=group.order, timeout_seconds=group.timeout_seconds)

@@ -7,8 +7,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 # {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
-_REGIONAL = re.compile(r"^([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com$")
-_HOSTNAME = re.compile(r"^(?!-)[A-Za-z0-9._-]{1,253}$")
+_REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
+_HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,14 @@ class Endpoint:
         except ValueError:
             raise ValueError("the port must be a number from 1 to 65535") from None
         host = parts.hostname or ""
-        if port == 0 or not (_HOSTNAME.match(host) or _is_address(host)):
+        if port == 0 or not (_HOSTNAME.fullmatch(host) or _is_address(host)):
             raise ValueError("expected a host such as cn-shanghai.log.aliyuncs.com")
         return cls(scheme=parts.scheme, host=host, port=port)
 
     @property
     def region(self) -> str | None:
         """The region that the host's name tells, or None where it tells none."""
-        match = _REGIONAL.match(self.host)
+        match = _REGIONAL.fullmatch(self.host)
         return match[1] if match and match[1] != "log-global" else None
 
     def base_url(self, project: str | None) -> str:

@@ -68,6 +68,13 @@ class Clients:
                 self._clients[*place, settings] = client
             return client
 
+    def forget_others(self, live: Collection[ProjectSettings]) -> None:
+        """Forget the clients of settings that are not in use any more."""
+        with self._lock:
+            self._clients = {
+                place: client for place, client in self._clients.items() if place[2] in live
+            }
+
     def close(self) -> None:
         """Close idle connections."""
         for transport in self._transports.values():

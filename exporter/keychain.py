@@ -4,6 +4,7 @@ The variables are those of the vendor's own tools.
 """
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,10 @@ KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105  the name of a vari
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the same
 
 Provider = Callable[[], Credentials]
+
+# Keys and tokens travel in headers.
+_PRINTABLE = re.compile(r"[!-~]+")
+_MAX_BYTES = 64 * 1024
 
 
 class CredentialsError(Exception):
@@ -53,16 +58,20 @@ def from_environment(environ: Mapping[str, str]) -> Provider:
             f"no credentials: set `credentials` in the configuration file, or {KEY_ID} and "
             f"{KEY_SECRET} in the environment"
         )
-    found = Credentials(
-        access_key_id=key_id,
-        access_key_secret=secret,
-        security_token=environ.get(TOKEN) or None,
-    )
+    token = environ.get(TOKEN) or None
+    for name, value in ((KEY_ID, key_id), (KEY_SECRET, secret), (TOKEN, token)):
+        if value is not None and not _PRINTABLE.fullmatch(value):
+            raise CredentialsError(f"{name} holds spaces or characters beyond printable ASCII")
+    found = Credentials(access_key_id=key_id, access_key_secret=secret, security_token=token)
     return lambda: found
 
 
 class SecretFile:
-    """The content of a file, stripped, read again when the file changes."""
+    """The content of a file, stripped, read again when the file changes.
+
+    It must be what a key can be, one piece of printable ASCII; a change to anything else is not
+    taken over.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -72,7 +81,7 @@ class SecretFile:
         try:
             self._refresh()
         except (OSError, ValueError) as error:
-            raise CredentialsError(f"cannot read {path}: {error}") from error
+            raise CredentialsError(f"cannot read {path}: {error}") from None
 
     def __call__(self) -> str:
         """Return the newest content that could be read."""
@@ -86,9 +95,11 @@ class SecretFile:
         stat = self._path.stat()
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if seen != self._seen:
-            content = self._path.read_text(encoding="utf-8").strip()
-            if content:
-                self._content, self._seen = content, seen
+            with self._path.open("rb") as file:
+                content = file.read(_MAX_BYTES).decode("ascii", errors="replace").strip()
+            if not _PRINTABLE.fullmatch(content):
+                raise ValueError("it is empty, or holds spaces or characters no key has")
+            self._content, self._seen = content, seen
 
 
 def _source(value: SecretStr | str | None, path: Path | None) -> Callable[[], str | None]:

@@ -10,7 +10,15 @@ from exporter.clock import Clock
 from exporter.cursors import Cursors
 from exporter.progress import End, Unread
 from exporter.report import PollObserver
-from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError
+from exporter.sls import (
+    AccessDenied,
+    Cancelled,
+    Checkpoint,
+    NotFound,
+    Shard,
+    SlsClient,
+    SlsError,
+)
 from exporter.targets import Target
 
 _DAY_SECONDS = 86_400.0
@@ -29,6 +37,8 @@ class LogstoreReader:
         self._cursors = Cursors(client, target.key.logstore, monotonic=clock.monotonic)
         self._denied = False
         self._ask_again_at = 0.0
+        self._listed: Mapping[int, Shard] = {}
+        self._listed_at: float | None = None
         self._retention: float | None = None
         self._retention_due = 0.0
 
@@ -38,7 +48,10 @@ class LogstoreReader:
         return not self._denied if self._target.settings.lag else None
 
     def shards(self) -> Mapping[int, Shard] | None:
-        """List the shards by number; None, and reported, where that cannot be had."""
+        """List the shards by number; None, and reported, where that cannot be had.
+
+        A listing that fails is stood in for by the last good one, up to ``stale_after``.
+        """
         if not self._target.settings.lag or self._is_denied():
             return None
         try:
@@ -47,10 +60,14 @@ class LogstoreReader:
             raise
         except SlsError as error:
             self._failed(error)
-            return None
+            if isinstance(error, NotFound | AccessDenied):
+                self._listed_at = None
+            return self._recently_listed()
         if parsed.faults:
             self._observer.entries_skipped(self._target.key, "", parsed.faults)
-        return {shard.shard: shard for shard in parsed.entries}
+        self._listed = {shard.shard: shard for shard in parsed.entries}
+        self._listed_at = self._clock.monotonic()
+        return self._listed
 
     def ends(self, shards: Iterable[Shard]) -> Mapping[int, End]:
         """Read the ends of shards; one that cannot be had is reported and left out."""
@@ -72,7 +89,7 @@ class LogstoreReader:
     def unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
         """Find out what is unread in a shard; None, and reported, where that cannot be read."""
         try:
-            return self._cursors.unread(checkpoint, end)
+            return self._cursors.unread(checkpoint, end, expires_before=self._expires_before())
         except Cancelled:
             raise
         except SlsError as error:
@@ -99,6 +116,17 @@ class LogstoreReader:
         """Forget what this poll did not use."""
         if shards is not None:
             self._cursors.end_poll(frozenset(shards))
+
+    def _recently_listed(self) -> Mapping[int, Shard] | None:
+        now, stale_after = self._clock.monotonic(), self._target.settings.stale_after
+        is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
+        return self._listed if is_recent else None
+
+    def _expires_before(self) -> float:
+        """Return the instant of the server's clock before which nothing need be left."""
+        if self._retention is None:
+            return float("inf")
+        return self._clock.wall() + self._client.skew - self._retention
 
     def _is_denied(self) -> bool:
         return self._denied and self._clock.monotonic() < self._ask_again_at

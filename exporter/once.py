@@ -1,25 +1,31 @@
 """Polls everything once and shows it: a table for people, JSON or metrics for programs."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Literal, TextIO
+from typing import Literal, TextIO, get_args
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from exporter import status
-from exporter.app import Engine
-from exporter.metrics import exposition
+from exporter.engine import Engine
+from exporter.metrics import catalogue, exposition
 from exporter.progress import State
 from exporter.status import GroupRow, duration
+from exporter.text import bounded
 
 Output = Literal["table", "json", "prometheus"]
-OUTPUTS: tuple[Output, ...] = ("table", "json", "prometheus")
+OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 _PROGRESS_FROM_TARGETS = 20
+_UNBOUNDED_WIDTH = 10_000
+_LEAST_WIDTH = 80
+_HEADINGS = ("stalled\nfor", "lag", "age", "consumers")
 _STYLES = {
     State.EXPIRED: "bold red",
     State.STALLED: "bold red",
@@ -29,64 +35,131 @@ _STYLES = {
     State.CAUGHT_UP: "green",
     State.FINISHED: "dim",
 }
+_WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 
 def poll_all(engine: Engine, *, errors: TextIO) -> None:
     """Resolve names and poll every target once; a progress bar tells of many on a terminal."""
-    if engine.needs_listings:
-        engine.discover()
-    targets = engine.fleet.targets
-    workers = engine.config.polling.workers
-    with ThreadPoolExecutor(workers) as pool, _progress(len(targets), errors) as advance:
-        polls: list[Future[None]] = [
-            pool.submit(engine.fleet.poll, target.key) for target in targets
-        ]
-        try:
-            for poll in as_completed(polls):
-                poll.result()
-                advance()
-        except BaseException:
-            engine.cancelled.set()
-            raise
+    with _cancelled_if_left(engine):
+        if engine.needs_listings:
+            engine.discover()
+        targets = engine.fleet.targets
+        workers = engine.config.polling.workers
+        with ThreadPoolExecutor(workers) as pool, _progress(len(targets), errors) as advance:
+            polls: list[Future[None]] = [
+                pool.submit(engine.fleet.poll, target.key) for target in targets
+            ]
+            with _cancelled_if_left(engine):
+                for poll in as_completed(polls):
+                    poll.result()
+                    advance()
 
 
-def show(engine: Engine, output: Output, *, stdout: TextIO) -> bool:
-    """Write what was found; return whether every group of every target could be polled."""
+def show(engine: Engine, output: Output, *, stdout: TextIO, environ: Mapping[str, str]) -> bool:
+    """Write what was found; return whether there is something and no part of it failed.
+
+    A table is as wide as the terminal or COLUMNS, at least 80; elsewhere as wide as it needs to be.
+    """
     found = engine.groups()
+    failures = _failures(found.groups, engine)
     if output == "json":
         stdout.write(status.as_json(found, {}).decode() + "\n")
     elif output == "prometheus":
         _, _, body = exposition.render(engine.registry, accept="", accept_encoding="")
         stdout.write(body.decode())
     else:
-        Console(file=stdout).print(table(found.groups))
-    return bool(found.groups) and not found.pending_targets and all(row.up for row in found.groups)
+        if found.groups:
+            _print(table(found.groups), stdout, environ)
+        else:
+            stdout.write("no consumer groups found\n")
+        stdout.writelines(f"failed: {line}\n" for line in failures)
+    return bool(found.groups) and not found.pending_targets and not failures
 
 
 def table(rows: Sequence[GroupRow]) -> Table:
     """Lay out consumer groups, the worst first."""
-    result = Table(title=None, expand=False)
-    for heading in ("project", "logstore", "consumer group", "state"):
-        result.add_column(heading)
-    for heading in ("shard", "stalled for", "lag", "age"):
-        result.add_column(heading, justify="right")
-    result.add_column("consumers")
-    for row in sorted(rows, key=lambda row: (row.up, status.SEVERITY.index(row.state))):
-        name = Text(row.state.value, style=_STYLES[row.state])
-        if not row.up:
-            name = Text(f"failed: {row.error}", style="bold red")
+    result = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    # Only names give way in a narrow terminal, and they fold: nothing is cut off.
+    result.add_column("project / logstore / consumer group", overflow="fold")
+    result.add_column("shards", no_wrap=True)
+    for heading in _HEADINGS:
+        result.add_column(heading, justify="right", no_wrap=True)
+    for row in sorted(rows, key=_rank):
         result.add_row(
-            Text(row.project),
-            Text(row.logstore),
-            Text(row.consumer_group),
-            name,
-            "-" if row.worst_shard is None else str(row.worst_shard),
+            Text(_place(row.project, row.logstore, row.consumer_group) + _worst(row)),
+            _shards(row),
             duration(row.stalled_seconds),
             duration(row.lag_seconds),
             duration(row.age_seconds),
-            Text(", ".join(row.consumers)),
+            str(len(row.consumers)),
         )
     return result
+
+
+def _rank(row: GroupRow) -> tuple[bool, int, float]:
+    return row.up, status.SEVERITY.index(row.state), -(row.lag_seconds or 0.0)
+
+
+def _shards(row: GroupRow) -> Text:
+    """Count the shards of a group by state, one state a line."""
+    lines = [] if row.up else [Text("failed", style="bold red")]
+    states = [shard.state for shard in row.shards]
+    lines += [
+        Text(f"{states.count(state)} {state.value.replace('_', ' ')}", style=_STYLES[state])
+        for state in status.SEVERITY
+        if state in states
+    ]
+    return Text("\n").join(lines or [Text("none", style="yellow")])
+
+
+def _worst(row: GroupRow) -> str:
+    """Name the shard to look at, and its consumer, where something is wrong."""
+    for shard in row.shards:
+        if shard.shard == row.worst_shard and shard.state in _WRONG and shard.consumer:
+            return f"\n  worst: shard {shard.shard}, {bounded(shard.consumer)}"
+    return ""
+
+
+def _place(*names: str) -> str:
+    return " / ".join(bounded(name) for name in names if name)
+
+
+def _failures(rows: Sequence[GroupRow], engine: Engine) -> list[str]:
+    """Tell of each group that failed, and of each listing, whose text only the log has."""
+    lines = [
+        f"{_place(row.project, row.logstore, row.consumer_group)}: {bounded(row.error or '')}"
+        for row in rows
+        if not row.up
+    ]
+    for family in engine.registry.collect():
+        for sample in family.samples:
+            if sample.name == catalogue.POLL_ERRORS.name and not sample.labels["consumer_group"]:
+                place = _place(sample.labels["project"], sample.labels["logstore"])
+                lines.append(f"{place}: {sample.labels['code']} (see the log)")
+    return lines
+
+
+def _print(shown: Table, stdout: TextIO, environ: Mapping[str, str]) -> None:
+    console = Console(file=stdout)
+    if console.is_terminal or "COLUMNS" in environ:
+        # Narrower than this, rich would cut off; the terminal wraps lines then.
+        console.width = max(console.width, _LEAST_WIDTH)
+    else:
+        unbounded = console.options.update(width=_UNBOUNDED_WIDTH)
+        console.width = Measurement.get(console, unbounded, shown).maximum
+    with console.capture() as captured:
+        console.print(shown)
+    stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+@contextlib.contextmanager
+def _cancelled_if_left(engine: Engine) -> Iterator[None]:
+    """End requests under way when the block is left early, so that their threads end too."""
+    try:
+        yield
+    except BaseException:
+        engine.cancelled.set()
+        raise
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@ whether unread data exists and since when nothing has moved.
 """
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from exporter.sls import Checkpoint
 
-_DIGITS = re.compile(r"^[0-9]{1,19}$")
+_DIGITS = re.compile(r"[0-9]{1,19}")
 _MAX_CURSOR = 2**63 - 1
 
 
@@ -83,9 +82,9 @@ def decode_cursor(text: str) -> int | None:
     """Read a cursor, base64 of a decimal 64-bit number; None if it is none."""
     try:
         digits = base64.b64decode(text, validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
-    value = int(digits) if _DIGITS.match(digits) else None
+    value = int(digits) if _DIGITS.fullmatch(digits) else None
     return value if value is not None and value <= _MAX_CURSOR else None
 
 
@@ -173,7 +172,11 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
 
 
 def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
-    """Name where the shard stands at an instant."""
+    """Name where the shard stands at an instant.
+
+    Stalled is said only of what a poll has seen: stalled_seconds goes on counting between polls,
+    in which a consumer that commits as rarely as ``stall_after`` may have moved.
+    """
     if not progress.is_consumed:
         return State.UNCONSUMED
     if progress.unread is None:
@@ -182,7 +185,8 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
         return State.FINISHED if progress.readonly else State.CAUGHT_UP
     if progress.expired:
         return State.EXPIRED
-    stalled = stalled_seconds(progress, now)
+    seen_at = now if progress.judged_at is None else min(now, progress.judged_at)
+    stalled = stalled_seconds(progress, seen_at)
     if stalled is None:
         return State.UNKNOWN
     return State.STALLED if stalled > stall_after else State.CONSUMING
@@ -191,12 +195,13 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
 def _moved_at(
     checkpoint: Checkpoint, previous: ShardProgress | None, seen_at: float
 ) -> float | None:
-    if previous is None or not previous.is_consumed:
-        return checkpoint.updated_at
-    if previous.checkpoint == checkpoint.cursor:
+    if previous is not None and previous.checkpoint == checkpoint.cursor:
         # A newer updateTime on the same value is a rewrite, and no progress.
         return previous.moved_at
-    return seen_at if checkpoint.updated_at is None else checkpoint.updated_at
+    if checkpoint.updated_at is not None:
+        # One that lies ahead would keep a dead consumer fresh until its time has come.
+        return min(checkpoint.updated_at, seen_at)
+    return None if previous is None else seen_at
 
 
 def _lag(count: int | None, unread: Unread) -> float | None:

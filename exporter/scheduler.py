@@ -6,6 +6,7 @@ This is the only module that knows APScheduler.
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,7 @@ class Scheduler:
         self._on_error = on_error
         self._jobs: Mapping[str, Job] = {}
         self._lock = threading.Lock()
+        self._under_way: dict[str, float] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={
@@ -124,6 +126,21 @@ class Scheduler:
                         replace_existing=True,
                     )
 
+    def run_soon(self, key: str) -> None:
+        """Run a job now, and then at its phase again."""
+        with self._lock:
+            if key in self._jobs:
+                self._scheduler.modify_job(key, next_run_time=datetime.now(UTC))
+
+    def longest_run(self) -> tuple[str, float] | None:
+        """Return the run that is under way for longest: its key and for how many seconds."""
+        now = time.monotonic()
+        under_way = dict(self._under_way)
+        if not under_way:
+            return None
+        key = min(under_way, key=lambda each: under_way[each])
+        return key, now - under_way[key]
+
     def realign(self) -> None:
         """Run everything soon, then at its phase again: for when the wall clock has jumped.
 
@@ -143,10 +160,13 @@ class Scheduler:
         job = self._jobs.get(key)
         if self._stopping.is_set() or job is None:
             return
+        self._under_way[key] = time.monotonic()
         try:
             job.run()
         except Exception as error:  # noqa: BLE001  nothing may end the job; it is reported
             self._on_error(key, error)
+        finally:
+            del self._under_way[key]
 
     def _skipped(self, event: Any) -> None:  # noqa: ANN401  apscheduler ships no types
         self._on_skip(event.job_id)

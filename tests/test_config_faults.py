@@ -52,7 +52,6 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("deep block nesting", "- " * 3000, ["c.yaml:1:65: (document): nested more than 32 levels deep"]),
     ("an alias bomb", "x: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)), ["c.yaml:6:8: (document): aliases repeat more than 200000 values"]),
     ("nesting through aliases", "a: &a " + "[" * 20 + "]" * 20 + "\nb: " + "[" * 20 + "*a" + "]" * 20, ["c.yaml:2:24: (document): nested more than 32 levels deep"]),
-    ("a long list", "a: [" + "b," * 1_000_000 + "]", ["c.yaml:1:1999999: (document): holds more than 1000000 values"]),
     ("a recursive alias", GOOD + "polling: &a {interval: *a}\n", ["c.yaml:7:24: polling.interval: this alias stands inside what it stands for"]),
     ("an undefined alias", GOOD + "lag: *nothing\n", ["c.yaml:7:6: lag: no anchor above has this alias's name; quote text that starts with *"]),
     ("a merge key", GOOD + "polling:\n  <<: {interval: 10s}\n", ["c.yaml:8:3: polling['<<']: merge keys are not supported; repeat the keys, or use an alias"]),
@@ -186,8 +185,11 @@ def test_a_fault_is_reported_with_its_place_and_remedy(
     assert lines_of(text, files) == lines
 
 
-@pytest.mark.parametrize(("_name", "text", "_lines"), CASES, ids=[case[0] for case in CASES])
-def test_no_message_repeats_a_secret(_name: str, text: str, _lines: list[str], files: Path) -> None:
+SECRETIVE = [pytest.param(text, id=name) for name, text, _ in CASES if "hunter2" in text]
+
+
+@pytest.mark.parametrize("text", SECRETIVE)
+def test_no_message_repeats_a_secret(text: str, files: Path) -> None:
     assert "hunter2" not in "".join(lines_of(text, files))
 
 

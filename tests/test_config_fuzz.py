@@ -62,16 +62,19 @@ def assert_presentable(error: Config | ConfigError) -> None:
 @example("? ? ? ?")
 @example("!<%FF> a")
 @example("%TAG ! %FF\n--- !a b")
+@settings(deadline=None)
 def test_any_text_is_a_configuration_or_a_fault(text: str) -> None:
     assert_presentable(attempt(text))
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_any_bytes_are_a_configuration_or_a_fault(content: bytes) -> None:
     assert_presentable(attempt(content))
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=4), st.text(max_size=5))
+@settings(deadline=None)
 def test_any_structure_is_a_configuration_or_a_fault(
     pairs: list[tuple[str, str]], variable: str
 ) -> None:
@@ -99,7 +102,7 @@ PLACES = [
     st.sampled_from(SECRET_KEYS),
     st.from_regex(r"Q[A-Za-z0-9]{12}[ /+]?[A-Za-z0-9]{4}Q", fullmatch=True),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_secret_never_shows_wherever_it_was_put(place: str, key: str, secret: str) -> None:
     result = attempt(GOOD + place.format(key=key, value=secret))
     assert isinstance(result, ConfigError)
@@ -107,6 +110,7 @@ def test_a_secret_never_shows_wherever_it_was_put(place: str, key: str, secret: 
 
 
 @given(st.from_regex(r"Q[!-~]{16}Q", fullmatch=True))
+@settings(deadline=None)
 def test_a_secret_from_a_variable_never_shows(secret: str) -> None:
     text = f"{GOOD}credentials: {{access_key_id: A, access_key_secret: '${{S}}'}}\n"
     config = attempt(text, S=secret)

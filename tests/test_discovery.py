@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import Engine
+from exporter.engine import Engine
 from exporter.config import parse
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer

@@ -244,14 +244,25 @@ def test_what_the_service_does_not_know_is_an_error_of_the_service(client: Clien
 
 
 def test_a_body_that_is_not_what_was_asked_for_is_400(client: Client) -> None:
-    params = {"type": "checkpoint", "consumer": "c1"}
-    for body, code in (
-        (b"{", "PostBodyInvalid"),
-        (b"[]", "PostBodyInvalid"),
-        (b'{"shard": "0"}', "ParameterInvalid"),
+    for kind, body, code in (
+        ("checkpoint", b"{", "PostBodyInvalid"),
+        ("checkpoint", b"[]", "PostBodyInvalid"),
+        ("checkpoint", b'{"shard": "0"}', "ParameterInvalid"),
+        ("heartbeat", b"{}", "PostBodyInvalid"),
     ):
+        params = {"type": kind, "consumer": "c1"}
         response = client.send(GROUP_PATH, method="POST", params=params, body=body)
         assert error_of(response) == (400, code)
+    groups = "/logstores/orders/consumergroups"
+    response = client.send(groups, method="POST", body=b'{"consumerGroup": "new"}')
+    assert error_of(response) == (400, "ParameterInvalid")
+
+
+def test_a_shard_or_an_instant_that_is_no_number_is_400(client: Client) -> None:
+    bad_shard = client.send("/logstores/orders/shards/x?type=cursor&from=end")
+    bad_instant = client.send(SHARD_PATH + "?type=cursor&from=noon")
+    assert error_of(bad_shard) == (400, "ParameterInvalid")
+    assert error_of(bad_instant) == (400, "ParameterInvalid")
 
 
 def test_each_answer_has_the_world_s_time_and_a_request_id_of_its_own(
@@ -407,6 +418,39 @@ def test_a_body_that_was_changed_on_the_way_is_refused(
     assert error_of(changed) == answer
 
 
+@pytest.mark.parametrize(
+    ("version", "header", "value", "answer"),
+    [
+        ("v1", "Date", None, (400, "MissingDate")),
+        ("v4", "x-log-date", None, (401, "SignatureNotMatch")),
+        ("v4", "x-log-date", "20200101T000000Z", (401, "SignatureNotMatch")),
+        ("v1", "x-log-bodyrawsize", "7", (401, "SignatureNotMatch")),
+        ("v4", "Host", "shop.localhost", (401, "SignatureNotMatch")),
+    ],
+)
+def test_a_signed_header_that_is_missing_or_changed_is_refused(
+    client: Client,
+    version: SignatureVersion,
+    header: str,
+    value: str | None,
+    answer: tuple[int, str],
+) -> None:
+    client.version = version
+    prepared = client.get(GROUP_PATH).request
+    if value is None:
+        del prepared.headers[header]
+    else:
+        prepared.headers[header] = value
+    assert error_of(client.session.send(prepared, timeout=10)) == answer
+
+
+def test_an_unreadable_date_is_400(world: World) -> None:
+    with Simulator(world, check_signatures=False) as simulator:
+        headers = {"Host": "shop.127.0.0.1", "Date": "yesterday"}
+        response = requests.get(simulator.endpoint + GROUP_PATH, headers=headers, timeout=10)
+    assert error_of(response) == (400, "InvalidDateFormat")
+
+
 def test_a_right_can_be_taken_away_and_given_back(client: Client, simulator: Simulator) -> None:
     simulator.deny("GetCursor")
     query = {"type": "cursor", "from": "end"}
@@ -438,7 +482,7 @@ def test_it_serves_over_tls(world: World) -> None:
         (b"GET / SPDY/3\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 201 + b"\r\n", b"400"),
-        (b"GET /" + b"a" * 70_000, b"400"),
+        (b"GET /" + b"a" * 65_531, b"400"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"413"),
     ],

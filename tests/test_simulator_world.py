@@ -219,6 +219,23 @@ def test_a_poisoned_shard_stands_still_while_its_owner_moves_on_with_the_others(
     assert truth(world, 1).unread == 0
 
 
+def test_a_consumer_that_stops_leaves_its_poisoned_shard_where_it_was() -> None:
+    held, world = small_world()
+    start(world)
+    world.freeze_shard(PROJECT, LOGSTORE, GROUP, "c1", 0)
+    world.write(PROJECT, LOGSTORE, 0)
+    held.advance(60.0)
+    world.stop_consumer(PROJECT, LOGSTORE, GROUP, "c1")
+    assert (truth(world).checkpoint, truth(world).unread) == (None, 1)
+
+
+def test_a_consumer_of_one_name_cannot_run_twice() -> None:
+    _, world = small_world()
+    start(world)
+    with pytest.raises(ValueError, match="runs already"):
+        start(world)
+
+
 def test_a_rebalance_changes_the_owner_and_goes_on_from_the_saved_checkpoint() -> None:
     held, world = small_world(shards=2)
     world.set_producer(PROJECT, LOGSTORE, 1, 1.0)

@@ -78,6 +78,9 @@ def test_scrapes_and_checks_are_prompt_in_a_crowd_of_bad_peers(
         ) as port,
         a_crowd(port, tls),
     ):
+        assert (
+            fetch(port, "/metrics", tls=tls, timeout=30).body == METRICS
+        )  # behind the whole crowd
         deadline = time.monotonic() + 2.5  # long enough for several rounds of every kind
         while time.monotonic() < deadline:
             start = time.monotonic()

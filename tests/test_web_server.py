@@ -1,6 +1,8 @@
 import http.client
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -250,6 +252,26 @@ def test_connections_never_take_more_descriptors_than_their_limit() -> None:
                 lambda: open_descriptors() <= before + 200 + 20,
                 what="shed connections to be closed",
             )
+
+
+def test_a_process_out_of_descriptors_makes_room_and_answers() -> None:
+    command = [sys.executable, "-m", "tests.support.web_starved"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with connect(port) as waiting:
+            waiting.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_until(waiting, b"healthy\n").startswith(b"HTTP/1.1 200")
+            process.stdin.write("fill\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "full\n"
+            assert fetch(port, "/metrics").body == METRICS
+            assert read_to_end(waiting) == b""
+        process.communicate("end\n", timeout=20)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("grace", [0.0, 0.5])

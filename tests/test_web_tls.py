@@ -22,6 +22,10 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return new_place(tmp_path_factory.mktemp("web"))
 
 
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def handshake(port: int, tls: ssl.SSLContext) -> ssl.SSLSocket:
     return tls.wrap_socket(connect(port), server_hostname="127.0.0.1")
 
@@ -217,6 +221,20 @@ def test_tls_stays_on_whatever_the_file_becomes(tmp_path: Path, text: str) -> No
     assert len(faults.seen) == 1
 
 
+def test_what_follows_a_malformed_request_is_ignored(place: Place) -> None:
+    faults = Faults()
+    with serving(web_config_file=place.write(f"{TLS}}}"), faults=faults) as port:
+        for _ in range(5):
+            with handshake(port, place.client()) as sock:
+                # Records of one segment, so that the later ones are there when the first fails.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                for _ in range(10):
+                    sock.sendall(b"no request\r\n\r\n")
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+                assert read_to_end(sock).startswith(b"HTTP/1.1 400 ")
+    assert faults.seen == []
+
+
 def test_silent_handshakes_delay_nobody_and_are_cut(place: Place) -> None:
     limits = Limits(head=0.5)
     with (
@@ -225,6 +243,21 @@ def test_silent_handshakes_delay_nobody_and_are_cut(place: Place) -> None:
     ):
         assert fetch(port, "/metrics", tls=place.client()).body == METRICS
         wait_for(lambda: closed_by_server(socks) == 50, what="handshakes to be cut")
+
+
+def test_a_burst_that_is_shed_during_its_handshakes_harms_nobody(place: Place) -> None:
+    faults = Faults()
+    with serving(
+        web_config_file=place.write(f"{TLS}}}"), limits=Limits(connections=20), faults=faults
+    ) as port:
+        tls = place.client()
+        fetch(port, "/metrics", tls=tls)
+        before = open_descriptors()
+        for _ in range(10):
+            with silent(port, 100):
+                assert fetch(port, "/metrics", tls=tls).body == METRICS
+        wait_for(lambda: open_descriptors() <= before, what="descriptors to come back")
+    assert faults.seen == []
 
 
 def certificate(port: int, place: Place) -> bytes:

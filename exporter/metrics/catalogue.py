@@ -175,6 +175,26 @@ CLOCK_SKEW = Metric(
     labels=("endpoint",),
     help="The server's clock minus ours, by the x-log-time of its newest answer.",
 )
+SHARD = Metric(
+    name="sls_exporter_shard",
+    kind="gauge",
+    help="Number of this exporter among all that share the targets, from 0.",
+)
+TOTAL_SHARDS = Metric(
+    name="sls_exporter_total_shards",
+    kind="gauge",
+    help="Number of exporters that share the targets.",
+)
+RELOAD_SUCCESSFUL = Metric(
+    name="sls_exporter_config_last_reload_successful",
+    kind="gauge",
+    help="1 if the last attempt to load the configuration succeeded, else 0.",
+)
+RELOAD_SUCCESS_TIME = Metric(
+    name="sls_exporter_config_last_reload_success_timestamp_seconds",
+    kind="gauge",
+    help="When the configuration was last loaded successfully, Unix time.",
+)
 BUILD_INFO = Metric(
     name="sls_exporter_build_info",
     kind="gauge",

@@ -45,6 +45,10 @@ class OwnMetrics:
         self._poll_duration = _histogram(catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS)
         self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
         self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
+        self._shard = _gauge(catalogue.SHARD, registry)
+        self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
+        self._reload_successful = _gauge(catalogue.RELOAD_SUCCESSFUL, registry)
+        self._reload_success_time = _gauge(catalogue.RELOAD_SUCCESS_TIME, registry)
         _gauge(catalogue.BUILD_INFO, registry).labels(
             version=__version__, python=platform.python_version()
         ).set(1)
@@ -89,6 +93,17 @@ class OwnMetrics:
     def poll_skipped(self) -> None:
         """Count a poll that was left out because the one before had not ended."""
         self._skipped.inc()
+
+    def sharded(self, shard: int, total: int) -> None:
+        """Show this exporter's place among those that share the targets."""
+        self._shard.set(shard)
+        self._total_shards.set(total)
+
+    def config_loaded(self, *, at: float | None) -> None:
+        """Note when the configuration was loaded, unix seconds; None if that failed."""
+        self._reload_successful.set(0 if at is None else 1)
+        if at is not None:
+            self._reload_success_time.set(at)
 
     def keep_only(self, groups: Collection[GroupKey]) -> None:
         """Forget the errors of groups, and of their logstores, that are not polled any more."""

@@ -151,7 +151,9 @@ def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
     code = _text(fields, "errorCode", limit=256)
     if not is_code(code):
         raise ShapeError("the error has no errorCode")
-    return Refusal(code=code, message=_text(fields, "errorMessage", limit=256))
+    # The code counts; a message that is none must not hide it.
+    message = fields.get("errorMessage")
+    return Refusal(code=code, message=bounded(message) if isinstance(message, str) else "")
 
 
 def instant(value: object, *, now: float) -> float | None:

@@ -4,6 +4,7 @@ All of them only read: HeartBeat and UpdateCheckPoint would take part in what is
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +35,10 @@ TRIES = 3
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 5.0
 _PAGE_SIZE = 500
-_MAX_LISTED = 100_000
+_MAX_PAGES = 200
+_MAX_LISTED = _MAX_PAGES * _PAGE_SIZE
+# Unix seconds of this century: what has other digits tells no time that a skew could explain.
+_UNIX_SECONDS = re.compile(r"[1-3][0-9]{9}")
 
 T = TypeVar("T")
 
@@ -108,7 +112,7 @@ class SlsClient:
         return self._call(
             "GetCheckPoint",
             f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
-            lambda answer: answers.checkpoints(answer, now=self._clock.wall()),
+            lambda answer: answers.checkpoints(answer, now=self._clock.wall() + self._skew),
         )
 
     def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
@@ -159,7 +163,7 @@ class SlsClient:
         names: list[str] = []
         faults: list[str] = []
         offset = 0
-        while True:
+        for _ in range(_MAX_PAGES):
             query = {"offset": str(offset), "size": str(_PAGE_SIZE)}
             page = self._call(operation, path, parse, query)
             names += page.names.entries
@@ -167,10 +171,11 @@ class SlsClient:
             offset += page.count
             if page.count == 0 or offset >= page.total:
                 return Parsed(entries=tuple(dict.fromkeys(names)), faults=tuple(faults))
-            if offset > _MAX_LISTED:
-                raise InvalidResponse(
-                    f"the listing goes on beyond {_MAX_LISTED} names", operation=operation
-                )
+            if offset >= _MAX_LISTED:
+                break
+        raise InvalidResponse(
+            f"the listing goes on beyond {_MAX_PAGES} pages of {_PAGE_SIZE}", operation=operation
+        )
 
     def _call(
         self,
@@ -244,7 +249,7 @@ class SlsClient:
     def _note_skew(self, answer: Answer, sent: float) -> None:
         """Report the least skew that explains whole seconds and the time on the way."""
         text = answer.headers.get("x-log-time", "")
-        if not (text.isascii() and text.isdigit() and len(text) <= 12):  # noqa: PLR2004  digits of seconds
+        if not _UNIX_SECONDS.fullmatch(text):
             return
         server = int(text)
         behind = server - self._clock.wall()
@@ -278,4 +283,4 @@ def _parsed(answer: Answer, operation: str, parse: Callable[[object], T]) -> T:
 
 
 def _part(name: str) -> str:
-    return quote(name, safe="")
+    return quote(name, safe="", errors="replace")

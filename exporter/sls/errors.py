@@ -25,7 +25,7 @@ from exporter.text import bounded
 NOT_FOUND_CODES = frozenset(
     {"ProjectNotExist", "ProjectNotExists", "LogStoreNotExist", "ConsumerGroupNotExist"}
 )
-_CODE = re.compile(r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
 
 
@@ -137,7 +137,7 @@ class BadRequest(ApiError):
 
 def is_code(code: str) -> bool:
     """Tell whether a text looks like an SLS error code, fit for a label."""
-    return _CODE.match(code) is not None
+    return _CODE.fullmatch(code) is not None
 
 
 def is_passing(status: int) -> bool:

@@ -13,9 +13,10 @@ from typing import Final
 from exporter.web.connection import Connection, Limits
 from exporter.web.tls import TlsPolicy
 
-_ACCEPTS_AT_ONCE: Final = 64
+_ACCEPTS_AT_ONCE: Final = 16  # small against the limit, as a shed connection ends a turn later
 _SWEEP_SECONDS: Final = 0.25
 _PAUSE_SECONDS: Final = 0.1
+_END_SECONDS: Final = 0.2
 _TLS_SHUTDOWN_SECONDS: Final = 5.0
 
 
@@ -25,7 +26,7 @@ class Acceptor:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        connection: Callable[[Callable[[Connection], None]], Connection],
+        connection: Callable[[socket.socket, Callable[[Connection], None]], Connection],
         *,
         tls: Callable[[], TlsPolicy | None],
         limits: Limits,
@@ -38,6 +39,7 @@ class Acceptor:
         self._on_error = on_error
         self._loop = asyncio.get_running_loop()
         self._open: dict[Connection, None] = {}  # oldest first
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._none_open = asyncio.Event()
         self._none_open.set()
 
@@ -66,6 +68,8 @@ class Acceptor:
                 await self._none_open.wait()
         for connection in list(self._open):
             self._drop(connection)
+        if self._handshakes:
+            await asyncio.wait(self._handshakes, timeout=_END_SECONDS)
         await asyncio.sleep(0)  # transports close their sockets on the loop's next turn
         await asyncio.sleep(0)
 
@@ -74,16 +78,18 @@ class Acceptor:
             self._loop.add_reader(sock, self._accept, sock)
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTS_AT_ONCE):
+        for accepted in range(_ACCEPTS_AT_ONCE):
             try:
                 sock, _ = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                # Out of descriptors or memory: make room and look again a little later.
-                self._shed()
-                self._loop.remove_reader(listener)
-                self._loop.call_later(_PAUSE_SECONDS, self._listen, listener)
+                # Out of descriptors or memory, which Linux says even if no client waits; at the
+                # first one does. So make room, and look again a little later.
+                if not accepted:
+                    self._shed()
+                    self._loop.remove_reader(listener)
+                    self._loop.call_later(_PAUSE_SECONDS, self._listen, listener)
                 return
             self._admit(sock)
 
@@ -92,14 +98,19 @@ class Acceptor:
             sock.close()
             return
         sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        connection = self._connection(self._forget)
+        connection = self._connection(sock, self._forget)
         self._open[connection] = None
         self._none_open.clear()
-        connection.task = self._loop.create_task(self._establish(connection, sock))
-        connection.task.add_done_callback(functools.partial(self._settle, connection, sock))
+        task = self._loop.create_task(self._establish(connection, sock))
+        self._handshakes.add(task)
+        task.add_done_callback(functools.partial(self._settle, connection))
 
     async def _establish(self, connection: Connection, sock: socket.socket) -> None:
-        tls = self._tls()
+        try:
+            tls = self._tls()
+        except BaseException:
+            sock.close()
+            raise
         connection.admits = None if tls is None else tls.admits
         await self._loop.connect_accepted_socket(
             lambda: connection,
@@ -109,17 +120,14 @@ class Acceptor:
             ssl_shutdown_timeout=None if tls is None else _TLS_SHUTDOWN_SECONDS,
         )
 
-    def _settle(
-        self, connection: Connection, sock: socket.socket, task: "asyncio.Task[None]"
-    ) -> None:
-        # In a callback, because a task that is cancelled before its first step runs no handler.
+    def _settle(self, connection: Connection, task: "asyncio.Task[None]") -> None:
+        self._handshakes.discard(task)
         fault = None if task.cancelled() else task.exception()
-        if fault is None and not task.cancelled():
+        if fault is None:
             return
+        # asyncio closes the socket of a failed handshake.
         self._forget(connection)
-        sock.close()
-        # A failed handshake is the client's fault, or the end of our patience.
-        if fault is not None and not isinstance(fault, OSError):
+        if not isinstance(fault, OSError):  # which is the client's doing, or the end of its time
             self._on_error("connection", fault)
 
     def _shed(self) -> bool:

@@ -5,7 +5,9 @@ whole exchange are bounded as well. A client's faults are answered, not logged.
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -38,18 +40,19 @@ class Connection(H11Protocol):
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
     admits: Admits | None = None  # a test of the client's certificate, set before the handshake
-    task: asyncio.Task[None] | None = None  # makes the connection
 
     def __init__(
         self,
         config: Config,
         state: ServerState,
         *,
+        sock: socket.socket,
         limits: Limits,
         on_lost: Callable[["Connection"], None],
     ) -> None:
         super().__init__(config, state, app_state={})
         self.logger = _LOGGER
+        self._sock = sock
         self._limits = limits
         self._on_lost = on_lost
         self._since = self.loop.time()
@@ -76,8 +79,10 @@ class Connection(H11Protocol):
         """Cut the connection at once, also in the middle of a TLS handshake."""
         if self._connected:
             self.transport.abort()
-        elif self.task is not None:
-            self.task.cancel()
+        elif self._sock.fileno() >= 0:
+            # The transport does not answer yet, so it has to learn from the socket.
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """Take the transport, which for TLS comes after the handshake."""
@@ -94,7 +99,8 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and start the clocks that the data starts."""
         if self.transport.is_closing():
-            return  # TLS still delivers what was on its way when a fault ended the connection
+            # asyncio promises no silence after a close, and an abort may have refused the client.
+            return
         was_busy = self.busy
         if not was_busy and not self._head_begun:
             self._head_begun = True

@@ -119,7 +119,9 @@ class WebServer:
         config = self._config()
         acceptor = Acceptor(
             sockets,
-            lambda on_lost: Connection(config, state, limits=self._limits, on_lost=on_lost),
+            lambda sock, on_lost: Connection(
+                config, state, sock=sock, limits=self._limits, on_lost=on_lost
+            ),
             tls=lambda: None if self._web_config is None else self._web_config.tls(),
             limits=self._limits,
             on_error=self._on_error,

@@ -19,8 +19,8 @@ def scaled(rules_text: str, factor: float) -> str:
     """Return the rules with every time multiplied by the factor, 0.01 for a hundredth.
 
     Times are `for`, `keep_firing_for`, ranges, offsets, and thresholds in seconds, which in these
-    rules are the numbers of two or more digits. Ratios and counts stay. Ranges must stay longer than
-    two scrapes, and the exporter's own `stall_after` is not in the rules.
+    rules are the numbers of two or more digits. Ratios and counts stay. Ranges must stay longer
+    than two scrapes, and the exporter's own `stall_after` is not in the rules.
     """
     rules = yaml.safe_load(rules_text)
     for group in rules["groups"]:

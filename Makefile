@@ -1,0 +1,90 @@
+# Everything that is done with this project by hand or by a machine. `make help` lists it.
+# Needed beforehand: make, Python 3.11 or newer; for some tests what .ci/tools names.
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG := config.example.yaml
+
+# A virtual environment holds the path of its directory, so one that was copied or moved along with
+# the tree is made anew: its stamp bears another name.
+HERE := $(shell printf %s '$(CURDIR)' | cksum | cut -d ' ' -f 1)
+MADE := $(VENV)/.made-$(HERE)
+RUNTIME := $(VENV)/.runtime-$(HERE)
+DEVELOPMENT := $(VENV)/.development-$(HERE)
+SCRIPTS := .ci/run .ci/tools
+
+# What a shell has set for another project must not leak into this one.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools demo test tests lint ruff format imports typecheck yaml shell dockerfile \
+	example-check wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## run the exporter against a simulated SLS, on loopback
+	@$(BIN)/sls-exporter demo
+
+# Each part runs, and tells what it finds, even where one before it failed.
+test: setup ## set up everything, then lint, typecheck and run all tests
+	@$(MAKE) --no-print-directory --keep-going lint tests
+
+tests: $(DEVELOPMENT) ## run the tests with branch coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+
+lint: ruff format imports typecheck yaml shell dockerfile example-check ## check all that is not run
+
+ruff: $(DEVELOPMENT)
+	$(BIN)/ruff check
+
+format: $(DEVELOPMENT)
+	$(BIN)/ruff format --check
+
+imports: $(DEVELOPMENT)
+	$(BIN)/lint-imports --no-logo
+
+typecheck: $(DEVELOPMENT) ## check the types with mypy
+	$(BIN)/mypy
+
+yaml: $(DEVELOPMENT)
+	$(BIN)/yamllint --strict .
+
+shell: $(DEVELOPMENT)
+	$(BIN)/shellcheck $(SCRIPTS)
+
+dockerfile: $(DEVELOPMENT)
+	$(BIN)/hadolint Dockerfile
+
+example-check: $(RUNTIME) ## check the example configuration with the exporter itself
+	SLS_KEY_ID=id SLS_KEY_SECRET=secret $(BIN)/sls-exporter check --config.file=$(CONFIG) >/dev/null
+
+wheel: $(DEVELOPMENT) ## build the wheel into dist/
+	$(BIN)/python -m hatchling build -t wheel
+
+setup: $(DEVELOPMENT) tools ## install what tests and linters need
+
+tools:
+	@.ci/tools
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(RUNTIME): $(MADE) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+clean: ## remove everything that was made
+	rm -rf $(VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
+		.hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,227 @@
+"""The flags of every command, each of which an environment variable can set as well.
+
+A wrong flag or variable ends the process with status 2 and says which one it was.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from exporter import __version__
+from exporter.logs import FORMATS, LEVELS, LogFormat, LogLevel
+from exporter.once import OUTPUTS, Output
+from exporter.web.listen import ListenAddress
+
+PROG = "sls-exporter"
+DEFAULT_PORT = 10027
+Command = Literal["run", "check", "once", "demo", "schema"]
+COMMANDS: tuple[Command, ...] = get_args(Command)
+
+_ECHO_LIMIT = 64
+_COUNT_DIGITS = 9
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+
+
+class Flags(argparse.Namespace):
+    """What a command line says; a command has only the flags that its help shows."""
+
+    command: Command
+    log_level: LogLevel
+    log_format: LogFormat
+    config_file: Path
+    output: Output
+    web_listen_address: tuple[ListenAddress, ...] | None
+    """None where a command without a fixed address was given none."""
+    web_telemetry_path: str
+    web_max_requests: int
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
+    """Read a command line; without a command it means ``run``. Exits with 2 where it is wrong."""
+    arguments = list(argv)
+    if not arguments or arguments[0] not in {*COMMANDS, "-h", "--help", "--version"}:
+        arguments.insert(0, "run")
+    return _parser(environ).parse_args(arguments, namespace=Flags())
+
+
+def variable(flag: str) -> str:
+    """Return the environment variable of a flag."""
+    return f"SLS_EXPORTER_{_dest(flag).upper()}"
+
+
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog=PROG,
+        description="Prometheus exporter for the checkpoints of Alibaba Cloud SLS consumer groups.",
+        epilog=(
+            f"Without a command, {PROG} runs the daemon. Each flag can be set by an environment "
+            "variable too: --log.level by SLS_EXPORTER_LOG_LEVEL."
+        ),
+        allow_abbrev=False,
+    )
+    result.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    summaries: Mapping[Command, str] = {
+        "run": "poll and serve metrics until stopped (the default)",
+        "check": "validate the configuration and explain it, without the network",
+        "once": "poll everything once and print it; status 1 if anything failed",
+        "demo": "try it on a simulated SLS, without an account",
+        "schema": "print the JSON Schema of the configuration",
+    }
+    for name, summary in summaries.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            allow_abbrev=False,
+        )
+        command.set_defaults(command=name)
+        _add_flags(name, _Adder(command, environ))
+        command.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    return result
+
+
+class _Adder:
+    """Adds flags to a command, with defaults that may come from the environment."""
+
+    def __init__(self, command: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+        self._command = command
+        self._environ = environ
+
+    def __call__(
+        self,
+        flag: str,
+        read: Callable[[str], object],
+        *,
+        default: str | None,
+        **keywords: Any,  # noqa: ANN401  add_argument's own
+    ) -> None:
+        name = variable(flag)
+        value = self._environ.get(name)
+        self._command.add_argument(
+            flag,
+            dest=_dest(flag),
+            type=_shown(read),
+            default=_FromVariable(value, name) if value else default,
+            **keywords,
+        )
+
+
+def _add_flags(command: Command, add: _Adder) -> None:
+    if command in {"run", "check", "once"}:
+        add(
+            "--config.file",
+            Path,
+            default="config.yaml",
+            metavar="FILE",
+            help="configuration file (default: config.yaml)",
+        )
+    if command == "once":
+        add("--output", **_choice(OUTPUTS, "table", "how to print it"))
+    if command in {"run", "demo"}:
+        _add_web_flags(add, None if command == "demo" else f":{DEFAULT_PORT}")
+    # Results of the other commands are read by people, who need no word of what went well.
+    level: LogLevel = "info" if command in {"run", "demo"} else "warn"
+    add("--log.level", **_choice(LEVELS, level, "least level that is logged"))
+    add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
+
+
+def _add_web_flags(add: _Adder, listen: str | None) -> None:
+    usual = listen or f"127.0.0.1:{DEFAULT_PORT}, or a free port where that is taken"
+    add(
+        "--web.listen-address",
+        _addresses,
+        default=listen,
+        action=_Extend,
+        metavar="[HOST]:PORT",
+        help=f"address to listen on; repeatable, or separated by commas (default: {usual})",
+    )
+    add(
+        "--web.telemetry-path",
+        _telemetry_path,
+        default="/metrics",
+        metavar="PATH",
+        help="path of the metrics (default: /metrics)",
+    )
+    add(
+        "--web.max-requests",
+        _count,
+        default="40",
+        metavar="N",
+        help="scrapes answered at once, more get 503; 0 for no limit (default: 40)",
+    )
+
+
+class _FromVariable(str):
+    """A default that an environment variable gave, which an error has to name."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, value: str, name: str) -> Self:
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
+
+
+class _Extend(argparse.Action):
+    """Collect the values of a repeated flag; the first one replaces the default."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401  argparse's signature
+        option_string: str | None = None,  # noqa: ARG002  argparse's signature
+    ) -> None:
+        known = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, (*(known if isinstance(known, tuple) else ()), *values))
+
+
+def _choice(options: Sequence[str], default: str, text: str) -> dict[str, Any]:
+    def read(given: str) -> str:
+        if given not in options:
+            raise ValueError(f"expected {', '.join(options)}, not {given[:_ECHO_LIMIT]!r}")
+        return given
+
+    return {
+        "read": read,
+        "default": default,
+        "metavar": "{" + ",".join(options) + "}",
+        "help": f"{text} (default: {default})",
+    }
+
+
+def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
+    """Make argparse show a ValueError's own message, after the variable that was to blame."""
+
+    def convert(text: str) -> object:
+        try:
+            return read(text)
+        except ValueError as error:
+            origin = f"{text.name}: " if isinstance(text, _FromVariable) else ""
+            raise argparse.ArgumentTypeError(f"{origin}{error}") from error
+
+    return convert
+
+
+def _addresses(text: str) -> tuple[ListenAddress, ...]:
+    return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
+
+
+def _telemetry_path(text: str) -> str:
+    if not _PLAIN_PATH.fullmatch(text):
+        raise ValueError(f"expected a plain path such as /metrics, not {text[:_ECHO_LIMIT]!r}")
+    return text
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
+        raise ValueError(f"expected a whole number, not {text[:_ECHO_LIMIT]!r}")
+    return int(text)
+
+
+def _dest(flag: str) -> str:
+    return flag.removeprefix("--").replace(".", "_").replace("-", "_")

@@ -1,0 +1,78 @@
+"""Reloading the configuration: one owner for every way to ask for it.
+
+A bad file changes nothing; whoever asked is told why.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter.config import Config, ConfigError
+from exporter.keychain import CredentialsError
+from exporter.logs import Logger
+
+Load = Callable[[], Config]
+
+
+class Reloader:
+    """Loads the configuration again and has it taken over, one attempt at a time."""
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        take_over: Callable[[Config], None],
+        on_failure: Callable[[], None],
+        log: Logger,
+    ) -> None:
+        self._load = load
+        self._take_over = take_over
+        self._on_failure = on_failure
+        self._log = log
+        self._lock = threading.Lock()
+
+    def reload(self) -> tuple[str, ...]:
+        """Reload, and return the faults; none if the new configuration is in force."""
+        with self._lock:
+            try:
+                self._take_over(self._load())
+            except ConfigError as error:
+                faults = tuple(str(fault) for fault in error.faults)
+            except CredentialsError as error:
+                faults = (str(error),)
+            else:
+                self._log.info("configuration reloaded")
+                return ()
+            self._on_failure()
+            self._log.error(
+                "configuration not reloaded, the old one stays", faults=len(faults), first=faults[0]
+            )
+            return faults
+
+
+class FileWatch:
+    """Tells when a file's content changes, by its hash.
+
+    Kubernetes replaces a mounted ConfigMap by swapping a symbolic link, which leaves times and
+    inodes of what is behind the path to no use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = self._hash()
+
+    def changed(self) -> bool:
+        """Tell whether the content is another than at the last call; an absent file is not."""
+        now = self._hash()
+        if now is None or now == self._seen:
+            return False
+        self._seen = now
+        return True
+
+    def _hash(self) -> bytes | None:
+        try:
+            with self._path.open("rb") as file:
+                return hashlib.file_digest(file, "blake2b").digest()
+        except OSError:
+            return None

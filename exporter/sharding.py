@@ -1,0 +1,42 @@
+"""Which of several exporters polls a target: a stable hash that moves little when one is added."""
+
+import hashlib
+from dataclasses import dataclass
+
+from exporter.snapshot import TargetKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharding:
+    """This exporter's place among all: shard number ``shard`` of ``total``, counted from 0."""
+
+    shard: int = 0
+    total: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shard < self.total:
+            raise ValueError(f"shard {self.shard} is not one of 0 to {self.total - 1}")
+
+    def owns(self, key: TargetKey) -> bool:
+        """Tell whether this exporter polls a target."""
+        return shard_of(key, self.total) == self.shard
+
+
+WHOLE = Sharding()
+
+
+def shard_of(key: TargetKey, total: int) -> int:
+    """Return the shard of a target, the same on every machine and for every version.
+
+    It is the jump consistent hash: growing from n to n + 1 shards moves about 1 in n + 1 targets,
+    all of them to the new shard. Source: Lamping and Veach, "A Fast, Minimal Memory, Consistent
+    Hash Algorithm" (2014).
+    """
+    digest = hashlib.blake2b("/".join(key).encode(), digest_size=8).digest()
+    state = int.from_bytes(digest)
+    place, following = -1, 0
+    while following < total:
+        place = following
+        state = (state * 2862933555777941757 + 1) % 2**64
+        following = int((place + 1) * (2**31 / ((state >> 33) + 1)))
+    return place

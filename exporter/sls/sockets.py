@@ -1,0 +1,149 @@
+"""Sockets that watch the deadline and the stop event of the request that their thread is on.
+
+requests bounds each wait on a socket, not their sum, so an answer that drips would hold a thread
+for hours. Here every wait is cut into slices, and the sum of them ends in time. Only the name
+resolution is not bounded: the system's resolver does not offer it.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+CONNECT_SECONDS = 5.0
+"""The limit of a connection, and again of its TLS handshake."""
+_SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+_MAX_HOSTS = 1000  # idle connections are kept for so many hosts a thread
+
+
+class Watch(threading.local):
+    """The deadline (monotonic seconds) and the stop event of this thread's current request."""
+
+    deadline: float = 0.0
+    cancelled: threading.Event = threading.Event()
+
+    def next_wait(self, *, before: float = float("inf")) -> float:
+        """Return the seconds to wait before looking again; TimeoutError if there are none."""
+        remaining = min(self.deadline, before) - time.monotonic()
+        if remaining <= 0 or self.cancelled.is_set():
+            raise TimeoutError("the deadline of the request has passed")
+        return min(remaining, _SLICE_SECONDS)
+
+
+watch = Watch()
+
+
+class Adapter(HTTPAdapter):
+    """Give every connection watched sockets and one prepared TLS context."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        context.sslsocket_class = _TLSSocket
+        self._context = context
+        super().__init__(pool_connections=_MAX_HOSTS, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as requests'
+        """Pool connections of our own kind."""
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  as requests'
+        """Pool connections of our own kind through a proxy as well."""
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401  as requests'
+        """Leave verification to the context, which always demands it."""
+
+
+class _Socket(socket.socket):
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
+        while True:
+            self.settimeout(watch.next_wait())
+            with contextlib.suppress(TimeoutError):
+                return super().recv_into(*args, **kwargs)
+
+
+class _TLSSocket(ssl.SSLSocket):
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
+        while True:
+            self.settimeout(watch.next_wait())
+            with contextlib.suppress(TimeoutError):
+                return super().recv_into(*args, **kwargs)
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as ssl's
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while True:
+            self.settimeout(watch.next_wait(before=deadline))
+            # A handshake that was interrupted goes on where it was.
+            with contextlib.suppress(TimeoutError):
+                return super().do_handshake(block)
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        try:
+            return _connect(self._dns_host, self.port)
+        # A name with an empty or a long label is not even looked up.
+        except (socket.gaierror, UnicodeError) as error:
+            unresolved = socket.gaierror(socket.EAI_NONAME, str(error))
+            raise NameResolutionError(self.host, self, unresolved) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+
+
+class _TLSConnection(HTTPSConnection, _Connection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    """Try each address of a host; an address that swallows packets leaves time for the others."""
+    deadline = min(watch.deadline, time.monotonic() + CONNECT_SECONDS)
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError("no time left to connect")
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        now = time.monotonic()
+        sock = _Socket(family, kind, protocol)
+        try:
+            _open(sock, address, now + (deadline - now) / (len(found) - number))
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+def _open(sock: socket.socket, address: Any, deadline: float) -> None:  # noqa: ANN401  as socket's
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setblocking(False)  # noqa: FBT003  as socket's
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        while not poll.poll(1000 * watch.next_wait(before=deadline)):
+            pass
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    sock.settimeout(watch.next_wait())

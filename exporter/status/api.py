@@ -1,0 +1,72 @@
+"""The JSON of ``GET /api/v1/groups``; its fields are documented in docs/status-page.md."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.status.remedies import remedy
+from exporter.status.rows import Document, GroupRow, ShardRow
+from exporter.status.selection import parse, select
+from exporter.status.summary import summarise
+
+
+def as_json(found: Document, query: Mapping[str, str]) -> bytes:
+    """Write the groups that a query asks for, all of them by default, as UTF-8 JSON.
+
+    ``limit`` and ``offset`` choose a part; ``total`` counts what there is without them.
+    """
+    asked = parse(query, numbers=("limit", "offset"))
+    rows = select(found.groups, asked)
+    offset = asked.numbers.get("offset", 0)
+    limit = asked.numbers.get("limit")
+    summary = summarise(found.groups)
+    fields = {
+        "at": found.at,
+        "pending_targets": found.pending_targets,
+        "summary": {
+            "groups": summary.groups,
+            "failing": summary.failing,
+            "states": summary.states,
+            "worst_stalled_seconds": summary.worst.stalled_seconds if summary.worst else 0.0,
+        },
+        "total": len(rows),
+        "offset": offset,
+        "limit": limit,
+        "ignored": asked.ignored,
+        "groups": [_group(row) for row in rows[offset : None if limit is None else offset + limit]],
+    }
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", errors="replace")
+
+
+def _group(row: GroupRow) -> dict[str, Any]:
+    return {
+        "project": row.project,
+        "logstore": row.logstore,
+        "consumer_group": row.consumer_group,
+        "state": row.state,
+        "up": row.up,
+        "consumers": list(row.consumers),
+        "last_success_seconds": row.last_success_seconds,
+        "error": row.error,
+        "error_code": row.error_code,
+        "remedy": remedy(row.error_code) if row.error_code else None,
+        "failing_seconds": row.failing_seconds,
+        "cursor_access": row.cursor_access,
+        "worst_shard": row.worst_shard,
+        "age_seconds": row.age_seconds,
+        "lag_seconds": row.lag_seconds,
+        "stalled_seconds": row.stalled_seconds,
+        "shards": [_shard(shard) for shard in row.shards],
+    }
+
+
+def _shard(row: ShardRow) -> dict[str, Any]:
+    return {
+        "shard": row.shard,
+        "state": row.state,
+        "consumer": row.consumer,
+        "age_seconds": row.age_seconds,
+        "lag_seconds": row.lag_seconds,
+        "unread_log_groups": row.unread_log_groups,
+        "stalled_seconds": row.stalled_seconds,
+    }

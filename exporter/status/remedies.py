@@ -1,0 +1,54 @@
+"""What to do about an error code of SLS: the first thing to look at, in a sentence.
+
+Sources: the error codes of the vendor's API reference, and this exporter's own codes for what
+never reached SLS.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+NO_CURSOR_ACCESS = (
+    "Lag and stalls are not known: the RAM policy does not allow log:ListShards and "
+    "log:GetCursorOrData on this logstore."
+)
+
+_KEY = "Check the access key: it is unknown or disabled."
+_TOKEN = "The temporary credentials are no longer valid: check what renews them."  # noqa: S105  a sentence
+_RIGHTS = (
+    "Check the access key, and that its RAM policy allows log:GetConsumerGroupCheckPoint "
+    "on this consumer group."
+)
+_CLOCK = "Set the clock of the exporter's host (NTP): SLS accepts 15 minutes of difference."
+_PROJECT = "Check the project's name, and that the endpoint is that of the project's region."
+_QUOTA = "Too many requests: raise polling.interval or lower polling.requests_per_second."
+_SERVICE = "SLS itself has a problem; polls go on. If it lasts, look at the vendor's status page."
+_PATH = "Check the endpoint, and the network, firewall and proxy on the way to it."
+
+REMEDIES: Mapping[str, str] = MappingProxyType(
+    {
+        "Unauthorized": _RIGHTS,
+        "SignatureNotMatch": "Check the access key's secret: it does not belong to the key.",
+        "InvalidAccessKeyId": _KEY,
+        "SecurityTokenExpired": _TOKEN,
+        "ProjectForbidden": "The project is disabled: look at it, and at the bill, in the console.",
+        "RequestTimeTooSkewed": _CLOCK,
+        "RequestTimeExpired": _CLOCK,
+        "ProjectNotExist": _PROJECT,
+        "ProjectNotExists": _PROJECT,
+        "LogStoreNotExist": "Check the logstore's name; it may have been deleted.",
+        "ConsumerGroupNotExist": "Check the group's name; it may have been deleted.",
+        "InternalServerError": _SERVICE,
+        "RequestTimeout": _SERVICE,
+        "ServerBusy": _SERVICE,
+        "timeout": f"{_PATH} A slow path needs a longer polling.timeout.",
+        "connection": f"{_PATH} A name that does not resolve may be a project that is not there.",
+        "invalid_response": "Something in between answers in place of SLS: check the proxy.",
+    }
+)
+_OF_QUOTA = re.compile(r"quota|qps|too_?many", re.IGNORECASE)
+
+
+def remedy(code: str) -> str | None:
+    """Say what to do about an error code; None where there is nothing better than its message."""
+    return REMEDIES.get(code) or (_QUOTA if _OF_QUOTA.search(code) else None)

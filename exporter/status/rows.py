@@ -1,0 +1,180 @@
+"""Consumer groups and their shards as rows: what a view says of them at one moment.
+
+Rows of shards are built only where they are looked at, so thousands of groups stay cheap.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from exporter.progress import ShardProgress, State, stalled_seconds, state
+from exporter.snapshot import GroupStatus, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRow:
+    """One shard of a group; times in seconds, None where not known."""
+
+    shard: int
+    state: State
+    consumer: str
+    age_seconds: float | None
+    lag_seconds: float | None
+    unread_log_groups: int | None
+    stalled_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """One consumer group; times in seconds, None where not known."""
+
+    project: str
+    logstore: str
+    consumer_group: str
+    state: State
+    """The state of the worst shard; unknown where there is none."""
+    up: bool
+    """Whether the newest poll succeeded."""
+    consumers: Sequence[str]
+    """The distinct owners that have a name, sorted."""
+    last_success_seconds: float | None
+    """For how long the last good poll is over; None if there was none."""
+    error: str | None
+    error_code: str | None = None
+    failing_seconds: float | None
+    """For how long polls have failed; None where they succeed."""
+    worst_shard: int | None
+    age_seconds: float | None
+    """The age of the worst shard's checkpoint."""
+    lag_seconds: float | None
+    """The largest lag of a shard."""
+    stalled_seconds: float | None
+    """The longest stall of a shard."""
+    cursor_access: bool | None = None
+    """Whether end cursors may be read; None where they are not asked for."""
+    shards: Sequence[ShardRow]
+    """In the order of their numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """All groups at a moment (``at``, unix seconds), and how many logstores await a first poll."""
+
+    at: float
+    groups: Sequence[GroupRow]
+    pending_targets: int
+
+
+# From bad to good: a group is as bad as its worst shard.
+SEVERITY = (
+    State.EXPIRED,
+    State.STALLED,
+    State.UNKNOWN,
+    State.UNCONSUMED,
+    State.CONSUMING,
+    State.CAUGHT_UP,
+    State.FINISHED,
+)
+
+
+class _Shards(Sequence[ShardRow]):
+    """The rows of a group's shards, each built when it is asked for."""
+
+    def __init__(
+        self, shards: Sequence[ShardProgress] = (), *, now: float, stall_after: float
+    ) -> None:
+        self._shards = shards
+        self._now = now
+        self._stall_after = stall_after
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    @overload
+    def __getitem__(self, index: int) -> ShardRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ShardRow]: ...
+    def __getitem__(self, index: int | slice) -> ShardRow | Sequence[ShardRow]:
+        if isinstance(index, slice):
+            return [self._row(shard) for shard in self._shards[index]]
+        return self._row(self._shards[index])
+
+    def __iter__(self) -> Iterator[ShardRow]:
+        return map(self._row, self._shards)
+
+    def _row(self, shard: ShardProgress) -> ShardRow:
+        return ShardRow(
+            shard=shard.shard,
+            state=state(shard, self._now, stall_after=self._stall_after),
+            consumer=shard.consumer,
+            age_seconds=_age(shard, self._now),
+            lag_seconds=shard.lag_seconds,
+            unread_log_groups=shard.unread,
+            stalled_seconds=stalled_seconds(shard, self._now),
+        )
+
+
+def document(view: View, *, monotonic: float, wall: float) -> Document:
+    """Describe a view at a reading of the monotonic clock and of the wall clock."""
+    return Document(
+        at=wall,
+        groups=[
+            _group(group, monotonic, wall, cursor_access=target.cursor_access)
+            for target in view.targets
+            for group in target.groups
+        ],
+        pending_targets=len(view.pending),
+    )
+
+
+def _group(
+    group: GroupStatus, monotonic: float, wall: float, *, cursor_access: bool | None
+) -> GroupRow:
+    snapshot = group.visible(monotonic)
+    now = snapshot.polled.server_now(monotonic) if snapshot else wall
+    shards = snapshot.shards if snapshot else ()
+    stalls = [stalled_seconds(shard, now) for shard in shards]
+    states = [state(shard, now, stall_after=group.stall_after) for shard in shards]
+    # The position last, so that equals are told apart by it and not by what cannot be compared.
+    worst = min(
+        (
+            (SEVERITY.index(name), -(stalled or 0.0), -(_age(shard, now) or 0.0), position)
+            for position, (shard, name, stalled) in enumerate(
+                zip(shards, states, stalls, strict=True)
+            )
+        ),
+        default=None,
+    )
+    at_worst = shards[worst[-1]] if worst else None
+    failure = group.failure
+    return GroupRow(
+        project=group.key.project,
+        logstore=group.key.logstore,
+        consumer_group=group.key.consumer_group,
+        state=SEVERITY[worst[0]] if worst else State.UNKNOWN,
+        up=group.up,
+        consumers=sorted(snapshot.consumers) if snapshot else (),
+        last_success_seconds=_since(group.last_success, wall),
+        error=failure.message if failure else None,
+        error_code=failure.code if failure else None,
+        failing_seconds=_since(failure.since, wall) if failure else None,
+        worst_shard=at_worst.shard if at_worst else None,
+        age_seconds=_age(at_worst, now) if at_worst else None,
+        lag_seconds=_most([shard.lag_seconds for shard in shards]),
+        stalled_seconds=_most(stalls),
+        cursor_access=cursor_access,
+        shards=_Shards(shards, now=now, stall_after=group.stall_after),
+    )
+
+
+def _age(shard: ShardProgress, now: float) -> float | None:
+    return _since(shard.updated_at, now)
+
+
+def _since(instant: float | None, now: float) -> float | None:
+    # Clocks differ and are set: nothing is younger than now.
+    return None if instant is None else max(0.0, now - instant)
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)

@@ -1,0 +1,157 @@
+"""Which groups are wanted, and in which order: a query's parameters, read and applied.
+
+A bad value is not an error: it counts as absent, and its name is told in ``ignored``.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from exporter.progress import State
+from exporter.status.rows import SEVERITY, GroupRow
+from exporter.text import bounded
+
+NAMES = ("project", "logstore", "consumer_group")
+FAILING = "failing"
+TROUBLE = "trouble"
+DEFAULT_SORT = "-state"
+
+_FINE = frozenset({State.CONSUMING, State.CAUGHT_UP, State.FINISHED})
+_STATES = frozenset({FAILING, TROUBLE, *(state.value for state in State)})
+_KNOWN = frozenset({*NAMES, "state", "q", "sort"})
+_NUMBER = re.compile("[0-9]{1,9}")
+_LIMIT = 256
+_MOST_IGNORED = 10
+
+# What cannot be seen is worse than what looks in order, and better than what is known to be bad.
+_RANKS = {state: float(len(SEVERITY) - place) for place, state in enumerate(SEVERITY)}
+_FAILING_RANK = _RANKS[State.UNKNOWN] + 0.5
+
+# An order is by a number or by a text, None where a row has none.
+KEYS: Mapping[str, Callable[[GroupRow], Any]] = {
+    "state": lambda row: (
+        max(_RANKS[row.state], 0.0 if row.up else _FAILING_RANK),
+        row.stalled_seconds or 0.0,
+        row.lag_seconds or 0.0,
+    ),
+    "project": lambda row: row.project,
+    "logstore": lambda row: row.logstore,
+    "consumer_group": lambda row: row.consumer_group,
+    "shard": lambda row: row.worst_shard,
+    "stalled": lambda row: row.stalled_seconds,
+    "lag": lambda row: row.lag_seconds,
+    "age": lambda row: row.age_seconds,
+    "owners": lambda row: len(row.consumers),
+    "last_success": lambda row: row.last_success_seconds,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What was asked for; empty where nothing was."""
+
+    project: str = ""
+    logstore: str = ""
+    consumer_group: str = ""
+    state: str = ""
+    """States, ``failing`` and ``trouble``, with commas between them."""
+    q: str = ""
+    sort: str = DEFAULT_SORT
+    """A name of KEYS, with a minus for the largest first."""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """The whole numbers among the parameters: the page, or limit and offset."""
+    ignored: tuple[str, ...] = ()
+    """Names of parameters that are unknown or have a bad value."""
+
+    def link(self, **changes: str | int) -> str:
+        """Return a relative link to this query with some parameters changed."""
+        named = {
+            name: getattr(self, name)
+            for name in (*NAMES, "state", "q", "sort")
+            if (name, getattr(self, name)) != ("sort", DEFAULT_SORT)
+        }
+        merged = {**named, **changes}
+        parameters = {name: value for name, value in merged.items() if value != ""}
+        return "?" + urlencode(parameters, errors="replace")
+
+
+def parse(query: Mapping[str, str], *, numbers: Collection[str]) -> Query:
+    """Read a query's parameters, of which ``numbers`` are whole and not negative."""
+    values = {name: value[:_LIMIT] for name, value in query.items() if value}
+    ignored = [bounded(name, 64) for name in query if name not in {*_KNOWN, *numbers}]
+    read: dict[str, int] = {}
+    for name in numbers:
+        value = values.get(name)
+        if value is None:
+            continue
+        if _NUMBER.fullmatch(value):
+            read[name] = int(value)
+        else:
+            ignored.append(name)
+    states = values.get("state", "").split(",")
+    if not _STATES.issuperset(filter(None, states)):
+        ignored.append("state")
+    sort = values.get("sort", DEFAULT_SORT)
+    if sort.removeprefix("-") not in KEYS:
+        ignored.append("sort")
+        sort = DEFAULT_SORT
+    return Query(
+        **{name: values.get(name, "") for name in NAMES},
+        state=",".join(state for state in states if state in _STATES),
+        q=values.get("q", ""),
+        sort=sort,
+        numbers=read,
+        ignored=tuple(ignored[:_MOST_IGNORED]),
+    )
+
+
+def select(rows: Iterable[GroupRow], query: Query) -> Sequence[GroupRow]:
+    """Return the rows that the query asks for, in its order; what is not known comes last."""
+    kept = _searched(_in_state(_named(rows, query), query.state), query.q)
+    kept.sort(key=lambda row: (row.project, row.logstore, row.consumer_group))
+    key = KEYS[query.sort.removeprefix("-")]
+    known = [row for row in kept if key(row) is not None]
+    unknown = [row for row in kept if key(row) is None]
+    known.sort(key=key, reverse=query.sort.startswith("-"))
+    return [*known, *unknown]
+
+
+def is_trouble(row: GroupRow) -> bool:
+    """Tell whether a group wants a look: it fails, or its state is not a good one."""
+    return not row.up or row.state not in _FINE
+
+
+def _named(rows: Iterable[GroupRow], query: Query) -> list[GroupRow]:
+    kept = list(rows)
+    for name in NAMES:
+        if wanted := getattr(query, name):
+            kept = [row for row in kept if getattr(row, name) == wanted]
+    return kept
+
+
+def _in_state(rows: list[GroupRow], states: str) -> list[GroupRow]:
+    if not states:
+        return rows
+    wanted = set(states.split(","))
+    return [
+        row
+        for row in rows
+        if row.state.value in wanted
+        or (FAILING in wanted and not row.up)
+        or (TROUBLE in wanted and is_trouble(row))
+    ]
+
+
+def _searched(rows: list[GroupRow], text: str) -> list[GroupRow]:
+    words = text.casefold().split()
+    if not words:
+        return rows
+    return [row for row in rows if _contains(row, words)]
+
+
+def _contains(row: GroupRow, words: Sequence[str]) -> bool:
+    place = f"{row.project}/{row.logstore}/{row.consumer_group}"
+    whole = "\n".join((place, *row.consumers, row.error or "")).casefold()
+    return all(word in whole for word in words)

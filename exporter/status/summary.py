@@ -1,0 +1,32 @@
+"""The groups in numbers: what the first line of the page says, and ``summary`` of the JSON."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from exporter.progress import State
+from exporter.status.rows import GroupRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How many groups there are, of which state, and which has stalled for the longest time."""
+
+    groups: int
+    failing: int
+    states: Mapping[State, int]
+    worst: GroupRow | None
+    """The group with the longest stall; None where nothing has stalled."""
+
+
+def summarise(rows: Iterable[GroupRow]) -> Summary:
+    """Count all groups, whatever is asked for."""
+    rows = list(rows)
+    counts = Counter(row.state for row in rows)
+    stalled = [row for row in rows if row.state in {State.STALLED, State.EXPIRED}]
+    return Summary(
+        groups=len(rows),
+        failing=sum(not row.up for row in rows),
+        states={state: counts[state] for state in State},
+        worst=max(stalled, key=lambda row: row.stalled_seconds or 0.0, default=None),
+    )

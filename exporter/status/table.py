@@ -1,0 +1,193 @@
+"""The table of groups: a line of numbers each, what is wrong, and the shards to unfold."""
+
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from exporter.progress import State
+from exporter.status.form import COLUMNS
+from exporter.status.markup import Html, join, tag
+from exporter.status.remedies import NO_CURSOR_ACCESS, remedy
+from exporter.status.rows import SEVERITY, GroupRow, ShardRow
+from exporter.status.selection import Query
+from exporter.status.wording import STATE_NAMES, counted, duration
+
+SHOWN_SHARDS = 64
+
+_TEXTS = frozenset({"project", "logstore", "consumer_group"})
+_NUMBERS = frozenset({"stalled", "lag", "age", "owners", "last_success"})
+_TONES = {
+    State.EXPIRED: "bad",
+    State.STALLED: "bad",
+    State.UNKNOWN: "warn",
+    State.UNCONSUMED: "warn",
+    State.CONSUMING: "good",
+    State.CAUGHT_UP: "good",
+    State.FINISHED: "quiet",
+}
+_SHARD_HEADINGS = ("Shard", "State", "Owner", "Stalled for", "Lag", "Unread", "Age")
+
+
+def groups_table(rows: Sequence[GroupRow], asked: Query) -> Html:
+    """Lay out groups; a single one is unfolded."""
+    headings = [_heading(name, words, asked) for name, words in COLUMNS.items()]
+    bodies = [_group(row, unfold=len(rows) == 1) for row in rows]
+    head = tag("thead", tag("tr", *headings, role="row"), role="rowgroup")
+    # Roles are said aloud since a narrow screen shows rows as cards, which hides the table.
+    return tag("table", head, *bodies, id="groups", role="table", aria_label="Consumer groups")
+
+
+def _heading(name: str, words: str, asked: Query) -> Html:
+    sorted_by = asked.sort.removeprefix("-") == name
+    descending = asked.sort.startswith("-")
+    down = not descending if sorted_by else name not in _TEXTS
+    link = tag(
+        "a",
+        words,
+        href=asked.link(sort=f"-{name}" if down else name),
+        id=f"sort-{name}",
+        data_swap=True,
+    )
+    way = ("descending" if descending else "ascending") if sorted_by else None
+    return tag(
+        "th",
+        link,
+        scope="col",
+        role="columnheader",
+        aria_sort=way,
+        class_="number" if name in _NUMBERS else None,
+    )
+
+
+def _group(row: GroupRow, *, unfold: bool) -> Html:
+    values = {
+        "state": _pills(row),
+        "project": row.project,
+        "logstore": row.logstore,
+        "consumer_group": row.consumer_group,
+        "shard": _worst(row),
+        "stalled": duration(row.stalled_seconds),
+        "lag": duration(row.lag_seconds),
+        "age": duration(row.age_seconds),
+        "owners": f"{len(row.consumers):,}" if row.shards else "-",
+        "last_success": _ago(row.last_success_seconds),
+    }
+    cells = [_cell(name, value) for name, value in values.items()]
+    more = tag(
+        "td", _problem(row), _shards(row, unfold=unfold), colspan=str(len(cells)), role="cell"
+    )
+    return tag(
+        "tbody",
+        tag("tr", *cells, role="row"),
+        tag("tr", more, role="row", class_="more"),
+        role="rowgroup",
+    )
+
+
+def _cell(name: str, value: str) -> Html:
+    kind = "number" if name in _NUMBERS else name
+    if name == "consumer_group":
+        return tag("th", value, scope="row", role="rowheader", class_=kind)
+    return tag("td", value, role="cell", class_=kind, data_label=COLUMNS[name])
+
+
+def _pills(row: GroupRow) -> Html:
+    if row.up:
+        return _pill(row.state)
+    failing = tag("span", "failing", class_="pill bad")
+    return join(failing, " ", _pill(row.state)) if row.shards else failing
+
+
+def _pill(state: State) -> Html:
+    return tag("span", STATE_NAMES[state], class_=f"pill {_TONES[state]}")
+
+
+def _worst(row: GroupRow) -> str:
+    """Name the worst shard with its owner."""
+    for shard in row.shards:
+        if shard.shard == row.worst_shard:
+            return join(f"{shard.shard} ", tag("span", shard.consumer, class_="quiet"))
+    return "-"
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{duration(seconds)} ago"
+
+
+def _problem(row: GroupRow) -> Html:
+    """Say what is wrong and what to do about it; nothing where all is well."""
+    if row.error is not None:
+        since = f"Failing for {duration(row.failing_seconds)}: "
+        what = remedy(row.error_code or "")
+        return tag(
+            "p",
+            since,
+            tag("span", row.error, class_="error"),
+            *((" ", tag("strong", what)) if what else ()),
+            class_="problem",
+        )
+    if row.cursor_access is False:
+        return tag("p", NO_CURSOR_ACCESS, class_="problem")
+    return Html()
+
+
+def _shards(row: GroupRow, *, unfold: bool) -> Html:
+    if not row.shards:
+        words = "No shard has a checkpoint." if row.up else "Nothing recent is known."
+        return tag("p", words, class_="quiet")
+    shards = sorted(row.shards, key=_badness)
+    counts = Counter(shard.state for shard in shards)
+    states = ", ".join(
+        f"{counts[state]:,} {STATE_NAMES[state]}" for state in SEVERITY if counts[state]
+    )
+    name = "/".join(
+        quote(part, errors="replace") for part in (row.project, row.logstore, row.consumer_group)
+    )
+    label = tag("span", f" of {row.consumer_group}", class_="hidden")
+    rest = len(shards) - SHOWN_SHARDS
+    return tag(
+        "details",
+        tag("summary", counted(len(shards), "shard"), label, f": {states}", id=f"fold {name}"),
+        _shard_table(shards[:SHOWN_SHARDS]),
+        tag("p", f"And {counted(rest, 'shard')} in no worse state.", class_="quiet")
+        if rest > 0
+        else "",
+        id=f"shards {name}",
+        open=unfold,
+    )
+
+
+def _shard_table(shards: Sequence[ShardRow]) -> Html:
+    headings = [
+        tag("th", words, scope="col", class_=None if words in {"State", "Owner"} else "number")
+        for words in _SHARD_HEADINGS
+    ]
+    lines = [
+        tag(
+            "tr",
+            tag("th", str(shard.shard), scope="row", class_="number"),
+            tag("td", _pill(shard.state)),
+            tag("td", shard.consumer or "-", class_="owner"),
+            *(
+                tag("td", value, class_="number")
+                for value in (
+                    duration(shard.stalled_seconds),
+                    duration(shard.lag_seconds),
+                    "-" if shard.unread_log_groups is None else f"{shard.unread_log_groups:,}",
+                    duration(shard.age_seconds),
+                )
+            ),
+        )
+        for shard in shards
+    ]
+    whole = tag("table", tag("thead", tag("tr", *headings)), tag("tbody", *lines))
+    return tag("div", whole, class_="shards")
+
+
+def _badness(row: ShardRow) -> tuple[int, float, float, int]:
+    return (
+        SEVERITY.index(row.state),
+        -(row.stalled_seconds or 0.0),
+        -(row.age_seconds or 0.0),
+        row.shard,
+    )

@@ -1,0 +1,49 @@
+"""How durations, counts and states are put into words for people."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from types import MappingProxyType
+
+from exporter.progress import State
+
+STATE_NAMES: Mapping[State, str] = MappingProxyType(
+    {
+        State.EXPIRED: "data lost",
+        State.STALLED: "stalled",
+        State.UNKNOWN: "unknown",
+        State.UNCONSUMED: "unconsumed",
+        State.CONSUMING: "consuming",
+        State.CAUGHT_UP: "caught up",
+        State.FINISHED: "finished",
+    }
+)
+STATE_MEANINGS: Mapping[State, str] = MappingProxyType(
+    {
+        State.EXPIRED: "logs were deleted by the retention time before they were read",
+        State.STALLED: "there is unread data, and the checkpoint has not moved for too long",
+        State.UNKNOWN: "cannot be judged: the end of the shard could not be read",
+        State.UNCONSUMED: "no checkpoint was ever saved",
+        State.CONSUMING: "there is unread data, and the checkpoint moves",
+        State.CAUGHT_UP: "everything is read",
+        State.FINISHED: "everything is read, and nothing more will come: the shard is read-only",
+    }
+)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration for people: its largest unit with the next one, a dash if not known."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    for (size, unit), (next_size, next_unit) in pairwise(_UNITS):
+        if whole >= size:
+            count, left = divmod(whole, size)
+            rest = left // next_size
+            return f"{count}{unit} {rest}{next_unit}" if rest else f"{count}{unit}"
+    return f"{whole}s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,77 @@
+"""The exporter's commands as real processes that end by themselves, and a simulator for them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.demo import CONFIG
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
+from exporter.simulator.server import Simulator
+from tests.support.simulator_worlds import START
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a command sees: next to nothing, but for what measures its coverage."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **kept, **(environ or {})}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the command line that runs the exporter."""
+    return [sys.executable, "-m", "exporter", *map(str, arguments)]
+
+
+def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Done:
+    """Run a command to its end, with no environment but the given one."""
+    done = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        env=environment(environ),
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    return Done(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """The demonstration's world behind a server, on a clock that stands still."""
+
+    clock: HeldClock
+    simulator: Simulator
+    config: Path
+    """A configuration file that watches all of it."""
+
+
+@contextmanager
+def demo_world(folder: Path) -> Iterator[Demo]:
+    """Serve the demonstration's world, and write the configuration that watches it."""
+    held = HeldClock(START)
+    world = build_demo_world(held.wall)
+    with Simulator(world, credentials=[DEMO_CREDENTIALS], check_clock=False) as simulator:
+        text = CONFIG.format(
+            key_id=DEMO_CREDENTIALS.access_key_id,
+            key_secret=DEMO_CREDENTIALS.access_key_secret,
+            shop=SHOP,
+            platform=PLATFORM,
+            endpoint=simulator.endpoint,
+        )
+        config = folder / "demo.yaml"
+        config.write_text(text, encoding="utf-8")
+        yield Demo(clock=held, simulator=simulator, config=config)

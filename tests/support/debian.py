@@ -1,0 +1,18 @@
+"""Programs that tests need and Debian has: found on PATH, or a failure that names the package."""
+
+import shutil
+
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "chromium": "chromium",
+}
+
+
+def program(name: str) -> str:
+    """Return the path of a program; a missing one fails the test with its remedy."""
+    path = shutil.which(name)
+    assert path is not None, f"{name} is not installed: apt-get install -y {PACKAGES[name]}"
+    return path

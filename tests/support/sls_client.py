@@ -1,0 +1,84 @@
+"""The real client, with notes of what it tells, for tests against servers on loopback."""
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.credentials import Credentials
+from exporter.endpoint import Endpoint
+from exporter.signing import SignatureVersion
+from exporter.simulator.server import DEFAULT_CREDENTIALS
+from exporter.sls import ClientSettings, SlsClient, Throttle, Transport
+
+
+@dataclass(kw_only=True)
+class Notes:
+    """What a client tells of its requests."""
+
+    ended: list[tuple[str, str | None]] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)
+    skews: list[tuple[str, float]] = field(default_factory=list)
+
+    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
+        assert seconds >= 0
+        self.ended.append((operation, error_code))
+
+    def request_retried(self, operation: str) -> None:
+        self.retried.append(operation)
+
+    def clock_skew(self, endpoint: str, seconds: float) -> None:
+        self.skews.append((endpoint, seconds))
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """A client with what it was made of."""
+
+    client: SlsClient
+    notes: Notes
+    cancelled: threading.Event
+
+
+def plain(cancelled: threading.Event) -> Transport:
+    return Transport(cancelled=cancelled)
+
+
+@contextlib.contextmanager
+def rig(
+    endpoint: str,
+    *,
+    project: str | None = "shop",
+    timeout: float = 10.0,
+    signature: SignatureVersion = "v1",
+    clock: Clock = SYSTEM_CLOCK,
+    credentials: Callable[[], Credentials] = lambda: DEFAULT_CREDENTIALS,
+    uniform: Callable[[float, float], float] = random.uniform,
+    throttle: Throttle | None = None,
+    make_transport: Callable[[threading.Event], Transport] = plain,
+) -> Iterator[Rig]:
+    """Make a client of an endpoint, and close its connections at the end."""
+    cancelled, notes = threading.Event(), Notes()
+    transport = make_transport(cancelled)
+    client = SlsClient(
+        ClientSettings(
+            endpoint=Endpoint.parse(endpoint),
+            project=project,
+            signature=signature,
+            region="cn-shanghai",
+            timeout=timeout,
+        ),
+        transport=transport,
+        throttle=throttle or Throttle(10_000.0),
+        credentials=credentials,
+        observer=notes,
+        clock=clock,
+        cancelled=cancelled,
+        uniform=uniform,
+    )
+    try:
+        yield Rig(client=client, notes=notes, cancelled=cancelled)
+    finally:
+        transport.close()

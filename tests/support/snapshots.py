@@ -1,0 +1,78 @@
+"""Snapshots built by hand, with the least that a test has to say."""
+
+from dataclasses import replace
+from typing import Any
+
+from exporter.progress import ShardProgress
+from exporter.snapshot import (
+    Failure,
+    GroupKey,
+    GroupListing,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetKey,
+    TargetStatus,
+)
+
+KEY = TargetKey("shop", "orders")
+
+
+_CAUGHT_UP = ShardProgress(
+    shard=0,
+    consumer="worker-1",
+    checkpoint="MTA=",
+    updated_at=900.0,
+    moved_at=900.0,
+    unread=0,
+    lag_seconds=0.0,
+    oldest_unread_at=None,
+    readonly=False,
+    expired=False,
+    judged_at=1000.0,
+)
+
+
+def shard(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
+    """Build a shard; one that is caught up, but for the changes."""
+    return replace(_CAUGHT_UP, shard=number, **changes)
+
+
+def group(
+    *shards: ShardProgress,
+    name: str = "billing",
+    failure: Failure | None = None,
+    listing: GroupListing | None = None,
+    has_snapshot: bool = True,
+    key: TargetKey = KEY,
+) -> GroupStatus:
+    """Build a group that was polled at 1000 by the server's clock and 50 by ours."""
+    snapshot = GroupSnapshot(polled=Instant(server=1000.0, monotonic=50.0), shards=shards)
+    return GroupStatus(
+        key=GroupKey(*key, name),
+        last_success=1000.0 if has_snapshot else None,
+        failure=failure,
+        snapshot=snapshot if has_snapshot else None,
+        stale_after=180.0,
+        stall_after=300.0,
+        listing=listing,
+    )
+
+
+def target(
+    *groups: GroupStatus,
+    key: TargetKey = KEY,
+    shards_by_status: dict[str, int] | None = None,
+    retention_seconds: float | None = None,
+    cursor_access: bool | None = True,
+) -> TargetStatus:
+    """Build a logstore."""
+    return TargetStatus(
+        key=key,
+        groups=groups,
+        polled_monotonic=50.0,
+        stale_after=180.0,
+        shards_by_status=shards_by_status,
+        retention_seconds=retention_seconds,
+        cursor_access=cursor_access,
+    )

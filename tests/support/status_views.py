@@ -1,0 +1,201 @@
+"""Views for the status page, and the page read back as a browser without scripts would."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from exporter import status
+from exporter.progress import ShardProgress
+from exporter.snapshot import Failure, GroupStatus, TargetKey, TargetStatus, View
+from tests.support.snapshots import KEY, group, shard, target
+from tests.support.web_server import pages, serving
+
+NOW = 1010.0
+MONOTONIC = 60.0
+HOSTILE = """<img src=x onerror="document.title='owned'"></style><script>alert(1)</script>&amp;'"""
+
+
+def caught_up(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
+    """Build a shard whose checkpoint was saved 110 seconds ago, with nothing unread."""
+    return shard(number, **changes)
+
+
+def behind(number: int = 0, *, stalled: float, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
+    """Build a shard with unread data, at which nothing has moved for some seconds."""
+    since = NOW - stalled
+    fields = {
+        "updated_at": since,
+        "moved_at": since,
+        "unread": 1200,
+        "lag_seconds": stalled / 2,
+        "oldest_unread_at": since,
+    }
+    return shard(number, **{**fields, **changes})
+
+
+def failing(
+    code: str, message: str, *shards: ShardProgress, name: str, key: TargetKey = KEY
+) -> GroupStatus:
+    """Build a group whose polls have failed for 70 seconds; its shards are an older poll's."""
+    return group(
+        *shards,
+        name=name,
+        key=key,
+        failure=Failure(code=code, message=message, since=NOW - 70),
+        has_snapshot=bool(shards),
+    )
+
+
+def varied() -> View:
+    """Build one group of each kind, in three logstores."""
+    clicks, audit = TargetKey("shop", "clicks"), TargetKey("platform", "audit")
+    denied = "GetCheckPoint: 401 Unauthorized: denied by sts or ram (request id 5F2A)"
+    return View(
+        targets=(
+            target(
+                group(
+                    behind(0, stalled=90_000, expired=True, consumer="auditor-0"),
+                    key=audit,
+                    name="lost",
+                ),
+                failing("Unauthorized", denied, name="denied", key=audit),
+                failing(
+                    "timeout",
+                    "GetCheckPoint: timeout: no answer within 10 s",
+                    caught_up(0, consumer="siem-0"),
+                    name="slow-path",
+                    key=audit,
+                ),
+                key=audit,
+            ),
+            target(
+                group(caught_up(0, unread=None, judged_at=None), key=clicks, name="unjudged"),
+                group(
+                    shard(0, checkpoint="", consumer="", updated_at=None, unread=5),
+                    key=clicks,
+                    name="never",
+                ),
+                key=clicks,
+                cursor_access=False,
+            ),
+            target(
+                group(
+                    caught_up(0, consumer="mailer-0"),
+                    behind(1, stalled=2400, consumer="mailer-1"),
+                    caught_up(2, consumer="mailer-2", readonly=True),
+                    name="mailer",
+                ),
+                group(behind(0, stalled=20, consumer="indexer-0"), name="indexer"),
+                group(caught_up(0, consumer=HOSTILE), name="steady"),
+            ),
+        ),
+        pending=frozenset({TargetKey("shop", "nightly")}),
+    )
+
+
+def many(groups: int, *, shards: int = 4) -> View:
+    """Build many groups, ten a logstore, every third of them stalled."""
+    return View(targets=tuple(_logstore(number, shards) for number in range(groups // 10)))
+
+
+def document_of(view: View) -> status.Document:
+    """Describe a view ten seconds after its polls."""
+    return status.document(view, monotonic=MONOTONIC, wall=NOW)
+
+
+def page_of(view: View, query: Mapping[str, str] | None = None) -> str:
+    """Return the page of a view."""
+    return status.page(document_of(view), query or {}, telemetry_path="/metrics").decode()
+
+
+@contextmanager
+def serving_status(view: View) -> Iterator[str]:
+    """Serve the page and the JSON of a view by the real web server, and yield its address."""
+    found = document_of(view)
+    served = pages(
+        status=lambda query: status.page(found, query, telemetry_path="/metrics"),
+        groups=lambda query: status.as_json(found, query),
+    )
+    with serving(served) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@dataclass(kw_only=True)
+class Element:
+    """An element with what stands in it."""
+
+    name: str
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    children: list["Element | str"] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Everything that can be read in it."""
+        return "".join(
+            child if isinstance(child, str) else child.text for child in self.children
+        ).strip()
+
+    def all(self, name: str, **attributes: str) -> list["Element"]:
+        """Find elements within by name and attributes, ``_`` for ``-`` and at the end for none."""
+        wanted = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
+        found = []
+        for child in self.children:
+            if isinstance(child, str):
+                continue
+            if child.name == name and wanted.items() <= child.attributes.items():
+                found.append(child)
+            found += child.all(name, **attributes)
+        return found
+
+    def one(self, name: str, **attributes: str) -> "Element":
+        """Find the only such element."""
+        found = self.all(name, **attributes)
+        assert len(found) == 1, f"{len(found)} elements {name} {attributes}"
+        return found[0]
+
+
+def read(html: str) -> Element:
+    """Read a page into its elements; every one of them must be closed in order."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    assert [element.name for element in reader.open] == ["#document"]
+    return reader.open[0]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open = [Element(name="#document")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(name=tag, attributes=dict(attrs))
+        self.open[-1].children.append(element)
+        if tag not in {"meta", "link", "input"}:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop().name == tag
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].children.append(data)
+
+
+def _logstore(number: int, shards: int) -> TargetStatus:
+    key = TargetKey("shop", f"store-{number:04}")
+    return target(
+        *(
+            group(
+                *(
+                    behind(index, stalled=400.0 + number) if place % 3 == 0 else caught_up(index)
+                    for index in range(shards)
+                ),
+                name=f"group-{place}",
+                key=key,
+            )
+            for place in range(10)
+        ),
+        key=key,
+    )

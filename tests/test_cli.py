@@ -1,0 +1,271 @@
+"""The commands as real processes: what they print, where, and their exit status."""
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from tests.support.commands import command, demo_world, environment, run
+from tests.support.daemon import daemon
+from tests.support.scrape import Scrape
+from tests.support.wait import wait_for
+
+COMMANDS = ("run", "check", "once", "demo", "schema")
+CONFIG = """\
+credentials: {access_key_id: id, access_key_secret: hunter2}
+projects:
+  - project: p
+    endpoint: http://127.0.0.1:1
+    logstores: [{logstore: l, consumer_groups: [g]}]
+"""
+
+
+def states(scrape: Scrape) -> set[tuple[str, str]]:
+    """Return the states that shards of each consumer group are in."""
+    return {
+        (sample.labels["consumer_group"], sample.labels["state"])
+        for sample in scrape.find("sls_consumer_group_shards")
+        if sample.value > 0
+    }
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["run", "--version"], ["once", "--version"]])
+def test_the_version_is_told_on_stdout(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.status, done.stdout, done.stderr) == (0, f"sls-exporter {__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    done = run(name, "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: sls-exporter {name} [-h]")
+
+
+def test_the_installed_script_is_the_same_program() -> None:
+    script = Path(sys.executable).with_name("sls-exporter")
+    done = subprocess.run(
+        [script, "--version"], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout == f"sls-exporter {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (["--no.such-flag"], {}),
+        (["run", "--web.telemetry-path=metrics"], {}),
+        (["run"], {"SLS_EXPORTER_LOG_LEVEL": "loud"}),
+        (["once", "--output=xml"], {}),
+    ],
+)
+def test_wrong_usage_ends_with_status_2_and_shows_the_usage(
+    arguments: list[str], environ: dict[str, str]
+) -> None:
+    done = run(*arguments, environ=environ)
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: sls-exporter ")
+
+
+@pytest.mark.parametrize("name", ["run", "check", "once"])
+def test_a_bad_configuration_ends_with_status_1_and_every_fault(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("polling: {interval: 60}\nstall_afer: 5m\n", encoding="utf-8")
+    done = run(name, f"--config.file={path}")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"{path}:1:1: projects: this key is required",
+        f"{path}:1:21: polling.interval: a duration needs a unit: write 60s, or 60m for minutes",
+        f"{path}:2:1: stall_afer: unknown key; did you mean stall_after?",
+    ]
+
+
+def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    done = run("--config.file", tmp_path / "none.yaml")
+    assert (done.status, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "none.yaml" in done.stderr
+    assert "No such file" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "once"])
+def test_missing_credentials_are_one_line(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.partition("\n")[2], encoding="utf-8")
+    done = run(name, f"--config.file={path}")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith("sls-exporter: no credentials: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_is_one_line(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run(f"--config.file={config}", f"--web.listen-address={address}")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == f"sls-exporter: cannot listen on {address}: address already in use\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_daemon_with_status_0(number: signal.Signals, config: Path) -> None:
+    with daemon(f"--config.file={config}", "--web.listen-address=127.0.0.1:0") as running:
+        assert running.get("/-/healthy").status_code == 200
+        assert running.stop(number) == 0
+    assert running.stdout == []
+
+
+def test_flags_may_come_from_the_environment(config: Path) -> None:
+    environ = {
+        "SLS_EXPORTER_CONFIG_FILE": str(config),
+        "SLS_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:0",
+        "SLS_EXPORTER_WEB_TELEMETRY_PATH": "/m",
+        "SLS_EXPORTER_LOG_LEVEL": "info",
+    }
+    with daemon(environ=environ) as running:
+        assert "sls_exporter_build_info" in running.get("/m").text
+        assert running.get("/metrics").status_code == 404
+        assert running.stop() == 0
+
+
+def test_the_daemon_listens_on_each_address_given(config: Path) -> None:
+    flag = "--web.listen-address=127.0.0.1:0"
+    with daemon(f"--config.file={config}", flag, flag) as running:
+        wait_for(lambda: "listening=" in running.log, what="the start")
+        ports = re.findall(r"127\.0\.0\.1:([1-9][0-9]*)", running.log)
+        assert len(set(ports)) == 2
+        for port in ports:
+            connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+            connection.request("GET", "/-/healthy")
+            assert connection.getresponse().status == 200
+            connection.close()
+
+
+def test_the_demo_tells_where_it_serves_and_shows_every_condition() -> None:
+    with daemon("demo", "--web.listen-address=127.0.0.1:0") as running:
+        wait_for(lambda: len(running.stdout) == 3, what="the addresses")
+        assert running.stdout == [
+            f"Status page: {running.url}/\n",
+            f"Metrics:     {running.url}/metrics\n",
+            "Stop with Ctrl-C.\n",
+        ]
+        wait_for(
+            lambda: (
+                {
+                    ("expired", "expired"),
+                    ("stalled", "stalled"),
+                    ("unconsumed", "unconsumed"),
+                    ("idle", "caught_up"),
+                    ("steady", "finished"),
+                }
+                <= states(running.scrape())
+            ),
+            timeout=30,
+            what="every condition",
+        )
+        assert running.stop(signal.SIGINT) == 0
+
+
+def test_check_explains_a_good_configuration(config: Path) -> None:
+    done = run("check", f"--config.file={config}")
+    assert (done.status, done.stderr) == (0, "")
+    assert "http://127.0.0.1:1" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
+def test_the_schema_is_json_on_stdout() -> None:
+    done = run("schema")
+    assert (done.status, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["title"] == "Configuration of sls-exporter"
+
+
+def test_a_reader_that_leaves_early_is_no_drama() -> None:
+    with subprocess.Popen(
+        command("schema"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(10) == 1
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("[g]", '["gé.*"]'), encoding="utf-8")
+    done = run("check", f"--config.file={path}", environ={"PYTHONIOENCODING": "ascii"})
+    assert done.status == 0
+    assert "g\\xe9.*" in done.stdout
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    program = (
+        "import threading\n"
+        "from exporter.stopping import stop_signals\n"
+        "with stop_signals() as stop:\n"
+        "    print('ready', flush=True)\n"
+        "    stop.wait()\n"
+        "    print('stopping', flush=True)\n"
+        "    threading.Event().wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "stopping\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 1
+
+
+def test_a_thread_that_hangs_does_not_hold_up_the_exit() -> None:
+    program = (
+        "import threading\n"
+        "from exporter.stopping import leave_no_thread\n"
+        "threading.Thread(target=threading.Event().wait, name='resolver').start()\n"
+        "leave_no_thread(linger=0.1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "resolver" in done.stdout + done.stderr
+
+
+def test_once_shows_the_demonstration_and_ends_with_status_0(tmp_path: Path) -> None:
+    with demo_world(tmp_path) as demo:
+        done = run("once", f"--config.file={demo.config}")
+    assert (done.status, done.stderr) == (0, "")
+    assert "demo-shop / orders / stalled" in done.stdout
+
+
+def test_once_with_a_failed_target_ends_with_status_1(tmp_path: Path) -> None:
+    with demo_world(tmp_path) as demo:
+        demo.simulator.deny("GetCheckPoint")
+        done = run("once", f"--config.file={demo.config}", "--output=json")
+    assert done.status == 1
+    assert all(not group["up"] for group in json.loads(done.stdout)["groups"])
+    assert "Unauthorized" in done.stderr

@@ -1,0 +1,130 @@
+"""The daemon as a process: it starts whatever the API does, recovers by itself, stops at once."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator.faults import Hang
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from tests.support.daemon import daemon
+from tests.support.wait import wait_for
+
+KEYS = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
+}
+LISTEN = "--web.listen-address=127.0.0.1:0"
+
+
+def world_of(logstores: int = 1) -> World:
+    world = World(wall=time.time)
+    world.create_project("shop")
+    for number in range(logstores):
+        name = f"log-{number}"
+        world.create_logstore("shop", name, shards=1)
+        world.create_group("shop", name, "billing")
+        world.write("shop", name, 0, count=2)
+        cursor = world.end_cursor("shop", name, 0)
+        world.update_checkpoint("shop", name, "billing", 0, cursor, consumer="worker-1")
+    return world
+
+
+def config_file(folder: Path, endpoint: str, *, logstores: int = 1, polling: str = "") -> Path:
+    entries = "".join(
+        f"      - {{logstore: log-{number}, consumer_groups: [billing]}}\n"
+        for number in range(logstores)
+    )
+    path = folder / "config.yaml"
+    path.write_text(
+        f"polling: {{interval: 1s, stale_after: 30s, requests_per_second: 10000{polling}}}\n"
+        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n{entries}"
+    )
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
+    with Simulator(world_of()) as simulator:
+        config = config_file(tmp_path, simulator.endpoint)
+        with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
+            wait_for(lambda: exporter.get("/-/ready").status_code == 200)
+            found = exporter.scrape()
+            age = found.value(
+                "sls_consumer_group_checkpoint_age_seconds",
+                project="shop",
+                logstore="log-0",
+                consumer_group="billing",
+                shard="0",
+                consumer="worker-1",
+            )
+            assert 0 <= age < 60
+            assert exporter.get("/-/healthy").status_code == 200
+            assert exporter.stop() == 0
+            wait_for(lambda: "stopping" in exporter.log)
+    assert "Traceback" not in exporter.log
+    assert "Warning" not in exporter.log
+
+
+def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Path) -> None:
+    port = free_port()
+    config = config_file(tmp_path, f"http://127.0.0.1:{port}")
+    with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
+        wait_for(lambda: exporter.scrape().find("sls_exporter_poll_errors_total"))
+        down = exporter.scrape()
+        assert down.value("sls_consumer_group_up") == 0
+        assert down.labels("sls_exporter_poll_errors_total")[0]["code"] == "connection"
+        assert exporter.get("/-/healthy").status_code == 200
+        assert exporter.get("/-/ready").status_code == 200
+        with Simulator(world_of(), address=("127.0.0.1", port)):
+            wait_for(lambda: exporter.scrape().value("sls_consumer_group_up") == 1)
+            assert exporter.scrape().find("sls_consumer_group_checkpoint_age_seconds")
+        assert exporter.stop() == 0
+        wait_for(lambda: "stopping" in exporter.log)
+    lines = [line for line in exporter.log.splitlines() if "poll fails" in line]
+    assert len(lines) == 1, "a line at the change of state, not one a poll"
+    assert "poll recovered" in exporter.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_polls_ends_it_with_status_0_whatever_is_queued(
+    tmp_path: Path, number: int
+) -> None:
+    with Simulator(world_of(300)) as simulator:
+        simulator.faults.add(Hang())
+        config = config_file(tmp_path, simulator.endpoint, logstores=300, polling=", timeout: 60s")
+        with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
+            wait_for(lambda: simulator.connections >= 8, what="all workers in a request that hangs")
+            assert exporter.stop(number, within=5.0) == 0
+    assert "Traceback" not in exporter.log
+    assert "left behind" not in exporter.log
+
+
+def test_missing_credentials_are_one_clear_line(tmp_path: Path) -> None:
+    config = config_file(tmp_path, "cn-shanghai.log.aliyuncs.com")
+    with daemon(f"--config.file={config}", LISTEN) as exporter:
+        assert exporter.process.wait(10) == 1
+    assert exporter.log.count("\n") == 1
+    assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in exporter.log
+
+
+def test_no_secret_is_in_anything_it_writes(tmp_path: Path) -> None:
+    with Simulator(world_of()) as simulator:
+        config = config_file(tmp_path, simulator.endpoint)
+        keys = {**KEYS, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "very-secret-indeed"}
+        arguments = (f"--config.file={config}", LISTEN, "--log.level=debug")
+        with daemon(*arguments, environ=keys) as exporter:
+            wait_for(lambda: exporter.scrape().find("sls_exporter_poll_errors_total"))
+            pages = [exporter.get(path).text for path in ("/", "/api/v1/groups", "/metrics")]
+            assert exporter.stop() == 0
+    written = exporter.log + "".join(exporter.stdout) + "".join(pages)
+    assert "SignatureNotMatch" in written
+    assert "very-secret-indeed" not in written

@@ -1,0 +1,194 @@
+"""Flags and their environment variables: defaults, precedence, and what is wrong usage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from exporter.flags import COMMANDS, Flags, parse
+from exporter.web.listen import ListenAddress
+from exporter.web.routes import create_app
+from tests.support.web_server import pages
+
+ANYWHERE = ListenAddress(host="", port=10027)
+
+
+def refused(
+    capsys: pytest.CaptureFixture[str], *arguments: str, environ: Mapping[str, str] | None = None
+) -> str:
+    """Return what is said of a wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        parse(arguments, environ or {})
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()[-1]
+
+
+def test_without_arguments_the_daemon_runs_with_its_defaults() -> None:
+    flags = parse([], {})
+    assert flags == Flags(
+        command="run",
+        config_file=Path("config.yaml"),
+        web_listen_address=(ANYWHERE,),
+        web_telemetry_path="/metrics",
+        web_max_requests=40,
+        log_level="info",
+        log_format="logfmt",
+        **{name: getattr(flags, name) for name in vars(flags) if name not in KNOWN},
+    )
+
+
+KNOWN = {
+    "command",
+    "config_file",
+    "web_listen_address",
+    "web_telemetry_path",
+    "web_max_requests",
+    "log_level",
+    "log_format",
+}
+
+
+def test_a_flag_without_a_command_is_one_of_the_daemon() -> None:
+    flags = parse(["--config.file=a.yaml"], {})
+    assert (flags.command, flags.config_file) == ("run", Path("a.yaml"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_named(command: str) -> None:
+    assert parse([command], {}).command == command
+
+
+def test_every_flag_may_come_from_a_variable() -> None:
+    flags = parse(
+        [],
+        {
+            "SLS_EXPORTER_CONFIG_FILE": "/etc/a.yaml",
+            "SLS_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:1, [::1]:2",
+            "SLS_EXPORTER_WEB_TELEMETRY_PATH": "/m",
+            "SLS_EXPORTER_WEB_MAX_REQUESTS": "0",
+            "SLS_EXPORTER_LOG_LEVEL": "debug",
+            "SLS_EXPORTER_LOG_FORMAT": "json",
+        },
+    )
+    assert flags.config_file == Path("/etc/a.yaml")
+    assert flags.web_listen_address == (
+        ListenAddress(host="127.0.0.1", port=1),
+        ListenAddress(host="::1", port=2),
+    )
+    assert (flags.web_telemetry_path, flags.web_max_requests) == ("/m", 0)
+    assert (flags.log_level, flags.log_format) == ("debug", "json")
+    assert parse(["once"], {"SLS_EXPORTER_OUTPUT": "json"}).output == "json"
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    environ = {"SLS_EXPORTER_LOG_LEVEL": "debug", "SLS_EXPORTER_WEB_LISTEN_ADDRESS": ":1"}
+    flags = parse(["--log.level=error", "--web.listen-address=:2"], environ)
+    assert flags.log_level == "error"
+    assert flags.web_listen_address == (ListenAddress(host="", port=2),)
+
+
+def test_a_variable_that_is_empty_counts_as_absent() -> None:
+    flags = parse([], {"SLS_EXPORTER_LOG_LEVEL": "", "SLS_EXPORTER_WEB_LISTEN_ADDRESS": ""})
+    assert (flags.log_level, flags.web_listen_address) == ("info", (ANYWHERE,))
+
+
+def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_do_no_harm() -> None:
+    environ = {
+        "SLS_EXPORTER_PORT": "tcp://10.0.0.1:10027",
+        "SLS_EXPORTER_SERVICE_HOST": "10.0.0.1",
+        "SLS_EXPORTER_PORT_10027_TCP_PORT": "10027",
+    }
+    assert parse([], environ) == parse([], {})
+
+
+def test_addresses_add_up() -> None:
+    flags = parse(["--web.listen-address=:1", "--web.listen-address", "127.0.0.1:2"], {})
+    assert flags.web_listen_address == (
+        ListenAddress(host="", port=1),
+        ListenAddress(host="127.0.0.1", port=2),
+    )
+
+
+def test_the_demo_has_no_fixed_address() -> None:
+    assert parse(["demo"], {}).web_listen_address is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "--web.listen-address=10027",
+            "argument --web.listen-address: expected [HOST]:PORT such as :10027, 127.0.0.1:10027"
+            + " or [::1]:10027, not '10027'",
+        ),
+        (
+            "--web.telemetry-path=metrics",
+            "argument --web.telemetry-path: expected a plain path such as /metrics, not 'metrics'",
+        ),
+        (
+            "--web.max-requests=-1",
+            "argument --web.max-requests: expected a whole number, not '-1'",
+        ),
+        (
+            "--web.max-requests=9999999999",
+            "argument --web.max-requests: expected a whole number, not '9999999999'",
+        ),
+        (
+            "--log.level=loud",
+            "argument --log.level: expected debug, info, warn, error, not 'loud'",
+        ),
+        ("--log.format=xml", "argument --log.format: expected logfmt, json, console, not 'xml'"),
+        ("--web.listen=:1", "unrecognized arguments: --web.listen=:1"),
+        ("surplus", "unrecognized arguments: surplus"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(
+    argument: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, "run", argument).endswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("SLS_EXPORTER_LOG_LEVEL", "expected debug, info, warn, error, not '?'"),
+        ("SLS_EXPORTER_WEB_MAX_REQUESTS", "expected a whole number, not '?'"),
+        (
+            "SLS_EXPORTER_WEB_LISTEN_ADDRESS",
+            "expected [HOST]:PORT such as :10027, 127.0.0.1:10027 or [::1]:10027, not '?'",
+        ),
+        ("SLS_EXPORTER_WEB_TELEMETRY_PATH", "expected a plain path such as /metrics, not '?'"),
+    ],
+)
+def test_a_wrong_variable_is_wrong_usage_and_is_named(
+    variable: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, environ={variable: "?"})
+    assert said.endswith(f": {variable}: {message}")
+
+
+def test_a_variable_of_another_command_does_not_matter() -> None:
+    assert parse(["schema"], {"SLS_EXPORTER_WEB_MAX_REQUESTS": "?"}).command == "schema"
+
+
+def test_what_is_echoed_is_bounded_and_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--log.level=" + "\n\x1b" * 1000)
+    assert len(said) < 400
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/", "/a-b/~c_d.e/", "", "metrics", "/a b", "/{x}", "/a?b", "/ä", "/a\n"]
+)
+def test_a_telemetry_path_is_refused_exactly_where_the_routes_would_refuse_it(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("run", f"--web.telemetry-path={path}")
+    try:
+        create_app(pages(), on_error=lambda _place, _error: None, telemetry_path=path)
+    except ValueError:
+        assert "expected a plain path" in refused(capsys, *arguments)
+    else:
+        assert parse(arguments, {}).web_telemetry_path == path

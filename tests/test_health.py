@@ -1,0 +1,86 @@
+"""Health and readiness: the process and its threads, never the API behind them."""
+
+import threading
+import time
+from pathlib import Path
+
+from exporter.app import Patience
+from exporter.simulator.faults import DelayUntil
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from tests.support.running import running
+from tests.support.wait import wait_for
+
+
+def config_file(folder: Path, endpoint: str, names: str = "orders") -> Path:
+    path = folder / "config.yaml"
+    path.write_text(
+        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
+        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
+        "polling: {interval: 1s, timeout: 30s}\n"
+        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
+        f'      - {{logstore: "{names}", consumer_groups: [billing]}}\n'
+    )
+    return path
+
+
+def shop() -> World:
+    world = World(wall=time.time)
+    world.create_project("shop")
+    world.create_logstore("shop", "orders", shards=1)
+    world.create_group("shop", "orders", "billing")
+    return world
+
+
+def test_ready_once_every_target_was_polled_and_healthy_before(tmp_path: Path) -> None:
+    answered = threading.Event()
+    with Simulator(shop()) as simulator:
+        simulator.faults.add(DelayUntil(event=answered))
+        with running(config_file(tmp_path, simulator.endpoint)) as exporter:
+            assert exporter.get("/-/healthy").status_code == 200
+            answer = exporter.get("/-/ready")
+            assert answer.status_code == 503
+            assert "targets not polled yet: 1" in answer.text
+            answered.set()
+            wait_for(lambda: exporter.get("/-/ready").status_code == 200)
+
+
+def test_not_ready_before_patterns_are_resolved(tmp_path: Path) -> None:
+    answered = threading.Event()
+    with Simulator(shop()) as simulator:
+        simulator.faults.add(DelayUntil(event=answered), operation="ListLogStores")
+        with running(config_file(tmp_path, simulator.endpoint, "ord.*")) as exporter:
+            answer = exporter.get("/-/ready")
+            assert answer.status_code == 503
+            assert "not resolved" in answer.text
+            answered.set()
+            wait_for(lambda: exporter.get("/-/ready").status_code == 200)
+
+
+def test_an_api_that_refuses_everything_leaves_it_healthy_and_ready(tmp_path: Path) -> None:
+    with running(config_file(tmp_path, "http://127.0.0.1:9")) as exporter:
+        wait_for(lambda: exporter.get("/-/ready").status_code == 200)
+        assert exporter.get("/-/healthy").status_code == 200
+        assert exporter.scrape().value("sls_consumer_group_up") == 0
+
+
+def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_path: Path) -> None:
+    answered = threading.Event()
+    with Simulator(shop()) as simulator:
+        simulator.faults.add(DelayUntil(event=answered))
+        patience = Patience(poll=0.5)
+        with running(config_file(tmp_path, simulator.endpoint), patience=patience) as exporter:
+            wait_for(lambda: exporter.get("/-/healthy").status_code == 503)
+            assert "a worker is stuck in shop/orders" in exporter.get("/-/healthy").text
+            answered.set()
+            wait_for(lambda: exporter.get("/-/healthy").status_code == 200)
+
+
+def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> None:
+    with Simulator(shop()) as simulator:
+        patience = Patience(heartbeat=0.5)
+        # Its heart beats every five seconds, so between two beats it looks as if it had stopped.
+        with running(config_file(tmp_path, simulator.endpoint), patience=patience) as exporter:
+            wait_for(lambda: exporter.get("/-/healthy").status_code == 503)
+            assert "the scheduler does not run" in exporter.get("/-/healthy").text
+            wait_for(lambda: exporter.get("/-/healthy").status_code == 200)

@@ -1,0 +1,234 @@
+"""The families of polled metrics, built from snapshots at the scrape."""
+
+import dataclasses
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.collector import PolledCollector, Shape
+from exporter.metrics.exposition import render
+from exporter.metrics.own import OwnMetrics
+from exporter.snapshot import Failure, GroupKey, GroupListing, TargetKey, TargetStatus, View
+from tests.support.scrape import Scrape, scrape
+from tests.support.snapshots import group, shard, target
+
+PER_SHARD = (
+    "sls_consumer_group_checkpoint_age_seconds",
+    "sls_consumer_group_checkpoint_update_timestamp_seconds",
+    "sls_consumer_group_lag_seconds",
+    "sls_consumer_group_oldest_unread_timestamp_seconds",
+    "sls_consumer_group_unread_log_groups",
+    "sls_consumer_group_stalled_seconds",
+)
+
+
+def collected(*targets: TargetStatus, at: float = 60.0, shape: Shape | None = None) -> Scrape:
+    """Scrape at a reading of the monotonic clock; polls were at 50."""
+    registry = CollectorRegistry()
+    registry.register(
+        PolledCollector(
+            lambda: View(targets=targets), shape=lambda: shape or Shape(), monotonic=lambda: at
+        )
+    )
+    return scrape(registry)
+
+
+def test_age_and_stall_go_on_between_polls() -> None:
+    behind = shard(unread=5, lag_seconds=70.0, oldest_unread_at=950.0)
+    first = collected(target(group(behind)), at=60.0)
+    later = collected(target(group(behind)), at=75.5)
+    assert first.value("sls_consumer_group_checkpoint_age_seconds") == 110.0
+    assert later.value("sls_consumer_group_checkpoint_age_seconds") == 125.5
+    assert first.value("sls_consumer_group_stalled_seconds") == 60.0
+    assert later.value("sls_consumer_group_stalled_seconds") == 75.5
+    assert later.value("sls_consumer_group_lag_seconds") == 70.0
+
+
+def test_a_checkpoint_written_after_our_last_look_at_the_time_has_age_zero() -> None:
+    found = collected(target(group(shard(updated_at=2000.0))))
+    assert found.value("sls_consumer_group_checkpoint_age_seconds") == 0.0
+
+
+def test_a_shard_never_consumed_has_no_age_and_counts_as_unconsumed() -> None:
+    never = shard(checkpoint="", consumer="", updated_at=None, moved_at=None, unread=None)
+    found = collected(target(group(dataclasses.replace(never, lag_seconds=None))))
+    assert not any(found.find(name) for name in PER_SHARD)
+    assert found.value("sls_consumer_group_shards", state="unconsumed") == 1
+
+
+def test_what_is_not_known_is_absent() -> None:
+    unknown = shard(unread=None, lag_seconds=None)
+    found = collected(target(group(unknown), cursor_access=None))
+    assert {name for name in PER_SHARD if found.find(name)} == {
+        "sls_consumer_group_checkpoint_age_seconds",
+        "sls_consumer_group_checkpoint_update_timestamp_seconds",
+    }
+    assert not found.find("sls_exporter_cursor_access")
+    assert not found.find("sls_logstore_retention_seconds")
+    assert not found.find("sls_logstore_shards")
+    assert not found.find("sls_consumer_group_info")
+
+
+def test_every_state_is_always_present() -> None:
+    found = collected(target(group(shard(0), shard(1, readonly=True))))
+    states = {
+        sample.labels["state"]: sample.value for sample in found.find("sls_consumer_group_shards")
+    }
+    assert states == {
+        "caught_up": 1,
+        "consuming": 0,
+        "stalled": 0,
+        "unconsumed": 0,
+        "expired": 0,
+        "finished": 1,
+        "unknown": 0,
+    }
+
+
+def test_consumers_are_counted_once_and_only_with_a_name() -> None:
+    owners = ("a", "a", "b", "")
+    shards = (shard(number, consumer=owner) for number, owner in enumerate(owners))
+    assert collected(target(group(*shards))).value("sls_consumer_group_consumers") == 2
+
+
+def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> None:
+    failure = Failure(code="timeout", message="too late", since=1000.0)
+    status = target(group(shard(), failure=failure))
+    young = collected(status, at=50.0 + 180.0)
+    assert young.value("sls_consumer_group_up") == 0
+    assert young.value("sls_consumer_group_checkpoint_age_seconds") == 280.0
+    stale = collected(status, at=50.0 + 180.1)
+    assert stale.value("sls_consumer_group_up") == 0
+    assert stale.value("sls_consumer_group_last_success_timestamp_seconds") == 1000.0
+    assert {sample.name for sample in stale.samples} == {
+        "sls_consumer_group_up",
+        "sls_consumer_group_last_success_timestamp_seconds",
+        "sls_exporter_series",
+        "sls_exporter_targets",
+    }
+
+
+def test_logstore_and_listing_values_are_shown_where_known() -> None:
+    status = target(
+        group(shard(), listing=GroupListing(order=False, timeout_seconds=60)),
+        shards_by_status={"readwrite": 2, "readonly": 1},
+        retention_seconds=604_800.0,
+        cursor_access=False,
+    )
+    found = collected(status)
+    assert found.value("sls_logstore_shards", status="readonly") == 1
+    assert found.value("sls_logstore_shards", status="readwrite") == 2
+    assert found.value("sls_logstore_retention_seconds") == 604_800.0
+    assert found.value("sls_exporter_cursor_access") == 0
+    assert found.value("sls_consumer_group_info", order="false", timeout_seconds="60") == 1
+
+
+def test_series_counts_what_this_scrape_shows_of_polls() -> None:
+    found = collected(target(group(shard(0), shard(1))))
+    own = {"sls_exporter_series", "sls_exporter_targets"}
+    assert found.value("sls_exporter_series") == sum(
+        sample.name not in own for sample in found.samples
+    )
+
+
+def test_targets_counts_those_that_were_not_polled_yet() -> None:
+    registry = CollectorRegistry()
+    view = View(targets=(target(),), pending=frozenset({TargetKey("shop", "clicks")}))
+    registry.register(PolledCollector(lambda: view, shape=Shape, monotonic=lambda: 60.0))
+    assert scrape(registry).value("sls_exporter_targets") == 2
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consumer: str) -> None:
+    registry = CollectorRegistry()
+    key = TargetKey("shop", logstore)
+    view = View(targets=(target(group(shard(consumer=consumer), key=key), key=key),))
+    registry.register(PolledCollector(lambda: view, shape=Shape, monotonic=lambda: 60.0))
+    for parse, accept in (
+        (text_string_to_metric_families, "text/plain"),
+        (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
+    ):
+        _, _, written = render(registry, accept=accept, accept_encoding="")
+        ages = [
+            sample.labels
+            for family in parse(written.decode())
+            for sample in family.samples
+            if sample.name == "sls_consumer_group_checkpoint_age_seconds"
+        ]
+        assert [(labels["logstore"], labels["consumer"]) for labels in ages] == [
+            (logstore, consumer)
+        ]
+
+
+def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
+    names = [metric.name for metric in CATALOGUE]
+    assert len(names) == len(set(names))
+    polled = [metric for metric in CATALOGUE if not metric.name.startswith("sls_exporter_")]
+    assert all(
+        metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
+        for metric in polled
+    )
+    assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
+
+
+def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
+    registry = CollectorRegistry()
+    own = OwnMetrics(registry)
+    own.request_ended("GetCheckPoint", 0.1, "timeout")
+    own.clock_skew("https://example.com", 0.0)
+    own.poll_failed(group().key, "timeout")
+    status = target(
+        group(
+            shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
+            listing=GroupListing(order=True, timeout_seconds=60),
+        ),
+        shards_by_status={"readwrite": 1, "readonly": 0},
+        retention_seconds=86_400.0,
+    )
+    registry.register(
+        PolledCollector(lambda: View(targets=(status,)), shape=Shape, monotonic=lambda: 60.0)
+    )
+    catalogue = {metric.name: metric for metric in CATALOGUE}
+    seen = set()
+    for family in registry.collect():
+        if family.name.startswith(("process_", "python_")):
+            continue
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        metric = catalogue[name]
+        assert (family.type, family.documentation) == (metric.kind, metric.help)
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(metric.labels), sample.name
+        seen.add(name)
+    assert seen == set(catalogue)
+
+
+def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
+    registry = CollectorRegistry()
+    own = OwnMetrics(registry)
+    key = group().key
+    own.poll_failed(key, "timeout")
+    own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
+    own.keep_only(kept(key))
+    return {labels["code"] for labels in scrape(registry).labels("sls_exporter_poll_errors_total")}
+
+
+def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> None:
+    assert codes_after(lambda key: [key]) == {"timeout", "ServerBusy"}
+    assert codes_after(lambda _: []) == set()
+
+
+def test_the_number_of_codes_is_bounded() -> None:
+    registry = CollectorRegistry()
+    own = OwnMetrics(registry)
+    for number in range(300):
+        own.request_ended("GetCheckPoint", 0.1, f"Code{number}")
+    codes = scrape(registry).labels("sls_exporter_api_request_errors_total")
+    assert len(codes) == 101
+    assert scrape(registry).value("sls_exporter_api_request_errors_total", code="other") == 200

@@ -1,0 +1,208 @@
+"""One round over everything: what a person and a program get to see, and what counts as failed."""
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from exporter.config import load
+from exporter.engine import Engine
+from exporter.flags import Output
+from exporter.once import poll_all, show
+from exporter.simulator.demo_world import CLICKS, ORDERS, SHOP
+from exporter.simulator.faults import ErrorAnswer, Hang
+from tests.support.commands import Demo, command, demo_world, environment
+from tests.support.scrape import parsed
+from tests.support.wait import wait_for
+
+TABLE = """\
+                                                   stalled
+project / logstore / consumer group  shards            for      lag      age  consumers
+───────────────────────────────────────────────────────────────────────────────────────
+demo-platform / audit / expired      2 expired     23h 59m  23h 59m    1d 6h          2
+  worst: shard 0, auditor-0
+demo-shop / orders / stalled         1 stalled         40m      40m      40m          4
+  worst: shard 3, mailer-3           3 caught up
+demo-shop / clicks / unconsumed      4 unconsumed        -        -        -          0
+demo-shop / orders / slow            4 consuming        0s      36m       0s          4
+demo-platform / audit / steady       2 caught up        0s       0s       0s          2
+demo-shop / clicks / steady          3 caught up        0s       0s       0s          2
+                                     1 finished
+demo-shop / nightly-export / idle    2 caught up        0s       0s      12h          2
+demo-shop / orders / rebalancing     4 caught up        0s       0s       0s          3
+demo-shop / orders / steady          4 caught up        0s       0s       0s          4
+"""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    with demo_world(tmp_path) as served:
+        yield served
+
+
+def once(
+    demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
+) -> tuple[bool, str]:
+    """Return whether all went well, and what was printed."""
+    engine = Engine(load(demo.config, environ={}), environ={}, clock=demo.clock.clock)
+    printed = io.StringIO()
+    try:
+        poll_all(engine, errors=io.StringIO())
+        good = show(engine, output, stdout=printed, environ=environ or {})
+    finally:
+        engine.close()
+    return good, printed.getvalue()
+
+
+def test_the_table_tells_every_condition_of_the_demonstration_apart(demo: Demo) -> None:
+    assert once(demo) == (True, TABLE)
+
+
+@pytest.mark.parametrize("columns", ["1", "40", "80", "100", "200"])
+def test_no_width_loses_anything(columns: str, demo: Demo) -> None:
+    environ = environment({"COLUMNS": columns})
+    done = subprocess.run(
+        command("once", f"--config.file={demo.config}"),
+        capture_output=True,
+        text=True,
+        env=environ,
+        timeout=60,
+        check=True,
+    )
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= max(80, int(columns))
+    words = done.stdout.split()
+    for word in ("demo-shop", "nightly-export", "rebalancing", "mailer-3", "consumers", "12h"):
+        assert word in words
+
+
+def test_long_names_are_folded_not_cut(demo: Demo) -> None:
+    name = "group-" + "x" * 120
+    demo.simulator.world.create_group(SHOP, ORDERS, name)
+    done = subprocess.run(
+        command("once", f"--config.file={demo.config}"),
+        capture_output=True,
+        text=True,
+        env=environment({"COLUMNS": "80"}),
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.count("x") == 120 + TABLE.count("x")
+
+
+def test_json_is_the_document_of_the_api(demo: Demo) -> None:
+    good, text = once(demo, "json")
+    groups = {
+        (group["logstore"], group["consumer_group"]): group for group in json.loads(text)["groups"]
+    }
+    assert good
+    assert len(groups) == 9
+    stalled = groups[ORDERS, "stalled"]
+    assert (stalled["state"], stalled["worst_shard"]) == ("stalled", 3)
+
+
+def test_prometheus_is_the_text_of_a_scrape(demo: Demo) -> None:
+    good, text = once(demo, "prometheus")
+    scrape = parsed(text)
+    assert good
+    assert scrape.value("sls_exporter_targets") == 4
+    labels = {"logstore": ORDERS, "consumer_group": "stalled", "shard": "3"}
+    assert scrape.value("sls_consumer_group_stalled_seconds", **labels) == 2400
+
+
+def test_a_failed_group_shows_its_error_in_full_and_comes_first(demo: Demo) -> None:
+    demo.simulator.faults.add(
+        ErrorAnswer(status=400, code="ParameterInvalid", message="no such thing " * 10),
+        operation="GetCheckPoint",
+        logstore=ORDERS,
+        consumer_group="steady",
+    )
+    good, text = once(demo)
+    lines = text.splitlines()
+    assert not good
+    assert lines[3].split() == "demo-shop / orders / steady failed - - - 0".split()
+    assert lines[-1].startswith(
+        "failed: demo-shop / orders / steady: GetCheckPoint: 400 ParameterInvalid: no such thing "
+    )
+    assert len(lines[-1]) > 200
+    assert sum("failed" in line for line in lines) == 2
+
+
+def test_a_listing_that_failed_is_told_and_counts(demo: Demo) -> None:
+    demo.simulator.deny("ListLogStores")
+    good, text = once(demo)
+    assert not good
+    assert text.splitlines()[-1] == "failed: demo-shop: Unauthorized (see the log)"
+    assert "demo-platform / audit / expired" in text
+
+
+def test_nothing_found_is_told_and_counts(demo: Demo) -> None:
+    text = demo.config.read_text(encoding="utf-8").replace('".*"]', '"no-.*"]')
+    demo.config.write_text(text.replace("[expired, steady]", '["no-.*"]'), encoding="utf-8")
+    assert once(demo) == (False, "no consumer groups found\n")
+
+
+def test_names_cannot_command_the_terminal(demo: Demo) -> None:
+    demo.simulator.world.create_group(SHOP, CLICKS, "evil\x1b[2J\x07[bold]")
+    _, text = once(demo)
+    assert "evil\ufffd[2J\ufffd[bold]" in text
+    assert "\x1b" not in text
+
+
+def on_terminal(demo: Demo, *, targets: int) -> str:
+    """Run the command with stderr on a terminal, and return what appeared there."""
+    for number in range(targets - 4):
+        demo.simulator.world.create_logstore(SHOP, f"logstore-{number}", shards=1, ttl_days=1)
+        demo.simulator.world.create_group(SHOP, f"logstore-{number}", "group")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command("once", f"--config.file={demo.config}", "--output=json"),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=environment({"TERM": "xterm"}),
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:
+            pass  # so a terminal ends
+        finally:
+            os.close(ours)
+        assert process.wait(30) == 0
+    return shown.decode()
+
+
+def test_progress_of_many_targets_is_shown_on_a_terminal(demo: Demo) -> None:
+    assert "polling logstores" in on_terminal(demo, targets=20)
+
+
+def test_few_targets_need_no_progress(demo: Demo) -> None:
+    assert on_terminal(demo, targets=19) == ""
+
+
+def test_an_interrupt_ends_it_at_once_even_while_the_api_hangs(demo: Demo) -> None:
+    demo.simulator.faults.add(Hang(), operation="GetCheckPoint")
+    with subprocess.Popen(
+        command("once", f"--config.file={demo.config}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        wait_for(
+            lambda: any(
+                request.operation == "GetCheckPoint" for request in demo.simulator.requests
+            ),
+            what="a request that hangs",
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=5) == ("", "")
+        assert process.returncode == 130

@@ -1,0 +1,455 @@
+"""The judge: what it says of a shard, by example and for any input."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.progress import (
+    End,
+    ShardProgress,
+    State,
+    Unread,
+    carry_over,
+    decode_cursor,
+    encode_cursor,
+    is_behind,
+    judge,
+    stalled_seconds,
+    state,
+)
+from exporter.sls import Checkpoint
+
+NOW = 1_700_000_000.0
+BIRTH = 1_524_157_379_373_908_496  # a real cursor: nanoseconds, beyond 2^53
+STALL_AFTER = 300.0
+
+instants = st.floats(min_value=0.0, max_value=4e9)
+spans = st.floats(min_value=0.0, max_value=1e8)
+cursors = st.integers(min_value=1, max_value=2**63 - 1)
+maybe_instants = st.none() | instants
+
+
+def saved(cursor: int | str, *, updated_at: float | None = NOW - 30.0) -> Checkpoint:
+    text = cursor if isinstance(cursor, str) else encode_cursor(cursor)
+    return Checkpoint(shard=0, cursor=text, updated_at=updated_at, consumer="c1")
+
+
+def end_at(cursor: int, *, readonly: bool = False) -> End:
+    return End(cursor=cursor, readonly=readonly)
+
+
+def judged(
+    checkpoint: Checkpoint,
+    end: End | None,
+    *,
+    previous: ShardProgress | None = None,
+    seen_at: float = NOW,
+    **unread: Any,  # noqa: ANN401  the fields of Unread
+) -> ShardProgress:
+    return judge(checkpoint, previous=previous, end=end, unread=Unread(**unread), seen_at=seen_at)
+
+
+def state_of(progress: ShardProgress, now: float = NOW) -> State:
+    return state(progress, now, stall_after=STALL_AFTER)
+
+
+# Cursors
+
+
+def test_a_cursor_is_base64_of_a_decimal_number() -> None:
+    assert decode_cursor("MTUyNDE1NTM3OTM3MzkwODQ5Ng==") == 1_524_155_379_373_908_496
+    assert encode_cursor(1_524_155_379_373_908_496) == "MTUyNDE1NTM3OTM3MzkwODQ5Ng=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not base64",
+        "1524155379373908496",
+        "MTUyNA",
+        "MTUyNDE1NTM3OTM3MzkwODQ5Ng==\n",
+        "\u0661",
+        base64.b64encode(b"").decode(),
+        base64.b64encode(b"12\n").decode(),
+        base64.b64encode(b"-1").decode(),
+        base64.b64encode(b"1.5").decode(),
+        base64.b64encode("\u0661".encode()).decode(),
+        base64.b64encode(b"\xff\xff").decode(),
+        base64.b64encode(b"9223372036854775808").decode(),
+        base64.b64encode(b"1" * 200).decode(),
+    ],
+)
+def test_what_is_no_64_bit_number_in_base64_is_no_cursor(text: str) -> None:
+    assert decode_cursor(text) is None
+
+
+@given(cursors)
+def test_a_cursor_survives_writing_and_reading(cursor: int) -> None:
+    assert decode_cursor(encode_cursor(cursor)) == cursor
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_cursor_in_range_or_none(text: str) -> None:
+    cursor = decode_cursor(text)
+    assert cursor is None or 0 <= cursor < 2**63
+
+
+@given(start=cursors, gap=st.integers(min_value=0, max_value=2**62))
+def test_unread_log_groups_are_counted_exactly_beyond_what_a_float_holds(
+    start: int, gap: int
+) -> None:
+    assert judged(saved(start), end_at(start + gap)).unread == gap
+
+
+def test_one_unread_log_group_beyond_2_to_the_53_is_one_and_not_none() -> None:
+    progress = judged(saved(BIRTH), end_at(BIRTH + 1), oldest_at=NOW - 40.0)
+    assert progress.unread == 1
+    assert float(BIRTH) == float(BIRTH + 1)
+
+
+# States
+
+
+def test_a_shard_whose_checkpoint_is_at_the_end_is_caught_up_however_old_the_checkpoint() -> None:
+    progress = judged(saved(BIRTH + 9, updated_at=NOW - 1e6), end_at(BIRTH + 9))
+    assert state_of(progress) is State.CAUGHT_UP
+    assert stalled_seconds(progress, NOW) == 0.0
+    assert progress.lag_seconds == 0.0
+    assert progress.oldest_unread_at is None
+
+
+def test_a_read_only_shard_that_is_caught_up_is_finished() -> None:
+    progress = judged(saved(BIRTH + 9), end_at(BIRTH + 9, readonly=True))
+    assert state_of(progress) is State.FINISHED
+    assert stalled_seconds(progress, NOW) == 0.0
+
+
+def test_a_read_only_shard_with_unread_data_can_stall() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 400.0),
+        end_at(BIRTH + 1, readonly=True),
+        oldest_at=NOW - 390.0,
+    )
+    assert state_of(progress) is State.STALLED
+    assert stalled_seconds(progress, NOW) == 390.0
+
+
+def test_a_checkpoint_ahead_of_the_end_counts_as_caught_up() -> None:
+    progress = judged(saved(BIRTH + 9), end_at(BIRTH + 4))
+    assert progress.unread == 0
+    assert state_of(progress) is State.CAUGHT_UP
+
+
+def test_a_shard_that_is_behind_and_moved_lately_is_consuming() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 50.0),
+        end_at(BIRTH + 5),
+        oldest_at=NOW - 900.0,
+        consumed_at=NOW - 901.0,
+        newest_at=NOW - 1.0,
+    )
+    assert state_of(progress) is State.CONSUMING
+    assert stalled_seconds(progress, NOW) == 50.0
+    assert progress.lag_seconds == 900.0
+
+
+def test_data_that_has_just_come_in_after_a_quiet_night_is_nobodys_stall() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 43_200.0), end_at(BIRTH + 5), oldest_at=NOW - 20.0
+    )
+    assert state_of(progress) is State.CONSUMING
+    assert stalled_seconds(progress, NOW) == 20.0
+
+
+def test_a_shard_that_is_behind_and_does_not_move_is_stalled() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 500.0), end_at(BIRTH + 5), oldest_at=NOW - 301.0
+    )
+    assert state_of(progress) is State.STALLED
+    assert stalled_seconds(progress, NOW) == 301.0
+
+
+def test_exactly_stall_after_is_not_stalled_yet() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 300.0), end_at(BIRTH + 5), oldest_at=NOW - 300.0
+    )
+    assert state_of(progress) is State.CONSUMING
+
+
+def test_between_polls_the_seconds_go_on_and_the_state_waits_for_the_next_poll() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0
+    )
+    assert stalled_seconds(progress, NOW + 50.0) == 340.0
+    assert state_of(progress, NOW + 50.0) is State.CONSUMING
+
+
+def test_a_shard_without_a_checkpoint_is_unconsumed_and_not_stalled() -> None:
+    progress = judged(
+        saved("", updated_at=None),
+        end_at(BIRTH + 5),
+        oldest_at=NOW - 900.0,
+        first_cursor=BIRTH + 2,
+    )
+    assert state_of(progress) is State.UNCONSUMED
+    assert stalled_seconds(progress, NOW) is None
+    assert progress.unread == 3
+    assert progress.oldest_unread_at == NOW - 900.0
+    assert progress.lag_seconds is None
+
+
+def test_an_empty_shard_without_a_checkpoint_has_nothing_unread() -> None:
+    progress = judged(saved("", updated_at=None), end_at(BIRTH), first_cursor=BIRTH)
+    assert state_of(progress) is State.UNCONSUMED
+    assert progress.unread == 0
+    assert progress.oldest_unread_at is None
+
+
+def test_the_update_time_of_a_shard_without_a_checkpoint_is_no_progress() -> None:
+    progress = judged(saved("", updated_at=NOW - 5.0), end_at(BIRTH), first_cursor=BIRTH)
+    assert progress.updated_at is None
+    assert progress.moved_at is None
+
+
+def test_a_checkpoint_that_retention_has_overtaken_is_expired_and_keeps_its_stall() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 90_000.0),
+        end_at(BIRTH + 500),
+        oldest_at=NOW - 86_400.0,
+        newest_at=NOW - 1.0,
+        expired=True,
+    )
+    assert state_of(progress) is State.EXPIRED
+    assert stalled_seconds(progress, NOW) == 86_400.0
+    assert progress.lag_seconds == 86_399.0
+
+
+def test_without_the_end_of_the_shard_it_is_unknown_and_values_are_absent() -> None:
+    progress = judged(saved(BIRTH, updated_at=NOW - 9000.0), None)
+    assert state_of(progress) is State.UNKNOWN
+    assert progress.updated_at == NOW - 9000.0
+    assert progress.unread is None
+    assert progress.lag_seconds is None
+    assert progress.oldest_unread_at is None
+    assert stalled_seconds(progress, NOW) is None
+    assert progress.judged_at is None
+
+
+def test_an_unreadable_checkpoint_is_unknown_and_values_are_absent() -> None:
+    checkpoint = saved("###", updated_at=NOW - 9000.0)
+    assert not is_behind(checkpoint, end_at(BIRTH + 5))
+    progress = judged(checkpoint, end_at(BIRTH + 5))
+    assert state_of(progress) is State.UNKNOWN
+    assert progress.unread is None
+    assert progress.lag_seconds is None
+    assert stalled_seconds(progress, NOW) is None
+
+
+def test_where_neither_time_is_known_a_shard_that_is_behind_is_unknown() -> None:
+    progress = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5))
+    assert stalled_seconds(progress, NOW) is None
+    assert state_of(progress) is State.UNKNOWN
+
+
+def test_without_an_update_time_the_oldest_unread_log_alone_tells_the_stall() -> None:
+    progress = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5), oldest_at=NOW - 400.0)
+    assert stalled_seconds(progress, NOW) == 400.0
+
+
+def test_lag_is_absent_where_the_newest_log_has_no_time() -> None:
+    assert judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW).lag_seconds is None
+
+
+# From poll to poll
+
+
+def test_the_same_checkpoint_written_again_is_no_progress() -> None:
+    first = judged(saved(BIRTH, updated_at=NOW - 60.0), end_at(BIRTH + 5), oldest_at=NOW - 59.0)
+    again = judged(
+        saved(BIRTH, updated_at=NOW + 55.0),
+        end_at(BIRTH + 9),
+        oldest_at=NOW - 59.0,
+        previous=first,
+        seen_at=NOW + 60.0,
+    )
+    assert again.updated_at == NOW + 55.0
+    assert again.moved_at == NOW - 60.0
+    assert stalled_seconds(again, NOW + 60.0) == 119.0
+
+
+def test_another_checkpoint_is_progress_from_its_own_update_time_on() -> None:
+    first = judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW - 59.0)
+    moved = judged(
+        saved(BIRTH + 1, updated_at=NOW + 50.0), end_at(BIRTH + 9), previous=first, seen_at=NOW + 60
+    )
+    assert moved.moved_at == NOW + 50.0
+
+
+def test_a_checkpoint_set_backwards_counts_as_moved() -> None:
+    first = judged(saved(BIRTH + 500), end_at(BIRTH + 500))
+    reset = judged(
+        saved(BIRTH, updated_at=NOW + 50.0),
+        end_at(BIRTH + 500),
+        oldest_at=NOW - 9000.0,
+        previous=first,
+        seen_at=NOW + 60.0,
+    )
+    assert stalled_seconds(reset, NOW + 60.0) == 10.0
+
+
+def test_a_checkpoint_seen_to_move_without_an_update_time_moved_at_that_poll() -> None:
+    first = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5), oldest_at=NOW - 400.0)
+    moved = judged(
+        saved(BIRTH + 1, updated_at=None),
+        end_at(BIRTH + 5),
+        oldest_at=NOW - 390.0,
+        previous=first,
+        seen_at=NOW + 60.0,
+    )
+    assert moved.moved_at == NOW + 60.0
+
+
+def test_an_update_time_that_lies_ahead_does_not_keep_a_dead_consumer_fresh() -> None:
+    ahead = saved(BIRTH, updated_at=NOW + 86_400.0)
+    first = judged(ahead, end_at(BIRTH + 5), oldest_at=NOW - 10.0)
+    later = judged(
+        ahead, end_at(BIRTH + 5), oldest_at=NOW - 10.0, previous=first, seen_at=NOW + 400.0
+    )
+    assert stalled_seconds(later, NOW + 400.0) == 400.0
+
+
+def test_a_verdict_is_carried_over_a_failed_reading_of_the_end_while_it_is_young() -> None:
+    known = judged(
+        saved(BIRTH, updated_at=NOW - 400.0),
+        end_at(BIRTH + 5, readonly=True),
+        oldest_at=NOW - 390.0,
+        newest_at=NOW,
+        expired=True,
+    )
+    blind = judged(saved(BIRTH, updated_at=NOW - 400.0), None, previous=known, seen_at=NOW + 180)
+    carried = carry_over(blind, known, now=NOW + 180.0, max_age=180.0)
+    assert carried == known
+    assert stalled_seconds(carried, NOW + 180.0) == 570.0
+
+
+def test_an_old_verdict_is_not_carried_over() -> None:
+    known = judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW - 20.0)
+    blind = judged(saved(BIRTH), None, previous=known, seen_at=NOW + 181.0)
+    assert carry_over(blind, known, now=NOW + 181.0, max_age=180.0) == blind
+
+
+def test_a_carried_verdict_gives_way_to_a_checkpoint_that_has_moved() -> None:
+    known = judged(saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0)
+    moved = saved(BIRTH + 3, updated_at=NOW + 30.0)
+    blind = judged(moved, None, previous=known, seen_at=NOW + 60.0)
+    carried = carry_over(blind, known, now=NOW + 60.0, max_age=180.0)
+    assert stalled_seconds(carried, NOW + 60.0) == 30.0
+
+
+# For any input
+
+
+@st.composite
+def behind(draw: st.DrawFn) -> ShardProgress:
+    """Any shard with a readable checkpoint, behind or not, with or without a poll before."""
+    start, gap = draw(cursors), draw(st.integers(min_value=0, max_value=10**12))
+    checkpoint = saved(start, updated_at=draw(maybe_instants))
+    previous = draw(st.none() | st.just(start) | cursors)
+    first = (
+        None
+        if previous is None
+        else judged(saved(previous, updated_at=draw(maybe_instants)), None, seen_at=draw(instants))
+    )
+    return judged(
+        checkpoint,
+        end_at(start + gap, readonly=draw(st.booleans())),
+        previous=first,
+        seen_at=draw(instants),
+        oldest_at=draw(maybe_instants),
+        consumed_at=draw(maybe_instants),
+        newest_at=draw(maybe_instants),
+        expired=draw(st.booleans()),
+    )
+
+
+@given(behind(), instants)
+def test_nothing_is_ever_negative(progress: ShardProgress, now: float) -> None:
+    for value in (stalled_seconds(progress, now), progress.lag_seconds, progress.unread):
+        assert value is None or value >= 0
+
+
+@given(behind(), instants)
+def test_the_stall_and_the_lag_are_zero_when_caught_up(progress: ShardProgress, now: float) -> None:
+    if progress.unread == 0:
+        assert stalled_seconds(progress, now) == 0.0
+        assert progress.lag_seconds == 0.0
+        assert state_of(progress, now) in {State.CAUGHT_UP, State.FINISHED}
+
+
+@given(behind(), instants, spans)
+def test_a_stall_does_not_shrink_while_time_passes(
+    progress: ShardProgress, now: float, span: float
+) -> None:
+    before, after = stalled_seconds(progress, now), stalled_seconds(progress, now + span)
+    assert (before is None) == (after is None)
+    if before is not None and after is not None:
+        assert before <= after <= before + span + 1e-3
+
+
+@given(behind(), instants)
+def test_a_stall_is_no_longer_than_the_last_move_and_the_oldest_unread_log_are_ago(
+    progress: ShardProgress, now: float
+) -> None:
+    stalled = stalled_seconds(progress, now)
+    if stalled is not None:
+        for since in (progress.moved_at, progress.oldest_unread_at):
+            assert since is None or stalled <= max(0.0, now - since)
+
+
+@given(behind(), instants, st.floats(min_value=1.0, max_value=1e6))
+def test_a_shard_is_called_stalled_only_beyond_stall_after(
+    progress: ShardProgress, now: float, stall_after: float
+) -> None:
+    if state(progress, now, stall_after=stall_after) is State.STALLED:
+        stalled = stalled_seconds(progress, now)
+        assert stalled is not None
+        assert stalled > stall_after
+
+
+@given(
+    cursor=cursors,
+    first=instants,
+    rewrites=st.lists(spans, min_size=1, max_size=8),
+    oldest=instants,
+)
+def test_however_often_a_checkpoint_is_rewritten_its_stall_is_that_of_the_first_write(
+    cursor: int, first: float, rewrites: list[float], oldest: float
+) -> None:
+    progress = judged(
+        saved(cursor, updated_at=first), end_at(cursor + 1), seen_at=first, oldest_at=oldest
+    )
+    now = first
+    for span in rewrites:
+        now += span
+        progress = judged(
+            saved(cursor, updated_at=now),
+            end_at(cursor + 1),
+            previous=progress,
+            seen_at=now,
+            oldest_at=oldest,
+        )
+    assert stalled_seconds(progress, now) == max(0.0, now - max(first, oldest))
+
+
+@given(st.text(min_size=1, max_size=40), cursors, maybe_instants)
+def test_a_checkpoint_of_any_text_gives_a_verdict(
+    text: str, end: int, updated_at: float | None
+) -> None:
+    progress = judged(saved(text, updated_at=updated_at), end_at(end), oldest_at=NOW)
+    if decode_cursor(text) is None:
+        assert state_of(progress) is State.UNKNOWN
+    assert state_of(progress) in State

@@ -1,0 +1,282 @@
+"""The operations: against the simulated service, page by page, and the skew of clocks."""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from exporter.credentials import Credentials
+from exporter.signing import SignatureVersion
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from exporter.sls import (
+    AccessDenied,
+    BadRequest,
+    Checkpoint,
+    ConsumerGroup,
+    InvalidCursor,
+    InvalidResponse,
+    NotFound,
+    Shard,
+)
+from tests.support.misbehaving import EMPTY_LIST, Behaviour, Turn, answer, misbehaving
+from tests.support.simulator_worlds import START, small_world
+from tests.support.sls_client import Rig, rig
+
+
+@pytest.fixture
+def world() -> Iterator[tuple[HeldClock, World]]:
+    held, world = small_world(shards=2, ttl_days=7)
+    yield held, world
+
+
+@pytest.mark.parametrize("signature", ["v1", "v4"])
+@pytest.mark.parametrize("token", [None, "CAIS+/==x"])
+def test_every_operation_is_understood_by_the_service(
+    world: tuple[HeldClock, World], signature: SignatureVersion, token: str | None
+) -> None:
+    held, simulated = world
+    simulated.produce("shop", "orders", 0, 10)
+    held.advance(60)
+    end = simulated.end_cursor("shop", "orders", 0)
+    simulated.update_checkpoint("shop", "orders", "billing", 0, end - 3, consumer="host-1")
+    keys = Credentials(access_key_id="id", access_key_secret="secret", security_token=token)
+    with (
+        Simulator(simulated, credentials=[keys]) as simulator,
+        rig(
+            simulator.endpoint, clock=held.clock, signature=signature, credentials=lambda: keys
+        ) as made,
+        rig(
+            simulator.endpoint,
+            project=None,
+            clock=held.clock,
+            signature=signature,
+            credentials=lambda: keys,
+        ) as account,
+    ):
+        client = made.client
+        checkpoint, unconsumed = client.get_checkpoints("orders", "billing").entries
+        assert client.list_consumer_groups("orders").entries == (
+            ConsumerGroup(name="billing", timeout_seconds=60, order=False),
+        )
+        assert client.list_shards("orders").entries == (
+            Shard(shard=0, status="readwrite"),
+            Shard(shard=1, status="readwrite"),
+        )
+        cursor = client.get_cursor("orders", 0, "begin")
+        assert client.get_cursor_time("orders", 0, cursor) == START
+        assert client.get_retention_days("orders") == 7
+        assert client.list_logstores().entries == ("orders",)
+        assert account.client.list_projects().entries == ("shop",)
+    assert (checkpoint.shard, checkpoint.consumer) == (0, "host-1")
+    assert checkpoint.updated_at == START + 60
+    assert unconsumed == Checkpoint(shard=1, cursor="", updated_at=None, consumer="")
+    assert [code for _, code in made.notes.ended] == [None] * 7
+
+
+def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) -> None:
+    held, simulated = world
+    with (
+        Simulator(simulated) as simulator,
+        rig(simulator.endpoint, clock=held.clock) as made,
+        rig(simulator.endpoint, clock=held.clock, project="nothing") as elsewhere,
+        rig(
+            simulator.endpoint,
+            clock=held.clock,
+            credentials=lambda: Credentials(
+                access_key_id=DEFAULT_CREDENTIALS.access_key_id, access_key_secret="wrong"
+            ),
+        ) as denied,
+    ):
+        with pytest.raises(NotFound, match="404 ProjectNotExist: .* [(]request id "):
+            elsewhere.client.get_checkpoints("orders", "billing")
+        with pytest.raises(NotFound, match="404 LogStoreNotExist: "):
+            made.client.get_checkpoints("nothing", "billing")
+        with pytest.raises(NotFound, match="404 ConsumerGroupNotExist: "):
+            made.client.get_checkpoints("orders", "nothing")
+        with pytest.raises(InvalidCursor, match="400 InvalidCursor: "):
+            made.client.get_cursor_time("orders", 0, "MQ==")
+        with pytest.raises(BadRequest, match="404 ShardNotExist: "):
+            made.client.get_cursor("orders", 9, "end")
+        with pytest.raises(AccessDenied, match="401 SignatureNotMatch: "):
+            denied.client.list_shards("orders")
+
+
+def test_a_request_that_is_too_old_is_refused_and_tells_the_skew(
+    world: tuple[HeldClock, World],
+) -> None:
+    _, simulated = world
+    ours = HeldClock(START - 3600)
+    with Simulator(simulated) as simulator, rig(simulator.endpoint, clock=ours.clock) as made:
+        with pytest.raises(BadRequest, match="400 Request"):
+            made.client.list_shards("orders")
+        assert made.client.skew == 3600.0
+
+
+# Pages
+
+
+def listing(names: Sequence[str], *, largest_page: int = 500) -> Behaviour:
+    """List names as ListLogStores does, by offset and size."""
+
+    def respond(turn: Turn) -> None:
+        query = parse_qs(urlsplit(turn.target).query)
+        offset, size = int(query["offset"][0]), min(int(query["size"][0]), largest_page)
+        page = [f'"{name}"' for name in names[offset : offset + size]]
+        body = f'{{"count":{len(page)},"total":{len(names)},"logstores":[{",".join(page)}]}}'
+        turn.send(answer(body.encode()))
+
+    return respond
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (500, 1), (501, 2), (1234, 3)])
+def test_listings_are_read_page_by_page(count: int, requests: int) -> None:
+    names = [f"store-{number}" for number in range(count)]
+    with misbehaving(listing(names)) as server, rig(server.endpoint) as made:
+        assert made.client.list_logstores().entries == tuple(names)
+    assert [request.target for request in server.requests] == [
+        f"/logstores?offset={500 * page}&size=500" for page in range(requests)
+    ]
+
+
+def test_pages_may_be_smaller_than_asked_for() -> None:
+    names = [f"store-{number}" for number in range(25)]
+    with misbehaving(listing(names, largest_page=10)) as server, rig(server.endpoint) as made:
+        assert made.client.list_logstores().entries == tuple(names)
+    assert len(server.requests) == 3
+
+
+def test_all_logstores_and_projects_of_the_service_are_listed() -> None:
+    held, simulated = small_world()
+    for number in range(520):
+        simulated.create_project(f"project-{number:03}")
+        simulated.create_logstore("shop", f"store-{number:03}", shards=1)
+    with (
+        Simulator(simulated) as simulator,
+        rig(simulator.endpoint, clock=held.clock) as made,
+        rig(simulator.endpoint, clock=held.clock, project=None) as account,
+    ):
+        assert len(made.client.list_logstores().entries) == 521
+        assert len(account.client.list_projects().entries) == 521
+
+
+def test_a_name_that_is_on_two_pages_is_listed_once() -> None:
+    pages = ['["a", "b"]', '["b", "c"]']
+
+    def respond(turn: Turn) -> None:
+        body = f'{{"count":2,"total":4,"logstores":{pages[turn.number - 1]}}}'
+        turn.send(answer(body.encode()))
+
+    with misbehaving(respond) as server, rig(server.endpoint) as made:
+        assert made.client.list_logstores().entries == ("a", "b", "c")
+
+
+def test_a_bad_name_is_left_out_of_a_listing_and_told() -> None:
+    body = b'{"count":3,"total":3,"logstores":["a", 7, "b"]}'
+    with misbehaving(lambda turn: turn.send(answer(body))) as server, rig(server.endpoint) as made:
+        listed = made.client.list_logstores()
+    assert listed.entries == ("a", "b")
+    assert listed.faults == ("expected a name, got a number",)
+
+
+@pytest.mark.parametrize("names", [1, 500], ids=["of small pages", "of full pages"])
+def test_a_listing_without_an_end_is_cut_off(names: int) -> None:
+    page = ",".join(f'"store-{number}"' for number in range(names))
+    body = f'{{"count":{names},"total":2000000000,"logstores":[{page}]}}'.encode()
+    with (
+        misbehaving(lambda turn: turn.send(answer(body))) as server,
+        rig(server.endpoint) as made,
+        pytest.raises(InvalidResponse, match="the listing goes on beyond 200 pages of 500"),
+    ):
+        made.client.list_logstores()
+    assert len(server.requests) == 200
+
+
+def test_a_page_that_fails_fails_the_listing() -> None:
+    def respond(turn: Turn) -> None:
+        if turn.number == 1:
+            names = ",".join(f'"store-{number}"' for number in range(500))
+            body = f'{{"count":500,"total":600,"logstores":[{names}]}}'.encode()
+            turn.send(answer(body))
+        else:
+            turn.send(answer(b'{"errorCode":"Unauthorized"}', status="401 Unauthorized"))
+
+    with (
+        misbehaving(respond) as server,
+        rig(server.endpoint) as made,
+        pytest.raises(AccessDenied),
+    ):
+        made.client.list_logstores()
+
+
+# Clock skew
+
+
+@pytest.mark.parametrize(
+    ("server_time", "skew"),
+    [
+        # Ours is 1700000000.0; the server's whole second is anywhere from its start to its end.
+        ("1700000000", 0.0),
+        ("1699999999", 0.0),
+        ("1700000001", 1.0),
+        ("1700000060", 60.0),
+        ("1699999998", -1.0),
+        ("1699999940", -59.0),
+    ],
+)
+def test_the_skew_is_the_least_that_explains_the_servers_time(
+    server_time: str, skew: float
+) -> None:
+    made = answered_at(server_time)
+    assert made.client.skew == skew
+    assert [seconds for _, seconds in made.notes.skews] == [skew]
+    assert made.notes.skews[0][0].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["", "0", "-5", "soon", "1e9", "1700000000.5", "9" * 10, "9" * 5000, "²²", "1700000000000"],
+)
+def test_a_server_time_that_is_none_is_ignored(garbage: str) -> None:
+    made = answered_at(garbage)
+    assert made.client.skew == 0.0
+    assert made.notes.skews == []
+
+
+def test_the_time_on_the_way_is_no_skew() -> None:
+    held = HeldClock(START)
+
+    def answer_after_a_while(turn: Turn) -> None:
+        held.advance(9)
+        turn.send(answer(b"[]", f"x-log-time: {START + 4:.0f}"))
+
+    with (
+        misbehaving(answer_after_a_while) as server,
+        rig(server.endpoint, clock=held.clock) as made,
+    ):
+        made.client.list_shards("orders")
+    assert made.client.skew == 0.0
+
+
+def test_an_update_time_is_judged_by_the_servers_clock() -> None:
+    # Ours is two years late; the checkpoint is of now by the server's.
+    ours = HeldClock(START - 2 * 366 * 86_400)
+    body = b'[{"shard":0,"checkpoint":"MQ==","updateTime":1700000000000000,"consumer":"a"}]'
+    data = answer(body, f"x-log-time: {START:.0f}")
+    with (
+        misbehaving(lambda turn: turn.send(data)) as server,
+        rig(server.endpoint, clock=ours.clock) as made,
+    ):
+        assert made.client.get_checkpoints("orders", "billing").entries[0].updated_at == START
+
+
+def answered_at(server_time: str) -> Rig:
+    """Return a client after one answer with a server's time, on a clock held at START."""
+    data = EMPTY_LIST.replace(b"\r\n\r\n", b"\r\nx-log-time: %s\r\n\r\n" % server_time.encode())
+    with (
+        misbehaving(lambda turn: turn.send(data)) as server,
+        rig(server.endpoint, clock=HeldClock(START).clock) as made,
+    ):
+        made.client.list_shards("orders")
+    return made

@@ -1,0 +1,247 @@
+"""The client's time limits: a whole operation ends in time, and a stop ends it sooner."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from exporter.sls import Cancelled, SlsError, Throttle, TimedOut
+from tests.support.misbehaving import (
+    EMPTY_LIST,
+    OK,
+    Behaviour,
+    Turn,
+    always,
+    answer,
+    misbehaving,
+    swallowing,
+)
+from tests.support.sls_client import Rig, rig
+from tests.support.wait import wait_for
+
+TIMEOUT = 0.5
+LATEST = 1.5
+
+
+def hang(turn: Turn) -> None:
+    turn.wait()
+
+
+def hang_in_the_headers(turn: Turn) -> None:
+    turn.send(OK + b"Content-Le")
+    turn.wait()
+
+
+def hang_after_the_headers(turn: Turn) -> None:
+    turn.send(EMPTY_LIST[:-2])
+    turn.wait()
+
+
+def drip_from_the_start(turn: Turn) -> None:
+    turn.drip(answer(b"[" + b" " * 1000 + b"]"), 0.05)
+
+
+def drip_the_body(turn: Turn) -> None:
+    turn.send(OK + b"Content-Length: 1000\r\n\r\n")
+    turn.drip(b" " * 1000, 0.05)
+
+
+def drip_chunks(turn: Turn) -> None:
+    turn.send(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(1000):
+        turn.send(b"1\r\n \r\n")
+        turn.wait(0.05)
+
+
+def go_on_with_interim_answers(turn: Turn) -> None:
+    while True:
+        turn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        turn.wait(0.01)
+
+
+def go_on_with_trailers(turn: Turn) -> None:
+    turn.send(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n")
+    while True:
+        turn.send(b"x: y\r\n")
+        turn.wait(0.01)
+
+
+def fail_slowly(turn: Turn) -> None:
+    turn.wait(0.2)
+    turn.send(answer(b"", status="502 Bad Gateway"))
+
+
+SLOW = [
+    hang,
+    hang_in_the_headers,
+    hang_after_the_headers,
+    drip_from_the_start,
+    drip_the_body,
+    drip_chunks,
+    go_on_with_interim_answers,
+    go_on_with_trailers,
+]
+by_name = pytest.mark.parametrize("behaviour", SLOW, ids=[each.__name__ for each in SLOW])
+
+
+def elapsed_until_error(rig: Rig) -> tuple[SlsError, float]:
+    started = time.monotonic()
+    with pytest.raises(SlsError) as raised:
+        rig.client.list_shards("orders")
+    return raised.value, time.monotonic() - started
+
+
+@by_name
+def test_a_call_ends_in_time_whatever_is_slow(behaviour: Behaviour) -> None:
+    with misbehaving(behaviour) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
+        error, seconds = elapsed_until_error(made)
+    assert isinstance(error, TimedOut)
+    assert TIMEOUT - 0.05 <= seconds < LATEST
+    assert str(error) == "ListShards: timeout: no whole answer in time"
+    assert made.notes.ended == [("ListShards", "timeout")]
+
+
+def test_a_call_ends_in_time_where_no_connection_comes_about() -> None:
+    with swallowing() as port, rig(f"http://127.0.0.1:{port}", timeout=TIMEOUT) as made:
+        error, seconds = elapsed_until_error(made)
+    assert isinstance(error, TimedOut)
+    assert TIMEOUT - 0.05 <= seconds < LATEST
+
+
+def test_a_call_ends_in_time_where_the_handshake_of_tls_hangs() -> None:
+    with (
+        misbehaving(hang) as server,
+        rig(f"https://127.0.0.1:{server.port}", timeout=TIMEOUT) as made,
+    ):
+        error, seconds = elapsed_until_error(made)
+    assert isinstance(error, TimedOut)
+    assert TIMEOUT - 0.05 <= seconds < LATEST
+
+
+def test_all_tries_together_end_in_time() -> None:
+    with misbehaving(fail_slowly) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
+        _, seconds = elapsed_until_error(made)
+    assert seconds < LATEST
+    assert 1 <= len(server.requests) <= 3
+
+
+def test_another_call_on_the_thread_is_not_harmed_by_one_that_timed_out() -> None:
+    def answer_late_once(turn: Turn) -> None:
+        if turn.number == 1:
+            turn.wait()
+        turn.send(EMPTY_LIST)
+
+    with misbehaving(answer_late_once) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
+        elapsed_until_error(made)
+        assert made.client.list_shards("orders").entries == ()
+    assert server.connections == 2
+
+
+# Stopping
+
+
+@contextmanager
+def calling(made: Rig) -> Iterator[list[BaseException | None]]:
+    """Call in a thread; at the end of the block stop, and expect the call to end soon."""
+    outcome: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            made.client.list_shards("orders")
+        except SlsError as error:
+            outcome.append(error)
+        else:
+            outcome.append(None)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield outcome
+    finally:
+        stopped = time.monotonic()
+        made.cancelled.set()
+        thread.join(10)
+    seconds = time.monotonic() - stopped
+    assert not thread.is_alive()
+    assert isinstance(outcome[0], Cancelled)
+    assert str(outcome[0]) == "ListShards: cancelled: the exporter is stopping"
+    assert seconds < 0.75
+
+
+@by_name
+def test_a_stop_ends_a_call_whatever_it_waits_for(behaviour: Behaviour) -> None:
+    with (
+        misbehaving(behaviour) as server,
+        rig(server.endpoint, timeout=60) as made,
+        calling(made) as outcome,
+    ):
+        wait_for(lambda: server.requests)
+        assert outcome == []
+    assert made.notes.ended == []
+
+
+def waiting_connections(port: int) -> int:
+    """Count the connections to a port whose first packet was not answered yet."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
+
+
+def test_a_stop_ends_the_wait_for_a_connection() -> None:
+    with swallowing() as port, rig(f"http://127.0.0.1:{port}", timeout=60) as made:
+        before = waiting_connections(port)
+        with calling(made) as outcome:
+            wait_for(lambda: waiting_connections(port) > before)
+            assert outcome == []
+
+
+def test_a_stop_ends_the_wait_for_a_handshake() -> None:
+    with (
+        misbehaving(hang) as server,
+        rig(f"https://127.0.0.1:{server.port}", timeout=60) as made,
+        calling(made) as outcome,
+    ):
+        wait_for(lambda: server.connections)
+        assert outcome == []
+
+
+def test_a_stop_ends_the_wait_for_the_throttle() -> None:
+    asked = threading.Event()
+
+    def monotonic() -> float:
+        if threading.current_thread() is not threading.main_thread():
+            asked.set()
+        return time.monotonic()
+
+    throttle = Throttle(0.001, monotonic=monotonic)
+    throttle.reserve()
+    with (
+        misbehaving(always(EMPTY_LIST)) as server,
+        rig(server.endpoint, throttle=throttle) as made,
+        calling(made) as outcome,
+    ):
+        assert asked.wait(10)
+        assert outcome == []
+    assert server.requests == []
+
+
+def test_a_stop_ends_the_pause_before_another_try() -> None:
+    with (
+        misbehaving(always(answer(b"", status="502 Bad Gateway"))) as server,
+        rig(server.endpoint, timeout=3600, uniform=lambda _, __: 60.0) as made,
+        calling(made) as outcome,
+    ):
+        wait_for(lambda: made.notes.ended)
+        assert outcome == []
+    assert len(server.requests) == 1
+    assert made.notes.retried == []
+
+
+def test_a_stopped_client_sends_nothing() -> None:
+    with misbehaving(always(EMPTY_LIST)) as server, rig(server.endpoint) as made:
+        made.cancelled.set()
+        error, _ = elapsed_until_error(made)
+    assert isinstance(error, Cancelled)
+    assert server.connections == 0

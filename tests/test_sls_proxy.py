@@ -1,0 +1,130 @@
+"""Proxies of the environment: used where that is configured, and nowhere else."""
+
+import ssl
+from pathlib import Path
+from threading import Event
+
+import pytest
+import trustme
+
+from exporter.sls import Transport, Unreachable
+from tests.support.misbehaving import EMPTY_LIST, always, misbehaving, proxy
+from tests.support.sls_client import rig
+
+NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def at_once(_: float, __: float) -> float:
+    return 0.0
+
+
+def through_proxy(cancelled: Event, ca_file: Path | None = None) -> Transport:
+    return Transport(cancelled=cancelled, ca_file=ca_file, proxy_from_environment=True)
+
+
+def test_a_proxy_of_the_environment_is_not_used_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        proxy() as seen,
+        misbehaving(always(EMPTY_LIST)) as server,
+        rig(server.endpoint) as made,
+    ):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{seen.port}")
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{seen.port}")
+        made.client.list_shards("orders")
+    assert len(server.requests) == 1
+    assert seen.asked == []
+
+
+def test_a_proxy_of_the_environment_is_used_where_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        proxy() as seen,
+        misbehaving(always(EMPTY_LIST)) as server,
+        rig(server.endpoint, make_transport=through_proxy) as made,
+    ):
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:password@127.0.0.1:{seen.port}")
+        made.client.list_shards("orders")
+    assert seen.asked == [f"http://127.0.0.1:{server.port}/logstores/orders/shards"]
+    assert seen.headers[0]["proxy-authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
+    assert server.requests[0].headers["host"] == f"shop.127.0.0.1:{server.port}"
+
+
+def test_tls_goes_through_a_tunnel_and_is_verified_behind_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    def trusting(cancelled: Event) -> Transport:
+        return through_proxy(cancelled, tmp_path / "ca.pem")
+
+    with proxy() as seen, misbehaving(always(EMPTY_LIST), tls=tls) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{seen.port}")
+        with rig(server.endpoint, make_transport=trusting) as made:
+            for _ in range(3):
+                made.client.list_shards("orders")
+        with (
+            rig(server.endpoint, make_transport=through_proxy, uniform=at_once) as made,
+            pytest.raises(Unreachable, match="certificate verify failed"),
+        ):
+            made.client.list_shards("orders")
+    assert seen.asked[0] == f"127.0.0.1:{server.port}"
+    assert len(server.requests) == 3
+    assert "authorization" not in seen.headers[0]
+
+
+def test_hosts_without_a_proxy_are_asked_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        proxy() as seen,
+        misbehaving(always(EMPTY_LIST)) as server,
+        rig(server.endpoint, make_transport=through_proxy) as made,
+    ):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{seen.port}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        made.client.list_shards("orders")
+    assert seen.asked == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:hunter2@127.0.0.1:abc",
+        "http://user:hunter2@[::1",
+        "http://user:hunter2@",
+        "http://user:hunter2@nowhere.invalid:3128",
+        "http://user:hunter2@127.0.0.1:1",
+        "socks5://user:hunter2@127.0.0.1:1",
+        "hunter2",
+    ],
+)
+def test_a_wrong_address_of_a_proxy_is_an_error_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", address)
+    with (
+        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+        pytest.raises(Unreachable) as raised,
+    ):
+        made.client.list_shards("orders")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    with misbehaving(always(refusal)) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
+        with (
+            rig("https://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+            pytest.raises(Unreachable, match="Tunnel connection failed: 407"),
+        ):
+            made.client.list_shards("orders")

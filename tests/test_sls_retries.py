@@ -1,0 +1,318 @@
+"""Tries: for what they are made, how often, how far apart, and each signed anew."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from exporter.credentials import Credentials
+from exporter.simulator.clock import HeldClock
+from exporter.sls import (
+    AccessDenied,
+    ApiError,
+    BadRequest,
+    InvalidCursor,
+    InvalidResponse,
+    NotFound,
+    ServerFault,
+    SlsError,
+    Throttle,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
+from tests.support.misbehaving import (
+    EMPTY_LIST,
+    OK,
+    Behaviour,
+    Turn,
+    always,
+    answer,
+    in_turn,
+    misbehaving,
+)
+from tests.support.sls_client import rig
+
+
+def at_once(_: float, __: float) -> float:
+    return 0.0
+
+
+def refusal(status: str, code: str) -> bytes:
+    body = f'{{"errorCode":"{code}","errorMessage":"so it is"}}'
+    return answer(body.encode(), "x-log-requestid: 5F1E", status=status)
+
+
+def close(turn: Turn) -> None:
+    turn.close()
+
+
+def cut_off(turn: Turn) -> None:
+    turn.send(OK + b"Content-Length: 100\r\n\r\n[")
+    turn.close()
+
+
+HTML = b"<html><body>Bad Gateway</body></html>"
+
+WORTH_IT: list[tuple[Behaviour, type[SlsError], str]] = [
+    (always(refusal("429 Too Many Requests", "TooMany")), Throttled, "TooMany"),
+    (always(refusal("403 Forbidden", "ReadQuotaExceed")), Throttled, "ReadQuotaExceed"),
+    (always(refusal("403 Forbidden", "ShardReadQuotaExceed")), Throttled, "ShardReadQuotaExceed"),
+    (
+        always(refusal("403 Forbidden", "MetaOperationQpsLimitExceeded")),
+        Throttled,
+        "MetaOperationQpsLimitExceeded",
+    ),
+    (always(refusal("500 Oh", "InternalServerError")), ServerFault, "InternalServerError"),
+    (always(refusal("500 Oh", "RequestTimeout")), ServerFault, "RequestTimeout"),
+    (always(refusal("503 Busy", "ServerBusy")), ServerFault, "ServerBusy"),
+    (always(answer(HTML, status="502 Bad Gateway")), InvalidResponse, "invalid_response"),
+    (always(answer(b"", status="503 Busy")), InvalidResponse, "invalid_response"),
+    (
+        always(answer(b"x", "Content-Encoding: gzip", status="502 Bad Gateway")),
+        InvalidResponse,
+        "invalid_response",
+    ),
+    (close, Unreachable, "connection"),
+    (cut_off, InvalidResponse, "invalid_response"),
+]
+
+NOT_WORTH_IT: list[tuple[bytes, type[SlsError], str]] = [
+    (refusal("400 Bad", "RequestTimeExpired"), BadRequest, "RequestTimeExpired"),
+    (refusal("400 Bad", "InvalidCursor"), InvalidCursor, "InvalidCursor"),
+    (refusal("401 No", "SignatureNotMatch"), AccessDenied, "SignatureNotMatch"),
+    (refusal("401 No", "Unauthorized"), AccessDenied, "Unauthorized"),
+    (refusal("403 No", "ProjectForbidden"), AccessDenied, "ProjectForbidden"),
+    (refusal("404 No", "ProjectNotExist"), NotFound, "ProjectNotExist"),
+    (refusal("404 No", "ProjectNotExists"), NotFound, "ProjectNotExists"),
+    (refusal("404 No", "LogStoreNotExist"), NotFound, "LogStoreNotExist"),
+    (refusal("404 No", "ConsumerGroupNotExist"), NotFound, "ConsumerGroupNotExist"),
+    (refusal("404 No", "ShardNotExist"), BadRequest, "ShardNotExist"),
+    (answer(HTML), InvalidResponse, "invalid_response"),
+    (answer(HTML, status="404 Not Found"), InvalidResponse, "invalid_response"),
+    (answer(b'{"a": 1}'), InvalidResponse, "invalid_response"),
+    (answer(b"", status="204 No Content"), InvalidResponse, "invalid_response"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "kind", "code"), WORTH_IT)
+def test_what_may_pass_is_tried_three_times(
+    behaviour: Behaviour, kind: type[SlsError], code: str
+) -> None:
+    with (
+        misbehaving(behaviour) as server,
+        rig(server.endpoint, uniform=at_once) as made,
+        pytest.raises(kind) as raised,
+    ):
+        made.client.list_shards("orders")
+    assert (type(raised.value), raised.value.code) == (kind, code)
+    assert len(server.requests) == 3
+    assert made.notes.ended == [("ListShards", code)] * 3
+    assert made.notes.retried == ["ListShards"] * 2
+
+
+@pytest.mark.parametrize(("data", "kind", "code"), NOT_WORTH_IT)
+def test_what_stays_is_tried_once(data: bytes, kind: type[SlsError], code: str) -> None:
+    with (
+        misbehaving(always(data)) as server,
+        rig(server.endpoint, uniform=at_once) as made,
+        pytest.raises(kind) as raised,
+    ):
+        made.client.list_shards("orders")
+    assert (type(raised.value), raised.value.code) == (kind, code)
+    assert len(server.requests) == 1
+    assert made.notes.retried == []
+
+
+def test_a_refused_connection_is_tried_three_times() -> None:
+    with misbehaving(close) as server:
+        pass
+    with (
+        rig(server.endpoint, uniform=at_once) as made,
+        pytest.raises(Unreachable, match="ListShards: connection: ConnectionRefusedError"),
+    ):
+        made.client.list_shards("orders")
+    assert made.notes.ended == [("ListShards", "connection")] * 3
+
+
+def test_a_refusal_tells_its_code_its_status_and_its_request_id() -> None:
+    data = refusal("403 Forbidden", "ProjectForbidden")
+    with (
+        misbehaving(always(data)) as server,
+        rig(server.endpoint) as made,
+        pytest.raises(ApiError) as raised,
+    ):
+        made.client.get_checkpoints("orders", "billing")
+    assert str(raised.value) == ("GetCheckPoint: 403 ProjectForbidden: so it is (request id 5F1E)")
+
+
+def test_a_second_try_may_succeed() -> None:
+    behaviour = in_turn(always(refusal("500 Oh", "InternalServerError")), always(EMPTY_LIST))
+    with misbehaving(behaviour) as server, rig(server.endpoint, uniform=at_once) as made:
+        assert made.client.list_shards("orders").entries == ()
+    assert made.notes.ended == [("ListShards", "InternalServerError"), ("ListShards", None)]
+    assert made.notes.retried == ["ListShards"]
+
+
+@pytest.mark.parametrize(("signature", "header"), [("v1", "date"), ("v4", "x-log-date")])
+def test_each_try_is_signed_anew_with_the_newest_keys(signature: str, header: str) -> None:
+    held = HeldClock(1_700_000_000.0)
+
+    def fail_a_minute_later(turn: Turn) -> None:
+        held.advance(60)
+        turn.send(refusal("500 Oh", "InternalServerError"))
+
+    def credentials() -> Credentials:
+        return Credentials(access_key_id=f"key{held.wall():.0f}", access_key_secret="secret")
+
+    with (
+        misbehaving(fail_a_minute_later) as server,
+        rig(
+            server.endpoint,
+            clock=held.clock,
+            uniform=at_once,
+            signature="v4" if signature == "v4" else "v1",
+            credentials=credentials,
+        ) as made,
+        pytest.raises(ServerFault),
+    ):
+        made.client.list_shards("orders")
+    dates = [request.headers[header] for request in server.requests]
+    assert (
+        dates
+        == {
+            "v1": [f"Tue, 14 Nov 2023 22:{minute}:20 GMT" for minute in (13, 14, 15)],
+            "v4": ["20231114T221320Z", "20231114T221420Z", "20231114T221520Z"],
+        }[signature]
+    )
+    authorizations = [request.headers["authorization"] for request in server.requests]
+    assert len(set(authorizations)) == 3
+    for number, authorization in enumerate(authorizations):
+        assert f"key{1_700_000_000 + 60 * number}" in authorization
+
+
+def test_pauses_have_full_jitter_and_grow() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        asked.append((low, high))
+        return 0.0
+
+    with (
+        misbehaving(close) as server,
+        rig(server.endpoint, uniform=uniform) as made,
+        pytest.raises(Unreachable),
+    ):
+        made.client.list_shards("orders")
+    assert asked[:2] == [(0.0, 0.4), (0.0, 0.8)]
+
+
+def test_a_pause_that_would_end_too_late_is_not_begun() -> None:
+    with (
+        misbehaving(close) as server,
+        rig(server.endpoint, timeout=1.0, uniform=lambda _, __: 1.0) as made,
+    ):
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            made.client.list_shards("orders")
+    assert time.monotonic() - started < 0.9
+    assert len(server.requests) == 1
+
+
+def test_a_try_without_a_place_in_time_is_not_made() -> None:
+    throttle = Throttle(0.5)  # the next place is two seconds away
+    with (
+        misbehaving(close) as server,
+        rig(server.endpoint, timeout=1.0, throttle=throttle, uniform=at_once) as made,
+    ):
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            made.client.list_shards("orders")
+    assert time.monotonic() - started < 0.9
+    assert len(server.requests) == 1
+
+
+def test_a_try_waits_for_its_place() -> None:
+    arrived: list[float] = []
+
+    def note(turn: Turn) -> None:
+        arrived.append(time.monotonic())
+        turn.close()
+
+    with (
+        misbehaving(note) as server,
+        rig(server.endpoint, throttle=Throttle(5.0), uniform=at_once) as made,
+        pytest.raises(Unreachable),
+    ):
+        made.client.list_shards("orders")
+    assert len(arrived) == 3
+    assert arrived[1] - arrived[0] > 0.15
+    assert arrived[2] - arrived[1] > 0.15
+
+
+def test_a_try_that_times_out_is_the_last() -> None:
+    def hang(turn: Turn) -> None:
+        turn.wait()
+
+    with (
+        misbehaving(hang) as server,
+        rig(server.endpoint, timeout=0.3) as made,
+        pytest.raises(TimedOut),
+    ):
+        made.client.list_shards("orders")
+    assert len(server.requests) == 1
+
+
+# The throttle by itself
+
+
+class Hand:
+    """A monotonic clock in a test's hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_places_are_evenly_spaced() -> None:
+    throttle = Throttle(4.0, monotonic=Hand())
+    assert [throttle.reserve() for _ in range(4)] == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_places_that_nobody_took_are_not_saved_up() -> None:
+    hand = Hand()
+    throttle = Throttle(4.0, monotonic=hand)
+    throttle.reserve()
+    hand.now += 60
+    assert [throttle.reserve() for _ in range(3)] == [0.0, 0.25, 0.5]
+
+
+def test_a_place_that_comes_too_late_is_left_to_others() -> None:
+    throttle = Throttle(4.0, monotonic=Hand())
+    throttle.reserve()
+    assert throttle.reserve(before=1000.25) is None
+    assert throttle.reserve(before=1000.26) == 0.25
+
+
+def test_threads_share_a_throttle_without_sharing_a_place() -> None:
+    throttle = Throttle(1000.0, monotonic=Hand())
+    places: list[float | None] = []
+    start = threading.Barrier(8)
+
+    def reserve() -> None:
+        start.wait()
+        places.extend(throttle.reserve() for _ in range(100))
+
+    run(reserve, 8)
+    assert sorted(round((place or 0.0) * 1000) for place in places) == list(range(800))
+
+
+def run(target: Callable[[], None], count: int) -> None:
+    threads = [threading.Thread(target=target) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

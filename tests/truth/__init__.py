@@ -1,0 +1,4 @@
+"""The truth table: simulated hours of consumer groups, and what four judges say of each.
+
+``python -m tests.truth`` runs it and writes the table in docs/truth.md anew.
+"""

@@ -1,0 +1,95 @@
+"""Burrow's rules for one partition, as pure functions.
+
+Source: linkedin/Burrow, commit d327a3e2, core/internal/evaluator/caching.go (the rules and their
+order), and commit 62a851a1, core/internal/storage/inmemory.go (what is remembered: the newest ten
+commits, each with the lag at the time it came in, and the newest ten ends of the partition).
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+INTERVALS = 10  # Burrow's default length of both memories
+
+
+class Status(StrEnum):
+    """The status of a partition; all but OK and WARN make the group's status ERR."""
+
+    OK = "OK"
+    WARN = "WARN"
+    STOP = "STOP"
+    STALL = "STALL"
+    REWIND = "REWIND"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether Burrow says that the consumer does not work, rather than that it is slow."""
+        return self not in {Status.OK, Status.WARN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """A committed offset: when it was written, and the lag as it was known when it came in."""
+
+    offset: int
+    at: float
+    lag: int
+
+
+class Partition:
+    """What Burrow remembers of one partition and one group."""
+
+    def __init__(self) -> None:
+        self._commits: deque[Commit] = deque(maxlen=INTERVALS)
+        self._ends: deque[int] = deque(maxlen=INTERVALS)
+
+    def add_commit(self, offset: int, at: float) -> None:
+        """Take a commit, unless it is known or no end was read yet."""
+        if not self._ends or (self._commits and self._commits[-1].at >= at):
+            return
+        lag = max(0, self._ends[-1] - offset)
+        self._commits.append(Commit(offset=offset, at=at, lag=lag))
+
+    def add_end(self, end: int) -> None:
+        """Take the end of the partition as it was just read."""
+        self._ends.append(end)
+
+    @property
+    def knows_ends(self) -> bool:
+        """Whether the end was read before."""
+        return bool(self._ends)
+
+    def status(self, now: float) -> Status:
+        """Evaluate the partition; one without commits is OK."""
+        if not self._commits:
+            return Status.OK
+        return evaluate(tuple(self._commits), tuple(self._ends), now)
+
+
+def evaluate(commits: tuple[Commit, ...], ends: tuple[int, ...], now: float) -> Status:
+    """Apply the rules in Burrow's order."""
+    if max(0, ends[-1] - commits[-1].offset) == 0:
+        return Status.OK
+    if has_stopped(commits, now) and not was_recently_at_end(commits, ends):
+        return Status.STOP
+    if any(commit.lag == 0 for commit in commits):
+        return Status.OK
+    offsets = [commit.offset for commit in commits]
+    if any(later < earlier for earlier, later in zip(offsets, offsets[1:], strict=False)):
+        return Status.REWIND
+    if len(set(offsets)) == 1:
+        return Status.STALL
+    lags = [commit.lag for commit in commits]
+    if all(later >= earlier for earlier, later in zip(lags, lags[1:], strict=False)):
+        return Status.WARN
+    return Status.OK
+
+
+def has_stopped(commits: tuple[Commit, ...], now: float) -> bool:
+    """Tell whether the last commit is longer ago than the remembered ones are apart."""
+    return now - commits[-1].at > commits[-1].at - commits[0].at
+
+
+def was_recently_at_end(commits: tuple[Commit, ...], ends: tuple[int, ...]) -> bool:
+    """Tell whether the last commit had reached any of the remembered ends."""
+    return any(end <= commits[-1].offset for end in ends)

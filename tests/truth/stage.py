@@ -1,0 +1,177 @@
+"""Drives a simulated world and the real exporter through virtual hours, and records what it shows.
+
+Both run on one held clock; requests go over real HTTP. Nothing waits: between two instants at which
+something happens there is no time.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.app import Engine
+from exporter.clock import Clock
+from exporter.config import Config, parse
+from exporter.metrics.collector import PolledCollector, Shape
+from exporter.progress import ShardProgress
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from exporter.snapshot import TargetKey
+
+START = 1_700_000_000.0
+POLL_SECONDS = 60.0
+SCRAPE_SECONDS = 15.0
+LOGSTORE = ("shop", "orders")
+GROUP = (*LOGSTORE, "billing")
+KEY = TargetKey(*LOGSTORE)
+
+_EVENT, _POLL, _SCRAPE = range(3)  # what comes first of what happens at one instant
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one scrape got, by name and labels; nothing while the exporter is down.
+
+    ``at`` is in seconds since the start of the scene, as everywhere here.
+    """
+
+    at: float
+    samples: Mapping[str, Mapping[Labels, float]]
+
+    def by_shard(self, name: str) -> dict[str, float]:
+        """Return a metric by shard, the largest value of each: a maximum without the consumer."""
+        values: dict[str, float] = {}
+        for labels, value in self.samples.get(name, {}).items():
+            shard = dict(labels).get("shard", "")
+            values[shard] = max(value, values.get(shard, value))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class PollSeen:
+    """What one poll found: None where it failed, nothing where the group is gone."""
+
+    at: float
+    shards: tuple[ShardProgress, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All that was seen in one run of a scene."""
+
+    frames: list[Frame] = field(default_factory=list)
+    polls: list[PollSeen] = field(default_factory=list)
+
+
+class Stage:
+    """A world with one logstore and one group, an exporter beside it, and a plan of events."""
+
+    def __init__(
+        self, *, shards: int = 2, ttl_days: int = 7, our_clock_ahead: float = 0.0
+    ) -> None:
+        self.held = HeldClock(START)
+        self.world = World(wall=self.held.wall)
+        self.world.create_project(LOGSTORE[0])
+        self.world.create_logstore(*LOGSTORE, shards=shards, ttl_days=ttl_days)
+        self.world.create_group(*GROUP)
+        self.simulator = Simulator(self.world)
+        self.recording = Recording()
+        self._clock = Clock(
+            wall=lambda: self.held.wall() + our_clock_ahead, monotonic=self.held.monotonic
+        )
+        self._engine: Engine | None = None
+        self._collector: PolledCollector | None = None
+        self._plan: list[tuple[float, int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self.held.wall() - START
+
+    def at(self, seconds: float, action: Callable[[], None]) -> None:
+        """Plan an event."""
+        self._put(seconds, _EVENT, action)
+
+    def start_exporter(self) -> None:
+        """Start the exporter, with nothing remembered."""
+        engine = Engine(self._config(), environ={}, clock=self._clock)
+        self._engine = engine
+        self._collector = PolledCollector(
+            engine.store.view, shape=Shape, monotonic=self._clock.monotonic
+        )
+
+    def stop_exporter(self) -> None:
+        """Stop the exporter; scrapes find nobody until it is started again."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._collector = None
+
+    def run(self, *, until: float, watch_from: float = 0.0, poll_phase: float = 7.0) -> Recording:
+        """Live through the plan, with polls and scrapes from an instant on."""
+        with self.simulator:
+            self.at(watch_from, self.start_exporter)
+            self._repeat(watch_from + poll_phase, POLL_SECONDS, _POLL, self._poll)
+            self._repeat(watch_from, SCRAPE_SECONDS, _SCRAPE, self._scrape)
+            try:
+                while self._plan and self._plan[0][0] <= until:
+                    at, _, _, action = heapq.heappop(self._plan)
+                    self.held.set(START + at)
+                    action()
+            finally:
+                self.stop_exporter()
+        return self.recording
+
+    def _put(self, at: float, kind: int, action: Callable[[], None]) -> None:
+        heapq.heappush(self._plan, (at, kind, next(self._numbers), action))
+
+    def _repeat(self, at: float, interval: float, kind: int, action: Callable[[], None]) -> None:
+        def act() -> None:
+            action()
+            self._repeat(at + interval, interval, kind, action)
+
+        self._put(at, kind, act)
+
+    def _poll(self) -> None:
+        if self._engine is None:
+            return
+        self._engine.fleet.poll(KEY)
+        status = self._engine.store.get(KEY)
+        group = None if status is None else status.groups[0]
+        shards: tuple[ShardProgress, ...] | None = None
+        if group is not None and group.snapshot is None:
+            shards = ()
+        elif group is not None and group.up and group.snapshot is not None:
+            shards = group.snapshot.shards
+        self.recording.polls.append(PollSeen(self.now, shards))
+
+    def _scrape(self) -> None:
+        samples: dict[str, dict[Labels, float]] = {}
+        for family in self._collector.collect() if self._collector is not None else ():
+            for sample in family.samples:
+                labels = tuple(sorted(sample.labels.items()))
+                samples.setdefault(sample.name, {})[labels] = float(sample.value)
+        self.recording.frames.append(Frame(self.now, samples))
+
+    def _config(self) -> Config:
+        project, logstore, group = GROUP
+        return parse(
+            f"""\
+credentials:
+  access_key_id: {DEFAULT_CREDENTIALS.access_key_id}
+  access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}
+polling: {{timeout: 2s, requests_per_second: 10000}}
+projects:
+  - project: {project}
+    endpoint: {self.simulator.endpoint}
+    logstores:
+      - {{logstore: {logstore}, consumer_groups: [{group}]}}
+""",
+            name="truth",
+            environ={},
+            base_dir=Path(),
+        )
