@@ -13,7 +13,6 @@ from exporter.clock import Clock
 from exporter.config import Config
 from exporter.engine import Engine
 from exporter.logs import get_logger
-from exporter.metrics import exposition
 from exporter.reload import FileWatch, Load, Reloader
 from exporter.scheduler import Job, Scheduler
 from exporter.sharding import WHOLE, Sharding
@@ -238,12 +237,12 @@ class App:
         return f"targets not polled yet: {pending}" if pending else None
 
     def _metrics(self, request: MetricsRequest) -> MetricsAnswer:
-        content_type, encoding, body = exposition.render(
-            self._engine.registry,
-            accept=request.accept,
-            accept_encoding=request.accept_encoding,
+        found = self._engine.scrape(accept=request.accept, accept_encoding=request.accept_encoding)
+        return MetricsAnswer(
+            content_type=found.content_type,
+            content_encoding=found.content_encoding,
+            body=found.body,
         )
-        return MetricsAnswer(content_type=content_type, content_encoding=encoding, body=body)
 
     def _report_error(self, place: str, error: BaseException) -> None:
         self._log.error("internal error", place=place, exc_info=error)

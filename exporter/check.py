@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from exporter.config import Config, LogstoreConfig, ProjectConfig, ProjectSettings, format_duration
+from exporter.config import (
+    Config,
+    LogstoreConfig,
+    Pattern,
+    ProjectConfig,
+    ProjectSettings,
+    format_duration,
+)
 from exporter.keychain import CredentialsError, provider
 
 _READS = ("log:GetConsumerGroupCheckPoint",)
@@ -10,40 +17,56 @@ _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
 
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield lines for people."""
-    yield f"projects: {len(config.projects)}"
+    """Yield lines for people; no secret is in them."""
+    yield f"up to {config.polling.workers} logstores are polled at a time"
     for project in config.projects:
         settings = config.effective(project)
-        yield f"  {project.project} at {settings.endpoint}"
-        yield f"    credentials: {_credentials(settings, environ)}"
-        yield f"    signature: {settings.signature}" + (
+        yield ""
+        yield f"project {_name(project.project)} at {settings.endpoint}"
+        yield f"  credentials: {_credentials(settings, environ)}"
+        yield f"  signature: {settings.signature}" + (
             f", region {settings.region}" if settings.signature == "v4" else ""
         )
+        yield f"  each logstore is polled every {format_duration(settings.interval)}"
         yield (
-            f"    every {format_duration(settings.interval)}, a request within "
-            f"{format_duration(settings.timeout)}, at most {settings.requests_per_second:g} "
-            "requests a second"
+            f"  a request may take {format_duration(settings.timeout)}; at most "
+            f"{settings.requests_per_second:g} are sent a second"
         )
-        yield f"    rights: {', '.join(_rights(project, settings))}"
+        yield f"  series are withdrawn after {format_duration(settings.stale_after)} of failures"
+        yield (
+            f"  a shard is stalled once it is behind and has not moved for "
+            f"{format_duration(settings.stall_after)}"
+            if settings.lag
+            else "  end cursors are not read: ages are known, but neither lag nor stalls"
+        )
+        yield f"  rights needed: {', '.join(_rights(project, settings))}"
         for logstore in project.logstores:
             yield from _logstore(logstore, settings)
 
 
 def _logstore(entry: LogstoreConfig, settings: ProjectSettings) -> Iterator[str]:
-    yield f"    logstore {entry.logstore}"
-    yield f"      consumer groups: {_names(entry.consumer_groups)}"
+    yield f"  logstore {_name(entry.logstore)}"
+    yield f"    consumer groups: {_names(entry.consumer_groups)}"
     if entry.exclude_consumer_groups:
-        yield f"      but not: {_names(entry.exclude_consumer_groups)}"
+        yield f"    but not: {_names(entry.exclude_consumer_groups)}"
     if entry.shards is not None:
-        yield f"      shards: {', '.join(map(str, entry.shards))}"
+        yield f"    only shards: {', '.join(map(str, entry.shards))}"
     if entry.consumers:
-        yield f"      only shards owned by: {_names(entry.consumers)}"
-    groups = len(entry.consumer_groups)
-    if entry.logstore.literal and all(name.literal for name in entry.consumer_groups):
-        cost = f"1 + {groups} + one a shard" if settings.lag else str(groups)
+        yield f"    only shards owned by: {_names(entry.consumers)}"
+    yield f"    requests a poll while nothing moves: {_cost(entry, settings)}"
+
+
+def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:
+    """Count the requests of a poll: a group's checkpoints, the shards, the end of each shard."""
+    fixed = 1 if settings.lag else 0
+    terms = []
+    if all(name.literal for name in entry.consumer_groups):
+        fixed += len(entry.consumer_groups)
     else:
-        cost = "1 + one a group + one a shard" if settings.lag else "one a group"
-    yield f"      requests a poll and logstore at rest: {cost}"
+        terms.append("1 a consumer group")
+    if settings.lag:
+        terms.append("1 a shard")
+    return " + ".join([str(fixed), *terms] if fixed else terms)
 
 
 def _rights(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
@@ -67,5 +90,9 @@ def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:
     return "from the environment" if settings.credentials is None else "from the configuration"
 
 
-def _names(patterns: Iterable[object]) -> str:
-    return ", ".join(map(str, patterns))
+def _names(patterns: Iterable[Pattern]) -> str:
+    return ", ".join(map(_name, patterns))
+
+
+def _name(pattern: Pattern) -> str:
+    return pattern.text if pattern.literal else f"like {pattern.text}"

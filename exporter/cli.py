@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
     except (CredentialsError, ListenError) as error:
         sys.stderr.write(f"{PROG}: {error}\n")
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the result has gone. Python would complain when it flushes at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,7 +89,10 @@ def _once(flags: Flags) -> int:
     config = load(flags.config_file, environ=os.environ)
     engine = Engine(config, environ=os.environ, clock=SYSTEM_CLOCK)
     try:
-        poll_all(engine, errors=sys.stderr)
+        with stop_signals(engine.cancelled):
+            poll_all(engine, errors=sys.stderr)
+        if engine.cancelled.is_set():
+            return _INTERRUPTED
         return 0 if show(engine, flags.output, stdout=sys.stdout, environ=os.environ) else 1
     finally:
         engine.close()

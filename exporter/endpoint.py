@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 # {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
 _REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}")
+_EXPECTED = "expected a host such as cn-shanghai.log.aliyuncs.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,11 @@ class Endpoint:
 
         Raises ValueError with a message for people.
         """
-        parts = urlsplit(text if "://" in text else f"https://{text}")
+        try:
+            parts = urlsplit(text if "://" in text else f"https://{text}")
+        except ValueError:
+            # Its own message may repeat credentials that someone has put there.
+            raise ValueError(_EXPECTED) from None
         if parts.scheme not in {"http", "https"}:
             raise ValueError(f"the scheme must be http or https, not {parts.scheme[:32]!r}")
         if parts.username is not None or parts.password is not None:
@@ -38,7 +43,7 @@ class Endpoint:
             raise ValueError("the port must be a number from 1 to 65535") from None
         host = parts.hostname or ""
         if port == 0 or not (_HOSTNAME.fullmatch(host) or _is_address(host)):
-            raise ValueError("expected a host such as cn-shanghai.log.aliyuncs.com")
+            raise ValueError(_EXPECTED)
         return cls(scheme=parts.scheme, host=host, port=port)
 
     @property

@@ -11,12 +11,14 @@ from exporter.config import Config
 from exporter.discovery import Discovery, Listings
 from exporter.fleet import Clients, Fleet
 from exporter.logs import get_logger
-from exporter.metrics.collector import PolledCollector, Shape
+from exporter.metrics import exposition
+from exporter.metrics.collector import PolledCollector
 from exporter.metrics.own import OwnMetrics
+from exporter.metrics.text import PolledText, Shape
 from exporter.reporter import Reporter
 from exporter.sharding import WHOLE, Sharding
 from exporter.sls import Cancelled
-from exporter.snapshot import Store
+from exporter.snapshot import GroupKey, Store
 from exporter.targets import Target
 
 
@@ -37,20 +39,30 @@ class Engine:
         self.clock = clock
         self.cancelled = threading.Event()
         self.store = Store()
-        self.registry = CollectorRegistry()
-        self.own = OwnMetrics(self.registry)
+        self._own_registry = CollectorRegistry()
+        self._text = PolledText()
+        self.own = OwnMetrics(self._own_registry)
         self.own.sharded(sharding.shard, sharding.total)
         self._sharding = sharding
         self.discovered = False
         self._log = get_logger("exporter.polls")
         self._reporter = Reporter(self.own, self._log, clock=clock)
+        self.registry = CollectorRegistry()
+        self.registry.register(self._own_registry)
         self.registry.register(
             PolledCollector(self.store.view, shape=self._shape, monotonic=clock.monotonic)
         )
         self._clients = Clients(
             environ=environ, own=self.own, clock=clock, cancelled=self.cancelled
         )
-        self.fleet = Fleet(self._clients, self.store, own=self.own, log=self._log, clock=clock)
+        self.fleet = Fleet(
+            self._clients,
+            self.store,
+            own=self.own,
+            log=self._log,
+            clock=clock,
+            on_status=lambda status: self._text.prepare(status, self._shape()),
+        )
         self._listings: Listings = {}
         self._targets_lock = threading.Lock()
         self.configure(config)
@@ -99,6 +111,9 @@ class Engine:
     def _set_targets(self, targets: Iterable[Target]) -> None:
         mine = [target for target in targets if self._sharding.owns(target.key)]
         self.fleet.set_targets(mine, failing=self._reporter.failing)
+        self._text.keep_only(
+            GroupKey(*each.key, group.name) for each in mine for group in each.groups
+        )
 
     def _shape(self) -> Shape:
         return Shape(
@@ -110,6 +125,17 @@ class Engine:
         """Return what is known of every group, for people and programs."""
         return status.document(
             self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
+        )
+
+    def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
+        """Write all metrics as of now, as two request headers ask for it."""
+        view = self.store.view()
+        now = self.clock.monotonic()
+        return exposition.render(
+            self._own_registry,
+            lambda: self._text.write(view.targets, len(view.pending), self._shape(), now),
+            accept=accept,
+            accept_encoding=accept_encoding,
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ It does not know when polls happen: a scheduler or a single round calls ``poll``
 """
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from exporter import __version__
 from exporter.clock import Clock
@@ -15,7 +15,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.poller import Poller
 from exporter.reporter import Reporter
 from exporter.sls import Cancelled, ClientSettings, SlsClient, Throttle, Transport
-from exporter.snapshot import GroupKey, Store, TargetKey
+from exporter.snapshot import GroupKey, Store, TargetKey, TargetStatus
 from exporter.targets import Target
 
 
@@ -110,7 +110,9 @@ class Fleet:
         own: OwnMetrics,
         log: Logger,
         clock: Clock,
+        on_status: Callable[[TargetStatus], None],
     ) -> None:
+        self._on_status = on_status
         self._clients = clients
         self._store = store
         self._own = own
@@ -149,6 +151,7 @@ class Fleet:
         except Cancelled:
             return
         self._store.put(status)
+        self._on_status(status)
         self._own.poll_ended(self._clock.monotonic() - started)
         member.reporter.end_poll()
 

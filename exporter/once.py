@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter import status
 from exporter.engine import Engine
-from exporter.metrics import catalogue, exposition
+from exporter.metrics import catalogue
 from exporter.progress import State
 from exporter.status import GroupRow, duration
 from exporter.text import bounded
@@ -39,20 +39,21 @@ _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 
 def poll_all(engine: Engine, *, errors: TextIO) -> None:
-    """Resolve names and poll every target once; a progress bar tells of many on a terminal."""
-    with _cancelled_if_left(engine):
-        if engine.needs_listings:
-            engine.discover()
-        targets = engine.fleet.targets
-        workers = engine.config.polling.workers
-        with ThreadPoolExecutor(workers) as pool, _progress(len(targets), errors) as advance:
-            polls: list[Future[None]] = [
-                pool.submit(engine.fleet.poll, target.key) for target in targets
-            ]
-            with _cancelled_if_left(engine):
-                for poll in as_completed(polls):
-                    poll.result()
-                    advance()
+    """Resolve names and poll every target once; a progress bar tells of many on a terminal.
+
+    Setting ``engine.cancelled`` ends it early.
+    """
+    if engine.needs_listings:
+        engine.discover()
+    targets = engine.fleet.targets
+    workers = engine.config.polling.workers
+    with ThreadPoolExecutor(workers) as pool, _progress(len(targets), errors) as advance:
+        polls: list[Future[None]] = [
+            pool.submit(engine.fleet.poll, target.key) for target in targets
+        ]
+        for poll in as_completed(polls):
+            poll.result()
+            advance()
 
 
 def show(engine: Engine, output: Output, *, stdout: TextIO, environ: Mapping[str, str]) -> bool:
@@ -65,8 +66,7 @@ def show(engine: Engine, output: Output, *, stdout: TextIO, environ: Mapping[str
     if output == "json":
         stdout.write(status.as_json(found, {}).decode() + "\n")
     elif output == "prometheus":
-        _, _, body = exposition.render(engine.registry, accept="", accept_encoding="")
-        stdout.write(body.decode())
+        stdout.write(b"".join(engine.scrape().body).decode())
     else:
         if found.groups:
             _print(table(found.groups), stdout, environ)
@@ -150,16 +150,6 @@ def _print(shown: Table, stdout: TextIO, environ: Mapping[str, str]) -> None:
     with console.capture() as captured:
         console.print(shown)
     stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-
-
-@contextlib.contextmanager
-def _cancelled_if_left(engine: Engine) -> Iterator[None]:
-    """End requests under way when the block is left early, so that their threads end too."""
-    try:
-        yield
-    except BaseException:
-        engine.cancelled.set()
-        raise
 
 
 @contextlib.contextmanager

@@ -167,8 +167,16 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
         return None
     if progress.unread == 0:
         return 0.0
-    since = [at for at in (progress.moved_at, progress.oldest_unread_at) if at is not None]
-    return max(0.0, now - max(since)) if since else None
+    since = standing_since(progress)
+    return None if since is None else max(0.0, now - since)
+
+
+def standing_since(progress: ShardProgress) -> float | None:
+    """Return since when nothing has moved in a shard that is behind, else None."""
+    if not progress.is_consumed or not progress.unread:
+        return None
+    known = [at for at in (progress.moved_at, progress.oldest_unread_at) if at is not None]
+    return max(known, default=None)
 
 
 def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:

@@ -16,9 +16,9 @@ _LINGER_SECONDS = 5.0
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """Give an event that the first SIGTERM or SIGINT sets; a second one ends at once."""
-    stop = threading.Event()
+def stop_signals(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Let the first SIGTERM or SIGINT set an event, which is given; a second one ends at once."""
+    stop = stop or threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():

@@ -120,8 +120,10 @@ def test_the_demo_has_no_fixed_address() -> None:
     [
         (
             "--web.listen-address=10027",
-            "argument --web.listen-address: expected [HOST]:PORT such as :10027, 127.0.0.1:10027"
-            + " or [::1]:10027, not '10027'",
+            (
+                "argument --web.listen-address: expected [HOST]:PORT such as :10027, "
+                "127.0.0.1:10027 or [::1]:10027, not '10027'"
+            ),
         ),
         (
             "--web.telemetry-path=metrics",

@@ -1,6 +1,6 @@
 """The operations: against the simulated service, page by page, and the skew of clocks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,9 +26,8 @@ from tests.support.sls_client import Rig, rig
 
 
 @pytest.fixture
-def world() -> Iterator[tuple[HeldClock, World]]:
-    held, world = small_world(shards=2, ttl_days=7)
-    yield held, world
+def world() -> tuple[HeldClock, World]:
+    return small_world(shards=2, ttl_days=7)
 
 
 @pytest.mark.parametrize("signature", ["v1", "v4"])
@@ -37,7 +36,7 @@ def test_every_operation_is_understood_by_the_service(
     world: tuple[HeldClock, World], signature: SignatureVersion, token: str | None
 ) -> None:
     held, simulated = world
-    simulated.produce("shop", "orders", 0, 10)
+    simulated.write("shop", "orders", 0, 10)
     held.advance(60)
     end = simulated.end_cursor("shop", "orders", 0)
     simulated.update_checkpoint("shop", "orders", "billing", 0, end - 3, consumer="host-1")
@@ -89,7 +88,7 @@ def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) 
             ),
         ) as denied,
     ):
-        with pytest.raises(NotFound, match="404 ProjectNotExist: .* [(]request id "):
+        with pytest.raises(NotFound, match=r"404 ProjectNotExist: .* \(request id "):
             elsewhere.client.get_checkpoints("orders", "billing")
         with pytest.raises(NotFound, match="404 LogStoreNotExist: "):
             made.client.get_checkpoints("nothing", "billing")

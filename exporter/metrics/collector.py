@@ -4,24 +4,15 @@ What depends on the time of the scrape is computed here; nothing here reads the 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from exporter.metrics.text import Shape
 from exporter.progress import ShardProgress, State, stalled_seconds, state
 from exporter.snapshot import GroupKey, GroupStatus, TargetStatus, View
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """Which series are shown: whether one a shard, and whether with its consumer."""
-
-    per_shard: bool = True
-    consumer_label: bool = True
-
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,

@@ -1,21 +1,40 @@
-"""Writes a registry as a scraper wants it: text 0.0.4 or OpenMetrics, plain or gzip."""
+"""Writes a scrape as the scraper wants it: text 0.0.4 or OpenMetrics, plain or gzip, in pieces."""
 
-from isal import igzip
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from isal import isal_zlib
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 _GZIP_LEVEL = 1
+_GZIP_WINDOW = 31  # a gzip header around the largest window
+_EOF = b"# EOF\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """A scrape as it goes over the wire; its body can be read once."""
+
+    content_type: str
+    content_encoding: str | None
+    """``gzip`` or None."""
+    body: Iterable[bytes]
 
 
 def render(
-    registry: CollectorRegistry, *, accept: str, accept_encoding: str
-) -> tuple[str, str | None, bytes]:
-    """Return content type, content encoding (None or ``gzip``) and body for two request headers."""
-    encoder, content_type = choose_encoder(accept)
-    body = encoder(registry)
+    own: CollectorRegistry,
+    polled: Callable[[], Iterable[bytes]],
+    *,
+    accept: str = "",
+    accept_encoding: str = "",
+) -> Scrape:
+    """Join what is counted and what was polled, as two request headers ask for it."""
+    encode, content_type = choose_encoder(accept)
+    body = _joined(encode(own), polled())
     if accepts_gzip(accept_encoding):
-        return content_type, "gzip", igzip.compress(body, _GZIP_LEVEL)
-    return content_type, None, body
+        return Scrape(content_type=content_type, content_encoding="gzip", body=_gzip(body))
+    return Scrape(content_type=content_type, content_encoding=None, body=body)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -25,3 +44,19 @@ def accepts_gzip(accept_encoding: str) -> bool:
         if coding.strip().lower() in {"gzip", "x-gzip", "*"}:
             return parameters.replace(" ", "").lower() not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     return False
+
+
+def _joined(own: bytes, polled: Iterable[bytes]) -> Iterator[bytes]:
+    # Gauges look alike in both formats; only OpenMetrics says where it ends.
+    yield own.removesuffix(_EOF)
+    yield from polled
+    if own.endswith(_EOF):
+        yield _EOF
+
+
+def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    compressor = isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW)
+    for piece in pieces:
+        if compressed := compressor.compress(piece):
+            yield compressed
+    yield compressor.flush()

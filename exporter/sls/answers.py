@@ -18,7 +18,7 @@ _MAX_SHARD = 2**31 - 1
 _MAX_DIGITS = 20  # of a 64-bit number
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
-_UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
+_UNITS = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (1e20, 10**9))
 
 T = TypeVar("T")
 

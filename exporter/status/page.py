@@ -12,7 +12,7 @@ from importlib.resources import files
 from exporter.progress import State
 from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
-from exporter.status.rows import Document, GroupRow
+from exporter.status.rows import SEVERITY, Document, GroupRow
 from exporter.status.selection import FAILING, Query, parse, select
 from exporter.status.summary import Summary, summarise
 from exporter.status.table import groups_table
@@ -172,9 +172,14 @@ def _instant(at: float) -> Html:
     return tag("time", shown, datetime=time.strftime("%Y-%m-%dT%H:%M:%SZ", moment))
 
 
+def _term(state: State) -> str:
+    name = STATE_NAMES[state]
+    return name if name == state.value.replace("_", " ") else f"{name} ({state.value})"
+
+
 def _legend() -> Html:
     terms: Sequence[tuple[str, str]] = [
-        *((f"{STATE_NAMES[state]} ({state.value})", STATE_MEANINGS[state]) for state in State),
+        *((_term(state), STATE_MEANINGS[state]) for state in SEVERITY),
         ("failing", "the newest poll failed; what is shown is what the last good one found"),
         ("stalled for", "how long nothing has moved although there is unread data"),
         ("lag", "from the newest log back to the last one consumed, by their time of receipt"),

@@ -85,7 +85,7 @@ def _group(row: GroupRow, *, unfold: bool) -> Html:
 
 
 def _cell(name: str, value: str) -> Html:
-    kind = "number" if name in _NUMBERS else name
+    kind = f"{name} number" if name in _NUMBERS else name
     if name == "consumer_group":
         return tag("th", value, scope="row", role="rowheader", class_=kind)
     return tag("td", value, role="cell", class_=kind, data_label=COLUMNS[name])
@@ -126,8 +126,8 @@ def _problem(row: GroupRow) -> Html:
             *((" ", tag("strong", what)) if what else ()),
             class_="problem",
         )
-    if row.cursor_access is False:
-        return tag("p", NO_CURSOR_ACCESS, class_="problem")
+    if row.state is State.UNKNOWN and row.cursor_access is False:
+        return tag("p", NO_CURSOR_ACCESS, class_="quiet")
     return Html()
 
 
@@ -140,6 +140,8 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
     states = ", ".join(
         f"{counts[state]:,} {STATE_NAMES[state]}" for state in SEVERITY if counts[state]
     )
+    if len(counts) == 1:
+        states = ("all " if len(shards) > 1 else "") + STATE_NAMES[shards[0].state]
     name = "/".join(
         quote(part, errors="replace") for part in (row.project, row.logstore, row.consumer_group)
     )

@@ -1,4 +1,4 @@
-"""A real Chromium, Debian's, driven by playwright; where it is missing the test fails and says so."""
+"""A real Chromium, Debian's, driven by playwright; a missing one fails the test and says so."""
 
 import contextlib
 from collections.abc import Iterator

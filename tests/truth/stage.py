@@ -4,6 +4,7 @@ Both run on one held clock; requests go over real HTTP. Nothing waits: between t
 something happens there is no time.
 """
 
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Mapping
@@ -14,20 +15,23 @@ from exporter.app import Engine
 from exporter.clock import Clock
 from exporter.config import Config, parse
 from exporter.metrics.collector import PolledCollector, Shape
-from exporter.progress import ShardProgress
 from exporter.simulator.clock import HeldClock
+from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.views import ShardTruth
 from exporter.simulator.world import World
 from exporter.snapshot import TargetKey
 
 START = 1_700_000_000.0
 POLL_SECONDS = 60.0
+POLL_PHASE = 50.0  # late after the full minutes, when consumers commit: the hardest to be right at
 SCRAPE_SECONDS = 15.0
+LOOK_SECONDS = 10.0  # how often Burrow asks for the ends of partitions
 LOGSTORE = ("shop", "orders")
 GROUP = (*LOGSTORE, "billing")
 KEY = TargetKey(*LOGSTORE)
 
-_EVENT, _POLL, _SCRAPE = range(3)  # what comes first of what happens at one instant
+_EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # what comes first of what happens at one instant
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -52,11 +56,11 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class PollSeen:
-    """What one poll found: None where it failed, nothing where the group is gone."""
+class Look:
+    """What is true of each shard at an instant; nothing where the group is gone."""
 
     at: float
-    shards: tuple[ShardProgress, ...] | None
+    shards: Mapping[int, ShardTruth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Recording:
     """All that was seen in one run of a scene."""
 
     frames: list[Frame] = field(default_factory=list)
-    polls: list[PollSeen] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
 
 class Stage:
@@ -85,7 +89,7 @@ class Stage:
         )
         self._engine: Engine | None = None
         self._collector: PolledCollector | None = None
-        self._plan: list[tuple[float, int, int, Callable[[], None]]] = []
+        self._plan: list[tuple[float, int, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
     @property
@@ -93,7 +97,7 @@ class Stage:
         """Seconds since the start."""
         return self.held.wall() - START
 
-    def at(self, seconds: float, action: Callable[[], None]) -> None:
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
         """Plan an event."""
         self._put(seconds, _EVENT, action)
 
@@ -111,10 +115,11 @@ class Stage:
             self._engine.close()
         self._engine = self._collector = None
 
-    def run(self, *, until: float, watch_from: float = 0.0, poll_phase: float = 7.0) -> Recording:
+    def run(self, *, until: float, watch_from: float, poll_phase: float) -> Recording:
         """Live through the plan, with polls and scrapes from an instant on."""
         with self.simulator:
             self.at(watch_from, self.start_exporter)
+            self._repeat(watch_from, LOOK_SECONDS, _LOOK, self._look)
             self._repeat(watch_from + poll_phase, POLL_SECONDS, _POLL, self._poll)
             self._repeat(watch_from, SCRAPE_SECONDS, _SCRAPE, self._scrape)
             try:
@@ -126,7 +131,7 @@ class Stage:
                 self.stop_exporter()
         return self.recording
 
-    def _put(self, at: float, kind: int, action: Callable[[], None]) -> None:
+    def _put(self, at: float, kind: int, action: Callable[[], object]) -> None:
         heapq.heappush(self._plan, (at, kind, next(self._numbers), action))
 
     def _repeat(self, at: float, interval: float, kind: int, action: Callable[[], None]) -> None:
@@ -137,17 +142,16 @@ class Stage:
         self._put(at, kind, act)
 
     def _poll(self) -> None:
-        if self._engine is None:
-            return
-        self._engine.fleet.poll(KEY)
-        status = self._engine.store.get(KEY)
-        group = None if status is None else status.groups[0]
-        shards: tuple[ShardProgress, ...] | None = None
-        if group is not None and group.snapshot is None:
-            shards = ()
-        elif group is not None and group.up and group.snapshot is not None:
-            shards = group.snapshot.shards
-        self.recording.polls.append(PollSeen(self.now, shards))
+        if self._engine is not None:
+            self._engine.fleet.poll(KEY)
+
+    def _look(self) -> None:
+        truths: dict[int, ShardTruth] = {}
+        # Neither the logstore nor the group lasts through every scene.
+        with contextlib.suppress(ServiceError):
+            for row in self.world.shards(*LOGSTORE):
+                truths[row.shard] = self.world.truth(*GROUP, row.shard)
+        self.recording.looks.append(Look(self.now, truths))
 
     def _scrape(self) -> None:
         samples: dict[str, dict[Labels, float]] = {}

@@ -1,0 +1,91 @@
+"""The explanation of a configuration: complete, without the network, without secrets."""
+
+from pathlib import Path
+
+from exporter.check import explain
+from exporter.config import parse
+
+FULL = """\
+credentials: {access_key_id: LTAI, access_key_secret: hunter2}
+polling: {workers: 3}
+projects:
+  - project: my-project
+    endpoint: cn-shanghai.log.aliyuncs.com
+    signature: v4
+    polling: {interval: 30s, timeout: 5s, stale_after: 2m, requests_per_second: 2.5}
+    stall_after: 15m
+    logstores:
+      - logstore: orders
+        consumer_groups: [billing, mailer]
+        shards: [0, 1]
+      - logstore: "app-.*"
+        consumer_groups: [".*", billing]
+        exclude_consumer_groups: ["etl-.*"]
+        consumers: [pod-1]
+  - project: "team-.*"
+    endpoint: http://127.0.0.1:8080
+    lag: false
+    logstores:
+      - {logstore: audit, consumer_groups: [archiver]}
+"""
+EXPLAINED = """\
+up to 3 logstores are polled at a time
+
+project my-project at https://cn-shanghai.log.aliyuncs.com
+  credentials: from the configuration
+  signature: v4, region cn-shanghai
+  each logstore is polled every 30s
+  a request may take 5s; at most 2.5 are sent a second
+  series are withdrawn after 2m of failures
+  a shard is stalled once it is behind and has not moved for 15m
+  rights needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
+log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
+  logstore orders
+    consumer groups: billing, mailer
+    only shards: 0, 1
+    requests a poll while nothing moves: 3 + 1 a shard
+  logstore like app-.*
+    consumer groups: like .*, billing
+    but not: like etl-.*
+    only shards owned by: pod-1
+    requests a poll while nothing moves: 1 + 1 a consumer group + 1 a shard
+
+project like team-.* at http://127.0.0.1:8080
+  credentials: from the configuration
+  signature: v1
+  each logstore is polled every 1m
+  a request may take 10s; at most 10 are sent a second
+  series are withdrawn after 3m of failures
+  end cursors are not read: ages are known, but neither lag nor stalls
+  rights needed: log:GetConsumerGroupCheckPoint, log:ListProject
+  logstore audit
+    consumer groups: archiver
+    requests a poll while nothing moves: 1
+"""
+BARE = FULL.partition("\n")[2]
+
+
+def explained(text: str, **environ: str) -> str:
+    config = parse(text, name="config.yaml", environ={}, base_dir=Path())
+    return "".join(f"{line}\n" for line in explain(config, environ))
+
+
+def test_every_part_of_a_configuration_is_explained() -> None:
+    assert explained(FULL) == EXPLAINED
+
+
+def test_keys_of_the_environment_are_found_there() -> None:
+    text = explained(
+        BARE, ALIBABA_CLOUD_ACCESS_KEY_ID="LTAI", ALIBABA_CLOUD_ACCESS_KEY_SECRET="hunter2"
+    )
+    assert text.count("credentials: from the environment\n") == 2
+    assert "hunter2" not in text
+
+
+def test_missing_keys_are_told_but_make_no_configuration_wrong() -> None:
+    assert explained(BARE).count("credentials: none yet (no credentials: ") == 2
+
+
+def test_groups_named_in_full_cost_one_request_each_without_lag() -> None:
+    text = FULL.replace("[archiver]", "[archiver, backup, '.*']")
+    assert explained(text).endswith(": 1 a consumer group\n")

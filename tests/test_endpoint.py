@@ -1,0 +1,95 @@
+"""Endpoints: where to connect for a project, and how the project is named."""
+
+import pytest
+
+from exporter.endpoint import Endpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "base_url", "host_header", "region"),
+    [
+        (
+            "cn-shanghai.log.aliyuncs.com",
+            "https://shop.cn-shanghai.log.aliyuncs.com",
+            "shop.cn-shanghai.log.aliyuncs.com",
+            "cn-shanghai",
+        ),
+        (
+            "https://cn-hangzhou-finance-1-intranet.log.aliyuncs.com/",
+            "https://shop.cn-hangzhou-finance-1-intranet.log.aliyuncs.com",
+            "shop.cn-hangzhou-finance-1-intranet.log.aliyuncs.com",
+            "cn-hangzhou-finance-1",
+        ),
+        (
+            "http://ap-southeast-1-vpc.sls.aliyuncs.com:8080",
+            "http://shop.ap-southeast-1-vpc.sls.aliyuncs.com:8080",
+            "shop.ap-southeast-1-vpc.sls.aliyuncs.com:8080",
+            "ap-southeast-1",
+        ),
+        (
+            "EU-Central-1-Share.LOG.aliyuncs.com",
+            "https://shop.eu-central-1-share.log.aliyuncs.com",
+            "shop.eu-central-1-share.log.aliyuncs.com",
+            "eu-central-1",
+        ),
+        (
+            "log-global.aliyuncs.com",
+            "https://shop.log-global.aliyuncs.com",
+            "shop.log-global.aliyuncs.com",
+            None,
+        ),
+        (
+            "cn-shanghai.log.aliyuncs.com.example.org",
+            "https://shop.cn-shanghai.log.aliyuncs.com.example.org",
+            "shop.cn-shanghai.log.aliyuncs.com.example.org",
+            None,
+        ),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "shop.127.0.0.1:8080", None),
+        ("http://127.0.0.1", "http://127.0.0.1", "shop.127.0.0.1", None),
+        ("http://[::1]:8080", "http://[::1]:8080", "shop.[::1]:8080", None),
+        ("http://localhost:8080", "http://localhost:8080", "shop.localhost:8080", None),
+        ("http://sls.localhost", "http://sls.localhost", "shop.sls.localhost", None),
+    ],
+)
+def test_a_project_is_a_virtual_host_in_front_of_the_endpoint(
+    text: str, base_url: str, host_header: str, region: str | None
+) -> None:
+    endpoint = Endpoint.parse(text)
+    assert endpoint.base_url("shop") == base_url
+    assert endpoint.host_header("shop") == host_header
+    assert endpoint.region == region
+
+
+def test_without_a_project_the_endpoint_itself_is_asked() -> None:
+    endpoint = Endpoint.parse("http://cn-shanghai.log.aliyuncs.com:81")
+    assert endpoint.base_url(None) == "http://cn-shanghai.log.aliyuncs.com:81"
+    assert endpoint.host_header(None) == "cn-shanghai.log.aliyuncs.com:81"
+    assert str(endpoint) == "http://cn-shanghai.log.aliyuncs.com:81"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ftp://example.org", "the scheme must be http or https, not 'ftp'"),
+        ("https://user:hunter2@example.org", "credentials do not belong in an endpoint"),
+        ("https://@example.org", "credentials do not belong in an endpoint"),
+        ("https://example.org/path", "an endpoint is a host, without a path or a query"),
+        ("https://example.org?a=b", "an endpoint is a host, without a path or a query"),
+        ("https://example.org#a", "an endpoint is a host, without a path or a query"),
+        ("https://example.org:0", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("https://example.org:65536", "the port must be a number from 1 to 65535"),
+        ("https://example.org:http", "the port must be a number from 1 to 65535"),
+        ("", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("https://", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("-example.org", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("exa mple.org", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("日志.example.org", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("x" * 254, "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("https://[::1", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("https://hunter2\u2100@x", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+    ],
+)
+def test_what_is_no_endpoint_is_refused_for_people(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        Endpoint.parse(text)
+    assert str(raised.value) == message

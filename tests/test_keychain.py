@@ -1,0 +1,156 @@
+"""Access keys: where they come from, how they are renewed, and that they are never shown."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from exporter.config import CredentialsConfig
+from exporter.credentials import Credentials
+from exporter.keychain import CredentialsError, SecretFile, from_environment, provider
+
+ENVIRONMENT = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret",
+}
+
+
+def files(directory: Path, **contents: str) -> CredentialsConfig:
+    paths: dict[str, Path] = {}
+    for name, content in contents.items():
+        paths[f"{name}_file"] = directory / name
+        paths[f"{name}_file"].write_text(content)
+    return CredentialsConfig.model_construct(**paths)  # type: ignore[arg-type]  # paths only
+
+
+def replace(path: Path, content: str) -> None:
+    """Write as a rotation does: a new file in the old one's place."""
+    new = path.with_name("new")
+    new.write_text(content)
+    new.replace(path)
+
+
+def test_the_configuration_comes_before_the_environment() -> None:
+    config = CredentialsConfig.model_validate(
+        {"access_key_id": "id", "access_key_secret": "secret", "security_token": "token"}
+    )
+    assert provider(config, ENVIRONMENT)() == Credentials(
+        access_key_id="id", access_key_secret="secret", security_token="token"
+    )
+
+
+def test_the_environment_comes_where_nothing_is_configured() -> None:
+    found = provider(None, ENVIRONMENT)()
+    assert found == Credentials(access_key_id="env-id", access_key_secret="env-secret")
+    token = {**ENVIRONMENT, "ALIBABA_CLOUD_SECURITY_TOKEN": "env-token"}
+    assert provider(None, token)().security_token == "env-token"
+    nothing = {**ENVIRONMENT, "ALIBABA_CLOUD_SECURITY_TOKEN": ""}
+    assert provider(None, nothing)().security_token is None
+
+
+@pytest.mark.parametrize("missing", ENVIRONMENT)
+def test_without_keys_it_says_where_they_were_looked_for(missing: str) -> None:
+    for environ in ({**ENVIRONMENT, missing: ""}, {}):
+        with pytest.raises(CredentialsError) as raised:
+            from_environment(environ)
+        assert str(raised.value) == (
+            "no credentials: set `credentials` in the configuration file, or"
+            " ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment"
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_SECURITY_TOKEN",
+    ],
+)
+@pytest.mark.parametrize("value", ["hunter2\n", "hunter 2", "hünter2"])
+def test_a_key_that_no_header_can_carry_is_refused_unseen(name: str, value: str) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        from_environment({**ENVIRONMENT, name: value})
+    assert str(raised.value) == f"{name} holds spaces or characters beyond printable ASCII"
+
+
+def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
+    config = files(
+        tmp_path, access_key_id="id-1\n", access_key_secret=" secret-1 ", security_token="token-1"
+    )
+    credentials = provider(config, {})
+    assert credentials() == Credentials(
+        access_key_id="id-1", access_key_secret="secret-1", security_token="token-1"
+    )
+    replace(tmp_path / "access_key_id", "id-2\n")
+    replace(tmp_path / "access_key_secret", "secret-2\n")
+    replace(tmp_path / "security_token", "token-2\n")
+    assert credentials() == Credentials(
+        access_key_id="id-2", access_key_secret="secret-2", security_token="token-2"
+    )
+
+
+def test_a_file_behind_links_is_followed_as_they_are_swapped(tmp_path: Path) -> None:
+    # This is how Kubernetes mounts secrets.
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "secret").write_text(f"secret-{version}")
+    (tmp_path / "data").symlink_to("1")
+    (tmp_path / "secret").symlink_to("data/secret")
+    secret = SecretFile(tmp_path / "secret")
+    assert secret() == "secret-1"
+    (tmp_path / "next").symlink_to("2")
+    (tmp_path / "next").replace(tmp_path / "data")
+    assert secret() == "secret-2"
+
+
+def test_a_file_that_is_overwritten_in_place_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("secret-1")
+    os.utime(path, ns=(1, 1))
+    secret = SecretFile(path)
+    path.write_text("secret-2")
+    assert secret() == "secret-2"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"two\nlines"])
+def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "secret"
+    path.write_text("secret-1")
+    secret = SecretFile(path)
+    path.write_bytes(content)
+    assert secret() == "secret-1"
+    replace(path, "secret-2")
+    assert secret() == "secret-2"
+
+
+def test_a_file_that_is_away_keeps_its_last_content(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("secret-1")
+    secret = SecretFile(path)
+    path.unlink()
+    assert secret() == "secret-1"
+    path.write_text("secret-2")
+    assert secret() == "secret-2"
+
+
+@pytest.mark.parametrize("content", [b"", b"hunter 2", b"hunter2\xff"])
+def test_a_file_that_is_no_key_at_first_is_refused_unseen(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    with pytest.raises(CredentialsError) as raised:
+        SecretFile(path)
+    assert str(raised.value) == (
+        f"cannot read {path}: it is empty, or holds spaces or characters no key has"
+    )
+
+
+def test_a_file_that_is_not_there_at_first_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match=r"cannot read .*: .* No such file or directory"):
+        SecretFile(tmp_path / "secret")
+
+
+def test_secrets_are_in_no_representation() -> None:
+    keys = Credentials(access_key_id="id", access_key_secret="hunter2", security_token="hunter3")
+    assert repr(keys) == "Credentials(access_key_id='id')"
+    assert "hunter" not in str(keys)

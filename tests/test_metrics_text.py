@@ -1,0 +1,122 @@
+"""The fast writer: byte for byte what prometheus_client writes of the same snapshots."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from exporter.metrics.collector import PolledCollector
+from exporter.metrics.text import PolledText, Shape
+from exporter.progress import ShardProgress
+from exporter.snapshot import (
+    Failure,
+    GroupKey,
+    GroupListing,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetKey,
+    TargetStatus,
+    View,
+)
+from tests.support.snapshots import group, shard, target
+
+texts = st.text(max_size=12) | st.sampled_from(
+    ['"', "\\", "\n", "%s%r%%", "%r\n", '%r"} %r', "a\\n"]
+)
+instants = st.none() | st.floats(0, 4e9) | st.floats(9.99e5, 1.01e6)
+counts = st.none() | st.integers(0, 3) | st.integers(0, 2**63)
+shards = st.builds(
+    ShardProgress,
+    shard=st.integers(0, 2**31),
+    consumer=texts,
+    checkpoint=st.sampled_from(["", "MTA="]),
+    updated_at=instants,
+    moved_at=instants,
+    unread=counts,
+    lag_seconds=st.none() | st.floats(0, 1e9),
+    oldest_unread_at=instants,
+    readonly=st.booleans(),
+    expired=st.booleans(),
+    judged_at=instants,
+)
+snapshots = st.builds(
+    GroupSnapshot,
+    polled=st.builds(Instant, server=st.floats(0, 4e9), monotonic=st.floats(0, 100)),
+    shards=st.lists(shards, max_size=4).map(tuple),
+)
+groups = st.builds(
+    GroupStatus,
+    key=st.builds(GroupKey, texts, texts, texts),
+    last_success=instants,
+    failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
+    snapshot=st.none() | snapshots,
+    stale_after=st.floats(1, 100),
+    stall_after=st.floats(0, 1e6),
+    listing=st.none() | st.builds(GroupListing, order=st.booleans(), timeout_seconds=st.just(60)),
+)
+statuses = st.builds(
+    TargetStatus,
+    key=st.builds(TargetKey, texts, texts),
+    groups=st.lists(groups, max_size=3).map(tuple),
+    polled_monotonic=st.floats(0, 100),
+    stale_after=st.floats(1, 100),
+    shards_by_status=st.none() | st.fixed_dictionaries({"readwrite": st.integers(0, 9)}),
+    retention_seconds=st.none() | st.floats(0, 1e9),
+    cursor_access=st.none() | st.booleans(),
+)
+shapes = st.builds(Shape, per_shard=st.booleans(), consumer_label=st.booleans())
+
+
+def registry_of(view: View, shape: Shape, now: float) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(PolledCollector(lambda: view, shape=lambda: shape, monotonic=lambda: now))
+    return registry
+
+
+def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
+    return b"".join(text.write(view.targets, len(view.pending), shape, now))
+
+
+@settings(max_examples=300)
+@given(st.lists(statuses, max_size=3), shapes, st.floats(0, 250), st.floats(0, 250))
+def test_it_is_byte_for_byte_what_prometheus_client_writes(
+    targets: list[TargetStatus], shape: Shape, now: float, later: float
+) -> None:
+    view = View(targets=tuple(targets), pending=frozenset({TargetKey("a", "b")}))
+    text = PolledText()
+    for status in targets:
+        text.prepare(status, shape)
+    for moment in (now, later):
+        registry = registry_of(view, shape, moment)
+        found = written(text, view, shape, moment)
+        assert found == generate_latest(registry)
+        assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
+
+
+def test_what_was_not_prepared_is_written_all_the_same() -> None:
+    view = View(targets=(target(group(shard(), shard(1, unread=5, oldest_unread_at=990.0))),))
+    shape = Shape()
+    assert written(PolledText(), view, shape, 60.0) == generate_latest(
+        registry_of(view, shape, 60.0)
+    )
+
+
+def test_a_new_snapshot_and_a_new_shape_take_effect() -> None:
+    text = PolledText()
+    first = View(targets=(target(group(shard(consumer="before"))),))
+    assert b'consumer="before"' in written(text, first, Shape(), 60.0)
+    second = View(targets=(target(group(shard(consumer="after"))),))
+    assert b'consumer="before"' not in written(text, second, Shape(), 60.0)
+    assert b"consumer=" not in written(text, second, Shape(consumer_label=False), 60.0)
+    assert b"checkpoint_age" not in written(text, second, Shape(per_shard=False), 60.0)
+
+
+def test_groups_that_left_are_forgotten() -> None:
+    text = PolledText()
+    view = View(targets=(target(group(shard())),))
+    written(text, view, Shape(), 60.0)
+    assert text.groups == 1
+    text.keep_only([])
+    assert text.groups == 0

@@ -1,0 +1,149 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import status
+from exporter.snapshot import View
+from tests.support.snapshots import group, target
+from tests.support.status_views import HOSTILE, caught_up, document_of, many, varied
+
+
+def answer(view: View, **query: str) -> Any:  # noqa: ANN401  JSON
+    return json.loads(status.as_json(document_of(view), query))
+
+
+def names(found: Any) -> list[str]:  # noqa: ANN401  JSON
+    return [row["consumer_group"] for row in found["groups"]]
+
+
+def test_everything_known_of_a_stalled_group_is_there() -> None:
+    found = answer(varied(), consumer_group="mailer")
+    assert found["groups"] == [
+        {
+            "project": "shop",
+            "logstore": "orders",
+            "consumer_group": "mailer",
+            "state": "stalled",
+            "up": True,
+            "consumers": ["mailer-0", "mailer-1", "mailer-2"],
+            "last_success_seconds": 10.0,
+            "error": None,
+            "error_code": None,
+            "remedy": None,
+            "failing_seconds": None,
+            "cursor_access": True,
+            "worst_shard": 1,
+            "age_seconds": 2400.0,
+            "lag_seconds": 1200.0,
+            "stalled_seconds": 2400.0,
+            "shards": [
+                {
+                    "shard": 0,
+                    "state": "caught_up",
+                    "consumer": "mailer-0",
+                    "age_seconds": 110.0,
+                    "lag_seconds": 0.0,
+                    "unread_log_groups": 0,
+                    "stalled_seconds": 0.0,
+                },
+                {
+                    "shard": 1,
+                    "state": "stalled",
+                    "consumer": "mailer-1",
+                    "age_seconds": 2400.0,
+                    "lag_seconds": 1200.0,
+                    "unread_log_groups": 1200,
+                    "stalled_seconds": 2400.0,
+                },
+                {
+                    "shard": 2,
+                    "state": "finished",
+                    "consumer": "mailer-2",
+                    "age_seconds": 110.0,
+                    "lag_seconds": 0.0,
+                    "unread_log_groups": 0,
+                    "stalled_seconds": 0.0,
+                },
+            ],
+        }
+    ]
+
+
+def test_a_failing_group_tells_its_error_and_the_remedy() -> None:
+    (found,) = answer(varied(), consumer_group="denied")["groups"]
+    assert found["up"] is False
+    assert found["state"] == "unknown"
+    assert found["error_code"] == "Unauthorized"
+    assert found["error"].startswith("GetCheckPoint: 401 Unauthorized")
+    assert "RAM policy" in found["remedy"]
+    assert found["failing_seconds"] == 70.0
+    assert found["last_success_seconds"] is None
+    assert found["shards"] == []
+
+
+def test_the_summary_is_of_all_groups_whatever_is_asked_for() -> None:
+    found = answer(varied(), state="stalled")
+    assert found["at"] == 1010.0
+    assert found["pending_targets"] == 1
+    assert (found["total"], found["offset"], found["limit"]) == (1, 0, None)
+    assert found["ignored"] == []
+    assert found["summary"] == {
+        "groups": 8,
+        "failing": 2,
+        "states": {
+            "caught_up": 2,
+            "consuming": 1,
+            "stalled": 1,
+            "unconsumed": 1,
+            "expired": 1,
+            "finished": 0,
+            "unknown": 2,
+        },
+        "worst_stalled_seconds": 90_000.0,
+    }
+
+
+def test_without_a_limit_all_groups_are_there() -> None:
+    assert len(answer(many(1000))["groups"]) == 1000
+
+
+def test_limit_and_offset_walk_through_all_groups_once() -> None:
+    view = many(100)
+    walked: list[str] = []
+    while True:
+        found = answer(view, sort="consumer_group", limit="30", offset=str(len(walked)))
+        assert found["total"] == 100
+        if not found["groups"]:
+            break
+        walked += names(found)
+    assert walked == names(answer(view, sort="consumer_group"))
+    assert len(walked) == 100
+
+
+@pytest.mark.parametrize(("limit", "count"), [("0", 0), ("3", 3), ("999999999", 8)])
+def test_a_limit_bounds_the_groups_and_not_their_total(limit: str, count: int) -> None:
+    found = answer(varied(), limit=limit)
+    assert len(found["groups"]) == count
+    assert (found["total"], found["limit"]) == (8, int(limit))
+
+
+def test_a_bad_parameter_is_told_and_changes_nothing() -> None:
+    found = answer(varied(), limit="many", offset="-1", state="stuck", sort="x", page="2")
+    assert sorted(found["ignored"]) == ["limit", "offset", "page", "sort", "state"]
+    assert len(found["groups"]) == 8
+
+
+def test_a_hostile_name_arrives_as_it_is() -> None:
+    found = answer(varied(), consumer_group="steady")
+    assert found["groups"][0]["consumers"] == [HOSTILE]
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_text_gives_json(name: str, consumer: str) -> None:
+    view = View(targets=(target(group(caught_up(0, consumer=consumer), name=name)),))
+    (found,) = answer(view)["groups"]
+    assert found["consumer_group"] == name.encode("utf-8", errors="replace").decode()
+    assert found["consumers"] == ([consumer] if consumer else [])

@@ -1,0 +1,214 @@
+import time
+
+import pytest
+
+from exporter.progress import State
+from exporter.snapshot import TargetKey, View
+from exporter.status import Document, GroupRow, ShardRow, as_json, document, duration, page
+from exporter.status.remedies import remedy
+from exporter.status.summary import summarise
+from tests.support.snapshots import group, shard, target
+from tests.support.status_views import (
+    MONOTONIC,
+    NOW,
+    behind,
+    caught_up,
+    document_of,
+    failing,
+    many,
+    varied,
+)
+
+# A shared machine may be slow for a while: the best of a few, against twice what is promised.
+PROMISED_SECONDS = 0.3
+SLACK = 2
+
+
+def only(view: View) -> GroupRow:
+    (row,) = document_of(view).groups
+    return row
+
+
+def test_a_group_is_told_by_its_worst_shard() -> None:
+    row = only(
+        View(
+            targets=(
+                target(
+                    group(
+                        caught_up(0, consumer="a"),
+                        behind(1, stalled=400, consumer="b"),
+                        behind(2, stalled=900, consumer="c", lag_seconds=5.0),
+                        behind(3, stalled=30, consumer="b", lag_seconds=700.0),
+                    )
+                ),
+            )
+        )
+    )
+    assert (row.project, row.logstore, row.consumer_group) == ("shop", "orders", "billing")
+    assert row.state is State.STALLED
+    assert row.worst_shard == 2
+    assert row.stalled_seconds == 900.0
+    assert row.age_seconds == 900.0
+    assert row.lag_seconds == 700.0
+    assert row.consumers == ["a", "b", "c"]
+    assert row.last_success_seconds == 10.0
+    assert row.up
+    assert row.error is None
+
+
+def test_lost_data_is_worse_than_any_stall() -> None:
+    row = only(
+        View(
+            targets=(target(group(behind(0, stalled=90_000), behind(1, stalled=10, expired=True))),)
+        )
+    )
+    assert (row.state, row.worst_shard) == (State.EXPIRED, 1)
+
+
+def test_a_shard_row_tells_what_is_known_at_this_moment() -> None:
+    row = only(View(targets=(target(group(behind(7, stalled=400))),)))
+    expected = ShardRow(
+        shard=7,
+        state=State.STALLED,
+        consumer="worker-1",
+        age_seconds=400.0,
+        lag_seconds=200.0,
+        unread_log_groups=1200,
+        stalled_seconds=400.0,
+    )
+    assert list(row.shards) == [expected]
+    assert row.shards[0] == expected
+    assert row.shards[:1] == [expected]
+    assert len(row.shards) == 1
+
+
+def test_a_group_without_shards_is_unknown() -> None:
+    row = only(View(targets=(target(group()),)))
+    assert row.state is State.UNKNOWN
+    assert row.worst_shard is None
+    assert (row.age_seconds, row.lag_seconds, row.stalled_seconds) == (None, None, None)
+
+
+def test_a_failing_group_keeps_its_last_shards_and_tells_its_error() -> None:
+    group_ = failing("timeout", "no answer", caught_up(0), name="slow")
+    row = only(View(targets=(target(group_),)))
+    assert not row.up
+    assert (row.error, row.error_code, row.failing_seconds) == ("no answer", "timeout", 70.0)
+    assert row.state is State.CAUGHT_UP
+    assert len(row.shards) == 1
+
+
+def test_a_snapshot_that_is_too_old_is_not_shown() -> None:
+    view = View(targets=(target(group(caught_up(0))),))
+    row = document(view, monotonic=50.0 + 181.0, wall=NOW).groups[0]
+    assert row.state is State.UNKNOWN
+    assert not row.shards
+    assert row.consumers == ()
+
+
+def test_nothing_is_younger_than_now_when_the_clock_was_set_back() -> None:
+    view = View(targets=(target(group(caught_up(0)), failing("timeout", "late", name="failing")),))
+    good, bad = document(view, monotonic=MONOTONIC, wall=5.0).groups
+    assert good.last_success_seconds == 0.0
+    assert bad.failing_seconds == 0.0
+
+
+def test_logstores_without_a_first_poll_are_counted() -> None:
+    keys = frozenset({TargetKey("shop", "a"), TargetKey("shop", "b")})
+    assert document_of(View(pending=keys)) == Document(at=NOW, groups=[], pending_targets=2)
+
+
+def test_the_summary_counts_groups_by_state_and_names_the_longest_stall() -> None:
+    summary = summarise(document_of(varied()).groups)
+    assert (summary.groups, summary.failing) == (8, 2)
+    assert {state.value: count for state, count in summary.states.items()} == {
+        "expired": 1,
+        "stalled": 1,
+        "unknown": 2,
+        "unconsumed": 1,
+        "consuming": 1,
+        "caught_up": 2,
+        "finished": 0,
+    }
+    assert summary.worst is not None
+    assert summary.worst.consumer_group == "lost"
+
+
+def test_a_group_that_is_only_behind_has_not_stalled() -> None:
+    view = View(targets=(target(group(behind(0, stalled=20))),))
+    assert summarise(document_of(view).groups).worst is None
+
+
+def test_a_shard_never_consumed_has_neither_age_nor_stall() -> None:
+    never = shard(0, checkpoint="", updated_at=None, moved_at=None, consumer="")
+    row = only(View(targets=(target(group(never)),)))
+    assert row.state is State.UNCONSUMED
+    assert (row.age_seconds, row.stalled_seconds) == (None, None)
+    assert row.consumers == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "-"),
+        (0.0, "0s"),
+        (59.4, "59s"),
+        (59.6, "1m"),
+        (125.0, "2m 5s"),
+        (3_600.0, "1h"),
+        (3_661.0, "1h 1m"),
+        (86_418.0, "1d"),
+        (100_000.0, "1d 3h"),
+    ],
+)
+def test_a_duration_is_told_by_its_largest_unit_and_the_next(
+    seconds: float | None, words: str
+) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("Unauthorized", "log:GetConsumerGroupCheckPoint"),
+        ("SignatureNotMatch", "secret"),
+        ("InvalidAccessKeyId", "access key"),
+        ("SecurityTokenExpired", "temporary credentials"),
+        ("ProjectForbidden", "disabled"),
+        ("RequestTimeTooSkewed", "clock"),
+        ("RequestTimeExpired", "clock"),
+        ("ProjectNotExist", "region"),
+        ("LogStoreNotExist", "logstore's name"),
+        ("ConsumerGroupNotExist", "deleted"),
+        ("ReadQuotaExceed", "requests_per_second"),
+        ("ProjectQuotaExceed", "requests_per_second"),
+        ("MetaOperationQpsLimitExceeded", "polling.interval"),
+        ("TooManyRequests", "polling.interval"),
+        ("ServerBusy", "SLS itself"),
+        ("timeout", "polling.timeout"),
+        ("connection", "resolve"),
+        ("invalid_response", "proxy"),
+    ],
+)
+def test_an_error_code_has_a_remedy(code: str, word: str) -> None:
+    assert word in (remedy(code) or "")
+
+
+def test_an_unknown_code_has_no_remedy() -> None:
+    assert remedy("ParameterInvalid") is None
+
+
+def test_ten_thousand_groups_of_four_shards_are_shown_at_once() -> None:
+    view = many(10_000)
+
+    def seconds(write: str) -> float:
+        start = time.perf_counter()
+        found = document_of(view)
+        if write == "page":
+            assert page(found, {"q": "store"}, telemetry_path="/metrics")
+        else:
+            assert as_json(found, {"q": "store", "limit": "100"})
+        return time.perf_counter() - start
+
+    assert min(seconds("page") for _ in range(3)) < PROMISED_SECONDS * SLACK
+    assert min(seconds("json") for _ in range(3)) < PROMISED_SECONDS * SLACK

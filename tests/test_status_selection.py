@@ -1,0 +1,145 @@
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.snapshot import View
+from exporter.status.selection import KEYS, NAMES, parse, select
+from tests.support.snapshots import group, target
+from tests.support.status_views import HOSTILE, behind, caught_up, document_of, failing, varied
+
+ROWS = document_of(varied()).groups
+NAMES_WORST_FIRST = [
+    "lost", "mailer", "denied", "slow-path", "unjudged", "never", "indexer", "steady",
+]  # fmt: skip
+
+
+def chosen(query: Mapping[str, str]) -> list[str]:
+    return [row.consumer_group for row in select(ROWS, parse(query, numbers=("page",)))]
+
+
+def test_the_worst_come_first_and_what_cannot_be_seen_before_what_looks_fine() -> None:
+    assert chosen({}) == NAMES_WORST_FIRST
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"project": "platform"}, ["lost", "denied", "slow-path"]),
+        ({"project": "plat"}, []),
+        ({"logstore": "clicks"}, ["unjudged", "never"]),
+        ({"project": "shop", "logstore": "orders", "consumer_group": "mailer"}, ["mailer"]),
+        ({"state": "stalled"}, ["mailer"]),
+        ({"state": "stalled,consuming"}, ["mailer", "indexer"]),
+        ({"state": "failing"}, ["denied", "slow-path"]),
+        ({"state": "caught_up"}, ["slow-path", "steady"]),
+        ({"state": "trouble"}, ["lost", "mailer", "denied", "slow-path", "unjudged", "never"]),
+        ({"q": "MAIL"}, ["mailer"]),
+        ({"q": "shop/orders"}, ["mailer", "indexer", "steady"]),
+        ({"q": "indexer-0"}, ["indexer"]),
+        ({"q": "unauthorized"}, ["denied"]),
+        ({"q": "platform no answer"}, ["slow-path"]),
+        ({"q": "  "}, NAMES_WORST_FIRST),
+        ({"q": "<script>"}, ["steady"]),
+        ({"q": "mailer", "state": "caught_up"}, []),
+        ({"state": "", "project": "", "q": "", "sort": ""}, NAMES_WORST_FIRST),
+    ],
+)
+def test_a_filter_keeps_what_matches_all_of_it(query: dict[str, str], names: list[str]) -> None:
+    assert chosen(query) == names
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("consumer_group", sorted(NAMES_WORST_FIRST)),
+        ("-consumer_group", sorted(NAMES_WORST_FIRST, reverse=True)),
+        ("-stalled", ["lost", "mailer", "indexer", "slow-path", "steady", "denied", "never", "unjudged"]),
+        ("stalled", ["slow-path", "steady", "indexer", "mailer", "lost", "denied", "never", "unjudged"]),
+        ("-lag", ["lost", "mailer", "indexer", "slow-path", "unjudged", "steady", "denied", "never"]),
+        ("state", ["steady", "indexer", "never", "unjudged", "slow-path", "denied", "mailer", "lost"]),
+        ("-owners", ["mailer", "lost", "slow-path", "unjudged", "indexer", "steady", "denied", "never"]),
+    ],
+)  # fmt: skip
+def test_a_sort_puts_what_is_not_known_last(sort: str, names: list[str]) -> None:
+    assert chosen({"sort": sort}) == names
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_every_sort_keeps_every_group(name: str) -> None:
+    assert sorted(chosen({"sort": name})) == sorted(NAMES_WORST_FIRST)
+    assert sorted(chosen({"sort": f"-{name}"})) == sorted(NAMES_WORST_FIRST)
+
+
+def test_equals_are_in_the_order_of_their_names() -> None:
+    view = View(targets=(target(*(group(caught_up(0), name=name) for name in "cab")),))
+    rows = document_of(view).groups
+    for sort in ("lag", "-lag"):
+        asked = parse({"sort": sort}, numbers=())
+        assert [row.consumer_group for row in select(rows, asked)] == ["a", "b", "c"]
+
+
+def test_of_two_stalls_the_longer_comes_first() -> None:
+    view = View(
+        targets=(
+            target(
+                group(behind(0, stalled=400), name="a"),
+                group(behind(0, stalled=500), name="b"),
+                failing("timeout", "late", behind(0, stalled=450), name="c"),
+            ),
+        )
+    )
+    rows = select(document_of(view).groups, parse({}, numbers=()))
+    assert [row.consumer_group for row in rows] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("query", "ignored"),
+    [
+        ({}, ()),
+        ({"state": "stuck"}, ("state",)),
+        ({"state": "stalled,stuck"}, ("state",)),
+        ({"sort": "--lag"}, ("sort",)),
+        ({"sort": "secret"}, ("sort",)),
+        ({"page": "two"}, ("page",)),
+        ({"page": "-1"}, ("page",)),
+        ({"page": "٢"}, ("page",)),
+        ({"page": "9" * 5000}, ("page",)),
+        ({"group": "mailer"}, ("group",)),
+        ({"a\x00b" + "c" * 100: ""}, ("a\ufffdb" + "c" * 60 + "…",)),
+    ],
+)
+def test_what_is_not_understood_counts_as_absent_and_is_told(
+    query: dict[str, str], ignored: tuple[str, ...]
+) -> None:
+    asked = parse(query, numbers=("page",))
+    assert asked.ignored == ignored
+    assert asked.numbers == {}
+    assert asked.sort == "-state"
+
+
+def test_only_so_much_is_told_of_what_is_not_understood() -> None:
+    query = {f"name-{number}": "x" for number in range(1000)}
+    assert len(parse(query, numbers=()).ignored) == 10
+
+
+def test_a_link_keeps_the_query_but_for_what_it_changes() -> None:
+    asked = parse({"q": "a&b", "state": "stalled", "sort": "lag", "page": "3"}, numbers=("page",))
+    assert asked.link(page=2) == "?state=stalled&q=a%26b&sort=lag&page=2"
+    assert asked.link(state="") == "?q=a%26b&sort=lag"
+    assert parse({}, numbers=()).link() == "?"
+
+
+words = st.one_of(
+    st.text(max_size=8), st.sampled_from(["stalled", "failing", "-lag", "2", HOSTILE])
+)
+queries = st.dictionaries(st.sampled_from([*NAMES, "state", "q", "sort", "page", "x"]), words)
+
+
+@given(queries)
+def test_any_query_is_answered_with_some_of_the_groups(query: dict[str, str]) -> None:
+    asked = parse(query, numbers=("page",))
+    found = select(ROWS, asked)
+    assert len(found) == len({row.consumer_group for row in found}) <= len(ROWS)
+    assert asked.link(page=2).startswith("?")

@@ -1,0 +1,152 @@
+"""Four judges of one recording, and whether each of them told the truth.
+
+The question is the same for all: is nobody consuming a shard that has data, and since when?
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.truth import alerts
+from tests.truth.alerts import Firing, Rule
+from tests.truth.burrow import Partition
+from tests.truth.stage import POLL_SECONDS, SCRAPE_SECONDS, START, Look, Recording
+
+STALL_AFTER = 300.0
+EVALUATION_SECONDS = SCRAPE_SECONDS
+IN_TIME = STALL_AFTER + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS
+
+AGE = "sls_consumer_group_checkpoint_age_seconds"
+
+OURS = "sls-exporter"
+NAIVE = "age > 300 s"
+SERVICE = "lag > 300 s"
+BURROW = "Burrow"
+
+
+class Verdict(StrEnum):
+    """How well a judge did."""
+
+    RIGHT = "right"
+    FALSE_ALARM = "false alarm"
+    LATE = "late"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is truly wrong: which shards nobody consumes, since when, and what must tell of it.
+
+    ``since`` is the later of the last move and the receipt of the oldest unread log group.
+    ``also`` are alerts that may fire beside, for the same reason.
+    """
+
+    since: float
+    shards: frozenset[str]
+    alert: str = alerts.SHARD_STALLED
+    also: frozenset[str] = frozenset({alerts.GROUP_STALLED})
+    in_time: float = IN_TIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A verdict, with the seconds after which the judge spoke, if it did.
+
+    For a false alarm they count from the start of the scene, else from the trouble's.
+    """
+
+    verdict: Verdict
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        after = "" if self.seconds is None else f", {self.seconds:.0f} s"
+        return f"{self.verdict}{after}"
+
+
+def outcomes(
+    recording: Recording, trouble: Trouble | None, *, rules: Iterable[Rule]
+) -> Mapping[str, Outcome]:
+    """Return what each judge made of a recording."""
+    watched_from = recording.frames[0].at
+    ours = alerts.firings(rules, recording.frames)
+    return {
+        OURS: _judge_ours(ours, trouble, watched_from),
+        NAIVE: _outcome(_above(recording, AGE), trouble, watched_from),
+        SERVICE: _outcome(_above(recording, alerts.LAG), trouble, watched_from),
+        BURROW: _outcome(_burrow(recording), trouble, watched_from),
+    }
+
+
+def _judge_ours(ours: list[Firing], trouble: Trouble | None, watched_from: float) -> Outcome:
+    if trouble is None:
+        return _outcome([(each.shard, each.since) for each in ours], None, watched_from)
+    spoke = []
+    for each in ours:
+        if each.alert == trouble.alert:
+            spoke.append((each.shard, each.since))
+        elif each.alert not in trouble.also or each.since < trouble.since:
+            return Outcome(verdict=Verdict.FALSE_ALARM, seconds=each.since)
+    return _outcome(spoke, trouble, watched_from)
+
+
+def _outcome(
+    spoke: Iterable[tuple[str, float]], trouble: Trouble | None, watched_from: float
+) -> Outcome:
+    """Weigh the shards of which a judge spoke, with the first time for each."""
+    first: dict[str, float] = {}
+    for shard, at in spoke:
+        first[shard] = min(at, first.get(shard, at))
+    false = [
+        at
+        for shard, at in first.items()
+        if trouble is None or shard not in trouble.shards or at < trouble.since
+    ]
+    if false:
+        return Outcome(verdict=Verdict.FALSE_ALARM, seconds=min(false))
+    if trouble is None:
+        return Outcome(verdict=Verdict.RIGHT)
+    if first.keys() != trouble.shards:
+        return Outcome(verdict=Verdict.MISSED)
+    # What went wrong before anybody watched can be told from the start of the watch on.
+    seconds = max(first.values()) - max(trouble.since, watched_from)
+    verdict = Verdict.RIGHT if seconds <= trouble.in_time else Verdict.LATE
+    return Outcome(verdict=verdict, seconds=seconds)
+
+
+def _above(recording: Recording, metric: str) -> list[tuple[str, float]]:
+    return [
+        (shard, frame.at)
+        for frame in recording.frames
+        for shard, value in frame.by_shard(metric).items()
+        if value > STALL_AFTER
+    ]
+
+
+def _burrow(recording: Recording) -> list[tuple[str, float]]:
+    """Let Burrow see each commit when it is made and the ends every 10 s, whatever the API does.
+
+    A status of WARN is not counted: it says slow, and the question is who does not work at all.
+    """
+    partitions: dict[int, Partition] = {}
+    spoke: list[tuple[str, float]] = []
+    for look in recording.looks:
+        _feed(partitions, look)
+        spoke += [
+            (str(shard), look.at)
+            for shard, partition in partitions.items()
+            if partition.status(START + look.at).is_error
+        ]
+    return spoke
+
+
+def _feed(partitions: dict[int, Partition], look: Look) -> None:
+    for gone in partitions.keys() - look.shards.keys():
+        del partitions[gone]
+    for number, shard in look.shards.items():
+        partition = partitions.setdefault(number, Partition())
+        if not partition.knows_ends:
+            partition.add_end(shard.end)
+        # A commit meets the end that was read before it.
+        if shard.checkpoint is not None and shard.updated_at is not None:
+            partition.add_commit(shard.checkpoint, shard.updated_at)
+        partition.add_end(shard.end)
