@@ -62,8 +62,8 @@ class App:
     """The daemon: an engine, the scheduler that drives it, and the HTTP server over it.
 
     ``load`` gives the configuration, at the start and at each reload. Raises ConfigError or
-    CredentialsError if there is none to start with. ``patience`` is after how many seconds without
-    a sign of life the scheduler, or a worker in one poll, counts as stuck.
+    CredentialsError if there is none to start with, WebConfigError if that of the HTTP server is
+    bad. Setting ``reload_asked`` has the configuration reloaded, for signal handlers.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class App:
         *,
         environ: Mapping[str, str],
         clock: Clock,
+        reload_asked: threading.Event | None = None,
         patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._log = get_logger("exporter")
@@ -88,7 +89,7 @@ class App:
             log=self._log,
         )
         self._watched = FileWatch(options.watched_file) if options.watched_file else None
-        self._reload_asked = threading.Event()
+        self._reload_asked = reload_asked or threading.Event()
         self._scheduler = Scheduler(
             workers=engine.config.polling.workers,
             stopping=engine.cancelled,
@@ -115,6 +116,11 @@ class App:
         """Where the HTTP server listens."""
         return self._web.addresses
 
+    @property
+    def url(self) -> str:
+        """A URL that reaches the HTTP server from this machine."""
+        return self.addresses[0].url(self._web.scheme)
+
     def start(self) -> None:
         """Serve, then poll; raises ListenError if an address cannot be listened on."""
         self._web.start()
@@ -127,10 +133,6 @@ class App:
             targets=len(self._engine.fleet.targets),
             interval_seconds=self._engine.config.polling.interval,
         )
-
-    def ask_for_reload(self) -> None:
-        """Have the configuration reloaded soon; safe to call from a signal handler."""
-        self._reload_asked.set()
 
     def stop(self) -> None:
         """Stop within seconds, whatever is queued or under way."""

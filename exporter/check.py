@@ -10,7 +10,7 @@ from exporter.config import (
     ProjectSettings,
     format_duration,
 )
-from exporter.keychain import CredentialsError, provider
+from exporter.keychain import CredentialsError, describe
 
 _READS = ("log:GetConsumerGroupCheckPoint",)
 _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
@@ -84,10 +84,9 @@ def _rights(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
 def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:
     """Say where keys come from, never what they are."""
     try:
-        provider(settings.credentials, environ)
+        return describe(settings.credentials, environ)
     except CredentialsError as error:
         return f"none yet ({error})"
-    return "from the environment" if settings.credentials is None else "from the configuration"
 
 
 def _names(patterns: Iterable[Pattern]) -> str:

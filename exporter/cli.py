@@ -21,7 +21,8 @@ from exporter.keychain import CredentialsError
 from exporter.logs import configure
 from exporter.once import poll_all, show
 from exporter.reload import Load
-from exporter.stopping import leave_no_thread, stop_signals
+from exporter.stopping import Signals, leave_no_thread, signals
+from exporter.web.config import WebConfigError
 from exporter.web.listen import ListenAddress, ListenError
 
 _INTERRUPTED = 130
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-    except (CredentialsError, ListenError) as error:
+    except (CredentialsError, ListenError, WebConfigError) as error:
         sys.stderr.write(f"{PROG}: {error}\n")
     except BrokenPipeError:
         # Whoever read the result has gone. Python would complain when it flushes at the exit.
@@ -49,34 +50,61 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(flags: Flags) -> int:
     # Signals first: process 1 of a container ignores those that it does not handle.
-    with stop_signals() as stop:
-        app = _app(
-            lambda: load(flags.config_file, environ=os.environ),
-            flags,
-            flags.web_listen_address or (),
+    with signals() as asked:
+        options = Options(
+            listen=flags.web_listen_address or (),
+            telemetry_path=flags.web_telemetry_path,
+            max_requests=flags.web_max_requests,
+            web_config_file=flags.web_config_file,
+            enable_lifecycle=flags.web_enable_lifecycle,
+            watched_file=flags.config_file if flags.config_auto_reload else None,
+            sharding=flags.sharding,
         )
-        app.start()
-        stop.wait()
-        app.stop()
-        leave_no_thread()
+        _serve(lambda: load(flags.config_file, environ=os.environ), options, asked)
     return 0
 
 
 def _demo(flags: Flags) -> int:
-    with stop_signals() as stop, demo_config(SYSTEM_CLOCK) as config:
-        app = _app(lambda: config, flags, flags.web_listen_address or (_free_address(),))
-        app.start()
-        url = app.addresses[0].url("http")
+    def announce(app: App) -> None:
+        url = app.url
         sys.stdout.write(
             f"Status page: {url}/\n"
             f"Metrics:     {url}{flags.web_telemetry_path}\n"
             "Stop with Ctrl-C.\n"
         )
         sys.stdout.flush()
-        stop.wait()
-        app.stop()
-        leave_no_thread()
+
+    with signals() as asked, demo_config(SYSTEM_CLOCK) as config:
+        options = Options(
+            listen=flags.web_listen_address or (_free_address(),),
+            telemetry_path=flags.web_telemetry_path,
+            max_requests=flags.web_max_requests,
+            web_config_file=flags.web_config_file,
+            enable_lifecycle=flags.web_enable_lifecycle,
+        )
+        _serve(lambda: config, options, asked, announce=announce)
     return 0
+
+
+def _serve(
+    load_config: Load,
+    options: Options,
+    asked: Signals,
+    *,
+    announce: Callable[[App], None] = lambda _app: None,
+) -> None:
+    app = App(
+        load_config,
+        options,
+        environ=os.environ,
+        clock=SYSTEM_CLOCK,
+        reload_asked=asked.reload,
+    )
+    app.start()
+    announce(app)
+    asked.stop.wait()
+    app.stop()
+    leave_no_thread()
 
 
 def _check(flags: Flags) -> int:
@@ -89,7 +117,7 @@ def _once(flags: Flags) -> int:
     config = load(flags.config_file, environ=os.environ)
     engine = Engine(config, environ=os.environ, clock=SYSTEM_CLOCK)
     try:
-        with stop_signals(engine.cancelled):
+        with signals(engine.cancelled):
             poll_all(engine, errors=sys.stderr)
         if engine.cancelled.is_set():
             return _INTERRUPTED
@@ -110,15 +138,6 @@ _COMMANDS: Mapping[Command, Callable[[Flags], int]] = {
     "demo": _demo,
     "schema": _schema,
 }
-
-
-def _app(load_config: Load, flags: Flags, listen: Sequence[ListenAddress]) -> App:
-    options = Options(
-        listen=listen,
-        telemetry_path=flags.web_telemetry_path,
-        max_requests=flags.web_max_requests,
-    )
-    return App(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
 
 
 def _free_address() -> ListenAddress:

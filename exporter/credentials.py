@@ -1,6 +1,7 @@
-"""An access key as a value; where it comes from is another module's matter."""
+"""An access key as a value, and how its absence is told; where it comes from is the keychain's."""
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,3 +11,19 @@ class Credentials:
     access_key_id: str
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+
+
+class CredentialsUnavailableError(Exception):
+    """There are no valid credentials at this moment; later there may be.
+
+    Its text holds no secret and is fit for a log.
+    """
+
+
+@runtime_checkable
+class Refreshable(Protocol):
+    """What gives temporary credentials, and can be told that the service finds them expired."""
+
+    def refresh(self) -> bool:
+        """Fetch newer credentials; tell whether there are some now."""
+        ...

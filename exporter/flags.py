@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, get_args
 from exporter import __version__
 from exporter.logs import FORMATS, LEVELS, LogFormat, LogLevel
 from exporter.once import OUTPUTS, Output
+from exporter.sharding import Sharding
 from exporter.web.listen import ListenAddress
 
 PROG = "sls-exporter"
@@ -36,6 +37,16 @@ class Flags(argparse.Namespace):
     """None where a command without a fixed address was given none."""
     web_telemetry_path: str
     web_max_requests: int
+    web_config_file: Path | None
+    web_enable_lifecycle: bool
+    config_auto_reload: bool
+    sharding_shard: int
+    sharding_total_shards: int
+
+    @property
+    def sharding(self) -> Sharding:
+        """This exporter's place among all; raises ValueError if it has none."""
+        return Sharding(shard=self.sharding_shard, total=self.sharding_total_shards)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
@@ -43,7 +54,14 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
     arguments = list(argv)
     if not arguments or arguments[0] not in {*COMMANDS, "-h", "--help", "--version"}:
         arguments.insert(0, "run")
-    return _parser(environ).parse_args(arguments, namespace=Flags())
+    parser = _parser(environ)
+    flags = parser.parse_args(arguments, namespace=Flags())
+    if flags.command == "run":
+        try:
+            _ = flags.sharding
+        except ValueError as error:
+            parser.error(f"--sharding.shard: {error}")
+    return flags
 
 
 def variable(flag: str) -> str:
@@ -120,8 +138,12 @@ def _add_flags(command: Command, add: _Adder) -> None:
         )
     if command == "once":
         add("--output", **_choice(OUTPUTS, "table", "how to print it"))
+    if command == "run":
+        add("--config.auto-reload", **_switch("reload whenever the configuration file changes"))
     if command in {"run", "demo"}:
         _add_web_flags(add, None if command == "demo" else f":{DEFAULT_PORT}")
+    if command == "run":
+        _add_sharding_flags(add)
     # Results of the other commands are read by people, who need no word of what went well.
     level: LogLevel = "info" if command in {"run", "demo"} else "warn"
     add("--log.level", **_choice(LEVELS, level, "least level that is logged"))
@@ -151,6 +173,32 @@ def _add_web_flags(add: _Adder, listen: str | None) -> None:
         default="40",
         metavar="N",
         help="scrapes answered at once, more get 503; 0 for no limit (default: 40)",
+    )
+    add(
+        "--web.config.file",
+        Path,
+        default=None,
+        metavar="FILE",
+        help="TLS, basic authentication and headers, in the exporter-toolkit's format",
+    )
+    add("--web.enable-lifecycle", **_switch("answer POST /-/reload"))
+
+
+def _add_sharding_flags(add: _Adder) -> None:
+    add(
+        "--sharding.shard",
+        _ordinal,
+        default="0",
+        metavar="N",
+        help="number of this exporter among all, from 0, or a pod's name that ends with it "
+        "(default: 0)",
+    )
+    add(
+        "--sharding.total-shards",
+        _count,
+        default="1",
+        metavar="N",
+        help="number of exporters that share the logstores (default: 1)",
     )
 
 
@@ -194,6 +242,17 @@ def _choice(options: Sequence[str], default: str, text: str) -> dict[str, Any]:
     }
 
 
+def _switch(text: str) -> dict[str, Any]:
+    return {
+        "read": _boolean,
+        "default": "false",
+        "nargs": "?",
+        "const": True,
+        "metavar": "true|false",
+        "help": f"{text} (default: false)",
+    }
+
+
 def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
     """Make argparse show a ValueError's own message, after the variable that was to blame."""
 
@@ -221,6 +280,17 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
         raise ValueError(f"expected a whole number, not {text[:_ECHO_LIMIT]!r}")
     return int(text)
+
+
+def _ordinal(text: str) -> int:
+    """Read a number, or the one at the end of a StatefulSet pod's name."""
+    return _count(text.rpartition("-")[2])
+
+
+def _boolean(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(f"expected true or false, not {text[:_ECHO_LIMIT]!r}")
+    return text == "true"
 
 
 def _dest(flag: str) -> str:

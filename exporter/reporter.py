@@ -1,6 +1,11 @@
-"""Tells of polls: counts each failure, and logs a line where a state changes, not one a poll."""
+"""Tells of polls: counts each failure, and logs a line where a state changes, not one a poll.
+
+What many logstores have in common is not its matter: the handler of the logs sums up like lines.
+"""
 
 import threading
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.logs import Logger
@@ -8,12 +13,24 @@ from exporter.metrics.own import OwnMetrics
 from exporter.sls import SlsError
 from exporter.snapshot import GroupKey, TargetKey
 
+# Codes come from outside; who fails with more of them is told of a few more often than once.
+_MAX_CODES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outage:
+    """Since when something fails (monotonic seconds), and the codes that were told."""
+
+    since: float
+    codes: frozenset[str]
+
 
 class Reporter:
-    """Takes note of what goes wrong with one logstore, from poll to poll.
+    """Takes note of what goes wrong with one logstore, or in listings, from poll to poll.
 
     ``end_poll`` closes a poll: what failed in it and did not before is logged as beginning, what
-    failed before and not any more as over.
+    failed before and not any more as over. As long as it lasts, each code is logged once. Threads
+    may share it, but two polls must not overlap.
     """
 
     def __init__(self, own: OwnMetrics, log: Logger, *, clock: Clock) -> None:
@@ -21,7 +38,7 @@ class Reporter:
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
-        self._failing: dict[GroupKey, tuple[str, float]] = {}
+        self._outages: dict[GroupKey, _Outage] = {}
         self._failed: dict[GroupKey, SlsError] = {}
         self._skipping: set[GroupKey] = set()
         self._skipped: set[GroupKey] = set()
@@ -30,7 +47,7 @@ class Reporter:
     def failing(self) -> frozenset[GroupKey]:
         """What failed in the newest poll."""
         with self._lock:
-            return frozenset(self._failing)
+            return frozenset(self._outages)
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
         """Count a failure; the group is empty for what concerns the logstore."""
@@ -44,7 +61,7 @@ class Reporter:
         group = GroupKey(*key, consumer_group)
         self._own.poll_failed(group, "invalid_response")
         with self._lock:
-            is_new = group not in self._skipping
+            is_new = group not in self._skipping | self._skipped
             self._skipped.add(group)
         if is_new:
             self._log.warning(
@@ -59,28 +76,50 @@ class Reporter:
             self._log.warning(
                 "cursors may not be read: only checkpoint ages are known, neither lag nor stalls",
                 **key._asdict(),
+                code=error.code,
                 error=str(error),
                 remedy="allow log:GetCursorOrData and log:ListShards, or set lag: false",
             )
 
-    def end_poll(self) -> None:
-        """Log what began to fail in this poll and what has recovered."""
+    def end_poll(self, succeeded: Collection[str] | None = None) -> None:
+        """Log what began to fail in this poll and what has recovered.
+
+        ``succeeded`` are the groups that were read; None where everything was asked about that did
+        not fail. A group that neither succeeded nor failed has left, and nothing is said of it.
+        """
         now = self._clock.monotonic()
         with self._lock:
             failed, self._failed = self._failed, {}
             self._skipping, self._skipped = self._skipped, set()
-            before = self._failing
-            self._failing = {
-                group: (error.code, before[group][1] if group in before else now)
+            before = self._outages
+            self._outages = {
+                group: _outage(before.get(group), error.code, now)
                 for group, error in failed.items()
             }
+            over = before.keys() - failed.keys()
+            if succeeded is not None and not succeeded:
+                # Where no group can be read, the logstore is not asked about.
+                self._outages |= {group: before[group] for group in over if _is_logstore(group)}
+                over = set()
         for group, error in failed.items():
-            if group not in before or before[group][0] != error.code:
+            if group not in before or error.code not in before[group].codes:
                 self._log.warning("poll fails", **_place(group), code=error.code, error=str(error))
-        for group in before.keys() - failed.keys():
-            self._log.info(
-                "poll recovered", **_place(group), after_seconds=round(now - before[group][1], 1)
-            )
+        for group in sorted(over):
+            if succeeded is None or _is_logstore(group) or group.consumer_group in succeeded:
+                after = round(now - before[group].since, 1)
+                self._log.info("poll recovered", **_place(group), after_seconds=after)
+
+
+def _outage(before: _Outage | None, code: str, now: float) -> _Outage:
+    if before is None:
+        return _Outage(since=now, codes=frozenset({code}))
+    if len(before.codes) >= _MAX_CODES:
+        return before
+    return _Outage(since=before.since, codes=before.codes | {code})
+
+
+def _is_logstore(group: GroupKey) -> bool:
+    return not group.consumer_group
 
 
 def _place(group: GroupKey) -> dict[str, str]:

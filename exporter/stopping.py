@@ -1,4 +1,4 @@
-"""How the process ends: signals that ask for it, threads that hold it up."""
+"""What signals ask of the process, and how it ends although threads may hold it up."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
@@ -15,20 +16,34 @@ from exporter.logs import get_logger
 _LINGER_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What signals ask for."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    reload: threading.Event = field(default_factory=threading.Event)
+
+
 @contextmanager
-def stop_signals(stop: threading.Event | None = None) -> Iterator[threading.Event]:
-    """Let the first SIGTERM or SIGINT set an event, which is given; a second one ends at once."""
-    stop = stop or threading.Event()
+def signals(stop: threading.Event | None = None) -> Iterator[Signals]:
+    """Let the first SIGTERM or SIGINT ask for a stop, a second one end at once.
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+    SIGHUP asks for a reload. ``stop`` is set in place of an event of its own.
+    """
+    asked = Signals(stop=stop or threading.Event())
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        if asked.stop.is_set():
             _exit_now(1)
-        stop.set()
+        asked.stop.set()
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        asked.reload.set()
+
+    handlers = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
+    before = {number: signal.signal(number, handle) for number, handle in handlers.items()}
     try:
-        yield stop
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

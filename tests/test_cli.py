@@ -218,10 +218,10 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
 def test_a_second_signal_ends_at_once() -> None:
     program = (
         "import threading\n"
-        "from exporter.stopping import stop_signals\n"
-        "with stop_signals() as stop:\n"
+        "from exporter.stopping import signals\n"
+        "with signals() as asked:\n"
         "    print('ready', flush=True)\n"
-        "    stop.wait()\n"
+        "    asked.stop.wait()\n"
         "    print('stopping', flush=True)\n"
         "    threading.Event().wait()\n"
     )
@@ -252,7 +252,7 @@ def test_a_thread_that_hangs_does_not_hold_up_the_exit() -> None:
         check=False,
     )
     assert done.returncode == 0
-    assert "resolver" in done.stdout + done.stderr
+    assert "left behind" in done.stdout + done.stderr
 
 
 def test_once_shows_the_demonstration_and_ends_with_status_0(tmp_path: Path) -> None:

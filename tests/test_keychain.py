@@ -1,13 +1,14 @@
-"""Access keys: where they come from, how they are renewed, and that they are never shown."""
+"""Access keys of the configuration and of the environment, and how files of them are renewed."""
 
 import os
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.config import CredentialsConfig
 from exporter.credentials import Credentials
-from exporter.keychain import CredentialsError, SecretFile, from_environment, provider
+from exporter.keychain import CredentialsError, describe, provider
 
 ENVIRONMENT = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",
@@ -15,12 +16,20 @@ ENVIRONMENT = {
 }
 
 
+def configured(**values: object) -> CredentialsConfig:
+    return CredentialsConfig.model_construct(**values)  # type: ignore[arg-type]  # as the test says
+
+
 def files(directory: Path, **contents: str) -> CredentialsConfig:
     paths: dict[str, Path] = {}
     for name, content in contents.items():
         paths[f"{name}_file"] = directory / name
         paths[f"{name}_file"].write_text(content)
-    return CredentialsConfig.model_construct(**paths)  # type: ignore[arg-type]  # paths only
+    return configured(**paths)
+
+
+def secret_in(path: Path) -> CredentialsConfig:
+    return configured(access_key_id="id", access_key_secret_file=path)
 
 
 def replace(path: Path, content: str) -> None:
@@ -37,6 +46,7 @@ def test_the_configuration_comes_before_the_environment() -> None:
     assert provider(config, ENVIRONMENT)() == Credentials(
         access_key_id="id", access_key_secret="secret", security_token="token"
     )
+    assert describe(config, ENVIRONMENT) == "from the configuration"
 
 
 def test_the_environment_comes_where_nothing_is_configured() -> None:
@@ -46,17 +56,33 @@ def test_the_environment_comes_where_nothing_is_configured() -> None:
     assert provider(None, token)().security_token == "env-token"
     nothing = {**ENVIRONMENT, "ALIBABA_CLOUD_SECURITY_TOKEN": ""}
     assert provider(None, nothing)().security_token is None
+    assert describe(None, ENVIRONMENT) == "from the environment"
+    assert describe(None, token) == "from the environment: a temporary access key"
 
 
-@pytest.mark.parametrize("missing", ENVIRONMENT)
-def test_without_keys_it_says_where_they_were_looked_for(missing: str) -> None:
-    for environ in ({**ENVIRONMENT, missing: ""}, {}):
+def test_without_keys_it_says_where_they_were_looked_for() -> None:
+    for look in (provider, describe):
         with pytest.raises(CredentialsError) as raised:
-            from_environment(environ)
+            look(None, {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""})
         assert str(raised.value) == (
             "no credentials: set `credentials` in the configuration file, or"
-            " ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment"
+            " ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment,"
+            " or the variables of another source there"
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_ACCESS_KEY_ID"),
+    ],
+)
+def test_half_a_key_is_a_mistake_and_no_reason_to_look_elsewhere(given: str, missing: str) -> None:
+    elsewhere = {"ALIBABA_CLOUD_ECS_METADATA": "role"}
+    with pytest.raises(CredentialsError) as raised:
+        provider(None, {**elsewhere, given: "hunter2", missing: ""})
+    assert str(raised.value) == f"{given} set without {missing}"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +96,7 @@ def test_without_keys_it_says_where_they_were_looked_for(missing: str) -> None:
 @pytest.mark.parametrize("value", ["hunter2\n", "hunter 2", "hünter2"])
 def test_a_key_that_no_header_can_carry_is_refused_unseen(name: str, value: str) -> None:
     with pytest.raises(CredentialsError) as raised:
-        from_environment({**ENVIRONMENT, name: value})
+        provider(None, {**ENVIRONMENT, name: value})
     assert str(raised.value) == f"{name} holds spaces or characters beyond printable ASCII"
 
 
@@ -88,6 +114,19 @@ def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
     assert credentials() == Credentials(
         access_key_id="id-2", access_key_secret="secret-2", security_token="token-2"
     )
+    assert describe(config, {}) == (
+        f"from the configuration: {tmp_path}/access_key_id, {tmp_path}/access_key_secret,"
+        f" {tmp_path}/security_token"
+    )
+
+
+def test_files_are_taken_over_together_or_not_at_all(tmp_path: Path) -> None:
+    credentials = provider(files(tmp_path, access_key_id="id-1", access_key_secret="secret-1"), {})
+    replace(tmp_path / "access_key_id", "id-2")
+    (tmp_path / "access_key_secret").unlink()
+    assert credentials() == Credentials(access_key_id="id-1", access_key_secret="secret-1")
+    replace(tmp_path / "access_key_secret", "secret-2")
+    assert credentials() == Credentials(access_key_id="id-2", access_key_secret="secret-2")
 
 
 def test_a_file_behind_links_is_followed_as_they_are_swapped(tmp_path: Path) -> None:
@@ -97,41 +136,55 @@ def test_a_file_behind_links_is_followed_as_they_are_swapped(tmp_path: Path) -> 
         (tmp_path / version / "secret").write_text(f"secret-{version}")
     (tmp_path / "data").symlink_to("1")
     (tmp_path / "secret").symlink_to("data/secret")
-    secret = SecretFile(tmp_path / "secret")
-    assert secret() == "secret-1"
+    credentials = provider(secret_in(tmp_path / "secret"), {})
+    assert credentials().access_key_secret == "secret-1"
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").replace(tmp_path / "data")
-    assert secret() == "secret-2"
+    assert credentials().access_key_secret == "secret-2"
 
 
 def test_a_file_that_is_overwritten_in_place_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("secret-1")
     os.utime(path, ns=(1, 1))
-    secret = SecretFile(path)
+    credentials = provider(secret_in(path), {})
     path.write_text("secret-2")
-    assert secret() == "secret-2"
+    assert credentials().access_key_secret == "secret-2"
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"two\nlines"])
+SPOILT = [b"", b" \n", b"two words", b"\xff\xfe", b"two\nlines", b"x" * (64 * 1024 + 1)]
+
+
+@pytest.mark.parametrize("content", SPOILT)
 def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "secret"
     path.write_text("secret-1")
-    secret = SecretFile(path)
+    credentials = provider(secret_in(path), {})
     path.write_bytes(content)
-    assert secret() == "secret-1"
+    assert credentials().access_key_secret == "secret-1"
     replace(path, "secret-2")
-    assert secret() == "secret-2"
+    assert credentials().access_key_secret == "secret-2"
 
 
-def test_a_file_that_is_away_keeps_its_last_content(tmp_path: Path) -> None:
+def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    path.write_text("secret-1")
-    secret = SecretFile(path)
-    path.unlink()
-    assert secret() == "secret-1"
-    path.write_text("secret-2")
-    assert secret() == "secret-2"
+    path.write_text("hunter2-1")
+    with capture_logs() as logs:
+        credentials = provider(secret_in(path), {})
+        path.unlink()
+        for _ in range(3):
+            assert credentials().access_key_secret == "hunter2-1"
+        path.write_text("hunter2-2")
+        for _ in range(3):
+            assert credentials().access_key_secret == "hunter2-2"
+    assert logs == [
+        {
+            "event": "the access key cannot be read again, the last stands",
+            "error": f"cannot read {path}: No such file or directory",
+            "log_level": "warning",
+        },
+        {"event": "the access key can be read again", "log_level": "info"},
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"hunter 2", b"hunter2\xff"])
@@ -139,18 +192,25 @@ def test_a_file_that_is_no_key_at_first_is_refused_unseen(tmp_path: Path, conten
     path = tmp_path / "secret"
     path.write_bytes(content)
     with pytest.raises(CredentialsError) as raised:
-        SecretFile(path)
+        provider(secret_in(path), {})
     assert str(raised.value) == (
         f"cannot read {path}: it is empty, or holds spaces or characters no key has"
     )
 
 
 def test_a_file_that_is_not_there_at_first_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match=r"cannot read .*: .* No such file or directory"):
-        SecretFile(tmp_path / "secret")
+    with pytest.raises(CredentialsError) as raised:
+        provider(secret_in(tmp_path / "secret"), {})
+    assert str(raised.value) == f"cannot read {tmp_path}/secret: No such file or directory"
 
 
 def test_secrets_are_in_no_representation() -> None:
     keys = Credentials(access_key_id="id", access_key_secret="hunter2", security_token="hunter3")
     assert repr(keys) == "Credentials(access_key_id='id')"
     assert "hunter" not in str(keys)
+    environ = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "id",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2",
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "hunter3",
+    }
+    assert "hunter" not in repr(provider(None, environ))

@@ -1,5 +1,7 @@
 """The fast writer: byte for byte what prometheus_client writes of the same snapshots."""
 
+import gzip
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -7,6 +9,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter.metrics.collector import PolledCollector
+from exporter.metrics.pieces import Piece, gzipped, plain
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import ShardProgress
 from exporter.snapshot import (
@@ -76,7 +79,10 @@ def registry_of(view: View, shape: Shape, now: float) -> CollectorRegistry:
 
 
 def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
-    return b"".join(text.write(view.targets, len(view.pending), shape, now))
+    parts = list(text.write(view.targets, len(view.pending), shape, now))
+    found = b"".join(plain(parts))
+    assert gzip.decompress(b"".join(gzipped(parts))) == found
+    return found
 
 
 @settings(max_examples=300)
@@ -120,3 +126,16 @@ def test_groups_that_left_are_forgotten() -> None:
     assert text.groups == 1
     text.keep_only([])
     assert text.groups == 0
+
+
+def test_shards_of_a_large_group_are_kept_compressed_and_come_out_the_same() -> None:
+    shards = [
+        shard(number, unread=number % 3, oldest_unread_at=990.0, consumer=f"worker-{number}")
+        for number in range(200)
+    ]
+    view = View(targets=(target(group(*shards)), target(group(*shards, name="second"))))
+    parts = list(PolledText().write(view.targets, 0, Shape(), 60.0))
+    assert any(isinstance(part, Piece) for part in parts)
+    assert written(PolledText(), view, Shape(), 60.0) == generate_latest(
+        registry_of(view, Shape(), 60.0)
+    )

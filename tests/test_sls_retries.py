@@ -264,6 +264,20 @@ def test_a_try_that_times_out_is_the_last() -> None:
     assert len(server.requests) == 1
 
 
+def test_a_try_that_times_out_does_not_hide_why_it_was_made() -> None:
+    def hang(turn: Turn) -> None:
+        turn.wait()
+
+    behaviour = in_turn(always(refusal("503 Busy", "ServerBusy")), hang)
+    with (
+        misbehaving(behaviour) as server,
+        rig(server.endpoint, timeout=0.3, uniform=at_once) as made,
+        pytest.raises(ServerFault, match="503 ServerBusy"),
+    ):
+        made.client.list_shards("orders")
+    assert made.notes.ended == [("ListShards", "ServerBusy"), ("ListShards", "timeout")]
+
+
 # The throttle by itself
 
 

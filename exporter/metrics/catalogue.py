@@ -14,7 +14,7 @@ _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metric:
     """One metric family; the name of a counter ends with ``_total``."""
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from isal import isal_zlib
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-_GZIP_LEVEL = 1
-_GZIP_WINDOW = 31  # a gzip header around the largest window
+from exporter.metrics.pieces import Piece, gzipped, plain
+
 _EOF = b"# EOF\n"
 
 
@@ -24,7 +23,7 @@ class Scrape:
 
 def render(
     own: CollectorRegistry,
-    polled: Callable[[], Iterable[bytes]],
+    polled: Callable[[], Iterable[bytes | Piece]],
     *,
     accept: str = "",
     accept_encoding: str = "",
@@ -33,8 +32,8 @@ def render(
     encode, content_type = choose_encoder(accept)
     body = _joined(encode(own), polled())
     if accepts_gzip(accept_encoding):
-        return Scrape(content_type=content_type, content_encoding="gzip", body=_gzip(body))
-    return Scrape(content_type=content_type, content_encoding=None, body=body)
+        return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
+    return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -46,17 +45,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def _joined(own: bytes, polled: Iterable[bytes]) -> Iterator[bytes]:
+def _joined(own: bytes, polled: Iterable[bytes | Piece]) -> Iterator[bytes | Piece]:
     # Gauges look alike in both formats; only OpenMetrics says where it ends.
     yield own.removesuffix(_EOF)
     yield from polled
     if own.endswith(_EOF):
         yield _EOF
-
-
-def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    compressor = isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW)
-    for piece in pieces:
-        if compressed := compressor.compress(piece):
-            yield compressed
-    yield compressor.flush()

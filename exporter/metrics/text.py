@@ -5,17 +5,19 @@ fills in ages and joins bytes. The result is, byte for byte, what prometheus_cli
 the same in the text format and in OpenMetrics: gauges look alike in both.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from exporter.metrics.pieces import Piece
 from exporter.progress import ShardProgress, State, standing_since, state
 from exporter.snapshot import GroupSnapshot, GroupStatus, TargetStatus
 
 _PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
+_PIECE_FROM_BYTES = 2048  # less compresses badly by itself
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,
@@ -39,7 +41,7 @@ class Shape:
 class Block:
     """Lines of one family, and how many."""
 
-    text: bytes = b""
+    text: bytes | Piece = b""
     count: int = 0
 
 
@@ -48,11 +50,11 @@ _EMPTY = Block()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Since:
-    """Lines whose values are the time since an instant, or 0 where the instant is None."""
+    """Lines whose values are the time since an instant; others among them are complete."""
 
-    template: bytes
-    instants: tuple[float, ...]
-    count: int
+    template: bytes = b""
+    instants: tuple[float, ...] = ()
+    count: int = 0
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
@@ -65,68 +67,41 @@ class _Since:
 
 
 class GroupText:
-    """The lines of one good snapshot of a group."""
+    """The lines of a group as its newest poll left it.
 
-    __slots__ = ("_ages", "_fixed", "_stalled", "shape", "snapshot")
+    What is shown for each shard but does not change until the next poll is kept compressed.
+    """
 
-    def __init__(self, group: GroupStatus, snapshot: GroupSnapshot, shape: Shape) -> None:
-        self.snapshot = snapshot
+    __slots__ = ("_ages", "_always", "_snapshot", "_stalled", "group", "shape")
+
+    def __init__(self, group: GroupStatus, shape: Shape) -> None:
+        self.group = group
         self.shape = shape
-        key = _labels(group.key._asdict())
-        consumers = _line(catalogue.GROUP_CONSUMERS, key, len(snapshot.consumers))
-        self._fixed = {
-            catalogue.GROUP_CONSUMERS: Block(text=consumers, count=1),
-            catalogue.GROUP_SHARDS: self._count_states(group, snapshot),
-        }
-        self._ages = self._stalled = _Since(template=b"", instants=(), count=0)
-        if shape.per_shard:
-            self._write_shards(group, snapshot.shards)
+        self._always = _always(group)
+        self._snapshot: dict[Metric, Block] = {}
+        self._ages = self._stalled = _Since()
+        if group.snapshot is not None:
+            self._snapshot = _of_group(group, group.snapshot)
+            if shape.per_shard:
+                shards = group.snapshot.shards
+                labels = [_shard_labels(group, shard, shape) for shard in shards]
+                self._snapshot.update(_of_shards(labels, shards))
+                self._ages = _ages(labels, shards)
+                self._stalled = _stalled(labels, shards)
 
-    def blocks(self, now: float) -> Iterator[tuple[Metric, Block]]:
-        """Give the lines of each family at an instant of the server's clock."""
-        yield from self._fixed.items()
-        yield catalogue.CHECKPOINT_AGE, self._ages.at(now)
-        yield catalogue.STALLED, self._stalled.at(now)
+    def lines(self, metric: Metric, now: float | None) -> Block:
+        """Give the lines of a family at an instant of the server's clock.
 
-    def _count_states(self, group: GroupStatus, snapshot: GroupSnapshot) -> Block:
-        """Count shards by state, which is as the poll saw it until the next one."""
-        now = snapshot.polled.server
-        states = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
-        lines = [
-            _line(
-                catalogue.GROUP_SHARDS,
-                _labels({**group.key._asdict(), "state": each}),
-                states.count(each),
-            )
-            for each in State
-        ]
-        return Block(text=b"".join(lines), count=len(lines))
-
-    def _write_shards(self, group: GroupStatus, shards: Sequence[ShardProgress]) -> None:
-        labels = [_shard_labels(group, shard, self.shape) for shard in shards]
-        for metric, values in (
-            (catalogue.CHECKPOINT_UPDATED, [shard.updated_at for shard in shards]),
-            (catalogue.LAG, [shard.lag_seconds for shard in shards]),
-            (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
-            (catalogue.UNREAD, [shard.unread for shard in shards]),
-        ):
-            lines = [
-                _line(metric, each, value)
-                for each, value in zip(labels, values, strict=True)
-                if value is not None
-            ]
-            self._fixed[metric] = Block(text=b"".join(lines), count=len(lines))
-        ages = [
-            (_template(catalogue.CHECKPOINT_AGE, each), shard.updated_at)
-            for each, shard in zip(labels, shards, strict=True)
-            if shard.updated_at is not None
-        ]
-        self._ages = _Since(
-            template=b"".join(template for template, _ in ages),
-            instants=tuple(at for _, at in ages),
-            count=len(ages),
-        )
-        self._stalled = _stalled(labels, shards)
+        The instant is None where the snapshot is too old to be shown.
+        """
+        always = self._always.get(metric)
+        if always is not None or now is None:
+            return always or _EMPTY
+        if metric is catalogue.CHECKPOINT_AGE:
+            return self._ages.at(now)
+        if metric is catalogue.STALLED:
+            return self._stalled.at(now)
+        return self._snapshot.get(metric, _EMPTY)
 
 
 class PolledText:
@@ -143,8 +118,7 @@ class PolledText:
     def prepare(self, status: TargetStatus, shape: Shape) -> None:
         """Write what a poll has fixed, so that no scrape has to."""
         for group in status.groups:
-            if group.snapshot is not None:
-                self._group(group, group.snapshot, shape)
+            self._group(group, shape)
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
         """Forget the groups that have left."""
@@ -153,79 +127,147 @@ class PolledText:
 
     def write(
         self, targets: Sequence[TargetStatus], pending: int, shape: Shape, now: float
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | Piece]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
-        blocks: dict[Metric, list[Block]] = {metric: [] for metric in _FAMILIES}
-        for target in targets:
-            for metric, block in self._target(target, shape, now):
-                if block.count:
-                    blocks[metric].append(block)
+        groups = [
+            (self._group(group, shape), snapshot.polled.server_now(now) if snapshot else None)
+            for target in targets
+            for group in target.groups
+            for snapshot in (group.visible(now),)
+        ]
+        fresh = [target for target in targets if target.is_fresh(now)]
         series = 0
-        for metric, found in blocks.items():
-            if found:
-                series += sum(block.count for block in found)
-                yield _header(metric)
-                yield from (block.text for block in found)
+        for metric in _OF_GROUPS:
+            blocks = (text.lines(metric, at) for text, at in groups)
+            series += yield from _family(metric, blocks)
+        for metric, of_target in _OF_LOGSTORES.items():
+            series += yield from _family(metric, map(of_target, fresh))
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.TARGETS, len(targets) + pending),
         ):
             yield _header(metric) + _line(metric, b"", value)
 
-    def _group(self, group: GroupStatus, snapshot: GroupSnapshot, shape: Shape) -> GroupText:
+    def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
         known = self._prepared.get(group.key)
-        if known is None or known.snapshot is not snapshot or known.shape != shape:
-            known = self._prepared[group.key] = GroupText(group, snapshot, shape)
+        if known is None or known.group is not group or known.shape != shape:
+            known = self._prepared[group.key] = GroupText(group, shape)
         return known
 
-    def _target(
-        self, target: TargetStatus, shape: Shape, now: float
-    ) -> Iterator[tuple[Metric, Block]]:
-        for group in target.groups:
-            snapshot = group.visible(now)
-            if snapshot is not None:
-                text = self._group(group, snapshot, shape)
-                yield from text.blocks(snapshot.polled.server_now(now))
-            yield from _status(group)
-        if target.is_fresh(now):
-            yield from _logstore(target)
 
-
-_FAMILIES = (
+_OF_GROUPS = (
     *_PER_SHARD,
     catalogue.GROUP_SHARDS,
     catalogue.GROUP_CONSUMERS,
     catalogue.GROUP_INFO,
     catalogue.GROUP_UP,
     catalogue.GROUP_LAST_SUCCESS,
-    catalogue.LOGSTORE_SHARDS,
-    catalogue.LOGSTORE_RETENTION,
-    catalogue.CURSOR_ACCESS,
 )
 
 
-def _status(group: GroupStatus) -> Iterator[tuple[Metric, Block]]:
+def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece, None, int]:
+    """Yield a family with its header, nothing if it has no lines; return their number."""
+    count = 0
+    for block in blocks:
+        if block.count:
+            if not count:
+                yield _header(metric)
+            count += block.count
+            yield block.text
+    return count
+
+
+def _always(group: GroupStatus) -> dict[Metric, Block]:
+    """Write what is shown of a group whether or not its values are."""
     key = _labels(group.key._asdict())
-    yield catalogue.GROUP_UP, _one(catalogue.GROUP_UP, key, int(group.up))
-    yield catalogue.GROUP_LAST_SUCCESS, _one(catalogue.GROUP_LAST_SUCCESS, key, group.last_success)
+    info = _EMPTY
     if group.listing is not None:
-        labels = {
-            **group.key._asdict(),
-            "order": "true" if group.listing.order else "false",
-            "timeout_seconds": str(group.listing.timeout_seconds),
-        }
-        yield catalogue.GROUP_INFO, _one(catalogue.GROUP_INFO, _labels(labels), 1)
+        order = "true" if group.listing.order else "false"
+        timeout = str(group.listing.timeout_seconds)
+        labels = {**group.key._asdict(), "order": order, "timeout_seconds": timeout}
+        info = _one(catalogue.GROUP_INFO, _labels(labels), 1)
+    return {
+        catalogue.GROUP_INFO: info,
+        catalogue.GROUP_UP: _one(catalogue.GROUP_UP, key, int(group.up)),
+        catalogue.GROUP_LAST_SUCCESS: _one(catalogue.GROUP_LAST_SUCCESS, key, group.last_success),
+    }
 
 
-def _logstore(target: TargetStatus) -> Iterator[tuple[Metric, Block]]:
-    key = target.key._asdict()
-    for status, count in (target.shards_by_status or {}).items():
-        labels = _labels({**key, "status": status})
-        yield catalogue.LOGSTORE_SHARDS, _one(catalogue.LOGSTORE_SHARDS, labels, count)
-    retention, access = target.retention_seconds, target.cursor_access
-    yield catalogue.LOGSTORE_RETENTION, _one(catalogue.LOGSTORE_RETENTION, _labels(key), retention)
-    shown = None if access is None else int(access)
-    yield catalogue.CURSOR_ACCESS, _one(catalogue.CURSOR_ACCESS, _labels(key), shown)
+def _of_group(group: GroupStatus, snapshot: GroupSnapshot) -> dict[Metric, Block]:
+    """Write what a snapshot says of its group as a whole; states are as the poll saw them."""
+    key = group.key._asdict()
+    now = snapshot.polled.server
+    states = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
+    lines = [
+        _line(catalogue.GROUP_SHARDS, _labels({**key, "state": each}), states.count(each))
+        for each in State
+    ]
+    consumers = len(snapshot.consumers)
+    return {
+        catalogue.GROUP_SHARDS: Block(text=b"".join(lines), count=len(lines)),
+        catalogue.GROUP_CONSUMERS: _one(catalogue.GROUP_CONSUMERS, _labels(key), consumers),
+    }
+
+
+def _of_shards(
+    labels: Sequence[bytes], shards: Sequence[ShardProgress]
+) -> Iterator[tuple[Metric, Block]]:
+    """Write what a snapshot says of its shards, but for what depends on the time."""
+    for metric, values in (
+        (catalogue.CHECKPOINT_UPDATED, [shard.updated_at for shard in shards]),
+        (catalogue.LAG, [shard.lag_seconds for shard in shards]),
+        (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
+        (catalogue.UNREAD, [shard.unread for shard in shards]),
+    ):
+        lines = [
+            _line(metric, each, value)
+            for each, value in zip(labels, values, strict=True)
+            if value is not None
+        ]
+        text = b"".join(lines)
+        yield (
+            metric,
+            Block(text=Piece.of(text) if len(text) > _PIECE_FROM_BYTES else text, count=len(lines)),
+        )
+
+
+def _shards_by_status(target: TargetStatus) -> Block:
+    counts = target.shards_by_status or {}
+    lines = [
+        _line(catalogue.LOGSTORE_SHARDS, _labels({**target.key._asdict(), "status": each}), count)
+        for each, count in counts.items()
+    ]
+    return Block(text=b"".join(lines), count=len(lines))
+
+
+def _retention(target: TargetStatus) -> Block:
+    key = _labels(target.key._asdict())
+    return _one(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
+
+
+def _cursor_access(target: TargetStatus) -> Block:
+    access = None if target.cursor_access is None else int(target.cursor_access)
+    return _one(catalogue.CURSOR_ACCESS, _labels(target.key._asdict()), access)
+
+
+_OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
+    catalogue.LOGSTORE_SHARDS: _shards_by_status,
+    catalogue.LOGSTORE_RETENTION: _retention,
+    catalogue.CURSOR_ACCESS: _cursor_access,
+}
+
+
+def _ages(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since:
+    ages = [
+        (_template(catalogue.CHECKPOINT_AGE, each), shard.updated_at)
+        for each, shard in zip(labels, shards, strict=True)
+        if shard.updated_at is not None
+    ]
+    return _Since(
+        template=b"".join(template for template, _ in ages),
+        instants=tuple(at for _, at in ages),
+        count=len(ages),
+    )
 
 
 def _stalled(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since:

@@ -25,6 +25,7 @@ from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
     SlsError,
+    TimedOut,
     api_error,
     is_passing,
 )
@@ -187,14 +188,17 @@ class SlsClient:
         """Try until it succeeds, fails for good, or the deadline or the tries are used up."""
         self._wait(self._throttle.reserve() or 0.0, operation)
         deadline = time.monotonic() + self._settings.timeout
-        tried = 0
+        failures: list[SlsError] = []
         while True:
             try:
                 return self._try(operation, path, parse, query or {}, deadline)
             except SlsError as error:
-                tried += 1
-                pause = self._pause(tried, deadline) if error.retryable else None
+                failures.append(error)
+                pause = self._pause(len(failures), deadline) if error.retryable else None
                 if pause is None:
+                    # A try in what little time was left tells less than what came before it.
+                    if isinstance(error, TimedOut) and len(failures) > 1:
+                        raise failures[-2] from error
                     raise
                 self._wait(pause, operation)
                 self._observer.request_retried(operation)

@@ -50,7 +50,7 @@ def filter_form(asked: Query) -> Html:
     exact = [(name, value) for name in NAMES if (value := getattr(asked, name))]
     return tag(
         "form",
-        *(_exact(asked, name, value) for name, value in exact),
+        tag("span", *(_exact(asked, name, value) for name, value in exact), id="exact"),
         _field("q", "Search", search),
         _field("state", "State", _select("state", _states(asked.state), asked.state)),
         _field("sort", "Sort", _select("sort", _sorts(asked.sort), asked.sort)),

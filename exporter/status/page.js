@@ -38,11 +38,14 @@ async function show(search, { onTimer = false, form = false } = {}) {
   document.title = fetched.title;
   document.querySelector("link[rel=icon]").href = fetched.querySelector("link[rel=icon]").href;
   takeOver("found", fetched);
-  if (form) {
-    const wanted = byId("refresh").checked;
-    takeOver("filter", fetched);
-    offerRefresh(wanted);
+  if (!form) {
+    // Its links repeat the query, and the query has changed.
+    takeOver("exact", fetched);
+    return;
   }
+  const wanted = byId("refresh").checked;
+  takeOver("filter", fetched);
+  offerRefresh(wanted);
 }
 
 function searchOfForm() {
@@ -77,6 +80,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swap]");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  clearTimeout(typing);
   const { search } = new URL(link.href);
   history.pushState(null, "", location.pathname + search);
   show(search, { form: true });

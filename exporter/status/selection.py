@@ -67,13 +67,12 @@ class Query:
 
     def link(self, **changes: str | int) -> str:
         """Return a relative link to this query with some parameters changed."""
-        named = {
-            name: getattr(self, name)
-            for name in (*NAMES, "state", "q", "sort")
-            if (name, getattr(self, name)) != ("sort", DEFAULT_SORT)
+        named = {name: getattr(self, name) for name in (*NAMES, "state", "q", "sort")}
+        parameters = {
+            name: value
+            for name, value in (named | changes).items()
+            if value != "" and (name, value) != ("sort", DEFAULT_SORT)
         }
-        merged = {**named, **changes}
-        parameters = {name: value for name, value in merged.items() if value != ""}
         return "?" + urlencode(parameters, errors="replace")
 
 

@@ -71,9 +71,13 @@ def varied() -> View:
                 key=audit,
             ),
             target(
-                group(caught_up(0, unread=None, judged_at=None), key=clicks, name="unjudged"),
                 group(
-                    shard(0, checkpoint="", consumer="", updated_at=None, unread=5),
+                    caught_up(0, unread=None, lag_seconds=None, judged_at=None),
+                    key=clicks,
+                    name="unjudged",
+                ),
+                group(
+                    shard(0, checkpoint="", consumer="", updated_at=None, lag_seconds=None),
                     key=clicks,
                     name="never",
                 ),
@@ -110,16 +114,28 @@ def page_of(view: View, query: Mapping[str, str] | None = None) -> str:
     return status.page(document_of(view), query or {}, telemetry_path="/metrics").decode()
 
 
+@dataclass(kw_only=True)
+class Served:
+    """A status page that is served, of a view that a test may change."""
+
+    view: View
+    url: str = ""
+
+
 @contextmanager
-def serving_status(view: View) -> Iterator[str]:
-    """Serve the page and the JSON of a view by the real web server, and yield its address."""
-    found = document_of(view)
-    served = pages(
-        status=lambda query: status.page(found, query, telemetry_path="/metrics"),
-        groups=lambda query: status.as_json(found, query),
-    )
-    with serving(served) as port:
-        yield f"http://127.0.0.1:{port}/"
+def serving_status(view: View) -> Iterator[Served]:
+    """Serve the page and the JSON of a view by the real web server."""
+    served = Served(view=view)
+
+    def page(query: Mapping[str, str]) -> bytes:
+        return status.page(document_of(served.view), query, telemetry_path="/metrics")
+
+    def groups(query: Mapping[str, str]) -> bytes:
+        return status.as_json(document_of(served.view), query)
+
+    with serving(pages(status=page, groups=groups)) as port:
+        served.url = f"http://127.0.0.1:{port}/"
+        yield served
 
 
 @dataclass(kw_only=True)
@@ -133,11 +149,15 @@ class Element:
     @property
     def text(self) -> str:
         """Everything that can be read in it."""
-        return "".join(
-            child if isinstance(child, str) else child.text for child in self.children
-        ).strip()
+        return self._written().strip()
 
-    def all(self, name: str, **attributes: str) -> list["Element"]:
+    def _written(self) -> str:
+        return "".join(
+            child if isinstance(child, str) else child._written()  # noqa: SLF001  its own class
+            for child in self.children
+        )
+
+    def all(self, name: str, /, **attributes: str) -> list["Element"]:
         """Find elements within by name and attributes, ``_`` for ``-`` and at the end for none."""
         wanted = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
         found = []
@@ -149,7 +169,7 @@ class Element:
             found += child.all(name, **attributes)
         return found
 
-    def one(self, name: str, **attributes: str) -> "Element":
+    def one(self, name: str, /, **attributes: str) -> "Element":
         """Find the only such element."""
         found = self.all(name, **attributes)
         assert len(found) == 1, f"{len(found)} elements {name} {attributes}"

@@ -126,9 +126,7 @@ class _Watch:
             if at - active.gone_since < self._rule.keep_seconds:
                 return
             ended = active.firing
-            self._ended.append(
-                Firing(alert=ended.alert, shard=shard, since=ended.since, until=at)
-            )
+            self._ended.append(Firing(alert=ended.alert, shard=shard, since=ended.since, until=at))
         del self._active[shard]
 
 
@@ -147,9 +145,7 @@ def _stalled_group(frame: Frame) -> list[str]:
 def _unconsumed(frame: Frame) -> list[str]:
     known = frame.by_shard(UPDATED).keys() | frame.by_shard(LAG).keys()
     waiting = {
-        shard
-        for shard, oldest in frame.by_shard(OLDEST).items()
-        if START + frame.at - oldest > 900
+        shard for shard, oldest in frame.by_shard(OLDEST).items() if START + frame.at - oldest > 900
     }
     return [""] if waiting - known else []
 

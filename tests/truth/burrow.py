@@ -5,6 +5,7 @@ order), and commit 62a851a1, core/internal/storage/inmemory.go (what is remember
 commits, each with the lag at the time it came in, and the newest ten ends of the partition).
 """
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -68,21 +69,25 @@ class Partition:
 
 def evaluate(commits: tuple[Commit, ...], ends: tuple[int, ...], now: float) -> Status:
     """Apply the rules in Burrow's order."""
-    if max(0, ends[-1] - commits[-1].offset) == 0:
+    if commits[-1].offset >= ends[-1]:
         return Status.OK
     if has_stopped(commits, now) and not was_recently_at_end(commits, ends):
         return Status.STOP
     if any(commit.lag == 0 for commit in commits):
         return Status.OK
+    return evaluate_movement(commits)
+
+
+def evaluate_movement(commits: tuple[Commit, ...]) -> Status:
+    """Apply the rules for commits that never reached the end."""
     offsets = [commit.offset for commit in commits]
-    if any(later < earlier for earlier, later in zip(offsets, offsets[1:], strict=False)):
+    if any(later < earlier for earlier, later in itertools.pairwise(offsets)):
         return Status.REWIND
     if len(set(offsets)) == 1:
         return Status.STALL
     lags = [commit.lag for commit in commits]
-    if all(later >= earlier for earlier, later in zip(lags, lags[1:], strict=False)):
-        return Status.WARN
-    return Status.OK
+    slow = all(later >= earlier for earlier, later in itertools.pairwise(lags))
+    return Status.WARN if slow else Status.OK
 
 
 def has_stopped(commits: tuple[Commit, ...], now: float) -> bool:

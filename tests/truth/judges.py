@@ -52,7 +52,7 @@ class Trouble:
 class Outcome:
     """A verdict, with the seconds after which the judge spoke, if it did.
 
-    For a false alarm they count from the start of the scene, else from the trouble's.
+    For a false alarm they count from the start of the watch, else from the trouble's.
     """
 
     verdict: Verdict
@@ -70,14 +70,17 @@ def outcomes(
     watched_from = recording.frames[0].at
     ours = alerts.firings(rules, recording.frames)
     return {
-        OURS: _judge_ours(ours, trouble, watched_from),
+        OURS: judge_firings(ours, trouble, watched_from=watched_from),
         NAIVE: _outcome(_above(recording, AGE), trouble, watched_from),
         SERVICE: _outcome(_above(recording, alerts.LAG), trouble, watched_from),
         BURROW: _outcome(_burrow(recording), trouble, watched_from),
     }
 
 
-def _judge_ours(ours: list[Firing], trouble: Trouble | None, watched_from: float) -> Outcome:
+def judge_firings(
+    ours: Iterable[Firing], trouble: Trouble | None, *, watched_from: float
+) -> Outcome:
+    """Weigh the alerts that fired."""
     if trouble is None:
         return _outcome([(each.shard, each.since) for each in ours], None, watched_from)
     spoke = []
@@ -85,7 +88,7 @@ def _judge_ours(ours: list[Firing], trouble: Trouble | None, watched_from: float
         if each.alert == trouble.alert:
             spoke.append((each.shard, each.since))
         elif each.alert not in trouble.also or each.since < trouble.since:
-            return Outcome(verdict=Verdict.FALSE_ALARM, seconds=each.since)
+            return Outcome(verdict=Verdict.FALSE_ALARM, seconds=each.since - watched_from)
     return _outcome(spoke, trouble, watched_from)
 
 
@@ -102,7 +105,7 @@ def _outcome(
         if trouble is None or shard not in trouble.shards or at < trouble.since
     ]
     if false:
-        return Outcome(verdict=Verdict.FALSE_ALARM, seconds=min(false))
+        return Outcome(verdict=Verdict.FALSE_ALARM, seconds=min(false) - watched_from)
     if trouble is None:
         return Outcome(verdict=Verdict.RIGHT)
     if first.keys() != trouble.shards:

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 
 from exporter.simulator.faults import Html
 from tests.truth import alerts
-from tests.truth.judges import EVALUATION_SECONDS, POLL_SECONDS, SCRAPE_SECONDS, Trouble
-from tests.truth.stage import GROUP, LOGSTORE, POLL_PHASE, Recording, Stage
+from tests.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
+from tests.truth.stage import (
+    GROUP,
+    LOGSTORE,
+    POLL_PHASE,
+    POLL_SECONDS,
+    SCRAPE_SECONDS,
+    Recording,
+    Stage,
+)
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -41,14 +49,16 @@ class Scene:
         return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)
 
 
-def nobody_on(*shards: int, since: float) -> Trouble:
-    """Tell that nobody consumes some shards: the whole group stands still, or a part of it."""
-    return Trouble(since=since, shards=frozenset(map(str, shards)))
+def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
+    """Tell that nobody consumes some shards, and that no other shard of the group moves."""
+    return Trouble(since=since, shards=frozenset(map(str, shards)), in_time=in_time)
 
 
-def only_on(*shards: int, since: float) -> Trouble:
+def only_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
     """Tell that nobody consumes some shards while others of the group go on."""
-    return Trouble(since=since, shards=frozenset(map(str, shards)), also=frozenset())
+    return Trouble(
+        since=since, shards=frozenset(map(str, shards)), also=frozenset(), in_time=in_time
+    )
 
 
 def produce(stage: Stage, *, shards: int = 2, interval: float | None = 1.0) -> None:
@@ -222,6 +232,11 @@ def flapping(stage: Stage) -> None:
         fail(stage, since=float(at), until=at + 60.0)
 
 
+def back_again(stage: Stage) -> None:
+    dead_group(stage)
+    stage.at(BACK_AT, lambda: consume(stage))
+
+
 def half_dead(stage: Stage) -> None:
     produce(stage)
     for shard in range(2):
@@ -229,6 +244,7 @@ def half_dead(stage: Stage) -> None:
     stage.at(1830.0, lambda: crash(stage, "c1"))
 
 
+BACK_AT = 3030.0
 DATA_LOST_AT = DAY + 601.0
 
 SCENES = (
@@ -236,17 +252,17 @@ SCENES = (
     Scene(
         name="idle for 2 hours, then a burst, consumed within a minute",
         build=idle_then_burst,
-        seconds=3 * HOUR,
+        seconds=2 * HOUR + 900.0,
     ),
-    Scene(name="steady consumer", build=steady, seconds=2 * HOUR),
-    Scene(name="consumer too slow, falls behind", build=slow, seconds=2 * HOUR),
-    Scene(name="consumer that commits every 5 minutes", build=rare_commits, seconds=2 * HOUR),
-    Scene(name='checkpoints without an owner\'s name (Flink)', build=flink, seconds=HOUR),
+    Scene(name="steady consumer", build=steady, seconds=HOUR),
+    Scene(name="consumer too slow, falls behind", build=slow, seconds=HOUR),
+    Scene(name="consumer that commits every 5 minutes", build=rare_commits, seconds=HOUR),
+    Scene(name="checkpoints without an owner's name (Flink)", build=flink, seconds=HOUR),
     Scene(name="rebalance: shards change owners", build=rebalance, seconds=HOUR),
     Scene(
         name="split and merge: the parents, drained, stand still",
         build=split_and_merge,
-        seconds=2 * HOUR,
+        seconds=HOUR,
     ),
     Scene(
         name="a drained parent vanishes with the retention time",
@@ -294,7 +310,8 @@ SCENES = (
         name="owner writes the same checkpoint again and again",
         build=rewriting,
         seconds=HOUR,
-        trouble=only_on(1, since=1801.0),
+        # Only the second poll can tell that the write which the first one saw was none of progress.
+        trouble=only_on(1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
     ),
     Scene(
         name="group created, never consumed",
@@ -331,6 +348,13 @@ SCENES = (
         name="every other poll fails while the group is dead",
         build=flapping,
         seconds=HOUR,
+        # What a failed poll would have told, the next good one tells.
+        trouble=nobody_on(0, 1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
+    ),
+    Scene(
+        name="whole group dead for 20 minutes, then back",
+        build=back_again,
+        seconds=HOUR + 600.0,
         trouble=nobody_on(0, 1, since=1801.0),
     ),
     Scene(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.app import Engine
 from exporter.clock import Clock
 from exporter.config import Config, parse
-from exporter.metrics.collector import PolledCollector, Shape
+from exporter.engine import Engine
+from exporter.metrics.collector import PolledCollector
+from exporter.metrics.text import Shape
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -74,9 +75,7 @@ class Recording:
 class Stage:
     """A world with one logstore and one group, an exporter beside it, and a plan of events."""
 
-    def __init__(
-        self, *, shards: int = 2, ttl_days: int = 7, our_clock_ahead: float = 0.0
-    ) -> None:
+    def __init__(self, *, shards: int = 2, ttl_days: int = 7, our_clock_ahead: float = 0.0) -> None:
         self.held = HeldClock(START)
         self.world = World(wall=self.held.wall)
         self.world.create_project(LOGSTORE[0])

@@ -1,0 +1,60 @@
+"""Where access keys come from: the configuration, the environment, or a role's temporary ones.
+
+``chain`` chooses, ``sources`` fetch temporary credentials, ``refreshing`` keeps them fresh and
+``files`` re-reads what is in files. docs/credentials.md has it for operators.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.config import CredentialsConfig
+from exporter.credentials import Credentials
+from exporter.keychain.chain import FixedKey, choose
+from exporter.keychain.connection import Connector
+from exporter.keychain.errors import CredentialsError
+from exporter.keychain.files import WatchedFiles
+from exporter.keychain.refreshing import RefreshingCredentials
+from exporter.logs import get_logger
+
+__all__ = ["CredentialsError", "Provider", "describe", "provider"]
+
+Provider = Callable[[], Credentials]
+"""Gives the current credentials; raises CredentialsUnavailableError while there are none."""
+
+CA_FILE = "SSL_CERT_FILE"
+
+
+def provider(
+    config: CredentialsConfig | None,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    cancelled: threading.Event | None = None,
+) -> Provider:
+    """Return what gives the current credentials, and what ``describe`` says of them.
+
+    Nothing is fetched yet: a source that cannot be reached is an error of the call that needs it.
+    Setting ``cancelled`` ends every wait. Raises CredentialsError where no source is configured, or
+    not rightly.
+    """
+    found = choose(config, environ)
+    if isinstance(found, FixedKey | WatchedFiles):
+        return found
+    ca_file = environ.get(CA_FILE)
+    return RefreshingCredentials(
+        found,
+        connect=lambda: Connector(ca_file=Path(ca_file) if ca_file else None),
+        clock=clock,
+        cancelled=cancelled or threading.Event(),
+        log=get_logger("exporter.credentials"),
+    )
+
+
+def describe(config: CredentialsConfig | None, environ: Mapping[str, str]) -> str:
+    """Say where keys come from, never what they are; raises CredentialsError as provider does."""
+    found = choose(config, environ)
+    if isinstance(found, FixedKey | WatchedFiles):
+        return found.description
+    return f"from the environment: {found.description}"

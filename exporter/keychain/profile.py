@@ -1,0 +1,46 @@
+"""The credentials file of the vendor's tools: profiles in INI format.
+
+Only profiles that hold an access key are read (types ``access_key`` and ``sts``), not those that
+describe how to get one.
+"""
+
+import configparser
+from pathlib import Path
+
+from exporter.credentials import Credentials
+from exporter.keychain.files import read_text
+from exporter.keychain.text import is_key
+from exporter.text import bounded
+
+_FIELDS = {
+    "access_key": ("access_key_id", "access_key_secret"),
+    "sts": ("access_key_id", "access_key_secret", "security_token"),
+}
+
+
+class NoProfileError(ValueError):
+    """The file has no profile of that name."""
+
+
+def read_profile(path: Path, name: str) -> Credentials:
+    """Return the access key of a profile; raises OSError or ValueError, without any secret."""
+    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
+    try:
+        parser.read_string(read_text(path))
+    except configparser.Error:
+        # Its text quotes the line.
+        raise ValueError(f"{path} is not an INI file") from None
+    if not parser.has_section(name):
+        raise NoProfileError(f"{path} has no profile {bounded(name)!r}")
+    profile = parser[name]
+    kind = profile.get("type", "")
+    if kind not in _FIELDS:
+        raise ValueError(
+            f"profile {bounded(name)!r} in {path} has the type {bounded(kind, 64)!r}; "
+            f"{' and '.join(_FIELDS)} are supported"
+        )
+    values = {field: profile.get(field, "") for field in _FIELDS[kind]}
+    for field, value in values.items():
+        if not is_key(value):
+            raise ValueError(f"profile {bounded(name)!r} in {path}: {field} is missing or no key")
+    return Credentials(**values)

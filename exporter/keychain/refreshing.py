@@ -1,0 +1,170 @@
+"""Temporary credentials kept fresh: fetched when they are first needed, renewed before they expire.
+
+It has no thread of its own that lives on: the call that finds a renewal due starts a thread for
+that one fetch and goes on with the old credentials. A call waits only where there are no valid
+ones, and all that wait share one fetch.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from exporter.clock import Clock
+from exporter.credentials import Credentials, CredentialsUnavailableError
+from exporter.keychain.answers import Temporary
+from exporter.keychain.connection import BUDGET_SECONDS, Connector
+from exporter.keychain.errors import FetchError
+from exporter.keychain.sources import Source
+from exporter.logs import Logger
+
+_AHEAD_SECONDS = 900.0
+_AHEAD_FRACTION = 0.25
+_REST_SECONDS = 10.0
+"""Between a fetch that succeeded and one that somebody asks for."""
+_BACKOFF_SECONDS = 1.0
+_BACKOFF_CAP_SECONDS = 60.0
+_PATIENCE_SECONDS = BUDGET_SECONDS + 0.5
+_SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+
+
+class RefreshingCredentials:
+    """Gives credentials of a source; safe to share between threads.
+
+    They are renewed 15 minutes before they expire, or when a quarter of their time is left if that
+    is later. While that fails the old ones are given until they expire, and the next try has an
+    exponential backoff with jitter. Expiry goes by the clock's wall time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        connect: Callable[[], Connector],
+        clock: Clock,
+        cancelled: threading.Event,
+        log: Logger,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.description = source.description
+        self._source = source
+        self._connect = connect
+        self._clock = clock
+        self._cancelled = cancelled
+        self._log = log
+        self._uniform = uniform
+        self._changed = threading.Condition()
+        self._current: Temporary | None = None
+        self._renew_at = 0.0
+        """Wall time."""
+        self._fetching = False
+        self._failures = 0
+        self._failure = "they are still being fetched"
+        self._not_before = 0.0
+        """Monotonic time of the next fetch but the first that no call needs at once."""
+
+    def __call__(self) -> Credentials:
+        """Return valid credentials; waits for them where there are none, 5.5 s at most.
+
+        Raises CredentialsUnavailableError.
+        """
+        with self._changed:
+            found = self._valid()
+            if found is None:
+                if not self._failures or self._rested():
+                    self._await_fetch()
+                found = self._valid()
+            elif self._clock.wall() >= self._renew_at and self._rested():
+                self._start()
+            if found is None:
+                raise CredentialsUnavailableError(f"{self.description}: {self._failure}")
+            return found.credentials
+
+    def refresh(self) -> bool:
+        """Fetch newer credentials, since the service finds these expired; waits as a call does.
+
+        Return whether there are newer ones, also if they came shortly before.
+        """
+        with self._changed:
+            before = self._current
+            if not self._fetching and not self._rested():
+                return before is not None and not self._failures
+            self._await_fetch()
+            return self._current is not before
+
+    def _valid(self) -> Temporary | None:
+        found = self._current
+        return found if found is not None and self._clock.wall() < found.expires_at else None
+
+    def _rested(self) -> bool:
+        return self._clock.monotonic() >= self._not_before
+
+    def _await_fetch(self) -> None:
+        self._start()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._fetching and not self._cancelled.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(min(left, _SLICE_SECONDS))
+
+    def _start(self) -> None:
+        if self._fetching:
+            return
+        self._fetching = True
+        thread = threading.Thread(target=self._fetch, name="credentials", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._fail(f"no thread to fetch them with: {error}")
+
+    def _fetch(self) -> None:
+        found, failure = None, "an internal error"
+        try:
+            found = self._source.fetch(self._connect(), now=self._clock.wall())
+            if found.expires_at <= self._clock.wall():
+                failure = f"those it gave expired at {_time(found)}; is this machine's clock right?"
+                found = None
+        except FetchError as error:
+            failure = str(error)
+        finally:
+            with self._changed:
+                failing = self._failures > 0
+                if found is None:
+                    self._fail(failure)
+                else:
+                    self._take(found)
+                self._changed.notify_all()
+            self._tell(found, failure, failing=failing)
+
+    def _take(self, found: Temporary) -> None:
+        left = found.expires_at - self._clock.wall()
+        self._current = found
+        self._renew_at = found.expires_at - min(_AHEAD_SECONDS, left * _AHEAD_FRACTION)
+        self._not_before = self._clock.monotonic() + _REST_SECONDS
+        self._failures = 0
+        self._fetching = False
+
+    def _fail(self, failure: str) -> None:
+        self._failures += 1
+        self._failure = failure
+        longest = min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2 ** min(self._failures, 10))
+        self._not_before = self._clock.monotonic() + self._uniform(longest / 2, longest)
+        self._fetching = False
+
+    def _tell(self, found: Temporary | None, failure: str, *, failing: bool) -> None:
+        """Log changes between success and failure at levels that are seen, the rest at debug."""
+        if found is None:
+            tell = self._log.debug if failing else self._log.warning
+            tell("credentials cannot be fetched", source=self.description, error=failure)
+        else:
+            tell = self._log.info if failing else self._log.debug
+            tell("credentials fetched", source=self.description, valid_until=_time(found))
+
+
+def _time(found: Temporary) -> str:
+    try:
+        return datetime.fromtimestamp(found.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return str(found.expires_at)

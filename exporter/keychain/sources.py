@@ -1,0 +1,155 @@
+"""The sources of temporary credentials: a pod's OIDC role, an ECS role, a credentials URI.
+
+What they ask and answer is that of the vendor's own credentials libraries and of the reference of
+STS (AssumeRoleWithOIDC, version 2015-04-01).
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from exporter.endpoint import Endpoint
+from exporter.keychain import answers
+from exporter.keychain.answers import Temporary
+from exporter.keychain.connection import Connector
+from exporter.keychain.errors import FetchError
+from exporter.keychain.files import read_key, unreadable
+from exporter.keychain.text import is_key
+from exporter.text import bounded
+
+SESSION_SECONDS = 3600
+"""The longest session that every role allows."""
+_METADATA_TOKEN_SECONDS = 60
+# In a container the answer to the token's request may never arrive (the hop limit of the
+# instance), so that it must leave time for the request without one.
+_METADATA_TOKEN_WITHIN = 1.5
+
+
+class Source(Protocol):
+    """What temporary credentials are fetched from."""
+
+    @property
+    def description(self) -> str:
+        """What it is, for people, without secrets."""
+        ...
+
+    def fetch(self, connector: Connector, *, now: float) -> Temporary:
+        """Fetch credentials; now is unix seconds. Raises FetchError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcRole:
+    """A RAM role that a pod takes on with the OIDC token of its service account (RRSA)."""
+
+    sts: Endpoint
+    role_arn: str
+    provider_arn: str
+    token_file: Path
+    session_name: str
+
+    @property
+    def description(self) -> str:
+        """The role, and the STS that gives it."""
+        return f"OIDC role {bounded(self.role_arn)} at {self.sts}"
+
+    def fetch(self, connector: Connector, *, now: float) -> Temporary:
+        """Call AssumeRoleWithOIDC, which is not signed: the token is the proof."""
+        try:
+            # Read each time: the kubelet replaces it long before it expires.
+            token = read_key(self.token_file)
+        except (OSError, ValueError) as error:
+            raise FetchError(unreadable(error)) from None
+        query = {
+            "Action": "AssumeRoleWithOIDC",
+            "Format": "JSON",
+            "Version": "2015-04-01",
+            "Timestamp": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        form = {
+            "RoleArn": self.role_arn,
+            "OIDCProviderArn": self.provider_arn,
+            "OIDCToken": token,
+            "RoleSessionName": self.session_name,
+            "DurationSeconds": str(SESSION_SECONDS),
+        }
+        answer = connector.send(
+            self.sts,
+            "POST",
+            f"/?{urlencode(query)}",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(form).encode(),
+        )
+        fields = answers.document(answer, with_message=True)
+        return answers.temporary(fields.get("Credentials"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcsRole:
+    """The RAM role of the ECS instance that this process runs on, by the instance's metadata."""
+
+    metadata: Endpoint
+    role: str
+    allow_v1: bool
+    """Whether metadata may be asked for without a token."""
+
+    @property
+    def description(self) -> str:
+        """The role."""
+        return f"ECS RAM role {self.role}"
+
+    def fetch(self, connector: Connector, *, now: float) -> Temporary:  # noqa: ARG002  as Source
+        """Ask with a token (version 2), or, where none can be had, without one (version 1)."""
+        headers = {}
+        try:
+            headers["X-aliyun-ecs-metadata-token"] = self._token(connector)
+        except FetchError:
+            if not self.allow_v1:
+                raise
+        answer = connector.send(
+            self.metadata,
+            "GET",
+            f"/latest/meta-data/ram/security-credentials/{quote(self.role, safe='')}",
+            headers=headers,
+        )
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise FetchError(f"no role {self.role} is attached to this instance")
+        fields = answers.document(answer)
+        answers.require_success(fields)
+        return answers.temporary(fields)
+
+    def _token(self, connector: Connector) -> str:
+        answer = connector.send(
+            self.metadata,
+            "PUT",
+            "/latest/api/token",
+            headers={"X-aliyun-ecs-metadata-token-ttl-seconds": str(_METADATA_TOKEN_SECONDS)},
+            within=_METADATA_TOKEN_WITHIN,
+        )
+        token = answer.body.decode("ascii", errors="replace").strip()
+        if answer.status != HTTPStatus.OK or not is_key(token):
+            raise FetchError(f"the metadata gave no token, but status {answer.status}")
+        return token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsUri:
+    """An address that answers credentials, such as a helper beside this process."""
+
+    place: Endpoint
+    target: str = field(repr=False)
+    """Path and query, which may hold a secret."""
+
+    @property
+    def description(self) -> str:
+        """The host only."""
+        return f"credentials URI at {self.place}"
+
+    def fetch(self, connector: Connector, *, now: float) -> Temporary:  # noqa: ARG002  as Source
+        """Ask the address."""
+        fields = answers.document(connector.send(self.place, "GET", self.target))
+        answers.require_success(fields)
+        return answers.temporary(fields)

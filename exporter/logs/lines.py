@@ -1,0 +1,121 @@
+"""How a log record becomes a line: logfmt, JSON, or for a person at a console.
+
+Every text in it may be foreign, so all of it is bounded and without control characters: nothing
+from outside can break a line, forge one, or speak to a terminal.
+"""
+
+import json
+import logging
+import math
+import re
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from exporter.text import bounded
+
+LogFormat = Literal["logfmt", "json", "console"]
+Value = str | int | float | bool | None
+
+_MAX_MESSAGE = 2000
+_MAX_VALUE = 2000
+_MAX_NAME = 100
+_MAX_TRACEBACK = 8000
+_MAX_TRACEBACK_LINE = 500
+_MARGIN = "\n    | "
+_SPACES = str.maketrans("\t\n\r", "   ")
+_NOT_OF_A_KEY = re.compile(r"[^A-Za-z0-9_.-]")
+_BARE = re.compile(r"[^\s\"=\\]+")
+
+
+class LineFormatter(logging.Formatter):
+    """Formats a record, with what is in its ``facts`` attribute, without ever raising.
+
+    ``ts``, ``level``, ``logger`` and ``msg`` come first, a traceback as ``exception`` last. Only
+    the console's format writes a traceback on lines of its own, each behind a margin.
+    """
+
+    def __init__(self, log_format: LogFormat, *, colors: bool = False) -> None:
+        super().__init__()
+        self._format = log_format
+        self._console = structlog.dev.ConsoleRenderer(
+            colors=colors, timestamp_key="ts", event_key="msg", sort_keys=False
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        try:
+            return self._render(_fields(record))
+        except Exception as error:  # noqa: BLE001  a line that cannot be written must harm nobody
+            # What was to be logged refuses to become text, so only its type is safe to tell.
+            head = _head(record, "a log line could not be written")
+            return self._render({**head, "error": bounded(type(error).__name__)})
+
+    def _render(self, fields: Mapping[str, Value]) -> str:
+        if self._format == "json":
+            return json.dumps(fields, ensure_ascii=False)
+        if self._format == "logfmt":
+            return " ".join(f"{key}={_logfmt(value)}" for key, value in fields.items())
+        shown = dict(fields)
+        if isinstance(exception := shown.get("exception"), str):
+            shown["exception"] = _MARGIN[1:] + exception.replace("\n", _MARGIN)
+        return self._console(None, "", shown)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Value]:
+    head = _head(record, record.getMessage())
+    facts: Mapping[object, object] = getattr(record, "facts", {})
+    body = {_NOT_OF_A_KEY.sub("_", str(key)[:_MAX_NAME]) or "_": facts[key] for key in facts}
+    fields = {key: _value(value) for key, value in body.items() if key not in head}
+    if record.exc_info and record.exc_info[1] is not None:
+        fields.pop("exception", None)
+        fields["exception"] = _traceback(record.exc_info[1])
+    return head | fields
+
+
+def _head(record: logging.LogRecord, message: str) -> dict[str, Value]:
+    created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {
+        "ts": created.removesuffix("+00:00") + "Z",
+        "level": record.levelname.lower(),
+        "logger": _text(record.name, _MAX_NAME),
+        "msg": _text(message, _MAX_MESSAGE),
+    }
+
+
+def _value(value: object) -> Value:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return value
+    return _text(str(value), _MAX_VALUE)
+
+
+def _text(text: str, limit: int) -> str:
+    return bounded(text[: limit + 1].translate(_SPACES), limit)
+
+
+def _traceback(error: BaseException) -> str:
+    """Return a traceback's last lines, which tell where and what; the lines are foreign in part."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    kept: list[str] = []
+    left = _MAX_TRACEBACK
+    for line in reversed(lines):
+        kept.append(bounded(line, _MAX_TRACEBACK_LINE))
+        left -= len(kept[-1])
+        if left < 0:
+            kept.append("…")
+            break
+    return "\n".join(reversed(kept))
+
+
+def _logfmt(value: Value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)

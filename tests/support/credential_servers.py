@@ -1,0 +1,231 @@
+"""Stand-ins, on loopback, for what gives temporary credentials: STS, ECS metadata, a helper.
+
+They refuse what the real ones refuse. Every secret that is theirs, or is told to them, holds
+SECRET, so that a test can look for it in whatever was written.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from exporter.credentials import Credentials
+
+SECRET = "hunter2"
+ROLE_ARN = "acs:ram::1234567890123456:role/sls-exporter"
+PROVIDER_ARN = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-c0123456789abcdef0123456789abcdef"
+OIDC_TOKEN = f"eyJhbGciOiJSUzI1NiJ9.{SECRET * 40}.{SECRET * 40}"
+ECS_ROLE = "sls-exporter-ecs"
+METADATA_TOKEN = f"{SECRET}-metadata-token"
+HELPER_TARGET = f"/credentials?key={SECRET}-query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that a stand-in received; header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    form: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a stand-in answers."""
+
+    body: bytes
+    status: int = 200
+
+
+def reply(document: object, status: int = 200) -> Reply:
+    return Reply(status=status, body=json.dumps(document).encode())
+
+
+def issued(number: int) -> Credentials:
+    """Return the credentials that a stand-in gave as its number-th."""
+    return Credentials(
+        access_key_id=f"STS.{number}",
+        access_key_secret=f"{SECRET}-secret-{number}",
+        security_token=f"{SECRET}-token-{number}",
+    )
+
+
+@dataclass(kw_only=True)
+class StandIn:
+    """What every stand-in has: settings that a test may change, and what it was asked."""
+
+    wall: Callable[[], float] = time.time
+    lifetime: float = 3600.0
+    refusal: Reply | None = None
+    """Answered in place of credentials."""
+    asked: list[Asked] = field(default_factory=list)
+    given: int = 0
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Answers wait for it; it is open at first."""
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def answer(self, asked: Asked) -> Reply:
+        raise NotImplementedError
+
+    def fields(self) -> dict[str, str]:
+        self.given += 1
+        found = issued(self.given)
+        expires = datetime.fromtimestamp(self.wall() + self.lifetime, UTC)
+        return {
+            "AccessKeyId": found.access_key_id,
+            "AccessKeySecret": found.access_key_secret,
+            "SecurityToken": found.security_token or "",
+            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+
+class Sts(StandIn):
+    """AssumeRoleWithOIDC, which takes a token in place of a signature."""
+
+    token = OIDC_TOKEN
+
+    def environ(self, token_file: object) -> dict[str, str]:
+        return {
+            "ALIBABA_CLOUD_ROLE_ARN": ROLE_ARN,
+            "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": PROVIDER_ARN,
+            "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token_file),
+            "ALIBABA_CLOUD_STS_ENDPOINT": self.url,
+        }
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.refusal:
+            return self.refusal
+        given = {**asked.query, **asked.form}
+        if (asked.path, given.get("Action"), given.get("Version"), given.get("Format")) != (
+            "/",
+            "AssumeRoleWithOIDC",
+            "2015-04-01",
+            "JSON",
+        ):
+            return self._error(404, "InvalidAction.NotFound", "Specified api is not found.")
+        if abs(datetime.fromisoformat(given["Timestamp"]).timestamp() - self.wall()) > 900:
+            return self._error(400, "InvalidTimeStamp.Expired", "The timestamp is expired.")
+        if not 2 <= len(given["RoleSessionName"]) <= 64 or int(given["DurationSeconds"]) < 900:
+            return self._error(400, "InvalidParameter", "A parameter is out of its range.")
+        if given["OIDCProviderArn"] != PROVIDER_ARN:
+            message = f"The OIDC provider {given['OIDCProviderArn']} does not exist."
+            return self._error(404, "EntityNotExist.OIDCProvider", message)
+        if given["RoleArn"] != ROLE_ARN:
+            return self._error(404, "EntityNotExist.Role", f"No role {given['RoleArn']}.")
+        if "OIDCToken" in asked.query or given["OIDCToken"] != self.token:
+            message = f"The OIDC token {given['OIDCToken']} is not valid."
+            return self._error(400, "AuthenticationFail.OIDCToken.Invalid", message)
+        return reply({"RequestId": "6894B13B-6D71", "Credentials": self.fields()})
+
+    def _error(self, status: int, code: str, message: str) -> Reply:
+        return reply({"RequestId": "6894B13B-6D71", "Code": code, "Message": message}, status)
+
+
+class Metadata(StandIn):
+    """The metadata of an ECS instance with a role."""
+
+    tokens: Literal["required", "optional", "unknown"] = "optional"
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "ALIBABA_CLOUD_ECS_METADATA": ECS_ROLE,
+            "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT": self.url,
+        }
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.refusal:
+            return self.refusal
+        if asked.path == "/latest/api/token" and asked.method == "PUT":
+            return self._token(asked)
+        token = asked.headers.get("x-aliyun-ecs-metadata-token")
+        if token != METADATA_TOKEN and (token is not None or self.tokens == "required"):
+            return Reply(status=403, body=b"<html>403 Forbidden</html>")
+        if asked.path != f"/latest/meta-data/ram/security-credentials/{ECS_ROLE}":
+            return Reply(status=404, body=b"<html>404 Not Found</html>")
+        return reply({**self.fields(), "Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z"})
+
+    def _token(self, asked: Asked) -> Reply:
+        seconds = asked.headers.get("x-aliyun-ecs-metadata-token-ttl-seconds", "")
+        if self.tokens == "unknown":
+            return Reply(status=404, body=b"<html>404 Not Found</html>")
+        if not seconds.isdigit() or not 1 <= int(seconds) <= 21600:
+            return Reply(status=400, body=b"bad request")
+        return Reply(body=METADATA_TOKEN.encode())
+
+
+class Helper(StandIn):
+    """What a credentials URI names."""
+
+    def environ(self) -> dict[str, str]:
+        return {"ALIBABA_CLOUD_CREDENTIALS_URI": self.url + HELPER_TARGET}
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.refusal:
+            return self.refusal
+        if asked.query.get("key") != f"{SECRET}-query" or asked.path != "/credentials":
+            return reply({"Code": "Failed", "Message": f"no {asked.query}"}, 403)
+        return reply({**self.fields(), "Code": "Success"})
+
+
+S = TypeVar("S", bound=StandIn)
+
+
+@contextmanager
+def serving(stand_in: S) -> Iterator[S]:
+    """Run a stand-in until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            parts = urlsplit(self.path)
+            size = int(self.headers.get("Content-Length") or 0)
+            form = self.rfile.read(size).decode()
+            asked = Asked(
+                method=self.command,
+                path=parts.path,
+                query=dict(parse_qsl(parts.query)),
+                headers={name.lower(): value for name, value in self.headers.items()},
+                form=dict(parse_qsl(form)),
+            )
+            stand_in.asked.append(asked)
+            stand_in.gate.wait(30)
+            found = stand_in.answer(asked)
+            self.send_response(found.status)
+            self.send_header("Content-Length", str(len(found.body)))
+            self.end_headers()
+            self.wfile.write(found.body)
+
+        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  the names of http.server
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, *_: object) -> None:
+            """Let clients that have gone be gone."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        stand_in.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield stand_in
+        finally:
+            stand_in.gate.set()
+            server.shutdown()
+            thread.join(10)

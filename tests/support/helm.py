@@ -1,0 +1,134 @@
+"""The Helm chart for tests: its files, what it renders, and what Kubernetes says to that."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import kubernetes_validate
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm" / "sls-exporter"
+CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+RELEASE, NAMESPACE = "test", "watch"
+KUBERNETES = ("1.29.0", "1.33.0", "1.37.0")
+"""The oldest version with native sidecars, one in the middle, and the newest that is known here."""
+
+Values = Mapping[str, Any]
+Manifest = Mapping[str, Any]
+
+# What the operator's definitions (monitoring.coreos.com/v1) know, as far as the chart may use it.
+_MONITOR_SPEC = {
+    *("selector", "namespaceSelector", "jobLabel", "podTargetLabels", "sampleLimit"),
+}
+_ENDPOINT = {
+    *("port", "path", "scheme", "interval", "scrapeTimeout", "basicAuth", "tlsConfig"),
+    *("relabelings", "metricRelabelings"),
+}
+_RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What the chart makes of some values: the text of each template, and the objects in it."""
+
+    files: Mapping[str, str]
+    manifests: tuple[Manifest, ...]
+    notes: str
+
+    def all(self, kind: str) -> list[Manifest]:
+        """Return the objects of a kind."""
+        return [each for each in self.manifests if each["kind"] == kind]
+
+    def one(self, kind: str, name: str | None = None) -> Manifest:
+        """Return the only object of a kind, or the one with a name."""
+        (found,) = (e for e in self.all(kind) if name in {None, e["metadata"]["name"]})
+        return found
+
+    def workload(self) -> Manifest:
+        """Return the Deployment or StatefulSet."""
+        (found,) = (e for e in self.manifests if e["kind"] in {"Deployment", "StatefulSet"})
+        return found
+
+    def pod(self) -> Manifest:
+        """Return the specification of its pods."""
+        spec: Manifest = self.workload()["spec"]["template"]["spec"]
+        return spec
+
+    def container(self) -> Manifest:
+        """Return the exporter's container."""
+        (found,) = (each for each in self.pod()["containers"] if each["name"] == "sls-exporter")
+        return dict(found)
+
+
+def render(values: Values, *, chart: Path = CHART) -> Rendered:
+    """Check the values against the schema and render; raises helm_python.HelmError."""
+    loaded = _load(chart)
+    loaded.validate_schema(dict(values))
+    files = loaded.render(dict(values), name=RELEASE, namespace=NAMESPACE)
+    named = {path.split("/templates/", 1)[1]: text for path, text in files.items()}
+    notes = named.pop("NOTES.txt")
+    return Rendered(files=named, manifests=tuple(_manifests(named)), notes=notes)
+
+
+@cache
+def _load(chart: Path) -> helm_python.Chart:
+    return helm_python.Chart.load(chart)
+
+
+def _manifests(files: Mapping[str, str]) -> Iterator[Manifest]:
+    for name in sorted(files):
+        yield from (each for each in yaml.safe_load_all(files[name]) if each is not None)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the values in a file."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(values, dict)
+    return values
+
+
+def check(manifest: Manifest, version: str) -> None:
+    """Have a version of Kubernetes check an object, down to unknown keys; raises on a fault."""
+    checks = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
+    if manifest["kind"] in checks:
+        assert manifest["apiVersion"] == "monitoring.coreos.com/v1"
+        assert manifest.keys() == {"apiVersion", "kind", "metadata", "spec"}
+        # What every object has in common is checked on one that is known.
+        bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": manifest["metadata"]}
+        kubernetes_validate.validate(bare, version, strict=True)
+        checks[manifest["kind"]](manifest)
+        return
+    # Through JSON, as it is sent: keys are texts, and there is nothing but JSON's types.
+    kubernetes_validate.validate(json.loads(json.dumps(manifest)), version, strict=True)
+
+
+def _monitor(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    key, more = (
+        ("endpoints", {"targetLabels"})
+        if manifest["kind"] == "ServiceMonitor"
+        else ("podMetricsEndpoints", set())
+    )
+    assert {key, "selector"} <= spec.keys() <= _MONITOR_SPEC | more | {key}
+    assert spec["selector"].keys() == {"matchLabels"}
+    assert spec["namespaceSelector"].keys() == {"matchNames"}
+    assert isinstance(spec.get("sampleLimit", 1), int)
+    for endpoint in spec[key]:
+        assert {"port", "path", "scheme"} <= endpoint.keys() <= _ENDPOINT
+        assert endpoint["scheme"] in {"http", "https"}
+        assert all(isinstance(each, dict) for each in endpoint.get("relabelings", []))
+
+
+def _rules(manifest: Manifest) -> None:
+    assert manifest["spec"].keys() == {"groups"}
+    for group in manifest["spec"]["groups"]:
+        assert group.keys() == {"name", "rules"}
+        for rule in group["rules"]:
+            assert {"alert", "expr"} <= rule.keys() <= _RULE
+            texts = (*rule["labels"].values(), *rule["annotations"].values(), rule["expr"])
+            assert all(isinstance(text, str) for text in texts)

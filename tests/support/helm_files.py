@@ -1,0 +1,137 @@
+"""Those files of the chart that follow from others: the copy of the rules, parts of the schema, the table of values.
+
+``python -m tests.support.helm_files`` writes them anew; a test says when that is needed.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.config import json_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm" / "sls-exporter"
+RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
+VALUES = CHART / "values.yaml"
+
+_TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end of values -->\n)", re.DOTALL)
+
+
+class UndocumentedError(Exception):
+    """A value has no comment above it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A value as the table shows it."""
+
+    section: str
+    path: str
+    default: object
+    text: str
+
+
+def derived() -> dict[Path, str]:
+    """Return what the derived files should hold."""
+    rules = RULES.read_text(encoding="utf-8")
+    schema = CHART / "values.schema.json"
+    readme = CHART / "README.md"
+    table = _table(rows(VALUES.read_text(encoding="utf-8")))
+    return {
+        CHART / "files" / RULES.name: rules,
+        schema: _schema(schema.read_text(encoding="utf-8"), rules),
+        readme: _TABLE.sub(lambda _: table, readme.read_text(encoding="utf-8")),
+    }
+
+
+def rows(text: str) -> list[Row]:
+    """Return the values with their comments; raises UndocumentedError where one has none.
+
+    A mapping whose keys have no comments is one value; its comment is that of the whole.
+    """
+    node = yaml.compose(text)
+    assert isinstance(node, yaml.MappingNode)
+    return list(_rows(node, (), text.splitlines(), yaml.safe_load(text)))
+
+
+def _rows(
+    node: yaml.MappingNode,
+    above: tuple[str, ...],
+    lines: list[str],
+    values: Any,  # noqa: ANN401
+) -> Iterator[Row]:
+    for key, child in node.value:
+        path = (*above, key.value)
+        comment = _comment(lines, key.start_mark.line)
+        value = values[key.value]
+        documented = isinstance(child, yaml.MappingNode) and any(
+            _comment(lines, each.start_mark.line) for each, _ in child.value
+        )
+        if documented:
+            yield from _rows(child, path, lines, value)
+        elif comment:
+            section = _section(lines, key.start_mark.line)
+            yield Row(section=section, path=".".join(path), default=value, text=comment)
+        else:
+            raise UndocumentedError(f"{'.'.join(path)} has no comment above it in values.yaml")
+
+
+def _comment(lines: list[str], line: int) -> str:
+    """Return the comment that ends right above a line."""
+    found: list[str] = []
+    while line > 0 and re.match(r" *# ", lines[line - 1]):
+        line -= 1
+        found.insert(0, lines[line].strip(" #"))
+    return " ".join(found)
+
+
+def _section(lines: list[str], line: int) -> str:
+    """Return the heading above a line."""
+    return next(each[3:] for each in reversed(lines[:line]) if each.startswith("## "))
+
+
+def _table(found: list[Row]) -> str:
+    parts: list[str] = []
+    section = ""
+    for row in found:
+        if row.section != section:
+            section = row.section
+            parts.append(f"\n### {section}\n\n| value | default | meaning |\n|---|---|---|\n")
+        default = json.dumps(row.default, ensure_ascii=False)
+        parts.append(f"| `{row.path}` | `{default}` | {row.text.replace('|', chr(92) + '|')} |\n")
+    return "".join(parts) + "\n"
+
+
+def _schema(current: str, rules: str) -> str:
+    """Put what the exporter itself knows in place of the definitions with a capital letter."""
+    schema = json.loads(current)
+    configuration = json_schema()
+    definitions = configuration.pop("$defs")
+    # The chart itself says, in words, that projects are missing; a ConfigMap of one's own needs none.
+    for key in ("$schema", "title", "required"):
+        del configuration[key]
+    alerts = [rule["alert"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    own = {name: each for name, each in schema["definitions"].items() if name[0].islower()}
+    schema["definitions"] = {
+        **own,
+        "Alert": {"enum": alerts},
+        "Configuration": configuration,
+        **definitions,
+    }
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    return text.replace("#/$defs/", "#/definitions/") + "\n"
+
+
+def main() -> None:
+    """Write the derived files."""
+    for path, text in derived().items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A poller against a simulated world on a held clock, with notes of what it tells."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from exporter.config import HttpConfig, Pattern, ProjectSettings
+from exporter.endpoint import Endpoint
+from exporter.poller import Poller
+from exporter.progress import ShardProgress, State, stalled_seconds, state
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.server import Simulator
+from exporter.simulator.world import World
+from exporter.sls import SlsError
+from exporter.snapshot import GroupStatus, TargetKey, TargetStatus
+from exporter.targets import GroupTarget, Target
+from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
+from tests.support.sls_client import rig
+
+STALE_AFTER = 180.0
+REFRESH_SECONDS = 300.0
+KEY = TargetKey(PROJECT, LOGSTORE)
+
+
+@dataclass(kw_only=True)
+class Observed:
+    """What a poller tells beside its results."""
+
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    access: list[str | None] = field(default_factory=list)
+
+    def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
+        assert key == KEY
+        self.failures.append((consumer_group, error.code))
+
+    def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
+        assert key == KEY
+        self.skipped.append((consumer_group, faults))
+
+    def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
+        assert key == KEY
+        self.access.append(error.code if error else None)
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A poller with its world; polls pass their results on to the next."""
+
+    held: HeldClock
+    world: World
+    simulator: Simulator
+    poller: Poller
+    observed: Observed
+    status: TargetStatus | None = None
+
+    def poll(self, *, after: float = 0.0) -> TargetStatus:
+        """Let time pass, then poll."""
+        self.held.advance(after)
+        self.status = self.poller.poll(self.status)
+        return self.status
+
+    def group(self, name: str = GROUP) -> GroupStatus:
+        """Return a group after the newest poll."""
+        assert self.status is not None
+        return next(group for group in self.status.groups if group.key.consumer_group == name)
+
+    def shards(self, name: str = GROUP) -> dict[int, ShardProgress]:
+        """Return the shards of a group's last good snapshot, by number."""
+        snapshot = self.group(name).snapshot
+        assert snapshot is not None
+        return {shard.shard: shard for shard in snapshot.shards}
+
+    def state(self, shard: int = 0) -> State:
+        """Return where a shard stands now."""
+        return state(self.shards()[shard], self.held.wall(), stall_after=300.0)
+
+    def stalled(self, shard: int = 0) -> float | None:
+        """Return for how long a shard has stood still by now."""
+        return stalled_seconds(self.shards()[shard], self.held.wall())
+
+    def calls(self) -> dict[str, int]:
+        """Count the requests since the last look by operation, and forget them."""
+        operations = [record.operation for record in self.simulator.requests]
+        self.simulator.forget_requests()
+        return {operation: operations.count(operation) for operation in sorted(set(operations))}
+
+
+@contextlib.contextmanager
+def bench(
+    *,
+    shards: int = 1,
+    ttl_days: int = 7,
+    groups: tuple[GroupTarget, ...] = (GroupTarget(name=GROUP),),
+    lag: bool = True,
+) -> Iterator[Bench]:
+    """Set up a world with one logstore, and a poller of some of its groups."""
+    held, world = small_world(shards=shards, ttl_days=ttl_days)
+    observed = Observed()
+    with (
+        Simulator(world) as simulator,
+        rig(
+            simulator.endpoint,
+            project=PROJECT,
+            clock=held.clock,
+            uniform=lambda _low, _high: 0.0,
+        ) as made,
+    ):
+        settings = ProjectSettings(
+            endpoint=Endpoint.parse(simulator.endpoint),
+            region=None,
+            credentials=None,
+            signature="v1",
+            interval=60.0,
+            timeout=10.0,
+            stale_after=STALE_AFTER,
+            requests_per_second=10_000.0,
+            lag=lag,
+            stall_after=300.0,
+            http=HttpConfig(),
+        )
+        target = Target(key=KEY, groups=groups, settings=settings, refresh_seconds=REFRESH_SECONDS)
+        poller = Poller(target, made.client, clock=held.clock, observer=observed)
+        yield Bench(held=held, world=world, simulator=simulator, poller=poller, observed=observed)
+
+
+def owners(*texts: str) -> tuple[Pattern, ...]:
+    """Return patterns of owners."""
+    return tuple(Pattern(text) for text in texts)

@@ -1,0 +1,34 @@
+"""The page of the architecture shows the layers that are enforced and names every module."""
+
+import re
+import tomllib
+
+from tests.support.docs import ROOT, blocks, read
+
+TEXT = read("docs/architecture.md")
+
+
+def test_the_layers_are_those_that_are_enforced() -> None:
+    settings = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]
+    (layers,) = [each for each in settings["contracts"] if each["type"] == "layers"]
+    assert blocks(TEXT, "text")[1].splitlines() == layers["layers"]
+    assert layers["exhaustive"]
+
+
+def test_every_module_has_its_room() -> None:
+    table = TEXT.partition("\n## Threads\n")[0]
+    rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
+    named = {name for room in rooms for name in re.findall(r"\w+", room)}
+    modules = {path.stem for path in (ROOT / "exporter").glob("[a-z]*.py")}
+    packages = {path.parent.name for path in (ROOT / "exporter").glob("*/__init__.py")}
+    assert named == modules | packages
+
+
+def test_decisions_are_numbered_without_gaps_and_say_what_why_and_at_what_cost() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    for number, page in enumerate(pages, start=1):
+        text = page.read_text(encoding="utf-8")
+        assert page.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number}. ")
+        for part in ("**Question.**", "**Decision.**", "**Why.**", "**Cost.**"):
+            assert text.count(part) == 1, page.name

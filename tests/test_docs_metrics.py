@@ -1,0 +1,67 @@
+"""The page of metrics: complete, the same as the catalogue, and its PromQL is right."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from exporter.metrics.catalogue import CATALOGUE, POLLED
+from exporter.progress import State
+from tests.support import promtool
+from tests.support.docs import blocks, read
+
+TEXT = read("docs/metrics.md")
+SECTION = re.compile(r"### `(\S+)`\n\n\*(\w+), labels: (.*)\*\n\n((?:.+\n)+)")
+POLLED_SECTIONS, OWN_SECTION = TEXT.split("\n## The exporter itself\n")
+
+
+def described(text: str) -> dict[str, tuple[str, str, str]]:
+    """Return kind, labels and help of each metric that a text describes."""
+    return {
+        name: (kind, labels.replace("`", ""), " ".join(text.split()))
+        for name, kind, labels, text in SECTION.findall(text)
+    }
+
+
+def test_every_metric_is_described_with_its_type_its_labels_and_its_help() -> None:
+    expected = {
+        metric.name: (
+            metric.kind,
+            ", ".join(metric.labels) or "none",
+            metric.help.removesuffix(f" {POLLED}"),
+        )
+        for metric in CATALOGUE
+    }
+    assert described(TEXT) == expected
+
+
+def test_what_the_page_calls_polled_says_so_in_its_help() -> None:
+    polled = {metric.name for metric in CATALOGUE if metric.help.endswith(POLLED)}
+    assert described(POLLED_SECTIONS).keys() == polled
+    assert not described(OWN_SECTION).keys() & polled
+    assert POLLED in POLLED_SECTIONS
+
+
+def test_every_heading_is_read_by_these_tests() -> None:
+    assert len(re.findall(r"^### ", TEXT, flags=re.MULTILINE)) == len(described(TEXT))
+
+
+def test_every_state_of_a_shard_is_explained() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", TEXT, flags=re.MULTILINE) == [
+        "caught_up",
+        "consuming",
+        "stalled",
+        "unconsumed",
+        "expired",
+        "finished",
+        "unknown",
+    ]
+    assert len(State) == 7
+
+
+def test_every_query_is_right(tmp_path: Path) -> None:
+    queries = blocks(TEXT, "promql")
+    rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(queries)]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    assert f"{len(queries)} rules found" in promtool.run("promtool", "check", "rules", file)

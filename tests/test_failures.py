@@ -1,0 +1,412 @@
+"""What a failure does to the series, from the API's answer to the scrape.
+
+The real engine polls the simulated service over HTTP; both live on one held clock.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter.config import parse
+from exporter.engine import Engine
+from exporter.simulator import faults
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.views import UpdateTimeUnit
+from exporter.simulator.world import World
+from tests.support.scrape import Scrape, parsed
+
+START = 1_700_000_000.0
+BILLING = {"project": "shop", "logstore": "orders", "consumer_group": "billing"}
+OTHERS = [
+    {"project": "shop", "logstore": "orders", "consumer_group": "audit"},
+    {"project": "shop", "logstore": "clicks", "consumer_group": "funnel"},
+]
+CONFIG = """\
+credentials: {{access_key_id: {key_id}, access_key_secret: {secret}}}
+polling: {{interval: 60s, timeout: 500ms, stale_after: 3m, requests_per_second: 1000}}
+projects:
+  - project: shop
+    endpoint: {endpoint}
+    logstores:
+      - {{logstore: orders, consumer_groups: [audit, billing]}}
+      - {{logstore: clicks, consumer_groups: [funnel]}}
+"""
+AGE = "sls_consumer_group_checkpoint_age_seconds"
+UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
+LAG = "sls_consumer_group_lag_seconds"
+SHARDS = "sls_consumer_group_shards"
+UP = "sls_consumer_group_up"
+LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
+ERRORS = "sls_exporter_poll_errors_total"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The world, the service in front of it, and the engine that watches it."""
+
+    held: HeldClock
+    world: World
+    simulator: Simulator
+    engine: Engine
+
+    def poll(self, *, after: float = 0.0) -> Scrape:
+        """Poll every logstore once after some seconds, and scrape."""
+        self.held.advance(after)
+        for target in self.engine.fleet.targets:
+            self.engine.fleet.poll(target.key)
+        return self.scrape()
+
+    def scrape(self, *, after: float = 0.0) -> Scrape:
+        self.held.advance(after)
+        return parsed(b"".join(self.engine.scrape().body).decode())
+
+
+@contextmanager
+def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
+    """Set three groups up, each with a checkpoint at START in both of its shards."""
+    held = HeldClock(START)
+    world = World(wall=held.wall, update_time_unit=unit)
+    world.create_project("shop")
+    for logstore, groups in {"orders": ["audit", "billing"], "clicks": ["funnel"]}.items():
+        world.create_logstore("shop", logstore, shards=2)
+        for shard in (0, 1):
+            world.write("shop", logstore, shard, 10)
+        for group in groups:
+            world.create_group("shop", logstore, group)
+            for shard in (0, 1):
+                end = world.end_cursor("shop", logstore, shard)
+                world.update_checkpoint("shop", logstore, group, shard, end, consumer="host-1")
+    with Simulator(world) as simulator:
+        text = CONFIG.format(
+            endpoint=simulator.endpoint,
+            key_id=DEFAULT_CREDENTIALS.access_key_id,
+            secret=DEFAULT_CREDENTIALS.access_key_secret,
+        )
+        text += f"lag: {str(lag).lower()}\n"
+        config = parse(text, name="test", environ={}, base_dir=Path())
+        engine = Engine(config, environ={}, clock=held.clock)
+        try:
+            yield Stage(held, world, simulator, engine)
+        finally:
+            engine.close()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with staged() as stage:
+        yield stage
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="exporter.polls")
+    return caplog
+
+
+def events(log: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    """Return what the polls logged: the message under ``msg``, and the facts beside it."""
+    return [
+        {"msg": record.getMessage(), **vars(record)["facts"]}
+        for record in log.records
+        if record.name == "exporter.polls"
+    ]
+
+
+def values(scrape: Scrape, name: str, **labels: str) -> list[float]:
+    return [float(sample.value) for sample in scrape.find(name, **labels)]
+
+
+def names(scrape: Scrape, **labels: str) -> set[str]:
+    return {sample.name for sample in scrape.samples if labels.items() <= sample.labels.items()}
+
+
+def assert_fresh(scrape: Scrape, group: dict[str, str], *, at: float) -> None:
+    """Expect both shards of a healthy group, polled at an instant."""
+    assert values(scrape, UP, **group) == [1]
+    assert values(scrape, LAST_SUCCESS, **group) == [at]
+    assert values(scrape, AGE, **group) == [at - START] * 2
+    assert values(scrape, LAG, **group) == [0, 0]
+    assert values(scrape, ERRORS, **group) == []
+
+
+FAILURES: list[tuple[Fault, str]] = [
+    (faults.Html(status=200), "invalid_response"),
+    (faults.Html(status=502), "invalid_response"),
+    (faults.Html(status=404), "invalid_response"),
+    (faults.Truncated(), "invalid_response"),
+    (faults.Body(text=""), "invalid_response"),
+    (faults.Body(text="not JSON"), "invalid_response"),
+    (faults.Body(text='{"shards": []}'), "invalid_response"),
+    (faults.Body(text="", status=404), "invalid_response"),
+    (faults.GarbledChunks(), "invalid_response"),
+    (faults.GarbageStatusLine(), "invalid_response"),
+    (faults.HugeBody(), "invalid_response"),
+    (faults.EndlessBody(), "invalid_response"),
+    (faults.GzipBomb(), "invalid_response"),
+    (faults.Redirect(location="http://127.0.0.1:1/"), "invalid_response"),
+    (faults.Reset(), "connection"),
+    (faults.Close(), "connection"),
+    (faults.Hang(), "timeout"),
+    (faults.HangAfterHeaders(), "timeout"),
+    (faults.Drip(interval=0.1, part="head"), "timeout"),
+    (faults.Drip(interval=0.1, part="body"), "timeout"),
+    (faults.ErrorAnswer(status=401, code="Unauthorized"), "Unauthorized"),
+    (faults.ErrorAnswer(status=403, code="ProjectForbidden"), "ProjectForbidden"),
+    (faults.ErrorAnswer(status=403, code="ReadQuotaExceed"), "ReadQuotaExceed"),
+    (faults.ErrorAnswer(status=404, code="ShardNotExist"), "ShardNotExist"),
+    (faults.ErrorAnswer(status=429, code="TooManyRequests"), "TooManyRequests"),
+    (faults.ErrorAnswer(status=500, code="InternalServerError"), "InternalServerError"),
+    (faults.ErrorAnswer(status=502, code="BadGateway"), "BadGateway"),
+    (faults.ErrorAnswer(status=503, code="ServerBusy"), "ServerBusy"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code"), FAILURES, ids=[str(each) for each, _ in FAILURES])
+def test_a_failing_group_harms_no_other_and_recovers_by_itself(
+    stage: Stage, fault: Fault, code: str
+) -> None:
+    for group in (BILLING, *OTHERS):
+        assert_fresh(stage.poll(), group, at=START)
+
+    planned = stage.simulator.faults.add(
+        fault, operation="GetCheckPoint", logstore="orders", consumer_group="billing"
+    )
+    scrape = stage.poll(after=60)
+    for group in OTHERS:
+        assert_fresh(scrape, group, at=START + 60)
+    assert values(scrape, UP, **BILLING) == [0]
+    assert values(scrape, LAST_SUCCESS, **BILLING) == [START]
+    assert values(scrape, AGE, **BILLING) == [60, 60]
+    assert values(scrape, SHARDS, **BILLING, state="caught_up") == [2]
+    assert values(scrape, ERRORS) == [1]
+    assert values(scrape, ERRORS, **BILLING, code=code) == [1]
+
+    # At the end of stale_after the series are still there, then they are not; no poll is needed.
+    assert values(stage.scrape(after=120), AGE, **BILLING) == [180, 180]
+    scrape = stage.scrape(after=1)
+    assert names(scrape, **BILLING) == {UP, LAST_SUCCESS, ERRORS}
+    assert values(scrape, UP, **BILLING) == [0]
+    assert values(scrape, LAST_SUCCESS, **BILLING) == [START]
+
+    stage.simulator.faults.remove(planned)
+    scrape = stage.poll(after=60)
+    for group in OTHERS:
+        assert_fresh(scrape, group, at=START + 241)
+    assert values(scrape, UP, **BILLING) == [1]
+    assert values(scrape, LAST_SUCCESS, **BILLING) == [START + 241]
+    assert values(scrape, AGE, **BILLING) == [241, 241]
+    assert values(scrape, ERRORS, **BILLING, code=code) == [1]
+
+
+def test_a_group_that_never_answered_is_down_and_shows_nothing_else(stage: Stage) -> None:
+    stage.simulator.faults.add(faults.Html(), consumer_group="billing")
+    scrape = stage.poll()
+    assert names(scrape, **BILLING) == {UP, ERRORS}
+    assert values(scrape, UP, **BILLING) == [0]
+
+
+def test_a_failure_is_logged_as_it_begins_and_as_it_ends(
+    stage: Stage, log: pytest.LogCaptureFixture
+) -> None:
+    stage.poll()
+    planned = stage.simulator.faults.add(
+        faults.ErrorAnswer(status=401, code="Unauthorized", message="no\nway"),
+        consumer_group="billing",
+    )
+    for _ in range(3):
+        stage.poll(after=60)
+    stage.simulator.faults.remove(planned)
+    for _ in range(2):
+        stage.poll(after=60)
+    begin, end = events(log)
+    assert begin["msg"] == "poll fails"
+    assert begin["code"] == "Unauthorized"
+    assert begin["error"] == "GetCheckPoint: 401 Unauthorized: no�way"
+    assert {name: begin[name] for name in BILLING} == BILLING
+    assert (end["msg"], end["after_seconds"]) == ("poll recovered", 180.0)
+
+
+@pytest.mark.parametrize(
+    ("missing", "code"),
+    [
+        ("project", "ProjectNotExist"),
+        ("logstore", "LogStoreNotExist"),
+        ("group", "ConsumerGroupNotExist"),
+    ],
+)
+def test_what_does_not_exist_is_withdrawn_at_once(stage: Stage, missing: str, code: str) -> None:
+    stage.poll()
+    if missing == "project":
+        stage.world.delete_project("shop")
+    elif missing == "logstore":
+        stage.world.delete_logstore("shop", "orders")
+    else:
+        stage.world.delete_group("shop", "orders", "billing")
+    scrape = stage.poll(after=60)
+    assert names(scrape, **BILLING) == {UP, LAST_SUCCESS, ERRORS}
+    assert values(scrape, UP, **BILLING) == [0]
+    assert values(scrape, LAST_SUCCESS, **BILLING) == [START]
+    assert values(scrape, ERRORS, **BILLING, code=code) == [1]
+    if missing == "group":
+        for group in OTHERS:
+            assert_fresh(scrape, group, at=START + 60)
+    elif missing == "logstore":
+        assert_fresh(scrape, OTHERS[1], at=START + 60)
+
+
+def test_a_group_that_comes_back_is_shown_again(stage: Stage) -> None:
+    stage.poll()
+    stage.world.delete_group("shop", "orders", "billing")
+    assert values(stage.poll(after=60), AGE, **BILLING) == []
+    stage.world.create_group("shop", "orders", "billing")
+    stage.world.update_checkpoint("shop", "orders", "billing", 0, "MQ==", consumer="host-2")
+    scrape = stage.poll(after=60)
+    assert values(scrape, UP, **BILLING) == [1]
+    assert values(scrape, AGE, **BILLING, consumer="host-2") == [60]
+
+
+# Bad entries
+
+
+BAD_ENTRY = json.dumps(
+    [
+        {"shard": 0, "checkpoint": "", "updateTime": 0, "consumer": ""},
+        {"shard": "\x1b[31m", "checkpoint": "MQ=="},
+    ]
+)
+
+
+def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
+    stage: Stage, log: pytest.LogCaptureFixture
+) -> None:
+    stage.simulator.faults.add(
+        faults.Body(text=BAD_ENTRY), operation="GetCheckPoint", consumer_group="billing"
+    )
+    stage.poll(after=60)
+    stage.poll(after=60)
+    scrape = stage.poll(after=60)
+    assert values(scrape, UP, **BILLING) == [1]
+    assert values(scrape, LAST_SUCCESS, **BILLING) == [START + 180]
+    assert values(scrape, ERRORS, **BILLING, code="invalid_response") == [3]
+    for group in OTHERS:
+        assert_fresh(scrape, group, at=START + 180)
+    (event,) = events(log)
+    assert event["msg"] == "entries of an answer left out"
+    assert event["count"] == 1
+    assert event["first"] == "shard is the text '�[31m', expected a whole number"
+    assert {name: event[name] for name in BILLING} == BILLING
+
+
+def test_the_other_entries_beside_a_bad_one_are_used() -> None:
+    end = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="
+    entries = [
+        {"shard": 0, "checkpoint": end, "updateTime": 1_699_999_970_000_000, "consumer": "a"},
+        {"shard": None, "checkpoint": end, "updateTime": 1_699_999_970_000_000, "consumer": "b"},
+        {"shard": 1, "checkpoint": end, "updateTime": 1_699_999_940_000_000, "consumer": "c"},
+    ]
+    with staged(lag=False) as stage:
+        stage.simulator.faults.add(faults.Body(text=json.dumps(entries)), consumer_group="billing")
+        scrape = stage.poll()
+    assert {
+        (sample.labels["shard"], sample.labels["consumer"], sample.value)
+        for sample in scrape.find(AGE, **BILLING)
+    } == {("0", "a", 30.0), ("1", "c", 60.0)}
+
+
+# Faults of what the groups of a logstore share
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.Html(),
+        faults.Body(text="not JSON"),
+        faults.Reset(),
+        faults.Hang(),
+        faults.ErrorAnswer(status=500, code="InternalServerError"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("operation", ["ListShards", "GetCursor", "GetCursorTime", "GetLogStore"])
+def test_a_fault_beside_the_checkpoints_leaves_their_ages(
+    stage: Stage, operation: str, fault: Fault
+) -> None:
+    stage.world.write("shop", "orders", 1, 5)
+    stage.simulator.faults.add(fault, operation=operation, logstore="orders")
+    scrape = stage.poll(after=60)
+    for group in (BILLING, OTHERS[0]):
+        assert values(scrape, UP, **group) == [1]
+        assert values(scrape, AGE, **group) == [60, 60]
+    assert_fresh(scrape, OTHERS[1], at=START + 60)
+    assert sum(values(scrape, ERRORS, logstore="orders", consumer_group="")) >= 1
+    assert values(scrape, ERRORS, logstore="clicks") == []
+
+
+def test_a_shard_whose_end_cannot_be_read_harms_no_other(stage: Stage) -> None:
+    stage.simulator.faults.add(faults.Html(status=200), operation="GetCursor", shard=1)
+    scrape = stage.poll(after=60)
+    for group in (BILLING, *OTHERS):
+        assert values(scrape, LAG, **group, shard="0") == [0]
+        assert values(scrape, LAG, **group, shard="1") == []
+        assert values(scrape, AGE, **group) == [60, 60]
+        assert values(scrape, SHARDS, **group, state="caught_up") == [1]
+        assert values(scrape, SHARDS, **group, state="unknown") == [1]
+
+
+def test_without_the_right_to_cursors_there_are_checkpoints_only(
+    stage: Stage, log: pytest.LogCaptureFixture
+) -> None:
+    for operation in ("ListShards", "GetCursor", "GetCursorTime"):
+        stage.simulator.deny(operation)
+    stage.poll(after=60)
+    stage.poll(after=60)
+    scrape = stage.poll(after=60)
+    for group in (BILLING, *OTHERS):
+        assert values(scrape, UP, **group) == [1]
+        assert values(scrape, AGE, **group) == [180, 180]
+        assert values(scrape, LAG, **group) == []
+    assert [event["logstore"] for event in events(log)] == ["clicks", "orders"]
+
+
+# Ages
+
+
+def test_an_age_is_that_of_the_scrape_not_of_the_poll(stage: Stage) -> None:
+    assert values(stage.poll(after=60), AGE, **BILLING) == [60, 60]
+    assert values(stage.scrape(after=15), AGE, **BILLING) == [75, 75]
+    assert values(stage.scrape(after=0.5), AGE, **BILLING) == [75.5, 75.5]
+    assert values(stage.scrape(), UPDATED, **BILLING) == [START, START]
+
+
+def test_a_wall_clock_that_jumps_does_not_age_anything(stage: Stage) -> None:
+    stage.poll(after=60)
+    stage.held.set(START - 3600)
+    assert values(stage.scrape(), AGE, **BILLING) == [60, 60]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_an_update_time_is_the_same_in_every_unit(unit: UpdateTimeUnit) -> None:
+    with staged(unit) as stage:
+        scrape = stage.poll(after=60)
+    assert values(scrape, UPDATED, **BILLING) == [START, START]
+    assert values(scrape, AGE, **BILLING) == [60, 60]
+
+
+def test_a_shard_that_was_never_consumed_has_no_age(stage: Stage) -> None:
+    stage.world.delete_group("shop", "orders", "billing")
+    stage.world.create_group("shop", "orders", "billing")
+    end = stage.world.end_cursor("shop", "orders", 1)
+    stage.world.update_checkpoint("shop", "orders", "billing", 1, end, consumer="host-1")
+    scrape = stage.poll(after=60)
+    assert values(scrape, AGE, **BILLING, shard="0") == []
+    assert values(scrape, UPDATED, **BILLING, shard="0") == []
+    assert values(scrape, AGE, **BILLING, shard="1") == [60]
+    assert values(scrape, SHARDS, **BILLING, state="unconsumed") == [1]
+    assert values(scrape, SHARDS, **BILLING, state="caught_up") == [1]

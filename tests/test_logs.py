@@ -1,0 +1,382 @@
+"""A line is one event, whatever is in it and whatever becomes of the stream."""
+
+import io
+import json
+import logging
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.logs import FORMATS, LogFormat
+from exporter.logs.handlers import BurstHandler, LineHandler
+from exporter.logs.lines import LineFormatter
+from tests.support.log_lines import Log, line_handler, parse_logfmt
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Zs"]),
+        st.sampled_from('\n\r\t\0\x1b\x85\u2028\u202e"\\= '),
+    )
+)
+VALUES = st.one_of(HOSTILE, st.none(), st.booleans(), st.integers(), st.floats(), st.binary())
+# What a terminal or a reader of logs could take for more than text.
+LOADED = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+
+
+def one_line(text: str) -> str:
+    assert text.endswith("\n")
+    lines = text.splitlines()
+    assert len(lines) == 1, lines
+    assert not LOADED.search(lines[0])
+    return lines[0]
+
+
+def raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+@given(message=HOSTILE, facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
+def test_an_event_is_one_line_whatever_it_holds(
+    log_format: LogFormat, message: str, facts: dict[str, Any]
+) -> None:
+    log = Log(log_format)
+    facts = {key: value for key, value in facts.items() if key not in {"event", "exc_info"}}
+    log.logger.warning(message, **facts)
+    one_line(log.text)
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+@given(message=HOSTILE, argument=HOSTILE)
+def test_a_line_of_a_library_is_one_line_too(
+    log_format: LogFormat, message: str, argument: str
+) -> None:
+    log = Log(log_format)
+    log.standard.warning("%s: " + message.replace("%", ""), argument)
+    one_line(log.text)
+
+
+@given(message=HOSTILE, value=HOSTILE)
+def test_both_formats_for_programs_say_the_same(message: str, value: str) -> None:
+    as_json, as_logfmt = Log("json"), Log("logfmt")
+    for log in (as_json, as_logfmt):
+        log.logger.info(message, value=value)
+    fields = json.loads(one_line(as_json.text))
+    parsed = parse_logfmt(one_line(as_logfmt.text))
+    assert list(fields) == list(parsed) == ["ts", "level", "logger", "msg", "value"]
+    assert {**fields, "ts": ""} == {**parsed, "ts": ""}
+
+
+@given(facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
+def test_a_line_of_json_is_json_and_begins_with_the_same_keys(facts: dict[str, Any]) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    log = Log("json")
+    facts = {key: value for key, value in facts.items() if key not in {"event", "exc_info"}}
+    log.logger.error("event", **facts)
+    fields = json.loads(log.text, parse_constant=refuse)
+    assert list(fields)[:4] == ["ts", "level", "logger", "msg"]
+    assert (fields["level"], fields["logger"], fields["msg"]) == ("error", "test", "event")
+
+
+def test_each_format_writes_an_event_like_this() -> None:
+    lines = {}
+    for log_format in FORMATS:
+        formatter = LineFormatter(log_format)
+        record = logging.makeLogRecord(
+            {
+                "name": "exporter.polls",
+                "levelname": "WARNING",
+                "msg": "poll fails",
+                "created": 1_700_000_000.1239,
+                "facts": {"project": "shop", "error": 'say "no"', "good": False, "since": 1.5},
+            }
+        )
+        lines[log_format] = formatter.format(record)
+    assert lines == {
+        "logfmt": "ts=2023-11-14T22:13:20.123Z level=warning logger=exporter.polls "
+        'msg="poll fails" project=shop error="say \\"no\\"" good=false since=1.5',
+        "json": '{"ts": "2023-11-14T22:13:20.123Z", "level": "warning", '
+        '"logger": "exporter.polls", "msg": "poll fails", "project": "shop", '
+        '"error": "say \\"no\\"", "good": false, "since": 1.5}',
+        "console": "2023-11-14T22:13:20.123Z [warning  ] poll fails                     "
+        "[exporter.polls] project=shop error='say \"no\"' good=False since=1.5",
+    }
+
+
+@pytest.mark.parametrize("log_format", ["logfmt", "json"])
+def test_a_traceback_is_one_value_on_one_line(log_format: LogFormat) -> None:
+    log = Log(log_format)
+    log.logger.error("internal error", exc_info=raised(ValueError("no\nts=forged level=info")))
+    line = one_line(log.text)
+    fields = json.loads(line) if log_format == "json" else parse_logfmt(line)
+    trace = fields["exception"].split("\n")
+    assert trace[0] == "Traceback (most recent call last):"
+    assert trace[-2:] == ["ValueError: no", "ts=forged level=info"]
+
+
+def test_at_the_console_a_traceback_has_lines_behind_a_margin() -> None:
+    log = Log("console")
+    log.logger.error("internal error", exc_info=raised(ValueError("no\nforged\r\x1b[2Jworse")))
+    first, *rest = log.text.splitlines()
+    assert first.endswith("internal error                 [test]")
+    assert all(line.startswith("    | ") for line in rest)
+    assert rest[-3:] == ["    | ValueError: no", "    | forged", "    | \ufffd[2Jworse"]
+
+
+def test_a_long_traceback_keeps_its_end() -> None:
+    log = Log()
+    log.logger.error("internal error", exc_info=raised(ValueError("\n".join("x" * 90_000) + "z")))
+    exception = log.events[0]["exception"]
+    assert exception.startswith("…\n")
+    assert exception.endswith("\nxz")
+    assert 8_000 < len(exception) < 20_000
+
+
+def test_a_value_is_bounded() -> None:
+    log = Log()
+    log.logger.info("m" * 10_000, value="v" * 10_000)
+    event = log.events[0]
+    assert (len(event["msg"]), len(event["value"])) == (2000, 2000)
+
+
+def test_a_line_that_cannot_be_made_is_told_of_and_harms_nobody() -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("a secret")
+
+    log = Log()
+    log.logger.info("event", value=Broken())
+    log.standard.info("%d", "not a number")
+    log.logger.info("next")
+    assert log.events == [
+        {"level": "info", "msg": "a log line could not be written", "error": "RuntimeError"},
+        {"level": "info", "msg": "a log line could not be written", "error": "TypeError"},
+        {"level": "info", "msg": "next"},
+    ]
+
+
+def test_names_of_facts_are_made_fit_for_every_format_and_cannot_replace_the_first_ones() -> None:
+    log = Log("logfmt")
+    log.logger.info("event", **{"a key=": 1, "ts": "never", "msg": "other"})
+    fields = parse_logfmt(log.text.rstrip("\n"))
+    assert list(fields) == ["ts", "level", "logger", "msg", "a_key_"]
+    assert fields["msg"] == "event"
+
+
+def test_lines_of_many_threads_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb", buffering=0) as stream:
+        handler = line_handler(stream, "json")
+        logger = logging.Logger("test")  # noqa: LOG001  outside of the process's logging
+        logger.addHandler(handler)
+
+        def write(name: str) -> None:
+            for _ in range(50):
+                logger.info("%s", name * 1000)
+
+        threads = [threading.Thread(target=write, args=(str(number),)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    messages = [json.loads(line)["msg"] for line in path.read_text().splitlines()]
+    assert sorted(messages) == sorted(str(number) * 1000 for number in range(8) for _ in range(50))
+
+
+def test_a_reader_that_has_gone_harms_nobody() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        handler = LineHandler(stream)
+        handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+
+
+def test_a_stream_that_is_closed_harms_nobody(tmp_path: Path) -> None:
+    stream = (tmp_path / "log").open("w", encoding="utf-8")
+    handler = LineHandler(stream)
+    stream.close()
+    handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+
+
+def test_a_full_disk_harms_nobody_and_leaves_no_rest_that_would_fail_later() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as stream:
+        handler = LineHandler(stream)
+        handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+        stream.flush()
+
+
+class FullNow(io.RawIOBase):
+    """A disk with some room, that then is full, that then has room again."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.content = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401  any buffer
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        taken = bytes(data)[: self.room]
+        self.room -= len(taken)
+        self.content += taken
+        return len(taken)
+
+
+def test_a_line_that_was_cut_by_a_full_disk_does_not_spoil_the_next_one() -> None:
+    disk = FullNow(room=4)
+    handler = LineHandler(io.TextIOWrapper(disk, encoding="utf-8"))  # type: ignore[type-var]  # a raw stream will do
+    for message in ("first line", "second line"):
+        handler.handle(logging.makeLogRecord({"msg": message}))
+    disk.room = 1000
+    handler.handle(logging.makeLogRecord({"msg": "third line"}))
+    assert disk.content == b"firs\nthird line\n"
+
+
+def test_what_would_block_is_dropped_and_the_next_line_begins_anew() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(reader, "rb") as received, os.fdopen(writer, "w", encoding="utf-8") as stream:
+        handler = LineHandler(stream)
+        handler.handle(logging.makeLogRecord({"msg": "x" * 10_000_000}))
+        taken = os.read(received.fileno(), 10_000_000)
+        assert set(taken) == {ord("x")}
+        handler.handle(logging.makeLogRecord({"msg": "next"}))
+        assert os.read(received.fileno(), 100) == b"\nnext\n"
+
+
+def test_what_the_stream_cannot_encode_is_escaped() -> None:
+    written = io.BytesIO()
+    handler = LineHandler(io.TextIOWrapper(written, encoding="ascii"))
+    handler.handle(logging.makeLogRecord({"msg": "caf\xe9"}))
+    assert written.getvalue() == b"caf\\xe9\n"
+
+
+class Later:
+    """Keeps what is to be called later, until the test says that it is later."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, Any]] = []
+
+    def __call__(self, seconds: float, call: Any) -> None:  # noqa: ANN401  any function
+        self.calls.append((seconds, call))
+
+    def come(self) -> None:
+        calls, self.calls = self.calls, []
+        for _, call in calls:
+            call()
+
+
+class Bursts(Log):
+    """A logger whose bursts are summed up."""
+
+    def __init__(self, later: Any) -> None:  # noqa: ANN401  any function
+        super().__init__()
+        self.bursts = BurstHandler(self.handler, most=2, period=60.0, later=later)
+        self.standard.handlers[:] = [self.bursts]
+
+
+def test_of_a_burst_the_first_lines_are_written_and_then_how_many_more_there_were() -> None:
+    later = Later()
+    log = Bursts(later)
+    for number in range(1000):
+        log.logger.warning("poll fails", project="shop", logstore=f"l-{number}", code="timeout")
+    assert [event["logstore"] for event in log.events] == ["l-0", "l-1"]
+    assert [seconds for seconds, _ in later.calls] == [60.0]
+    later.come()
+    assert log.events[2:] == [
+        {
+            "level": "warning",
+            "msg": "more of the same: poll fails",
+            "left_out": 998,
+            "project": "shop",
+            "code": "timeout",
+        }
+    ]
+    log.logger.warning("poll fails", project="shop", logstore="l-1", code="timeout")
+    assert log.events[3]["logstore"] == "l-1", "a new period has begun"
+
+
+def test_lines_that_differ_in_message_project_or_code_are_no_burst() -> None:
+    later = Later()
+    log = Bursts(later)
+    for project in ("a", "b", "c"):
+        for code in ("timeout", "connection"):
+            log.logger.warning("poll fails", project=project, code=code)
+            log.logger.info("poll recovered", project=project, code=code)
+    later.come()
+    assert len(log.events) == 12
+
+
+def test_a_burst_of_a_library_is_one_as_well() -> None:
+    later = Later()
+    log = Bursts(later)
+    for number in range(10):
+        log.standard.error("job %s failed", number)
+    later.come()
+    assert [event["msg"] for event in log.events] == [
+        "job 0 failed",
+        "job 1 failed",
+        "more of the same: job %s failed",
+    ]
+    assert log.events[2]["left_out"] == 8
+
+
+def test_what_was_left_out_is_told_at_the_end_of_the_process() -> None:
+    log = Bursts(Later())
+    for _ in range(5):
+        log.logger.warning("poll fails")
+    log.bursts.close()
+    assert log.events[-1]["left_out"] == 3
+
+
+def test_endless_kinds_of_lines_are_taken_together() -> None:
+    later = Later()
+    log = Bursts(later)
+    for number in range(1500):
+        log.standard.warning("message " + str(number))
+    assert len(log.events) == 1002
+    later.come()
+    assert log.events[-1] == {
+        "level": "warning",
+        "msg": "more of the same: other lines",
+        "left_out": 498,
+    }
+
+
+def test_without_a_thread_to_tell_of_them_later_no_lines_are_left_out() -> None:
+    def fail(_seconds: float, _call: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    log = Bursts(fail)
+    for _ in range(10):
+        log.logger.warning("poll fails")
+    assert len(log.events) == 10
+
+
+def test_a_period_ends_by_itself() -> None:
+    log = Log()
+    bursts = BurstHandler(log.handler, most=1, period=0.05)
+    log.standard.handlers[:] = [bursts]
+    for _ in range(3):
+        log.logger.warning("poll fails")
+    deadline = time.monotonic() + 10
+    while len(log.events) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert log.events[1]["left_out"] == 2

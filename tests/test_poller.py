@@ -1,0 +1,419 @@
+"""A poll of one logstore: what it finds, and what it makes of what it cannot read."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.progress import State
+from exporter.simulator.faults import Body, ErrorAnswer, Html
+from exporter.targets import GroupTarget
+from tests.support.polling import Bench, bench, owners
+from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
+
+STORE = (PROJECT, LOGSTORE)
+BY = (*STORE, GROUP)
+BROKEN = ErrorAnswer(status=500, code="InternalServerError")
+
+
+@pytest.fixture
+def behind() -> Iterator[Bench]:
+    """Two shards that a consumer leaves behind at second 120 with one log group unread each."""
+    with bench(shards=2) as made:
+        made.world.start_consumer(*BY, "c1", shards=[0, 1])
+        for shard in range(2):
+            made.world.write(*STORE, shard, 5)
+        made.held.advance(60.0)
+        assert len(made.world.checkpoints(*BY)) == 2
+        made.world.crash_consumer(*BY, "c1")
+        made.held.advance(60.0)
+        for shard in range(2):
+            made.world.write(*STORE, shard)
+        yield made
+
+
+def test_a_poll_finds_where_each_shard_stands(behind: Bench) -> None:
+    status = behind.poll(after=40.0)
+    shard = behind.shards()[1]
+    assert shard.unread == 1
+    assert shard.consumer == "c1"
+    assert shard.lag_seconds == 120.0
+    assert behind.stalled(1) == 40.0
+    assert behind.group().up
+    assert status.shards_by_status == {"readwrite": 2, "readonly": 0}
+    assert status.retention_seconds == 7 * 86_400.0
+    assert status.cursor_access is True
+    assert behind.observed.failures == []
+
+
+# Rights
+
+
+def test_without_the_right_to_cursors_it_goes_on_with_checkpoints_and_says_so_once(
+    behind: Bench,
+) -> None:
+    behind.simulator.deny("GetCursor")
+    for _ in range(3):
+        status = behind.poll(after=60.0)
+        assert behind.group().up
+        assert status.cursor_access is False
+        assert behind.state() is State.UNKNOWN
+        assert behind.shards()[0].updated_at is not None
+        assert behind.stalled() is None
+    assert behind.observed.access == ["Unauthorized"]
+    assert behind.observed.failures == []
+
+
+@pytest.mark.parametrize("operation", ["ListShards", "GetCursor", "GetCursorTime"])
+def test_any_of_the_three_rights_that_is_missing_leaves_the_checkpoints(
+    behind: Bench, operation: str
+) -> None:
+    behind.simulator.deny(operation)
+    status = behind.poll()
+    assert status.cursor_access is False
+    assert behind.state() is State.UNKNOWN
+    assert behind.shards()[0].updated_at is not None
+
+
+def test_a_missing_right_is_asked_for_again_after_the_refresh_time_and_not_before(
+    behind: Bench,
+) -> None:
+    behind.simulator.deny("GetCursor")
+    behind.poll()
+    behind.calls()
+    behind.poll(after=299.0)
+    assert behind.calls() == {"GetCheckPoint": 1}
+    behind.poll(after=1.0)
+    calls = behind.calls()
+    assert (calls["ListShards"], calls["GetCursor"]) == (1, 1)
+
+
+def test_a_right_that_is_given_is_noticed_after_the_refresh_time(behind: Bench) -> None:
+    behind.simulator.deny("GetCursor")
+    behind.poll()
+    behind.simulator.allow("GetCursor")
+    status = behind.poll(after=300.0)
+    assert status.cursor_access is True
+    assert behind.stalled() == 300.0
+    assert behind.observed.access == ["Unauthorized", None]
+
+
+def test_a_right_that_is_taken_away_ends_the_verdict_at_once(behind: Bench) -> None:
+    behind.poll()
+    behind.simulator.deny("GetCursor")
+    behind.poll(after=60.0)
+    assert behind.state() is State.UNKNOWN
+
+
+def test_without_the_right_to_the_logstores_settings_only_the_retention_is_unknown(
+    behind: Bench,
+) -> None:
+    behind.simulator.deny("GetLogStore")
+    status = behind.poll()
+    assert status.retention_seconds is None
+    assert status.cursor_access is True
+    assert behind.stalled() == 0.0
+    assert behind.observed.failures == []
+
+
+def test_without_lag_nothing_but_checkpoints_is_asked_for() -> None:
+    with bench(lag=False) as made:
+        made.world.update_checkpoint(*BY, 0, 5)
+        status = made.poll()
+        assert made.calls() == {"GetCheckPoint": 1}
+        assert status.cursor_access is None
+        assert made.state() is State.UNKNOWN
+
+
+# Failures that pass
+
+
+@pytest.mark.parametrize("operation", ["GetCursor", "ListShards"])
+def test_the_last_verdict_stands_while_a_shards_end_cannot_be_read(
+    behind: Bench, operation: str
+) -> None:
+    behind.poll(after=30.0)
+    behind.simulator.faults.add(BROKEN, operation=operation)
+    behind.poll(after=180.0)
+    assert behind.stalled() == 210.0
+    assert behind.shards()[0].unread == 1
+    assert behind.group().up
+    assert set(behind.observed.failures) == {("", "InternalServerError")}
+
+
+def test_the_end_of_one_shard_that_cannot_be_read_leaves_the_others(behind: Bench) -> None:
+    behind.poll(after=30.0)
+    behind.simulator.faults.add(BROKEN, operation="GetCursor", shard=0)
+    behind.world.write(*STORE, 0)
+    behind.world.write(*STORE, 1)
+    behind.poll(after=60.0)
+    assert behind.shards()[0].unread == 1
+    assert behind.shards()[1].unread == 2
+
+
+def test_after_stale_after_the_verdict_is_withdrawn_and_the_age_stays(behind: Bench) -> None:
+    behind.poll()
+    behind.simulator.faults.add(BROKEN, operation="GetCursor", shard=0)
+    behind.poll(after=181.0)
+    assert behind.state(0) is State.UNKNOWN
+    assert behind.stalled(0) is None
+    assert behind.shards()[0].updated_at is not None
+    assert behind.stalled(1) == 181.0
+
+
+def test_without_a_listing_for_long_shards_are_unknown_one_stale_after_later(
+    behind: Bench,
+) -> None:
+    behind.poll()
+    behind.simulator.faults.add(BROKEN, operation="ListShards")
+    for _ in range(7):
+        behind.poll(after=60.0)
+    assert behind.state() is State.UNKNOWN
+
+
+def test_a_time_that_cannot_be_read_keeps_the_last_verdict(behind: Bench) -> None:
+    behind.poll(after=30.0)
+    behind.world.write(*STORE, 0)
+    behind.simulator.faults.add(BROKEN, operation="GetCursorTime", shard=0)
+    behind.poll(after=60.0)
+    assert behind.shards()[0].unread == 1
+    assert behind.stalled(0) == 90.0
+
+
+def test_a_carried_verdict_does_not_hide_that_the_checkpoint_moved(behind: Bench) -> None:
+    behind.poll(after=250.0)
+    behind.simulator.faults.add(BROKEN, operation="GetCursor")
+    behind.held.advance(50.0)
+    behind.world.update_checkpoint(*BY, 0, behind.world.end_cursor(*STORE, 0))
+    behind.poll(after=10.0)
+    assert behind.stalled(0) == 10.0
+    assert behind.stalled(1) == 310.0
+
+
+def test_a_shard_without_a_checkpoint_stays_known_while_the_listing_fails(
+    behind: Bench,
+) -> None:
+    behind.world.create_group(*STORE, "silent", empty_until_heartbeat=True)
+    with bench(groups=(GroupTarget(name="silent"),)) as made:
+        made.world.create_group(*STORE, "silent", empty_until_heartbeat=True)
+        made.poll()
+        made.simulator.faults.add(BROKEN, operation="ListShards")
+        made.poll(after=60.0)
+        assert made.shards("silent")[0].is_consumed is False
+
+
+def test_a_failed_poll_keeps_the_last_snapshot_and_tells_the_failure(behind: Bench) -> None:
+    behind.poll()
+    known = behind.group().snapshot
+    behind.simulator.faults.add(Html(status=502), operation="GetCheckPoint")
+    behind.poll(after=60.0)
+    group = behind.group()
+    assert not group.up
+    assert group.failure is not None
+    assert group.failure.code == "invalid_response"
+    assert group.failure.since == behind.held.wall()
+    assert group.snapshot == known
+    assert behind.observed.failures == [(GROUP, "invalid_response")]
+
+
+def test_a_failure_keeps_the_moment_at_which_it_began(behind: Bench) -> None:
+    behind.simulator.faults.add(BROKEN, operation="GetCheckPoint")
+    behind.poll()
+    began = behind.held.wall()
+    behind.poll(after=60.0)
+    failure = behind.group().failure
+    assert failure is not None
+    assert failure.since == began
+
+
+def test_what_a_shard_was_before_an_outage_is_remembered_after_it(behind: Bench) -> None:
+    behind.poll(after=30.0)
+    moved_at = behind.shards()[0].moved_at
+    outage = behind.simulator.faults.add(BROKEN, operation="GetCheckPoint")
+    behind.poll(after=600.0)
+    behind.simulator.faults.remove(outage)
+    behind.world.update_checkpoint(*BY, 0, behind.world.checkpoints(*BY, 0)[0].checkpoint)
+    behind.poll(after=60.0)
+    assert behind.shards()[0].moved_at == moved_at
+
+
+def test_a_group_that_fails_leaves_the_other_groups() -> None:
+    groups = (GroupTarget(name=GROUP), GroupTarget(name="other"))
+    with bench(groups=groups) as made:
+        made.world.create_group(*STORE, "other")
+        made.simulator.faults.add(BROKEN, operation="GetCheckPoint", consumer_group=GROUP)
+        made.poll()
+        assert not made.group(GROUP).up
+        assert made.group("other").up
+        assert made.shards("other")[0].unread == 0
+
+
+def test_where_every_group_fails_nothing_else_is_asked(behind: Bench) -> None:
+    behind.simulator.faults.add(Html(status=200), operation="GetCheckPoint")
+    behind.poll()
+    assert behind.calls() == {"GetCheckPoint": 1}
+
+
+def test_bad_entries_of_an_answer_are_told_and_the_good_ones_used(behind: Bench) -> None:
+    behind.simulator.faults.add(
+        Body(text='[{"shard": 0, "checkpoint": ""}, {"shard": "x"}, 7]'),
+        operation="GetCheckPoint",
+    )
+    behind.poll()
+    assert behind.group().up
+    assert [(group, len(faults)) for group, faults in behind.observed.skipped] == [(GROUP, 2)]
+
+
+# What is gone
+
+
+def test_a_deleted_group_is_withdrawn_at_once(behind: Bench) -> None:
+    behind.poll()
+    behind.world.delete_group(*BY)
+    behind.poll(after=60.0)
+    group = behind.group()
+    assert group.snapshot is None
+    assert not group.up
+    assert group.last_success is not None
+    assert group.failure is not None
+    assert group.failure.code == "ConsumerGroupNotExist"
+
+
+def test_a_deleted_logstore_is_withdrawn_at_once(behind: Bench) -> None:
+    behind.poll()
+    behind.world.delete_logstore(*STORE)
+    status = behind.poll(after=60.0)
+    assert behind.group().snapshot is None
+    assert status.shards_by_status is None
+
+
+def test_a_shard_that_vanished_is_dropped() -> None:
+    with bench(shards=2, ttl_days=1) as made:
+        made.world.split_shard(*STORE, 0)
+        made.poll()
+        assert set(made.shards()) == {0, 1, 2, 3}
+        status = made.poll(after=86_400.0)
+        assert set(made.shards()) == {1, 2, 3}
+        assert status.shards_by_status == {"readwrite": 3, "readonly": 0}
+
+
+def test_a_checkpoint_of_a_shard_that_is_not_listed_is_left_out(behind: Bench) -> None:
+    behind.simulator.faults.add(
+        Body(text='[{"shardID": 1, "status": "readwrite"}]'), operation="ListShards"
+    )
+    behind.poll()
+    assert set(behind.shards()) == {1}
+
+
+# Selections
+
+
+def test_only_the_shards_that_are_wanted_are_shown_and_asked_for() -> None:
+    groups = (GroupTarget(name=GROUP, shards=frozenset({1, 7})),)
+    with bench(shards=3, groups=groups) as made:
+        made.world.start_consumer(*BY, "c1", shards=[0, 1, 2])
+        for shard in range(3):
+            made.world.write(*STORE, shard)
+        made.poll(after=60.0)
+        assert set(made.shards()) == {1}
+        asked = {record.shard for record in made.simulator.requests if record.shard is not None}
+        assert asked == {1}
+
+
+def test_a_sidecar_sees_only_the_shards_of_its_own_consumer() -> None:
+    groups = (GroupTarget(name=GROUP, consumers=owners("worker-[01]")),)
+    with bench(shards=4, groups=groups) as made:
+        for shard in range(3):
+            made.world.write(*STORE, shard)
+            made.world.start_consumer(*BY, f"worker-{shard}", shards=[shard])
+        made.poll(after=60.0)
+        assert set(made.shards()) == {0, 1}
+        made.world.assign(*BY, {"worker-2": [0]})
+        made.world.write(*STORE, 0)
+        made.poll(after=60.0)
+        assert set(made.shards()) == {1}
+
+
+def test_a_group_without_any_checkpoint_has_every_shard_unconsumed() -> None:
+    with bench(shards=2, groups=(GroupTarget(name="new"),)) as made:
+        made.world.create_group(*STORE, "new", empty_until_heartbeat=True)
+        made.world.write(*STORE, 0, 3)
+        made.poll(after=60.0)
+        shards = made.shards("new")
+        assert {shard: each.unread for shard, each in shards.items()} == {0: 3, 1: 0}
+        assert shards[0].oldest_unread_at == made.held.wall() - 60.0
+        assert not any(each.is_consumed for each in shards.values())
+
+
+def test_a_new_shard_without_a_checkpoint_is_unconsumed_beside_the_others(
+    behind: Bench,
+) -> None:
+    behind.world.split_shard(*STORE, 0)
+    behind.poll()
+    assert behind.state(2) is State.UNCONSUMED
+    assert behind.state(0) is State.CONSUMING
+
+
+def test_a_logstore_that_lists_no_shards_shows_none(behind: Bench) -> None:
+    behind.poll()
+    behind.simulator.faults.add(Body(text="[]"), operation="ListShards")
+    status = behind.poll(after=60.0)
+    assert behind.shards() == {}
+    assert status.shards_by_status == {"readwrite": 0, "readonly": 0}
+
+
+# Retention
+
+
+def test_data_that_expires_unread_is_noticed_by_the_poll_after() -> None:
+    with bench(ttl_days=1) as made:
+        made.world.start_consumer(*BY, "c1", shards=[0])
+        made.world.set_producer(*STORE, 0, 10.0)
+        made.held.advance(60.0)
+        made.world.crash_consumer(*BY, "c1")
+        made.poll(after=60.0)
+        made.poll(after=86_400.0 - 120.0)
+        assert made.state() is State.STALLED
+        made.poll(after=60.0)
+        assert made.state() is State.STALLED
+        made.poll(after=60.0)
+        assert made.state() is State.EXPIRED
+
+
+def test_without_a_known_retention_expired_data_is_noticed_within_minutes() -> None:
+    with bench(ttl_days=1) as made:
+        made.simulator.deny("GetLogStore")
+        made.world.start_consumer(*BY, "c1", shards=[0])
+        made.world.set_producer(*STORE, 0, 10.0)
+        made.held.advance(60.0)
+        made.world.crash_consumer(*BY, "c1")
+        made.poll(after=86_400.0)
+        assert made.state() is State.STALLED
+        for _ in range(5):
+            made.poll(after=60.0)
+        assert made.state() is State.EXPIRED
+
+
+def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> None:
+    with bench(ttl_days=1) as made:
+        made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
+        made.world.write(*STORE, 0, 3)
+        made.poll(after=90_000.0)
+        assert made.state() is State.EXPIRED
+        assert made.shards()[0].lag_seconds is None
+        assert made.stalled() == 90_000.0
+
+
+# The service's clock
+
+
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+def test_instants_are_those_of_the_services_clock(behind: Bench, ahead: float) -> None:
+    behind.held.advance(40.0)
+    # Our clock is moved alone; the world stays where it was, and answers with its own time.
+    server = behind.held.wall()
+    behind.world._wall = lambda: server  # noqa: SLF001
+    behind.held.set(server + ahead)
+    behind.poll()
+    snapshot = behind.group().snapshot
+    assert snapshot is not None
+    assert snapshot.polled.server == pytest.approx(server, abs=1.0)

@@ -1,0 +1,171 @@
+"""A line where a state changes, and none while it stays as it is."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.clock import Clock
+from exporter.metrics.own import OwnMetrics
+from exporter.reporter import Reporter
+from exporter.sls import SlsError
+from exporter.snapshot import GroupKey, TargetKey
+from tests.support.log_lines import Log
+from tests.support.scrape import scrape
+
+ORDERS = TargetKey("shop", "orders")
+ERRORS = "sls_exporter_poll_errors_total"
+
+
+@dataclass
+class Polls:
+    """A reporter, and what it told."""
+
+    log: Log
+    reporter: Reporter
+    registry: CollectorRegistry
+    now: float = 1000.0
+
+    def poll(self, *failures: tuple[str, str], good: set[str] | None = None) -> list[str]:
+        """Run a poll in which groups fail with codes, and return what was logged meanwhile."""
+        before = len(self.log.events)
+        for group, code in failures:
+            self.reporter.poll_failed(ORDERS, group, error(code))
+        self.reporter.end_poll(good)
+        self.now += 60.0
+        return [
+            f"{event['msg']} {event.get('consumer_group', '-')} {event.get('code', '')}".strip()
+            for event in self.log.events[before:]
+        ]
+
+
+@pytest.fixture
+def polls() -> Polls:
+    log, registry = Log(), CollectorRegistry()
+    clock = Clock(wall=lambda: 0.0, monotonic=lambda: made.now)
+    made = Polls(log, Reporter(OwnMetrics(registry), log.logger, clock=clock), registry)
+    return made
+
+
+def error(code: str, message: str = "no") -> SlsError:
+    return SlsError(message, operation="GetCheckPoint", code=code, status=401, request_id="r-1")
+
+
+def test_a_failure_is_told_once_with_its_place_and_request_id(polls: Polls) -> None:
+    assert polls.poll(("billing", "Unauthorized")) == ["poll fails billing Unauthorized"]
+    assert polls.poll(("billing", "Unauthorized")) == []
+    assert polls.log.events == [
+        {
+            "level": "warning",
+            "msg": "poll fails",
+            "project": "shop",
+            "logstore": "orders",
+            "consumer_group": "billing",
+            "code": "Unauthorized",
+            "error": "GetCheckPoint: 401 Unauthorized: no (request id r-1)",
+        }
+    ]
+
+
+def test_every_failure_is_counted(polls: Polls) -> None:
+    for _ in range(3):
+        polls.poll(("billing", "Unauthorized"))
+    assert scrape(polls.registry).value(ERRORS, consumer_group="billing") == 3
+
+
+def test_a_recovery_is_told_with_how_long_it_took(polls: Polls) -> None:
+    polls.poll(("billing", "timeout"))
+    polls.poll(("billing", "timeout"))
+    assert polls.poll(good={"billing"}) == ["poll recovered billing"]
+    assert polls.log.events[-1]["after_seconds"] == 120.0
+    assert polls.poll(good={"billing"}) == []
+
+
+def test_a_group_that_fails_again_after_it_recovered_is_told_again(polls: Polls) -> None:
+    polls.poll(("billing", "timeout"))
+    polls.poll(good={"billing"})
+    assert polls.poll(("billing", "timeout")) == ["poll fails billing timeout"]
+
+
+def test_another_code_is_told_but_codes_that_alternate_are_not_told_for_ever(polls: Polls) -> None:
+    assert polls.poll(("billing", "timeout")) == ["poll fails billing timeout"]
+    assert polls.poll(("billing", "connection")) == ["poll fails billing connection"]
+    for _ in range(5):
+        assert polls.poll(("billing", "timeout")) == []
+        assert polls.poll(("billing", "connection")) == []
+    assert polls.poll(good={"billing"}) == ["poll recovered billing"]
+    assert polls.log.events[-1]["after_seconds"] == 720.0
+
+
+def test_one_group_s_failure_is_not_another_s(polls: Polls) -> None:
+    polls.poll(("billing", "timeout"), ("etl", "timeout"))
+    assert polls.poll(("etl", "timeout"), good={"billing"}) == ["poll recovered billing"]
+
+
+def test_of_several_failures_of_a_logstore_in_one_poll_the_first_is_told(polls: Polls) -> None:
+    told = polls.poll(("", "ServerBusy"), ("", "timeout"), good={"billing"})
+    assert told == ["poll fails - ServerBusy"]
+    assert scrape(polls.registry).value(ERRORS, consumer_group="", code="timeout") == 1
+
+
+def test_a_group_that_left_while_it_failed_has_not_recovered(polls: Polls) -> None:
+    polls.poll(("billing", "timeout"), good={"etl"})
+    assert polls.poll(good={"etl"}) == []
+    assert polls.reporter.failing == frozenset()
+
+
+def test_a_logstore_that_was_not_asked_about_has_not_recovered(polls: Polls) -> None:
+    polls.poll(("", "ServerBusy"), good={"billing"})
+    assert polls.poll(("billing", "connection"), good=set()) == ["poll fails billing connection"]
+    assert polls.poll(good={"billing"}) == ["poll recovered -", "poll recovered billing"]
+    assert polls.log.events[-2]["after_seconds"] == 120.0
+
+
+def test_listings_recover_when_they_do_not_fail_any_more(polls: Polls) -> None:
+    polls.poll(("", "Unauthorized"))
+    assert polls.reporter.failing == {GroupKey("shop", "orders", "")}
+    assert polls.poll() == ["poll recovered -"]
+    assert polls.reporter.failing == frozenset()
+
+
+def test_entries_left_out_are_told_once_until_an_answer_is_whole_again(polls: Polls) -> None:
+    def poll(*, skips: bool) -> list[str]:
+        if skips:
+            polls.reporter.entries_skipped(ORDERS, "billing", ("shard 3: no cursor", "shard 4"))
+        return polls.poll(good={"billing"})
+
+    assert poll(skips=True) == []
+    assert polls.log.events[0]["msg"] == "entries of an answer left out"
+    assert (polls.log.events[0]["count"], polls.log.events[0]["first"]) == (2, "shard 3: no cursor")
+    poll(skips=True)
+    assert len(polls.log.events) == 1
+    poll(skips=False)
+    poll(skips=True)
+    assert len(polls.log.events) == 2
+    assert scrape(polls.registry).value(ERRORS, code="invalid_response") == 3
+
+
+def test_lost_access_to_cursors_is_told_with_its_remedy_and_its_return_as_well(
+    polls: Polls,
+) -> None:
+    polls.reporter.cursor_access_changed(ORDERS, error("Unauthorized"))
+    polls.reporter.cursor_access_changed(ORDERS, None)
+    lost, back = polls.log.events
+    assert (lost["level"], lost["code"], back["level"]) == ("warning", "Unauthorized", "info")
+    assert "log:GetCursorOrData" in lost["remedy"]
+
+
+def test_failures_told_by_many_threads_are_all_counted_and_told_once(polls: Polls) -> None:
+    def fail(number: int) -> None:
+        for _ in range(50):
+            polls.reporter.poll_failed(ORDERS, f"group-{number}", error("timeout"))
+
+    threads = [threading.Thread(target=fail, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(polls.poll()) == 8
+    counts = [sample.value for sample in scrape(polls.registry).find(ERRORS)]
+    assert counts == [50.0] * 8

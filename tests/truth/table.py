@@ -1,0 +1,73 @@
+"""The truth table as Markdown, and its place in the document."""
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.rules import ROOT, RULES
+from tests.truth import alerts
+from tests.truth.judges import BURROW, NAIVE, OURS, SERVICE, Outcome, Verdict, outcomes
+from tests.truth.scenes import SCENES, Scene
+from tests.truth.stage import Recording
+
+DOCUMENT = ROOT / "docs" / "truth.md"
+
+_JUDGES = (OURS, NAIVE, SERVICE, BURROW)
+_TABLE = re.compile(r"(<!-- table -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+@functools.cache
+def recording_of(scene: Scene) -> Recording:
+    """Play a scene, once in a process."""
+    return scene.play()
+
+
+@functools.cache
+def shipped_rules() -> tuple[alerts.Rule, ...]:
+    """Return the rules about stalls as they are shipped."""
+    return alerts.load(RULES)
+
+
+def outcomes_of(scene: Scene) -> Mapping[str, Outcome]:
+    """Return what the judges make of a scene, ours with the shipped rules."""
+    return outcomes(recording_of(scene), scene.trouble, rules=shipped_rules())
+
+
+def render() -> str:
+    """Play all scenes and write the table."""
+    lines = [
+        "| what happens | alarm due | " + " | ".join(_JUDGES) + " |",
+        "|---|---|" + "---|" * len(_JUDGES),
+    ]
+    right = dict.fromkeys(_JUDGES, 0)
+    for scene in SCENES:
+        found = outcomes_of(scene)
+        for judge in _JUDGES:
+            right[judge] += found[judge].verdict is Verdict.RIGHT
+        cells = " | ".join(_cell(found[judge]) for judge in _JUDGES)
+        lines.append(f"| {scene.name} | {'yes' if scene.trouble else 'no'} | {cells} |")
+    totals = " | ".join(f"{right[judge]} of {len(SCENES)}" for judge in _JUDGES)
+    lines.append(f"| **right** | | {totals} |")
+    return "\n".join(lines) + "\n"
+
+
+def current(document: str) -> str:
+    """Return the table that a document holds."""
+    found = _TABLE.search(document)
+    assert found is not None
+    return found[0].removeprefix(found[1]).removesuffix(found[2])
+
+
+def replace(document: str, table: str) -> str:
+    """Return the document with another table."""
+    return _TABLE.sub(lambda found: found[1] + table + found[2], document)
+
+
+def update(path: Path = DOCUMENT) -> None:
+    """Write the table in the document anew."""
+    path.write_text(replace(path.read_text(), render()))
+
+
+def _cell(outcome: Outcome) -> str:
+    return str(outcome) if outcome.verdict is Verdict.RIGHT else f"**{outcome}**"
