@@ -168,7 +168,12 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
     if progress.unread == 0:
         return 0.0
     since = standing_since(progress)
-    return None if since is None else max(0.0, now - since)
+    return None if since is None else elapsed(since, now)
+
+
+def elapsed(since: float, now: float) -> float:
+    """Return the seconds between two instants, to the millisecond, 0 if there are none."""
+    return max(0, round(now * 1000) - round(since * 1000)) / 1000
 
 
 def standing_since(progress: ShardProgress) -> float | None:

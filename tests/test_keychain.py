@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from exporter.config import CredentialsConfig
 from exporter.credentials import Credentials
 from exporter.keychain import CredentialsError, describe, provider
+from tests.support.credential_servers import told
 
 ENVIRONMENT = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",
@@ -166,24 +166,26 @@ def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: b
     assert credentials().access_key_secret == "secret-2"
 
 
-def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(tmp_path: Path) -> None:
+def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "secret"
     path.write_text("hunter2-1")
-    with capture_logs() as logs:
-        credentials = provider(secret_in(path), {})
-        path.unlink()
-        for _ in range(3):
-            assert credentials().access_key_secret == "hunter2-1"
-        path.write_text("hunter2-2")
-        for _ in range(3):
-            assert credentials().access_key_secret == "hunter2-2"
-    assert logs == [
-        {
-            "event": "the access key cannot be read again, the last stands",
-            "error": f"cannot read {path}: No such file or directory",
-            "log_level": "warning",
-        },
-        {"event": "the access key can be read again", "log_level": "info"},
+    caplog.set_level("DEBUG", "exporter.credentials")
+    credentials = provider(secret_in(path), {})
+    path.unlink()
+    for _ in range(3):
+        assert credentials().access_key_secret == "hunter2-1"
+    path.write_text("hunter2-2")
+    for _ in range(3):
+        assert credentials().access_key_secret == "hunter2-2"
+    assert told(caplog) == [
+        (
+            "WARNING",
+            "the access key cannot be read again, the last stands",
+            {"error": f"cannot read {path}: No such file or directory"},
+        ),
+        ("INFO", "the access key can be read again", {}),
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from exporter.credentials import Credentials
 from exporter.keychain import CredentialsError, describe, provider
 
+PLAIN = "credentials travel by https beyond this machine, not http"
 STATIC = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret",
@@ -18,6 +19,9 @@ OIDC = {
 }
 URI = {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://localhost:8080/keys?token=hunter2"}
 ECS = {"ALIBABA_CLOUD_ECS_METADATA": "node-role"}
+ASSUMED = (
+    "profile 'assumed' in {path} has the type 'ram_role_arn'; access_key and sts are supported"
+)
 PROFILE = """\
 [default]
 type = access_key          # of the test
@@ -116,7 +120,7 @@ def test_metadata_that_are_disabled_are_no_source(value: str) -> None:
     [
         (
             OIDC | {"ALIBABA_CLOUD_STS_ENDPOINT": "http://sts.example.org"},
-            "ALIBABA_CLOUD_STS_ENDPOINT: credentials travel by https beyond this machine, not http",
+            f"ALIBABA_CLOUD_STS_ENDPOINT: {PLAIN}",
         ),
         (
             OIDC | {"ALIBABA_CLOUD_STS_ENDPOINT": "ftp://sts.example.org"},
@@ -128,13 +132,11 @@ def test_metadata_that_are_disabled_are_no_source(value: str) -> None:
         ),
         (
             {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://10.0.0.1/hunter2"},
-            "ALIBABA_CLOUD_CREDENTIALS_URI: "
-            "credentials travel by https beyond this machine, not http",
+            f"ALIBABA_CLOUD_CREDENTIALS_URI: {PLAIN}",
         ),
         (
             {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://localhost.example.org/hunter2"},
-            "ALIBABA_CLOUD_CREDENTIALS_URI: "
-            "credentials travel by https beyond this machine, not http",
+            f"ALIBABA_CLOUD_CREDENTIALS_URI: {PLAIN}",
         ),
         (
             {"ALIBABA_CLOUD_CREDENTIALS_URI": "https://user:hunter2@example.org/"},
@@ -158,8 +160,7 @@ def test_metadata_that_are_disabled_are_no_source(value: str) -> None:
         ),
         (
             ECS | {"ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT": "http://example.org"},
-            "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT: "
-            "credentials travel by https beyond this machine, not http",
+            f"ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT: {PLAIN}",
         ),
     ],
 )
@@ -211,8 +212,7 @@ def test_a_home_without_a_default_profile_is_passed_over(tmp_path: Path) -> None
         (
             "assumed",
             PROFILE,
-            "profile 'assumed' in {path} has the type 'ram_role_arn';"
-            " access_key and sts are supported",
+            ASSUMED,
         ),
         ("half", PROFILE, "profile 'half' in {path}: access_key_secret is missing or no key"),
     ],

@@ -189,16 +189,13 @@ def test_a_carried_verdict_does_not_hide_that_the_checkpoint_moved(behind: Bench
     assert behind.stalled(1) == 310.0
 
 
-def test_a_shard_without_a_checkpoint_stays_known_while_the_listing_fails(
-    behind: Bench,
-) -> None:
-    behind.world.create_group(*STORE, "silent", empty_until_heartbeat=True)
+def test_a_shard_without_a_checkpoint_stays_known_while_the_listing_fails() -> None:
     with bench(groups=(GroupTarget(name="silent"),)) as made:
         made.world.create_group(*STORE, "silent", empty_until_heartbeat=True)
         made.poll()
         made.simulator.faults.add(BROKEN, operation="ListShards")
         made.poll(after=60.0)
-        assert made.shards("silent")[0].is_consumed is False
+        assert not made.shards("silent")[0].is_consumed
 
 
 def test_a_failed_poll_keeps_the_last_snapshot_and_tells_the_failure(behind: Bench) -> None:
@@ -407,13 +404,11 @@ def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> 
 
 
 @pytest.mark.parametrize("ahead", [300.0, -300.0])
-def test_instants_are_those_of_the_services_clock(behind: Bench, ahead: float) -> None:
-    behind.held.advance(40.0)
-    # Our clock is moved alone; the world stays where it was, and answers with its own time.
-    server = behind.held.wall()
-    behind.world._wall = lambda: server  # noqa: SLF001
-    behind.held.set(server + ahead)
-    behind.poll()
-    snapshot = behind.group().snapshot
-    assert snapshot is not None
-    assert snapshot.polled.server == pytest.approx(server, abs=1.0)
+def test_instants_are_those_of_the_services_clock(ahead: float) -> None:
+    with bench(our_clock_ahead=ahead) as made:
+        made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
+        made.poll(after=40.0)
+        snapshot = made.group().snapshot
+        assert snapshot is not None
+        assert snapshot.polled.server == pytest.approx(made.held.wall(), abs=1.0)
+        assert made.group().last_success == made.held.wall() + ahead

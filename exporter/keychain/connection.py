@@ -83,7 +83,7 @@ class Connector:
             raise FetchError(f"{endpoint}: {shown(f'{type(error).__name__}: {error}')}") from error
         except ValueError:
             # Its text, and those of what it was raised from, may hold a header with a token.
-            raise FetchError(f"{endpoint}: the name of the host is not valid") from None
+            raise FetchError(f"{endpoint}: the request cannot be sent") from None
         finally:
             connection.close()
 

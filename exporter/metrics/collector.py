@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.text import Shape
-from exporter.progress import ShardProgress, State, stalled_seconds, state
+from exporter.progress import ShardProgress, State, elapsed, stalled_seconds, state
 from exporter.snapshot import GroupKey, GroupStatus, TargetStatus, View
 
 _PER_SHARD = (
@@ -120,7 +120,7 @@ class Families:
         if self._shape.consumer_label:
             labels = (*labels, shard.consumer)
         if shard.updated_at is not None:
-            self._add(catalogue.CHECKPOINT_AGE, labels, max(0.0, now - shard.updated_at))
+            self._add(catalogue.CHECKPOINT_AGE, labels, elapsed(shard.updated_at, now))
         self._add(catalogue.CHECKPOINT_UPDATED, labels, shard.updated_at)
         self._add(catalogue.LAG, labels, shard.lag_seconds)
         self._add(catalogue.OLDEST_UNREAD, labels, shard.oldest_unread_at)

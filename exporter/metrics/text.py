@@ -50,15 +50,19 @@ _EMPTY = Block()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Since:
-    """Lines whose values are the time since an instant; others among them are complete."""
+    """Lines whose values are the time since an instant; others among them are complete.
+
+    Instants are in milliseconds: that is precise enough, and halves the time of writing values.
+    """
 
     template: bytes = b""
-    instants: tuple[float, ...] = ()
+    milliseconds: tuple[int, ...] = ()
     count: int = 0
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
-        values = [now - instant if now > instant else 0.0 for instant in self.instants]
+        until = round(now * 1000)
+        values = [(until - at) / 1000 if until > at else 0.0 for at in self.milliseconds]
         if max(values, default=0.0) < _PLAIN_BELOW:
             return Block(text=self.template % tuple(values), count=self.count)
         template = self.template.replace(b"%r\n", b"%b\n")
@@ -265,7 +269,7 @@ def _ages(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since:
     ]
     return _Since(
         template=b"".join(template for template, _ in ages),
-        instants=tuple(at for _, at in ages),
+        milliseconds=tuple(round(at * 1000) for _, at in ages),
         count=len(ages),
     )
 
@@ -280,7 +284,11 @@ def _stalled(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since
             instants.append(since)
         elif shard.unread == 0 and shard.is_consumed:
             lines.append(_line(catalogue.STALLED, each.replace(b"%", b"%%"), 0))
-    return _Since(template=b"".join(lines), instants=tuple(instants), count=len(lines))
+    return _Since(
+        template=b"".join(lines),
+        milliseconds=tuple(round(at * 1000) for at in instants),
+        count=len(lines),
+    )
 
 
 def _shard_labels(group: GroupStatus, shard: ShardProgress, shape: Shape) -> bytes:

@@ -75,7 +75,7 @@ def webhook() -> Iterator[Webhook]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Keep the test's output free of requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

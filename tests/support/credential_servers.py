@@ -15,11 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from exporter.credentials import Credentials
 
 SECRET = "hunter2"
 ROLE_ARN = "acs:ram::1234567890123456:role/sls-exporter"
 PROVIDER_ARN = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-c0123456789abcdef0123456789abcdef"
+REQUEST_ID = "6894B13B-6D71"
 OIDC_TOKEN = f"eyJhbGciOiJSUzI1NiJ9.{SECRET * 40}.{SECRET * 40}"
 ECS_ROLE = "sls-exporter-ecs"
 METADATA_TOKEN = f"{SECRET}-metadata-token"
@@ -106,30 +109,36 @@ class Sts(StandIn):
     def answer(self, asked: Asked) -> Reply:
         if self.refusal:
             return self.refusal
-        given = {**asked.query, **asked.form}
-        if (asked.path, given.get("Action"), given.get("Version"), given.get("Format")) != (
-            "/",
-            "AssumeRoleWithOIDC",
-            "2015-04-01",
-            "JSON",
-        ):
-            return self._error(404, "InvalidAction.NotFound", "Specified api is not found.")
-        if abs(datetime.fromisoformat(given["Timestamp"]).timestamp() - self.wall()) > 900:
-            return self._error(400, "InvalidTimeStamp.Expired", "The timestamp is expired.")
-        if not 2 <= len(given["RoleSessionName"]) <= 64 or int(given["DurationSeconds"]) < 900:
-            return self._error(400, "InvalidParameter", "A parameter is out of its range.")
-        if given["OIDCProviderArn"] != PROVIDER_ARN:
-            message = f"The OIDC provider {given['OIDCProviderArn']} does not exist."
-            return self._error(404, "EntityNotExist.OIDCProvider", message)
-        if given["RoleArn"] != ROLE_ARN:
-            return self._error(404, "EntityNotExist.Role", f"No role {given['RoleArn']}.")
-        if "OIDCToken" in asked.query or given["OIDCToken"] != self.token:
-            message = f"The OIDC token {given['OIDCToken']} is not valid."
-            return self._error(400, "AuthenticationFail.OIDCToken.Invalid", message)
-        return reply({"RequestId": "6894B13B-6D71", "Credentials": self.fields()})
+        refusal = self._refusal(asked, {**asked.query, **asked.form})
+        if refusal:
+            status, code, message = refusal
+            return reply({"RequestId": REQUEST_ID, "Code": code, "Message": message}, status)
+        return reply({"RequestId": REQUEST_ID, "Credentials": self.fields()})
 
-    def _error(self, status: int, code: str, message: str) -> Reply:
-        return reply({"RequestId": "6894B13B-6D71", "Code": code, "Message": message}, status)
+    def _refusal(self, asked: Asked, given: Mapping[str, str]) -> tuple[int, str, str] | None:
+        call = (asked.path, given.get("Action"), given.get("Version"), given.get("Format"))
+        skew = datetime.fromisoformat(given["Timestamp"]).timestamp() - self.wall()
+        faults = {
+            (404, "InvalidAction.NotFound", "Specified api is not found."): call
+            != ("/", "AssumeRoleWithOIDC", "2015-04-01", "JSON"),
+            (400, "InvalidTimeStamp.Expired", "The timestamp is expired."): abs(skew) > 900,
+            (400, "InvalidParameter", "A parameter is out of its range."): not (
+                2 <= len(given["RoleSessionName"]) <= 64 and int(given["DurationSeconds"]) >= 900
+            ),
+            (
+                404,
+                "EntityNotExist.OIDCProvider",
+                f"The OIDC provider {given['OIDCProviderArn']} does not exist.",
+            ): given["OIDCProviderArn"] != PROVIDER_ARN,
+            (404, "EntityNotExist.Role", f"No role {given['RoleArn']}."): given["RoleArn"]
+            != ROLE_ARN,
+            (
+                400,
+                "AuthenticationFail.OIDCToken.Invalid",
+                f"The OIDC token {given['OIDCToken']} is not valid.",
+            ): "OIDCToken" in asked.query or given["OIDCToken"] != self.token,
+        }
+        return next((fault for fault, found in faults.items() if found), None)
 
 
 class Metadata(StandIn):
@@ -176,6 +185,15 @@ class Helper(StandIn):
         if asked.query.get("key") != f"{SECRET}-query" or asked.path != "/credentials":
             return reply({"Code": "Failed", "Message": f"no {asked.query}"}, 403)
         return reply({**self.fields(), "Code": "Success"})
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Mapping[str, object]]]:
+    """Return what the keychain has logged: level, message and facts."""
+    return [
+        (record.levelname, record.getMessage(), vars(record)["facts"])
+        for record in caplog.records
+        if record.name == "exporter.credentials"
+    ]
 
 
 S = TypeVar("S", bound=StandIn)

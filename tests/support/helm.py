@@ -1,6 +1,7 @@
 """The Helm chart for tests: its files, what it renders, and what Kubernetes says to that."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import helm_python
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,11 @@ CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 RELEASE, NAMESPACE = "test", "watch"
 KUBERNETES = ("1.29.0", "1.33.0", "1.37.0")
 """The oldest version with native sidecars, one in the middle, and the newest that is known here."""
+
+DASHBOARDS = {
+    "sls_consumers.json": '{\n  "title": "Consumers {{ $labels }}",\n\n  "uid": "a"\n}\n',
+    "exporter.json": '{"title": "Exporter"}',
+}
 
 Values = Mapping[str, Any]
 Manifest = Mapping[str, Any]
@@ -30,6 +36,10 @@ _ENDPOINT = {
     *("relabelings", "metricRelabelings"),
 }
 _RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+
+
+class RefusedError(Exception):
+    """Kubernetes would refuse an object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,22 @@ def render(values: Values, *, chart: Path = CHART) -> Rendered:
 
 
 @cache
+def feature(name: str) -> Rendered:
+    """Render the values of a feature, which are a file in ci/."""
+    return render(read(CHART / "ci" / name))
+
+
+def with_dashboards(directory: Path) -> Path:
+    """Copy the chart into a directory, with two dashboards of its own."""
+    copy = directory / CHART.name
+    shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("dashboards"))
+    (copy / "dashboards").mkdir()
+    for name, text in DASHBOARDS.items():
+        (copy / "dashboards" / name).write_text(text, encoding="utf-8")
+    return copy
+
+
+@cache
 def _load(chart: Path) -> helm_python.Chart:
     return helm_python.Chart.load(chart)
 
@@ -93,18 +119,20 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check(manifest: Manifest, version: str) -> None:
-    """Have a version of Kubernetes check an object, down to unknown keys; raises on a fault."""
-    checks = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
-    if manifest["kind"] in checks:
-        assert manifest["apiVersion"] == "monitoring.coreos.com/v1"
-        assert manifest.keys() == {"apiVersion", "kind", "metadata", "spec"}
-        # What every object has in common is checked on one that is known.
-        bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": manifest["metadata"]}
-        kubernetes_validate.validate(bare, version, strict=True)
-        checks[manifest["kind"]](manifest)
-        return
+    """Have a version of Kubernetes check an object, down to unknown keys; raises RefusedError."""
     # Through JSON, as it is sent: keys are texts, and there is nothing but JSON's types.
-    kubernetes_validate.validate(json.loads(json.dumps(manifest)), version, strict=True)
+    sent = json.loads(json.dumps(manifest))
+    own = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
+    if sent["kind"] in own:
+        assert sent["apiVersion"] == "monitoring.coreos.com/v1"
+        assert sent.keys() == {"apiVersion", "kind", "metadata", "spec"}
+        own[sent["kind"]](sent)
+        # What every object has in common is checked on a kind that is known.
+        sent = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": sent["metadata"]}
+    try:
+        kubernetes_validate.validate(sent, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        raise RefusedError(f"{sent['kind']}: {error}") from error
 
 
 def _monitor(manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""Those files of the chart that follow from others: the copy of the rules, parts of the schema, the table of values.
+"""Files of the chart that follow from others: the rules, parts of the schema, the table of values.
 
 ``python -m tests.support.helm_files`` writes them anew; a test says when that is needed.
 """
@@ -112,7 +112,7 @@ def _schema(current: str, rules: str) -> str:
     schema = json.loads(current)
     configuration = json_schema()
     definitions = configuration.pop("$defs")
-    # The chart itself says, in words, that projects are missing; a ConfigMap of one's own needs none.
+    # The chart says in words that projects are missing; a ConfigMap of one's own needs none here.
     for key in ("$schema", "title", "required"):
         del configuration[key]
     alerts = [rule["alert"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]

@@ -1,4 +1,4 @@
-"""What a kubelet makes of a pod's specification: its volumes as directories, its variables, its arguments.
+"""What a kubelet makes of a pod's specification: directories, variables, arguments.
 
 Objects of the release bring the content; what exists outside of it is handed in.
 """
@@ -35,7 +35,7 @@ class Container:
         return self.root / path.lstrip("/")
 
 
-def start(  # noqa: PLR0913  what a pod consists of
+def start(
     *,
     root: Path,
     pod: Manifest,

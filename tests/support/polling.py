@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from exporter.clock import Clock
 from exporter.config import HttpConfig, Pattern, ProjectSettings
 from exporter.endpoint import Endpoint
 from exporter.poller import Poller
@@ -93,16 +94,21 @@ def bench(
     ttl_days: int = 7,
     groups: tuple[GroupTarget, ...] = (GroupTarget(name=GROUP),),
     lag: bool = True,
+    our_clock_ahead: float = 0.0,
 ) -> Iterator[Bench]:
-    """Set up a world with one logstore, and a poller of some of its groups."""
+    """Set up a world with one logstore, and a poller of some of its groups.
+
+    The world is by the held clock; that of the poller may be some seconds ahead.
+    """
     held, world = small_world(shards=shards, ttl_days=ttl_days)
     observed = Observed()
+    clock = Clock(wall=lambda: held.wall() + our_clock_ahead, monotonic=held.monotonic)
     with (
         Simulator(world) as simulator,
         rig(
             simulator.endpoint,
             project=PROJECT,
-            clock=held.clock,
+            clock=clock,
             uniform=lambda _low, _high: 0.0,
         ) as made,
     ):
@@ -120,10 +126,10 @@ def bench(
             http=HttpConfig(),
         )
         target = Target(key=KEY, groups=groups, settings=settings, refresh_seconds=REFRESH_SECONDS)
-        poller = Poller(target, made.client, clock=held.clock, observer=observed)
+        poller = Poller(target, made.client, clock=clock, observer=observed)
         yield Bench(held=held, world=world, simulator=simulator, poller=poller, observed=observed)
 
 
 def owners(*texts: str) -> tuple[Pattern, ...]:
     """Return patterns of owners."""
-    return tuple(Pattern(text) for text in texts)
+    return tuple(Pattern.parse(text) for text in texts)

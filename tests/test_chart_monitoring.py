@@ -1,0 +1,107 @@
+"""What the chart gives to Prometheus and Grafana, and the labels of all objects."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from tests.support import promtool
+from tests.support.helm import (
+    CHART,
+    DASHBOARDS,
+    KUBERNETES,
+    check,
+    feature,
+    read,
+    render,
+    with_dashboards,
+)
+from tests.support.helm_files import RULES
+
+LEAST = read(CHART / "ci" / "least-values.yaml")
+
+
+def test_the_rules_are_those_of_the_package(tmp_path: Path) -> None:
+    url = "https://wiki.example.com/sls"
+    values = {**LEAST, "prometheusRule": {"enabled": True, "runbookUrl": url}}
+    spec = render(values).one("PrometheusRule")["spec"]
+    source = RULES.read_text(encoding="utf-8")
+    assert spec == yaml.safe_load(
+        source.replace("https://sls-exporter.example/docs/runbook.md", url)
+    )
+    assert "sls-exporter.example" not in json.dumps(spec)
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(dict(spec)), encoding="utf-8")
+    assert "SUCCESS" in promtool.run("promtool", "check", "rules", file)
+
+
+def test_without_an_address_of_the_runbook_no_alert_names_one() -> None:
+    values = {**LEAST, "prometheusRule": {"enabled": True}}
+    text = render(values).files["prometheusrule.yaml"]
+    assert "SLSConsumerShardStalled" in text
+    assert "runbook" not in text
+
+
+def test_alerts_can_be_left_out_and_get_labels() -> None:
+    spec = feature("rules-values.yaml").one("PrometheusRule")["spec"]
+    alerts = {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"]}
+    assert "SLSConsumerCheckpointsOld" not in alerts
+    assert alerts["SLSConsumerShardStalled"]["labels"] == {"severity": "critical", "team": "data"}
+
+
+def test_every_dashboard_becomes_a_config_map(tmp_path: Path) -> None:
+    found = render(read(CHART / "ci" / "dashboards-values.yaml"), chart=with_dashboards(tmp_path))
+    maps = [each for each in found.all("ConfigMap") if "dashboard" in each["metadata"]["name"]]
+    assert {each["metadata"]["name"] for each in maps} == {
+        "test-sls-exporter-dashboard-sls-consumers",
+        "test-sls-exporter-dashboard-exporter",
+    }
+    for each in maps:
+        ((name, content),) = each["data"].items()
+        assert json.loads(content) == json.loads(DASHBOARDS[name])
+        assert each["metadata"]["labels"]["my_dashboards"] == "yes"
+        assert each["metadata"]["annotations"] == {"grafana_folder": "SLS"}
+        assert each["metadata"]["namespace"] == "monitoring"
+        check(each, KUBERNETES[0])
+
+
+def test_dashboards_have_the_label_that_grafanas_sidecar_looks_for_by_default() -> None:
+    assert ROWS["dashboards.label"].default == "grafana_dashboard"
+    assert ROWS["dashboards.labelValue"].default == "1"
+    assert len(feature("dashboards-values.yaml").all("ConfigMap")) == 1 + len(
+        list((CHART / "dashboards").glob("*.json"))
+    )
+
+
+def test_a_service_monitor_selects_one_service_only() -> None:
+    found = feature("shards-values.yaml")
+    wanted = found.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+    selected = [s for s in found.all("Service") if wanted <= s["metadata"]["labels"].items()]
+    assert [service["metadata"]["name"] for service in selected] == ["test-sls-exporter"]
+    (endpoint,) = found.one("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
+
+
+def test_a_pod_monitor_selects_the_pods_and_a_port_of_theirs() -> None:
+    found = feature("pod-monitor-values.yaml")
+    spec = found.one("PodMonitor")["spec"]
+    labels = found.workload()["spec"]["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"].items() <= labels.items()
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert endpoint["port"] in {port["name"] for port in found.container()["ports"]}
+    assert found.all("Service") == []
+
+
+def test_labels_and_annotations_for_all_objects_yield_to_those_of_one() -> None:
+    found = feature("names-values.yaml")
+    for each in found.manifests:
+        assert each["metadata"]["annotations"] == {"example.com/contact": "data-platform"}
+    environments = {
+        each["kind"]: each["metadata"]["labels"]["environment"] for each in found.manifests
+    }
+    assert environments == {
+        "ConfigMap": "production",
+        "Deployment": "production",
+        "Service": "overridden",
+        "ServiceAccount": "production",
+    }

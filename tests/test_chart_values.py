@@ -1,0 +1,111 @@
+"""Wrong values of the chart are refused, with their place or in words."""
+
+import json
+from typing import Any
+
+import helm_python
+import pytest
+
+from tests.support.helm import CHART, read, render
+from tests.support.helm_files import VALUES, rows
+
+LEAST = read(CHART / "ci" / "least-values.yaml")
+ROWS = {row.path for row in rows(VALUES.read_text(encoding="utf-8"))}
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    leaves = set()
+
+    def walk(node: dict[str, Any], path: tuple[str, ...]) -> None:
+        node = schema["definitions"][node["$ref"][14:]] if "$ref" in node else node
+        whole = ".".join(path)
+        if "properties" in node and whole not in ROWS:
+            assert node["additionalProperties"] is False, whole
+            for key, child in node["properties"].items():
+                walk(child, (*path, key))
+        else:
+            leaves.add(whole)
+
+    walk(schema, ())
+    assert leaves == ROWS | {"global", "enabled"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"shard": 2}, "at '': additional properties 'shard' not allowed"),
+        ({"config": {"projekts": []}}, "at '/config': additional properties 'projekts'"),
+        ({"config": {"polling": {"interval": 60}}}, "at '/config/polling/interval': got number"),
+        ({"config": {"stall_after": "5 minutes"}}, "at '/config/stall_after'"),
+        ({"web": {"config": {"tls_config": {}}}}, "at '/web/config'"),
+        ({"web": {"config": {"basic_auth_users": {"a": "plain"}}}}, "basic_auth_users/a"),
+        ({"log": {"level": "warning"}}, "at '/log/level': value must be one of"),
+        ({"service": {"ports": 1}}, "at '/service'"),
+        ({"probes": {"liveness": {"initialDelaySeconds": 1}}}, "at '/probes/liveness'"),
+        ({"prometheusRule": {"disabledAlerts": ["SLSNoSuch"]}}, "disabledAlerts/0"),
+        ({"image": {"digest": "0123"}}, "at '/image/digest'"),
+        ({"commonLabels": {"a": 1}}, "at '/commonLabels/a': got number, want string"),
+        ({"shards": 0}, "at '/shards': minimum"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(helm_python.HelmValuesError) as caught:
+        render({**LEAST, **values})
+    assert message in str(caught.value)
+
+
+def test_a_chart_that_depends_on_this_one_may_use_a_condition_and_globals() -> None:
+    assert render({**LEAST, "enabled": True, "global": {"any": 1}}).workload()
+
+
+KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"config": {}}, "there is nothing to watch: set config.projects"),
+        ({"existingConfigMap": "mine"}, "existingConfigMap and config exclude each other"),
+        ({"shards": 2, "replicas": 2}, "shards and replicas exclude each other"),
+        (
+            {"credentials": {"existingSecret": "mine", **KEYS}},
+            "credentials.existingSecret excludes accessKeyId",
+        ),
+        ({"credentials": {"accessKeyId": "a"}}, "belong together: set both"),
+        ({"credentials": {"securityToken": "a"}}, "belongs to a key"),
+        (
+            {"config": {**LEAST["config"], "credentials": {}}, "credentials": KEYS},
+            None,
+        ),
+        (
+            {
+                "config": {**LEAST["config"], "credentials": {"access_key_id": "a"}},
+                "credentials": KEYS,
+            },
+            "config.credentials and the credentials of the chart exclude each other",
+        ),
+        (
+            {"web": {"existingSecret": "mine", "config": {"http_server_config": {"http2": True}}}},
+            "web.existingSecret and web.config exclude each other",
+        ),
+        ({"serviceAccount": {"create": False, "rrsaRoleName": "a"}}, "with create false"),
+        (
+            {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
+            "would scrape every pod twice",
+        ),
+        (
+            {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
+            "serviceMonitor needs service.enabled",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_in_words(
+    values: dict[str, Any], message: str | None
+) -> None:
+    if message is None:
+        assert render({**LEAST, **values}).workload()
+        return
+    with pytest.raises(helm_python.HelmRenderError) as caught:
+        render({**LEAST, **values})
+    assert message in str(caught.value)

@@ -1,0 +1,193 @@
+"""Requests for credentials: bounded in time and size, verified, straight and once."""
+
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+import trustme
+
+from exporter.endpoint import Endpoint
+from exporter.keychain.connection import Connector
+from exporter.keychain.errors import FetchError
+from tests.support.misbehaving import (
+    OK,
+    Behaviour,
+    Turn,
+    always,
+    answer,
+    misbehaving,
+    proxy,
+    swallowing,
+)
+
+AUTHORITY = trustme.CA()
+BODY = b"{}"
+
+
+def send(endpoint: str, *, seconds: float = 5.0, ca_file: Path | None = None) -> bytes:
+    connector = Connector(ca_file=ca_file, seconds=seconds)
+    return connector.send(Endpoint.parse(endpoint), "GET", "/keys").body
+
+
+def context(name: str) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(name).configure_cert(made)
+    return made
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return path
+
+
+def drip(turn: Turn) -> None:
+    turn.send(OK)
+    turn.drip(b"x-drip: 1\r\n" * 10_000, 0.02)
+
+
+def drip_body(turn: Turn) -> None:
+    turn.send(OK + b"Content-Length: 60000\r\n\r\n")
+    turn.drip(b"x" * 60_000, 0.02)
+
+
+def silent(turn: Turn) -> None:
+    turn.wait()
+
+
+def continues(turn: Turn) -> None:
+    while True:
+        turn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        turn.wait(0.01)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("behaviour", [silent, drip, drip_body, continues])
+def test_an_exchange_ends_with_its_deadline_whatever_the_peer_does(
+    behaviour: Behaviour, ca_file: Path, *, tls: bool
+) -> None:
+    with misbehaving(behaviour, tls=context("127.0.0.1") if tls else None) as server:
+        started = time.monotonic()
+        with pytest.raises(FetchError, match=r"no whole answer within 0\.4 s"):
+            send(server.endpoint, seconds=0.4, ca_file=ca_file)
+        assert 0.3 < time.monotonic() - started < 2
+
+
+def test_a_connection_that_is_swallowed_ends_with_the_deadline() -> None:
+    with swallowing() as port:
+        started = time.monotonic()
+        with pytest.raises(FetchError, match=r"no whole answer within 0\.4 s"):
+            send(f"http://127.0.0.1:{port}", seconds=0.4)
+        assert time.monotonic() - started < 2
+
+
+def test_requests_share_one_deadline() -> None:
+    with misbehaving(always(answer(BODY))) as server:
+        connector = Connector(seconds=0.0)
+        with pytest.raises(FetchError, match="no whole answer within 0 s"):
+            connector.send(Endpoint.parse(server.endpoint), "GET", "/")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 99999999\r\n\r\n", b"Connection: close\r\n\r\n"]
+)
+def test_an_answer_that_is_too_large_is_given_up(head: bytes) -> None:
+    def flood(turn: Turn) -> None:
+        turn.send(OK + head)
+        while True:
+            turn.send(b"x" * 65536)
+
+    with misbehaving(flood) as server:
+        with pytest.raises(FetchError, match="the answer is larger than 65536 bytes"):
+            send(server.endpoint)
+        # What the peer could send is what the system's buffers took.
+        assert server.sent < 16 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (OK + b"Content-Length: 100\r\n\r\n{", "the answer is cut off"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", "IncompleteRead"),
+        (b"hello\r\n", "BadStatusLine: hello"),
+        (b"", "RemoteDisconnected: Remote end closed connection without response"),
+        (OK + b"x: y\r\n" * 200 + b"\r\n", "HTTPException: got more than 100 headers"),
+        (OK + b"x: " + b"y" * 70_000 + b"\r\n\r\n", "LineTooLong"),
+    ],
+)
+def test_an_answer_that_is_not_http_is_told(data: bytes, message: str) -> None:
+    def misbehave(turn: Turn) -> None:
+        turn.send(data)
+        turn.close()
+
+    with misbehaving(misbehave) as server, pytest.raises(FetchError, match=message):
+        send(server.endpoint)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with misbehaving(always(answer(BODY))) as other:
+        location = f"Location: {other.endpoint}/"
+        with misbehaving(always(answer(b"", location, status="302 Found"))) as server:
+            connector = Connector()
+            found = connector.send(Endpoint.parse(server.endpoint), "GET", "/")
+    assert found.status == 302
+    assert other.requests == []
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxy() as between, misbehaving(always(answer(BODY))) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{between.port}")
+        assert send(server.endpoint) == BODY
+    assert between.asked == []
+
+
+def test_a_certificate_of_the_given_authority_is_trusted(ca_file: Path) -> None:
+    with misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server:
+        assert send(server.endpoint, ca_file=ca_file) == BODY
+
+
+def test_a_certificate_of_another_authority_is_refused() -> None:
+    with (
+        misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
+        pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        send(server.endpoint)
+    assert server.requests == []
+
+
+def test_a_certificate_of_another_name_is_refused(ca_file: Path) -> None:
+    with (
+        misbehaving(always(answer(BODY)), tls=context("sts.example.org")) as server,
+        pytest.raises(FetchError, match="IP address mismatch"),
+    ):
+        send(server.endpoint, ca_file=ca_file)
+    assert server.requests == []
+
+
+def test_a_name_that_does_not_resolve_is_told() -> None:
+    with pytest.raises(FetchError, match="gaierror"):
+        send("https://sts.invalid")
+
+
+def test_a_file_of_authorities_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with (
+        misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
+        pytest.raises(FetchError, match="FileNotFoundError"),
+    ):
+        send(server.endpoint, ca_file=tmp_path / "none.pem")
+
+
+def test_a_text_that_no_header_can_carry_is_told_unseen() -> None:
+    with misbehaving(always(answer(BODY))) as server:
+        connector = Connector()
+        with pytest.raises(FetchError) as raised:
+            connector.send(
+                Endpoint.parse(server.endpoint), "GET", "/", headers={"x-token": "hunter2\r\nx: y"}
+            )
+    assert str(raised.value) == f"{server.endpoint}: the request cannot be sent"
+    assert raised.value.__cause__ is None
+    assert server.requests == []
