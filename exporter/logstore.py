@@ -10,15 +10,7 @@ from exporter.clock import Clock
 from exporter.cursors import Cursors
 from exporter.progress import End, Unread
 from exporter.report import PollObserver
-from exporter.sls import (
-    AccessDenied,
-    Cancelled,
-    Checkpoint,
-    NotFound,
-    Shard,
-    SlsClient,
-    SlsError,
-)
+from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError
 from exporter.targets import Target
 
 _DAY_SECONDS = 86_400.0
@@ -60,7 +52,7 @@ class LogstoreReader:
             raise
         except SlsError as error:
             self._failed(error)
-            if isinstance(error, NotFound | AccessDenied):
+            if isinstance(error, AccessDenied):
                 self._listed_at = None
             return self._recently_listed()
         if parsed.faults:

@@ -65,12 +65,23 @@ def test_every_dashboard_becomes_a_config_map(tmp_path: Path) -> None:
         check(each, KUBERNETES[0])
 
 
-def test_dashboards_have_the_label_that_grafanas_sidecar_looks_for_by_default() -> None:
-    assert ROWS["dashboards.label"].default == "grafana_dashboard"
-    assert ROWS["dashboards.labelValue"].default == "1"
-    assert len(feature("dashboards-values.yaml").all("ConfigMap")) == 1 + len(
-        list((CHART / "dashboards").glob("*.json"))
-    )
+def test_dashboards_have_the_label_that_grafanas_sidecar_looks_for_by_default(
+    tmp_path: Path,
+) -> None:
+    values = {**LEAST, "dashboards": {"enabled": True}}
+    found = render(values, chart=with_dashboards(tmp_path)).all("ConfigMap")
+    boards = [each["metadata"] for each in found if "dashboard" in each["metadata"]["name"]]
+    assert [board["labels"]["grafana_dashboard"] for board in boards] == ["1", "1"]
+    assert {board["namespace"] for board in boards} == {"watch"}
+
+
+def test_every_dashboard_of_the_chart_is_json() -> None:
+    found = render({**LEAST, "dashboards": {"enabled": True}}).all("ConfigMap")
+    boards = [each for each in found if "dashboard" in each["metadata"]["name"]]
+    assert len(boards) == len(list((CHART / "dashboards").glob("*.json")))
+    for board in boards:
+        ((_, content),) = board["data"].items()
+        assert json.loads(content)["title"]
 
 
 def test_a_service_monitor_selects_one_service_only() -> None:

@@ -11,6 +11,10 @@ import pytest
 
 from exporter.credentials import CredentialsUnavailableError, Refreshable
 from exporter.keychain import Provider, provider
+from exporter.keychain.answers import Temporary
+from exporter.keychain.connection import Connector
+from exporter.keychain.refreshing import RefreshingCredentials
+from exporter.logs import get_logger
 from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving, told
 from tests.support.wait import wait_for
@@ -210,6 +214,31 @@ def test_without_newer_ones_the_old_ones_stay(rig: Rig) -> None:
     assert not rig.refresh()
     assert rig.credentials() == issued(1)
     assert len(rig.helper.asked) == 2
+
+
+class Broken:
+    """A source with a fault of its own."""
+
+    description = "broken"
+
+    def fetch(self, connector: Connector, *, now: float) -> Temporary:
+        raise ZeroDivisionError
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_a_fetch_leaves_nobody_waiting() -> None:
+    held = HeldClock(NOW)
+    credentials = RefreshingCredentials(
+        Broken(),
+        connect=Connector,
+        clock=held.clock,
+        cancelled=threading.Event(),
+        log=get_logger("exporter.credentials"),
+    )
+    for _ in range(2):
+        with pytest.raises(CredentialsUnavailableError, match="broken: an internal error"):
+            credentials()
+        held.advance(60)
 
 
 def test_no_thread_stays_behind(rig: Rig) -> None:

@@ -162,6 +162,13 @@ def test_an_instance_that_knows_no_tokens_is_asked_without(
     assert "x-aliyun-ecs-metadata-token" not in metadata.asked[1].headers
 
 
+def test_in_a_container_that_the_token_does_not_reach_the_instance_is_asked_without(
+    metadata: Metadata, clock: Clock
+) -> None:
+    metadata.tokens = "lost"
+    assert provider(None, metadata.environ(), clock=clock)() == issued(1)
+
+
 def test_an_instance_is_not_asked_without_a_token_where_that_is_disabled(
     metadata: Metadata, clock: Clock
 ) -> None:

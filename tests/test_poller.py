@@ -52,7 +52,7 @@ def test_without_the_right_to_cursors_it_goes_on_with_checkpoints_and_says_so_on
     behind: Bench,
 ) -> None:
     behind.simulator.deny("GetCursor")
-    for _ in range(3):
+    for _ in range(12):
         status = behind.poll(after=60.0)
         assert behind.group().up
         assert status.cursor_access is False
@@ -97,10 +97,12 @@ def test_a_right_that_is_given_is_noticed_after_the_refresh_time(behind: Bench) 
     assert behind.observed.access == ["Unauthorized", None]
 
 
-def test_a_right_that_is_taken_away_ends_the_verdict_at_once(behind: Bench) -> None:
+@pytest.mark.parametrize("operation", ["ListShards", "GetCursor"])
+def test_a_right_that_is_taken_away_ends_the_verdict_at_once(behind: Bench, operation: str) -> None:
     behind.poll()
-    behind.simulator.deny("GetCursor")
-    behind.poll(after=60.0)
+    behind.simulator.deny(operation)
+    status = behind.poll(after=60.0)
+    assert status.cursor_access is False
     assert behind.state() is State.UNKNOWN
 
 
@@ -339,6 +341,23 @@ def test_a_group_without_any_checkpoint_has_every_shard_unconsumed() -> None:
         assert {shard: each.unread for shard, each in shards.items()} == {0: 3, 1: 0}
         assert shards[0].oldest_unread_at == made.held.wall() - 60.0
         assert not any(each.is_consumed for each in shards.values())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        (GroupTarget(name="new", shards=frozenset({1})), {1}),
+        (GroupTarget(name="new", consumers=owners("worker-1")), set()),
+    ],
+    ids=["some shards", "a sidecar, which owns none"],
+)
+def test_of_a_group_without_any_checkpoint_only_wanted_shards_are_shown(
+    wanted: GroupTarget, shown: set[int]
+) -> None:
+    with bench(shards=3, groups=(wanted,)) as made:
+        made.world.create_group(*STORE, "new", empty_until_heartbeat=True)
+        made.poll()
+        assert set(made.shards("new")) == shown
 
 
 def test_a_new_shard_without_a_checkpoint_is_unconsumed_beside_the_others(

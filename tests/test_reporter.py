@@ -169,3 +169,10 @@ def test_failures_told_by_many_threads_are_all_counted_and_told_once(polls: Poll
     assert len(polls.poll()) == 8
     counts = [sample.value for sample in scrape(polls.registry).find(ERRORS)]
     assert counts == [50.0] * 8
+
+
+def test_endless_codes_are_told_without_being_kept(polls: Polls) -> None:
+    for number in range(30):
+        assert len(polls.poll(("billing", f"Code{number}"))) == 1
+    assert polls.poll(("billing", "Code3")) == [], "one of the first ten"
+    assert len(polls.poll(("billing", "Code20"))) == 1

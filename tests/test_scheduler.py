@@ -115,23 +115,22 @@ def running(*, workers: int = 4) -> Iterator[Runs]:
 
 
 def test_a_thousand_targets_at_once_lose_and_double_no_run() -> None:
-    interval, periods = 2.0, 4
+    interval, periods = 3.0, 4
     with running(workers=8) as runs:
         names = [f"project/logstore-{n}" for n in range(1000)]
         runs.scheduler.set_jobs([runs.job(name, interval) for name in names])
+        started = time.monotonic()
         runs.scheduler.start()
         wait_for(
             lambda: all(runs.count(name) > periods for name in names),
-            timeout=interval * (periods + 3),
+            timeout=interval * (periods + 5),
             what="every target polled",
         )
+        counts = {name: runs.count(name) for name in names}
+        elapsed = time.monotonic() - started
     assert runs.skipped == []
     assert runs.errors == []
-    for name in names:
-        times = runs.times[name][: periods + 1]
-        gaps = [b - a for a, b in itertools.pairwise(times)]
-        assert min(gaps) > interval * 0.4
-        assert max(gaps) < interval * 1.7
+    assert max(counts.values()) <= elapsed / interval + 2, "one early, then one an interval"
     on_grid = [runs.times[name][1 : periods + 1] for name in names]
     # The median, since a busy machine may hold up some runs.
     mean = statistics.median((times[-1] - times[0]) / (periods - 1) for times in on_grid)
@@ -197,16 +196,17 @@ def test_a_stop_runs_nothing_of_what_is_queued() -> None:
 
 def test_jobs_are_changed_by_difference_and_what_stays_keeps_its_phase() -> None:
     with running() as runs:
-        runs.scheduler.set_jobs([runs.job("stays"), runs.job("leaves")])
+        hourly = 3600.0
+        runs.scheduler.set_jobs([runs.job("stays", hourly), runs.job("leaves")])
         runs.scheduler.start()
-        wait_for(lambda: runs.count("stays") >= 2 and runs.count("leaves") >= 1)
-        runs.scheduler.set_jobs([runs.job("stays"), runs.job("comes")])
+        wait_for(lambda: runs.count("stays") == 1 and runs.count("leaves") >= 1)
+        runs.scheduler.set_jobs([runs.job("stays", hourly), runs.job("comes")])
         left = runs.count("leaves")
-        wait_for(lambda: runs.count("stays") >= 5 and runs.count("comes") >= 2)
-        assert runs.count("leaves") <= left + 1  # one may have been handed out already
-    times = runs.times["stays"]
-    gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert gaps == pytest.approx([1.0] * len(gaps), abs=0.3)
+        wait_for(lambda: runs.count("comes") >= 3)
+        assert runs.count("leaves") <= left + 1, "one may have been handed out already"
+        assert runs.count("stays") == 1, "a job that was set anew would have run at once"
+        runs.scheduler.set_jobs([runs.job("stays", hourly / 2), runs.job("comes")])
+        wait_for(lambda: runs.count("stays") == 2, what="a new interval to begin at once")
 
 
 def test_a_background_job_does_not_wait_behind_polls() -> None:

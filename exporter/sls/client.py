@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ from urllib.parse import quote
 from requests.auth import AuthBase
 
 from exporter.clock import Clock
-from exporter.credentials import Credentials
+from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.endpoint import Endpoint
 from exporter.signing import SignatureVersion, V1Auth, V4Auth
 from exporter.sls import answers
@@ -24,9 +24,11 @@ from exporter.sls.answers import Checkpoint, ConsumerGroup, Parsed, ShapeError, 
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
+    NoCredentials,
     SlsError,
     TimedOut,
     api_error,
+    is_expired_token,
     is_passing,
 )
 from exporter.sls.throttle import Throttle
@@ -194,7 +196,8 @@ class SlsClient:
                 return self._try(operation, path, parse, query or {}, deadline)
             except SlsError as error:
                 failures.append(error)
-                pause = self._pause(len(failures), deadline) if error.retryable else None
+                again = error.retryable or self._renewed(failures)
+                pause = self._pause(len(failures), deadline) if again else None
                 if pause is None:
                     # A try in what little time was left tells less than what came before it.
                     if isinstance(error, TimedOut) and len(failures) > 1:
@@ -202,6 +205,16 @@ class SlsClient:
                     raise
                 self._wait(pause, operation)
                 self._observer.request_retried(operation)
+
+    def _renewed(self, failures: Sequence[SlsError]) -> bool:
+        """Have expired credentials fetched anew, once an operation; tell whether that helped."""
+        expired = [is_expired_token(error) for error in failures]
+        return (
+            expired[-1]
+            and not any(expired[:-1])
+            and isinstance(self._credentials, Refreshable)
+            and self._credentials.refresh()
+        )
 
     def _pause(self, tried: int, deadline: float) -> float | None:
         """Return the seconds before another try, with full jitter; None if there is to be none."""
@@ -226,13 +239,14 @@ class SlsClient:
         started = time.monotonic()
         code: str | None = None
         try:
+            auth = self._auth(operation)
             sent = self._clock.wall()
             answer = self._transport.get(
                 self._base_url + path,
                 operation=operation,
                 query=query,
                 headers={"Host": self._host},
-                auth=self._auth(),
+                auth=auth,
                 deadline=deadline,
             )
             self._note_skew(answer, sent)
@@ -244,8 +258,12 @@ class SlsClient:
             if code != "cancelled":
                 self._observer.request_ended(operation, time.monotonic() - started, code)
 
-    def _auth(self) -> AuthBase:
-        credentials = self._credentials()
+    def _auth(self, operation: str) -> AuthBase:
+        try:
+            credentials = self._credentials()
+        except CredentialsUnavailableError as error:
+            self._wait(0.0, operation)
+            raise NoCredentials(str(error), operation=operation) from error
         if self._settings.signature == "v4":
             return V4Auth(credentials, region=self._settings.region or "", wall=self._clock.wall)
         return V1Auth(credentials, wall=self._clock.wall)

@@ -4,6 +4,7 @@ SlsError
 ├── Unreachable       no answer: name, connection, TLS; worth a retry
 ├── TimedOut          no whole answer within the deadline
 ├── Cancelled         the exporter is stopping
+├── NoCredentials     no access key can be had to sign with; asked for again at the next request
 ├── InvalidResponse   an answer that is not SLS's: HTML, cut off, of another shape, too large
 └── ApiError          SLS said no, with its own code and a request id
     ├── NotFound      the project, logstore or consumer group does not exist
@@ -81,6 +82,13 @@ class Cancelled(SlsError):
         super().__init__("the exporter is stopping", operation=operation, code="cancelled")
 
 
+class NoCredentials(SlsError):
+    """There is nothing to sign with at this moment; no request was sent."""
+
+    def __init__(self, message: str, *, operation: str) -> None:
+        super().__init__(message, operation=operation, code="credentials")
+
+
 class InvalidResponse(SlsError):
     """An answer came, but not one that SLS gives to this request."""
 
@@ -138,6 +146,15 @@ class BadRequest(ApiError):
 def is_code(code: str) -> bool:
     """Tell whether a text looks like an SLS error code, fit for a label."""
     return _CODE.fullmatch(code) is not None
+
+
+def is_expired_token(error: SlsError) -> bool:
+    """Tell whether SLS finds that the security token has expired; some say so in words only."""
+    if not isinstance(error, AccessDenied) or error.status != HTTPStatus.UNAUTHORIZED:
+        return False
+    words = error.message.lower()
+    in_words = error.code == "Unauthorized" and "token" in words and "expired" in words
+    return in_words or error.code == "SecurityTokenExpired"
 
 
 def is_passing(status: int) -> bool:

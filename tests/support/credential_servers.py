@@ -73,6 +73,7 @@ class StandIn:
     given: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
     """Answers wait for it; it is open at first."""
+    ended: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -144,7 +145,8 @@ class Sts(StandIn):
 class Metadata(StandIn):
     """The metadata of an ECS instance with a role."""
 
-    tokens: Literal["required", "optional", "unknown"] = "optional"
+    tokens: Literal["required", "optional", "unknown", "lost"] = "optional"
+    """Whether a token is needed, and whether one can be had; lost: its answer never arrives."""
 
     def environ(self) -> dict[str, str]:
         return {
@@ -166,6 +168,8 @@ class Metadata(StandIn):
 
     def _token(self, asked: Asked) -> Reply:
         seconds = asked.headers.get("x-aliyun-ecs-metadata-token-ttl-seconds", "")
+        if self.tokens == "lost":
+            self.ended.wait(30)
         if self.tokens == "unknown":
             return Reply(status=404, body=b"<html>404 Not Found</html>")
         if not seconds.isdigit() or not 1 <= int(seconds) <= 21600:
@@ -245,5 +249,6 @@ def serving(stand_in: S) -> Iterator[S]:
             yield stand_in
         finally:
             stand_in.gate.set()
+            stand_in.ended.set()
             server.shutdown()
             thread.join(10)

@@ -1,5 +1,6 @@
 """The exporter as a real process: started, asked over HTTP, stopped by a signal."""
 
+import os
 import re
 import signal
 import subprocess
@@ -57,6 +58,11 @@ class Daemon:
         return self.process.poll() is not None
 
 
+def _coverage() -> Mapping[str, str]:
+    """Pass on what lets coverage measure the process too."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COV")}
+
+
 @contextmanager
 def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Daemon]:
     """Run ``sls-exporter`` with arguments and no environment but the given one."""
@@ -65,7 +71,12 @@ def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "default", **(environ or {})},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONWARNINGS": "default",
+            **_coverage(),
+            **(environ or {}),
+        },
     )
     running = Daemon(process)
     readers = [

@@ -69,6 +69,11 @@ class Rendered:
         spec: Manifest = self.workload()["spec"]["template"]["spec"]
         return spec
 
+    def pod_annotations(self) -> Manifest:
+        """Return the annotations of its pods."""
+        metadata = self.workload()["spec"]["template"]["metadata"]
+        return dict(metadata.get("annotations", {}))
+
     def container(self) -> Manifest:
         """Return the exporter's container."""
         (found,) = (each for each in self.pod()["containers"] if each["name"] == "sls-exporter")
@@ -89,6 +94,11 @@ def render(values: Values, *, chart: Path = CHART) -> Rendered:
 def feature(name: str) -> Rendered:
     """Render the values of a feature, which are a file in ci/."""
     return render(read(CHART / "ci" / name))
+
+
+def watching(**values: Any) -> Rendered:  # noqa: ANN401  values are of any type
+    """Render some values together with the least that has to be set."""
+    return render({**read(CHART / "ci" / "least-values.yaml"), **values})
 
 
 def with_dashboards(directory: Path) -> Path:

@@ -35,7 +35,7 @@ class Container:
         return self.root / path.lstrip("/")
 
 
-def start(
+def layout(
     *,
     root: Path,
     pod: Manifest,

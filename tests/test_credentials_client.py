@@ -1,0 +1,156 @@
+"""The client of SLS with temporary credentials: renewed once when they are found expired."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from exporter.clock import SYSTEM_CLOCK
+from exporter.keychain import provider
+from exporter.simulator.clock import HeldClock
+from exporter.simulator.faults import ErrorAnswer
+from exporter.simulator.server import Simulator
+from exporter.simulator.world import World
+from exporter.sls import AccessDenied, Cancelled, NoCredentials
+from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving
+from tests.support.sls_client import Rig, rig
+from tests.support.wait import wait_for
+
+EXPIRED = ErrorAnswer(status=401, code="SecurityTokenExpired", message="Specified token is expired")
+EXPIRED_IN_WORDS = ErrorAnswer(
+    status=401, code="Unauthorized", message="The security token you provided has Expired"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    helper: Helper
+    simulator: Simulator
+    held: HeldClock
+    stop: threading.Event
+    made: Rig
+
+    def poll(self) -> list[str | None]:
+        """Return the codes of the tries."""
+        self.made.notes.ended.clear()
+        self.made.client.list_shards("orders")
+        return [code for _, code in self.made.notes.ended]
+
+
+@contextmanager
+def scene(*, accepted: int = 9) -> Iterator[Scene]:
+    held, stop = HeldClock(SYSTEM_CLOCK.wall()), threading.Event()
+    world = World(wall=held.wall)
+    world.create_project("shop")
+    world.create_logstore("shop", "orders", shards=1)
+    keys = [issued(number) for number in range(1, accepted + 1)]
+    with (
+        serving(Helper(wall=held.wall)) as helper,
+        Simulator(world, credentials=keys, check_clock=False) as simulator,
+        rig(
+            simulator.endpoint,
+            credentials=provider(None, helper.environ(), clock=held.clock, cancelled=stop),
+            uniform=lambda _, __: 0.0,
+        ) as made,
+    ):
+        yield Scene(helper=helper, simulator=simulator, held=held, stop=stop, made=made)
+
+
+def test_requests_are_signed_with_the_security_token() -> None:
+    with scene() as found:
+        assert found.poll() == [None]
+        assert found.poll() == [None]
+        assert found.helper.given == 1
+
+
+@pytest.mark.parametrize("answer", [EXPIRED, EXPIRED_IN_WORDS])
+def test_an_expired_token_is_renewed_once_and_the_request_signed_anew(answer: ErrorAnswer) -> None:
+    with scene() as found:
+        found.poll()
+        found.held.advance(60)
+        found.simulator.faults.add(answer, times=1)
+        assert found.poll() == [answer.code, None]
+        assert found.helper.given == 2
+        found.simulator.accept_credentials([issued(2)])
+        assert found.poll() == [None]
+
+
+def test_a_token_that_stays_expired_is_not_renewed_again_and_again() -> None:
+    with scene() as found:
+        found.poll()
+        found.held.advance(60)
+        found.simulator.faults.add(EXPIRED)
+        with pytest.raises(AccessDenied):
+            found.poll()
+        codes = [code for _, code in found.made.notes.ended]
+        assert codes == ["SecurityTokenExpired", "SecurityTokenExpired"]
+        assert found.helper.given == 2
+
+
+def test_a_renewal_that_fails_leaves_the_services_own_error() -> None:
+    with scene() as found:
+        found.poll()
+        found.held.advance(60)
+        found.simulator.faults.add(EXPIRED)
+        found.helper.refusal = Reply(status=503, body=b"")
+        with pytest.raises(AccessDenied, match="Specified token is expired"):
+            found.poll()
+        assert len(found.made.notes.ended) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ErrorAnswer(status=401, code="Unauthorized", message="denied by sts or ram"),
+        ErrorAnswer(status=401, code="SignatureNotMatch", message="token expired"),
+        ErrorAnswer(status=403, code="ProjectForbidden", message="token expired"),
+    ],
+)
+def test_other_refusals_do_not_renew(answer: ErrorAnswer) -> None:
+    with scene() as found:
+        found.poll()
+        found.held.advance(60)
+        found.simulator.faults.add(answer)
+        with pytest.raises(AccessDenied):
+            found.poll()
+        assert found.helper.given == 1
+
+
+def test_without_credentials_no_request_is_sent_and_the_next_one_tries_again() -> None:
+    with scene() as found:
+        found.helper.refusal = Reply(status=503, body=f"{SECRET}".encode())
+        with pytest.raises(NoCredentials) as raised:
+            found.poll()
+        assert str(raised.value) == (
+            f"ListShards: credentials: credentials URI at {found.helper.url}:"
+            " refused with status 503"
+        )
+        assert found.made.notes.ended == [("ListShards", "credentials")]
+        assert found.simulator.requests == []
+        found.helper.refusal = None
+        found.held.advance(2)
+        assert found.poll() == [None]
+
+
+def test_a_stop_while_credentials_are_fetched_is_no_failure() -> None:
+    with scene() as found:
+        found.helper.gate.clear()
+        raised: list[BaseException] = []
+
+        def poll() -> None:
+            try:
+                found.poll()
+            except Cancelled as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=poll)
+        thread.start()
+        wait_for(lambda: found.helper.asked)
+        found.made.cancelled.set()
+        found.stop.set()
+        thread.join(10)
+        assert [str(error) for error in raised] == [
+            "ListShards: cancelled: the exporter is stopping"
+        ]

@@ -1,0 +1,191 @@
+"""Every source of access keys in the real commands: it works, recovers, and shows no secret."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter.credentials import Credentials
+from exporter.simulator.server import Simulator
+from exporter.simulator.world import World
+from tests.support.commands import run
+from tests.support.credential_servers import (
+    HELPER_TARGET,
+    METADATA_TOKEN,
+    OIDC_TOKEN,
+    ROLE_ARN,
+    SECRET,
+    Helper,
+    Metadata,
+    StandIn,
+    Sts,
+    issued,
+    reply,
+    serving,
+)
+from tests.support.daemon import daemon
+from tests.support.misbehaving import proxy
+from tests.support.wait import wait_for
+
+LISTEN = "--web.listen-address=127.0.0.1:0"
+STATIC = Credentials(access_key_id="id", access_key_secret=f"{SECRET}-static")
+TEMPORARY = Credentials(
+    access_key_id="id", access_key_secret=f"{SECRET}-static", security_token=f"{SECRET}-sts"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A configuration that polls two projects of a simulator."""
+
+    config: Path
+    simulator: Simulator
+
+
+@contextmanager
+def place(folder: Path, *keys: Credentials, extra: str = "") -> Iterator[Place]:
+    world = World(wall=time.time)
+    for project in ("shop", "bank"):
+        world.create_project(project)
+        world.create_logstore(project, "orders", shards=1)
+        world.create_group(project, "orders", "billing")
+    with Simulator(world, credentials=keys) as simulator:
+        projects = "".join(
+            f"  - project: {project}\n    endpoint: {simulator.endpoint}\n    logstores:\n"
+            "      - {logstore: orders, consumer_groups: [billing]}\n"
+            for project in ("shop", "bank")
+        )
+        path = folder / "config.yaml"
+        path.write_text(
+            f"{extra}polling: {{interval: 1s, requests_per_second: 100}}\nprojects:\n{projects}"
+        )
+        yield Place(config=path, simulator=simulator)
+
+
+def everything_written(
+    found: Place, environ: dict[str, str], *, recover: Callable[[], None]
+) -> str:
+    """Run check, once and the daemon, which is to recover; return all that was shown."""
+    config = f"--config.file={found.config}"
+    check = run("check", config, environ=environ)
+    assert check.status == 0, check.stderr
+    once = run("once", config, "--log.level=debug", environ=environ)
+    assert once.status == 1, "the keys are not good yet"
+    with daemon(config, LISTEN, "--log.level=debug", environ=environ) as exporter:
+        wait_for(lambda: exporter.scrape().find("sls_exporter_poll_errors_total"))
+        pages = [exporter.get(path).text for path in ("/", "/api/v1/groups", "/metrics")]
+        recover()
+        wait_for(
+            lambda: (
+                [found.value for found in exporter.scrape().find("sls_consumer_group_up")]
+                == [1.0, 1.0]
+            ),
+            timeout=20,
+        )
+        pages += [exporter.get(path).text for path in ("/", "/api/v1/groups", "/metrics")]
+        assert exporter.stop() == 0
+    shown = [check.stdout, check.stderr, once.stdout, once.stderr, exporter.log, *pages]
+    return "".join([*shown, *exporter.stdout])
+
+
+@pytest.mark.parametrize("keys", [STATIC, TEMPORARY])
+def test_keys_of_the_environment_are_never_shown(tmp_path: Path, keys: Credentials) -> None:
+    environ = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": keys.security_token or "",
+    }
+    with place(tmp_path, issued(9)) as found:
+        written = everything_written(
+            found, environ, recover=lambda: found.simulator.accept_credentials([keys])
+        )
+    assert "AccessKeyId not found" in written
+    assert SECRET not in written
+
+
+def test_keys_of_files_are_never_shown(tmp_path: Path) -> None:
+    for name, content in (("id", "id"), ("secret", f"{SECRET}-old"), ("token", f"{SECRET}-old")):
+        (tmp_path / name).write_text(content)
+    extra = (
+        "credentials: {access_key_id_file: id, access_key_secret_file: secret,"
+        " security_token_file: token}\n"
+    )
+
+    def rotate() -> None:
+        (tmp_path / "secret").write_text(TEMPORARY.access_key_secret)
+        (tmp_path / "token").write_text(TEMPORARY.security_token or "")
+
+    with place(tmp_path, TEMPORARY, extra=extra) as found:
+        written = everything_written(found, {}, recover=rotate)
+    assert f"{tmp_path}/secret" in written
+    assert SECRET not in written
+
+
+def test_keys_of_a_profile_are_never_shown(tmp_path: Path) -> None:
+    profile = tmp_path / "credentials.ini"
+    text = f"[default]\ntype = access_key\naccess_key_id = id\naccess_key_secret = {SECRET}-static"
+    profile.write_text(f"{text}-old\n")
+    environ = {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(profile)}
+
+    def rotate() -> None:
+        profile.write_text(f"{text}\n")
+
+    with place(tmp_path, STATIC) as found:
+        written = everything_written(found, environ, recover=rotate)
+    assert SECRET not in written
+
+
+def blabbing(stand_in: StandIn) -> None:
+    """Have a stand-in refuse with every secret that it knows."""
+    secrets = [OIDC_TOKEN, METADATA_TOKEN, HELPER_TARGET, f"{SECRET}-token-1"]
+    stand_in.refusal = reply({"Code": "Nope", "Message": OIDC_TOKEN, "Secrets": secrets}, 403)
+
+
+def source(kind: str, folder: Path) -> tuple[StandIn, Callable[[], dict[str, str]], str]:
+    """Return a stand-in, the environment that names it, and what check says of it."""
+    if kind == "oidc":
+        (folder / "token").write_text(OIDC_TOKEN)
+        sts = Sts()
+        return sts, lambda: sts.environ(folder / "token"), f"OIDC role {ROLE_ARN}"
+    if kind == "ecs":
+        metadata = Metadata()
+        return metadata, metadata.environ, "ECS RAM role sls-exporter-ecs"
+    helper = Helper()
+    return helper, helper.environ, "credentials URI at http://127.0.0.1:"
+
+
+@pytest.mark.parametrize("kind", ["oidc", "ecs", "uri"])
+def test_temporary_keys_are_never_shown_and_one_fetch_serves_all_projects(
+    tmp_path: Path, kind: str
+) -> None:
+    stand_in, environ, description = source(kind, tmp_path)
+    with serving(stand_in), place(tmp_path, issued(1)) as found, proxy() as between:
+        blabbing(stand_in)
+        through = f"http://127.0.0.1:{between.port}"
+        proxies = {"HTTP_PROXY": through, "http_proxy": through, "HTTPS_PROXY": through}
+
+        def recover() -> None:
+            stand_in.refusal = None
+
+        written = everything_written(found, environ() | proxies, recover=recover)
+        assert stand_in.given == 1
+        assert between.asked == []
+    assert f"credentials: from the environment: {description}" in written
+    assert 'code="credentials"' in written
+    assert "credentials cannot be fetched" in written
+    assert "credentials fetched" in written
+    assert SECRET not in written
+
+
+def test_a_source_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    helper = Helper()
+    with serving(helper), place(tmp_path, issued(1)) as found:
+        helper.gate.clear()
+        arguments = (f"--config.file={found.config}", LISTEN)
+        with daemon(*arguments, environ=helper.environ()) as exporter:
+            wait_for(lambda: helper.asked, what="the first fetch")
+            assert exporter.stop(within=8.0) == 0
+    assert "Traceback" not in exporter.log

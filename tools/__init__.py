@@ -1,0 +1,1 @@
+"""What makes files of this project; no part of the exporter."""

@@ -1,0 +1,20 @@
+"""The Grafana dashboards as code: what the JSON files in the Helm chart are made from.
+
+``python -m tools.dashboards`` writes them.
+"""
+
+from pathlib import Path
+
+from tools.dashboards import exporter_itself, group, overview
+from tools.dashboards.frame import to_json
+
+FOLDER = Path(__file__).resolve().parents[2] / "helm" / "sls-exporter" / "dashboards"
+
+
+def build() -> dict[str, str]:
+    """Return the dashboards: file name to JSON text."""
+    return {
+        "overview.json": to_json(overview.dashboard()),
+        "group.json": to_json(group.dashboard()),
+        "exporter.json": to_json(exporter_itself.dashboard()),
+    }

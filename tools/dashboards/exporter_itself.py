@@ -1,0 +1,271 @@
+"""The exporter's own work: polls, requests to SLS, errors, what it costs, what it runs on."""
+
+from grafana_foundation_sdk.builders.dashboard import QueryVariable
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from exporter.metrics.catalogue import (
+    BUILD_INFO,
+    CLOCK_SKEW,
+    POLL_DURATION,
+    POLL_ERRORS,
+    POLLS,
+    POLLS_SKIPPED,
+    RELOAD_SUCCESS_TIME,
+    RELOAD_SUCCESSFUL,
+    REQUEST_DURATION,
+    REQUEST_ERRORS,
+    REQUESTS,
+    RETRIES,
+    SERIES,
+    SHARD,
+    TARGETS,
+    TOTAL_SHARDS,
+)
+from tools.dashboards.frame import EXPORTER_UID, Panel, datasource, frame, job, several
+from tools.dashboards.limits import ONE_IS_BAD, ONE_IS_ODD, OPEN_FILES_SHARE, SKIPPED_SHARE
+from tools.dashboards.panels import Query, curves, label_value, number, timeline
+from tools.dashboards.queries import INSTANCE, JOB, or_none, rate
+
+ALL = f"{{{INSTANCE}}}"
+
+
+def dashboard() -> Dashboard:
+    """Return the dashboard of the exporter."""
+    return frame(
+        EXPORTER_UID,
+        "SLS consumer groups: the exporter",
+        "How sls-exporter itself is doing.",
+        variables=[datasource(), job(), _instance()],
+        rows={
+            "Now": _now(),
+            "Polls": _polls(),
+            "Requests to SLS": _requests(),
+            "Process": _process(),
+        },
+    )
+
+
+def _instance() -> QueryVariable:
+    return several("instance", "Instance", f"label_values({BUILD_INFO.name}{{{JOB}}}, instance)")
+
+
+def _now() -> list[Panel]:
+    return [
+        label_value(
+            "Version",
+            "The versions that run; more than one during an update.",
+            Query(f"count by (version) ({BUILD_INFO.name}{ALL})", "{{version}}"),
+        ),
+        number(
+            "Failed scrapes",
+            "Exporters that Prometheus cannot scrape.",
+            f"count(up{ALL} == 0) or on () 0 * count(up{{{JOB}}})",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Logstores polled",
+            "By the exporter with the most of them.",
+            f"max({TARGETS.name}{ALL})",
+            unit="short",
+        ),
+        number(
+            "Missing shares",
+            "Shares of a scaled-out exporter that no process runs: logstores are not watched.",
+            f"max({TOTAL_SHARDS.name}{{{JOB}}})\n"
+            f'- count(count_values("number", {SHARD.name}{{{JOB}}}))',
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Refused configurations",
+            "Exporters that refused their newest configuration and run on with the one before.",
+            f"sum(1 - {RELOAD_SUCCESSFUL.name}{ALL})",
+            unit="short",
+            steps=ONE_IS_ODD,
+        ),
+        number(
+            "Configuration since",
+            "When a configuration was last loaded.",
+            f"1000 * max({RELOAD_SUCCESS_TIME.name}{ALL})",
+            unit="dateTimeFromNow",
+        ),
+    ]
+
+
+def _polls() -> list[Panel]:
+    per_poll = f"sum by (le) (rate({POLL_DURATION.name}_bucket{ALL}[10m]))"
+    return [
+        curves(
+            "Poll duration and interval",
+            "How long a poll of one logstore takes, and how much time lies between two polls of "
+            "the same logstore. Polls that take longer than the interval are skipped. Over 10 "
+            "minutes.",
+            [
+                Query(f"histogram_quantile(0.5, {per_poll})", "duration, half of the polls"),
+                Query(f"histogram_quantile(0.95, {per_poll})", "duration, 95 % of the polls"),
+                Query(
+                    f"max({TARGETS.name}{ALL} / rate({POLLS.name}{ALL}[10m]))",
+                    "interval between polls",
+                ),
+            ],
+            unit="s",
+        ),
+        curves(
+            "Polls",
+            "Polls of a logstore that ended, well or not.",
+            [Query(rate(POLLS, "instance"), "{{instance}}")],
+            unit="ops",
+        ),
+        curves(
+            "Skipped polls",
+            "Share of the polls that were left out because the one before had not ended: more "
+            "polling.workers or a longer interval are needed. Over 10 minutes.",
+            [
+                Query(
+                    f"rate({POLLS_SKIPPED.name}{ALL}[10m])\n"
+                    f"/ (rate({POLLS.name}{ALL}[10m]) + rate({POLLS_SKIPPED.name}{ALL}[10m]))",
+                    "{{instance}}",
+                )
+            ],
+            unit="percentunit",
+            steps=SKIPPED_SHARE,
+        ),
+        curves(
+            "Failed polls by code",
+            "By the error code of SLS, or timeout, connection, invalid_response.",
+            [
+                Query(
+                    or_none(rate(POLL_ERRORS, "code"), label="code", scraped=POLLS),
+                    "{{code}}",
+                )
+            ],
+            unit="ops",
+        ),
+    ]
+
+
+def _requests() -> list[Panel]:
+    def quantile(share: float, by: str = "") -> str:
+        labels = f"le, {by}" if by else "le"
+        buckets = f"{REQUEST_DURATION.name}_bucket{ALL}"
+        return f"histogram_quantile({share}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
+
+    asked = f"{rate(REQUESTS, 'operation')} > 0"
+    throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~".*QuotaExceed.*|.*Throttl.*|429"}}'
+    return [
+        curves(
+            "Requests by operation",
+            "Requests to the SLS API, each try counted.",
+            [Query(asked, "{{operation}}")],
+            unit="reqps",
+            stacked=True,
+        ),
+        curves(
+            "Request errors by code",
+            "InvalidCursor is an answer, not a fault: data has expired, or a shard is empty.",
+            [
+                Query(
+                    or_none(
+                        rate(REQUEST_ERRORS, "operation, code"),
+                        label="code",
+                        scraped=REQUESTS,
+                    ),
+                    "{{operation}} {{code}}",
+                )
+            ],
+            unit="reqps",
+        ),
+        curves(
+            "Request latency",
+            "Duration of requests to SLS, each try by itself.",
+            [
+                Query(quantile(0.5), "half of the requests"),
+                Query(quantile(0.95), "95 %"),
+                Query(quantile(0.99), "99 %"),
+            ],
+            unit="s",
+        ),
+        curves(
+            "Request latency by operation",
+            "95 % of the requests of each operation are faster.",
+            [Query(f"{quantile(0.95, 'operation')}\nand on (operation) {asked}", "{{operation}}")],
+            unit="s",
+        ),
+        curves(
+            "Retries by operation",
+            "Tries after a first one that failed.",
+            [Query(rate(RETRIES, "operation"), "{{operation}}")],
+            unit="reqps",
+        ),
+        curves(
+            "Throttled requests",
+            "Requests that SLS refused because of its quotas: lower polling.requests_per_second or "
+            "poll less often.",
+            [
+                Query(
+                    f"sum by (code) (rate({throttled}[$__rate_interval]))\n"
+                    f"or on ()\n"
+                    f'label_replace(0 * sum({REQUESTS.name}{ALL}), "code", "none", "", "")',
+                    "{{code}}",
+                )
+            ],
+            unit="reqps",
+        ),
+    ]
+
+
+def _process() -> list[Panel]:
+    return [
+        timeline(
+            "Configuration",
+            "Green: the newest configuration is in force. Red: it was refused.",
+            Query(f"1 - {RELOAD_SUCCESSFUL.name}{ALL}", "{{instance}}"),
+            unit="none",
+            steps=ONE_IS_BAD,
+            width=12,
+        ),
+        curves(
+            "Clock skew",
+            "The clock of SLS minus the exporter's. From 15 minutes on SLS refuses its requests.",
+            [
+                Query(
+                    f"max by (instance, endpoint, exported_endpoint) ({CLOCK_SKEW.name}{ALL})",
+                    "{{instance}} {{endpoint}} {{exported_endpoint}}",
+                )
+            ],
+            unit="s",
+            lowest=None,
+        ),
+        curves(
+            "Series",
+            "Series of polled metrics in a scrape.",
+            [Query(f"{SERIES.name}{ALL}", "{{instance}}")],
+            unit="short",
+        ),
+        curves(
+            "Scrape duration",
+            "How long Prometheus takes to scrape the exporter.",
+            [Query(f"scrape_duration_seconds{ALL}", "{{instance}}")],
+            unit="s",
+        ),
+        curves(
+            "Memory",
+            "Resident memory of the exporter.",
+            [Query(f"process_resident_memory_bytes{ALL}", "{{instance}}")],
+            unit="bytes",
+        ),
+        curves(
+            "CPU",
+            "Cores that the exporter uses.",
+            [Query(f"rate(process_cpu_seconds_total{ALL}[$__rate_interval])", "{{instance}}")],
+            unit="short",
+        ),
+        curves(
+            "Open files",
+            "File descriptors in use as a share of those allowed.",
+            [Query(f"process_open_fds{ALL} / process_max_fds{ALL}", "{{instance}}")],
+            unit="percentunit",
+            steps=OPEN_FILES_SHARE,
+        ),
+    ]

@@ -1,0 +1,136 @@
+"""What the dashboards have in common: variables, links among them, where panels stand, the text."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    Dashboard,
+    DashboardCursorSync,
+    DashboardLinkType,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from exporter.metrics.catalogue import BUILD_INFO, GROUP_UP
+from tools.dashboards.panels import DATASOURCE
+from tools.dashboards.queries import GROUP, JOB, LOGSTORE
+
+TAG = "sls-exporter"
+OVERVIEW_UID, GROUP_UID, EXPORTER_UID = f"{TAG}-overview", f"{TAG}-group", f"{TAG}-exporter"
+
+Panel = stat.Panel | statetimeline.Panel | table.Panel | timeseries.Panel
+Variable = builders.QueryVariable | builders.DatasourceVariable
+
+
+def to_group(fields: str) -> str:
+    """Return the URL of the dashboard of a group, which ``fields`` of a value name."""
+    names = ("project", "logstore", "consumer_group")
+    chosen = "".join(f"&var-{name}=${{{fields}.{name}}}" for name in names)
+    url = f"/d/{GROUP_UID}?${{datasource:queryparam}}&${{job:queryparam}}"
+    return f"{url}{chosen}&${{__url_time_range}}"
+
+
+def frame(
+    uid: str,
+    title: str,
+    description: str,
+    *,
+    variables: Sequence[Variable],
+    rows: Mapping[str, Sequence[Panel]],
+) -> Dashboard:
+    """Return a dashboard; panels follow each other in rows of 24 columns under their headings."""
+    builder = (
+        builders.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .editable()
+        .timezone("browser")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .refresh("30s")
+        .time("now-6h", "now")
+        .variables(list(variables))
+        .link(
+            builders.DashboardLink("SLS consumer groups")
+            .type(DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .as_dropdown(as_dropdown=False)
+            .include_vars(include_vars=True)
+            .keep_time(keep_time=True)
+        )
+    )
+    for heading, panels in rows.items():
+        builder.with_row(builders.Row(heading))
+        for panel in panels:
+            builder.with_panel(panel)
+    dashboard = builder.build()
+    for number, built in enumerate(dashboard.panels or [], start=1):
+        built.id_val = number
+    return dashboard
+
+
+def to_json(dashboard: Dashboard) -> str:
+    """Write a dashboard as Grafana imports it."""
+    return json.dumps(dashboard, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+def datasource() -> builders.DatasourceVariable:
+    """Return the choice of a Prometheus."""
+    return builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def job() -> builders.QueryVariable:
+    """Return the choice of scrape jobs."""
+    return several("job", "Job", f"label_values({BUILD_INFO.name}, job)")
+
+
+def of_group(*, one: bool) -> list[Variable]:
+    """Return the choice of projects, logstores and consumer groups: one of each, or several."""
+    make = single if one else several
+    return [
+        make("project", "Project", f"label_values({GROUP_UP.name}{{{JOB}}}, project)"),
+        make(
+            "logstore",
+            "Logstore",
+            f'label_values({GROUP_UP.name}{{{JOB}, project=~"$project"}}, logstore)',
+        ),
+        make(
+            "consumer_group",
+            "Consumer group",
+            f"label_values({GROUP_UP.name}{{{LOGSTORE}}}, consumer_group)",
+        ),
+    ]
+
+
+def shard() -> builders.QueryVariable:
+    """Return the choice of shards: also of those without a checkpoint, or without a known end."""
+    names = "sls_consumer_group_(checkpoint_age_seconds|unread_log_groups)"
+    query = f'label_values({{__name__=~"{names}", {GROUP}}}, shard)'
+    return several("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)
+
+
+def single(name: str, label: str, query: str) -> builders.QueryVariable:
+    """Return the choice of one value."""
+    return (
+        builders.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query({"qryType": 1, "query": query, "refId": f"Variable-{name}"})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def several(name: str, label: str, query: str) -> builders.QueryVariable:
+    """Return the choice of several values, or all."""
+    return (
+        single(name, label, query)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(VariableOption(selected=True, text="All", value="$__all"))
+    )

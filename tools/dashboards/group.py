@@ -1,0 +1,217 @@
+"""One consumer group, shard by shard: what stands still, how far behind, who owns it."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from exporter.metrics.catalogue import (
+    CHECKPOINT_AGE,
+    CHECKPOINT_UPDATED,
+    GROUP_CONSUMERS,
+    GROUP_UP,
+    LAG,
+    STALLED,
+    UNREAD,
+    Metric,
+)
+from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, job, of_group, shard
+from tools.dashboards.limits import (
+    LAG_SECONDS,
+    ONE_IS_BAD,
+    OWNER_CHANGES,
+    RETENTION_SHARE,
+    STALL_SECONDS,
+    STATE_COLOURS,
+)
+from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
+from tools.dashboards.queries import (
+    BY_GROUP,
+    GROUP,
+    SHARD,
+    per_shard,
+    retention_left,
+    retention_used,
+    shards_by_state,
+    shards_in,
+    worst,
+    worst_state,
+)
+
+NAME = "shard {{shard}}"
+BY_SHARD = f"{BY_GROUP}, shard"
+
+
+def dashboard() -> Dashboard:
+    """Return the dashboard of a consumer group."""
+    return frame(
+        GROUP_UID,
+        "SLS consumer groups: one group",
+        "One consumer group, shard by shard.",
+        variables=[datasource(), job(), *of_group(one=True), shard()],
+        rows={
+            "Now": _now(),
+            "Shards now": [_shards()],
+            "Shards over time": _history(),
+            "Consumers": _consumers(),
+        },
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        number(
+            "State of the worst shard",
+            "What the worst shard of the group is doing.",
+            worst_state(),
+            unit="none",
+            states=True,
+        ),
+        number(
+            "Stalled shards",
+            "Shards with unread data whose checkpoint has not moved for longer than stall_after.",
+            shards_in("stalled"),
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Worst stall",
+            "For how long the worst shard has had unread data without its checkpoint moving.",
+            worst(STALLED),
+            unit="s",
+            steps=STALL_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Worst lag",
+            "Receive time of the newest log minus that of the last consumed one, on the worst "
+            "shard.",
+            worst(LAG),
+            unit="s",
+            steps=LAG_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Retention used",
+            "Age of the oldest unread log as a share of the retention time: at 100 % it is deleted "
+            "unread. A dash: nothing waits to be read.",
+            retention_used(BY_GROUP, GROUP),
+            unit="percentunit",
+            steps=RETENTION_SHARE,
+            decimals=1,
+        ),
+        number(
+            "Failed polls",
+            "1 while the exporter cannot poll this group; then what is shown here is old.",
+            f"1 - {worst(GROUP_UP)}",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+    ]
+
+
+def _shards() -> Panel:
+    def largest(metric: Metric) -> str:
+        return f"max by (shard, consumer) ({metric.name}{{{SHARD}}})"
+
+    return rows(
+        "Shards",
+        "One row for each shard and its owner, the one that has stood still longest first. The "
+        "owner is the last one that wrote a checkpoint, alive or not.",
+        [
+            Column(title="shard", label="shard", width=80),
+            Column(title="consumer", label="consumer"),
+            Column(title="stalled for", expr=largest(STALLED), unit="s", steps=STALL_SECONDS),
+            Column(title="lag", expr=largest(LAG), unit="s", steps=LAG_SECONDS),
+            Column(title="unread log groups", expr=largest(UNREAD), unit="short"),
+            Column(title="checkpoint age", expr=largest(CHECKPOINT_AGE), unit="s"),
+            Column(
+                title="checkpoint written",
+                expr=f"1000 * {largest(CHECKPOINT_UPDATED)}",
+                unit="dateTimeAsIso",
+            ),
+        ],
+        sorted_by="stalled for",
+    )
+
+
+def _history() -> list[Panel]:
+    return [
+        timeline(
+            "Which shards stand still",
+            "Green: moves, or everything is read. Orange: unread data, and the checkpoint has not "
+            "moved for 2 minutes. Red: for 5 minutes, as in the alert.",
+            Query(per_shard(STALLED), NAME),
+            unit="s",
+            steps=STALL_SECONDS,
+        ),
+        curves(
+            "Stall",
+            "For how long unread data waits and the checkpoint has not moved; 0 when caught up.",
+            [Query(per_shard(STALLED), NAME)],
+            unit="s",
+            steps=STALL_SECONDS,
+        ),
+        curves(
+            "Lag",
+            "Receive time of the newest log minus that of the last consumed one. It may be out by "
+            "the consumer's flush interval and the polling interval.",
+            [Query(per_shard(LAG), NAME)],
+            unit="s",
+            steps=LAG_SECONDS,
+        ),
+        curves(
+            "Unread log groups",
+            "Log groups between the checkpoint and the end of the shard.",
+            [Query(per_shard(UNREAD), NAME)],
+            unit="short",
+        ),
+        curves(
+            "Checkpoint age",
+            "Time since the checkpoint was last written. It grows while a shard is idle, too: "
+            "consumers do not write a checkpoint that has not changed.",
+            [Query(per_shard(CHECKPOINT_AGE), NAME)],
+            unit="s",
+        ),
+        curves(
+            "Retention headroom",
+            "Time left until the oldest unread log is deleted by the retention; at 0 data is lost. "
+            "A shard is left out while everything in it is read, and if it was never read.",
+            [Query(retention_left(BY_SHARD, SHARD), NAME)],
+            unit="s",
+        ),
+        curves(
+            "Shards by state",
+            "All shards of the group.",
+            [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
+            unit="short",
+            stacked=True,
+            colours=STATE_COLOURS,
+        ),
+    ]
+
+
+def _consumers() -> list[Panel]:
+    return [
+        curves(
+            "Consumers",
+            "Distinct owners of the group's shards. A dead consumer counts until another takes "
+            "over its shards.",
+            [Query(worst(GROUP_CONSUMERS), "consumers")],
+            unit="short",
+        ),
+        curves(
+            "Owner changes",
+            "How often each shard got another owner in the last 10 minutes, at least: 0 is steady, "
+            "more says that the group is being rebalanced.",
+            [
+                Query(
+                    "count by (shard) (\n"
+                    "  count by (shard, consumer) (\n"
+                    f"    last_over_time({CHECKPOINT_UPDATED.name}{{{SHARD}}}[10m])\n"
+                    "  )\n"
+                    ") - 1",
+                    NAME,
+                )
+            ],
+            unit="short",
+            steps=OWNER_CHANGES,
+        ),
+    ]

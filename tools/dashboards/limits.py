@@ -1,0 +1,67 @@
+"""Colours and limits of the dashboards: the same as in the alert rules, where these have them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.models.dashboard import (
+    Threshold,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
+)
+
+from exporter.status.wording import STATE_NAMES
+from tools.dashboards.queries import RANKS
+
+GREEN, ORANGE, RED = "green", "orange", "red"
+STATE_COLOURS = {
+    "expired": "dark-red",
+    "stalled": RED,
+    "unknown": "#8e8e8e",
+    "unconsumed": ORANGE,
+    "consuming": "blue",
+    "caught_up": GREEN,
+    "finished": "dark-green",
+}
+_STATE_TEXTS = {state.value: text for state, text in STATE_NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From which value on which colour; below the first step it is green."""
+
+    value: float
+    colour: str
+
+
+STALL_SECONDS = (Step(120, ORANGE), Step(300, RED))
+LAG_SECONDS = (Step(300, ORANGE), Step(600, RED))
+POLL_AGE_SECONDS = (Step(300, ORANGE), Step(900, RED))
+RETENTION_SHARE = (Step(0.5, ORANGE), Step(0.8, RED))
+ERROR_SHARE = (Step(0.01, ORANGE), Step(0.05, RED))
+SKIPPED_SHARE = (Step(0.05, RED),)
+OPEN_FILES_SHARE = (Step(0.8, ORANGE),)
+OWNER_CHANGES = (Step(1, ORANGE), Step(3, RED))
+ONE_IS_BAD = (Step(1, RED),)
+ONE_IS_ODD = (Step(1, ORANGE),)
+
+
+def thresholds(steps: Sequence[Step]) -> ThresholdsConfig:
+    """Return the steps as Grafana has them."""
+    first = Threshold(value=None, color=GREEN)
+    return ThresholdsConfig().steps(
+        [first, *(Threshold(value=step.value, color=step.colour) for step in steps)]
+    )
+
+
+def state_mappings() -> list[ValueMapping]:
+    """Return what the ranks of states mean."""
+    named = {
+        str(rank): ValueMappingResult(
+            text=_STATE_TEXTS[state], color=STATE_COLOURS[state], index=place
+        )
+        for place, (state, rank) in enumerate(RANKS.items())
+    }
+    named["0"] = ValueMappingResult(text="no shards", color="transparent", index=len(RANKS))
+    return [ValueMap(options=named)]

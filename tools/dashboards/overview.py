@@ -1,0 +1,278 @@
+"""The overview: is any consumer group in trouble, which one, and can the exporter be believed."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from exporter.metrics.catalogue import (
+    BUILD_INFO,
+    CURSOR_ACCESS,
+    GROUP_CONSUMERS,
+    GROUP_LAST_SUCCESS,
+    GROUP_UP,
+    LAG,
+    RELOAD_SUCCESSFUL,
+    REQUEST_ERRORS,
+    REQUESTS,
+    STALLED,
+    TARGETS,
+    UNREAD,
+)
+from tools.dashboards.frame import OVERVIEW_UID, Panel, datasource, frame, job, of_group, to_group
+from tools.dashboards.limits import (
+    ERROR_SHARE,
+    LAG_SECONDS,
+    ONE_IS_BAD,
+    ONE_IS_ODD,
+    POLL_AGE_SECONDS,
+    RETENTION_SHARE,
+    STALL_SECONDS,
+    STATE_COLOURS,
+)
+from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
+from tools.dashboards.queries import (
+    BY_GROUP,
+    GROUP,
+    JOB,
+    LOGSTORE,
+    retention_used,
+    shards_by_state,
+    shards_in,
+    worst,
+    worst_state,
+)
+
+NAME = "{{project}} / {{logstore}} / {{consumer_group}}"
+SHOW_GROUP = ("Show this consumer group", to_group("__field.labels"))
+SINCE_GOOD_POLL = f"time() - max by ({BY_GROUP}) ({GROUP_LAST_SUCCESS.name}{{{GROUP}}})"
+
+
+def dashboard() -> Dashboard:
+    """Return the overview."""
+    return frame(
+        OVERVIEW_UID,
+        "SLS consumer groups: overview",
+        "All consumer groups that sls-exporter watches: who stands still, who is behind.",
+        variables=[datasource(), job(), *of_group(one=False)],
+        rows={
+            "Now": _now(),
+            "Consumer groups": [_groups()],
+            "Over time": _history(),
+            "The exporter": _exporter(),
+        },
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        number(
+            "Consumer groups",
+            "How many consumer groups are watched.",
+            f"count({worst(GROUP_UP)})",
+            unit="short",
+        ),
+        number(
+            "Stalled shards",
+            "Shards with unread data whose checkpoint has not moved for longer than stall_after.",
+            f"sum({shards_in('stalled')})",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Shards that lost data",
+            "Shards whose checkpoint is older than the first log that the retention has left.",
+            f"sum({shards_in('expired')})",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Worst stall",
+            "For how long the worst shard has had unread data without its checkpoint moving; 0 if "
+            "everything moves or is read. A dash: no per-shard metrics or no cursor access.",
+            f"max({worst(STALLED)})",
+            unit="s",
+            steps=STALL_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Worst lag",
+            "Receive time of the newest log minus that of the last consumed one, on the worst "
+            "shard. A dash: no per-shard metrics or no cursor access.",
+            f"max({worst(LAG)})",
+            unit="s",
+            steps=LAG_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Oldest unread data",
+            "Age of the oldest unread log as a share of its logstore's retention time: at 100 % it "
+            "is deleted unread. A dash: nothing waits to be read.",
+            f"max(\n{retention_used(BY_GROUP, GROUP)}\n)",
+            unit="percentunit",
+            steps=RETENTION_SHARE,
+            decimals=1,
+        ),
+    ]
+
+
+def _groups() -> Panel:
+    return rows(
+        "Consumer groups",
+        "One row for each consumer group, the worst first. Click its name to see its shards.",
+        [
+            Column(title="project", label="project"),
+            Column(title="logstore", label="logstore"),
+            Column(title="consumer group", label="consumer_group", link=to_group("__data.fields")),
+            Column(title="state of the worst shard", expr=worst_state(), states=True, width=180),
+            Column(title="stalled", expr=shards_in("stalled"), unit="short", width=80),
+            Column(
+                title="shards",
+                expr=f"sum by ({BY_GROUP}) ({shards_by_state()})",
+                unit="short",
+                width=80,
+            ),
+            Column(title="consumers", expr=worst(GROUP_CONSUMERS), unit="short", width=100),
+            Column(
+                title="worst stall", expr=worst(STALLED), unit="s", steps=STALL_SECONDS, width=110
+            ),
+            Column(title="worst lag", expr=worst(LAG), unit="s", steps=LAG_SECONDS, width=110),
+            Column(
+                title="unread log groups",
+                expr=f"sum by ({BY_GROUP}) (\n"
+                f"  max by ({BY_GROUP}, shard) ({UNREAD.name}{{{GROUP}}})\n)",
+                unit="short",
+                width=140,
+            ),
+            Column(
+                title="retention used",
+                expr=retention_used(BY_GROUP, GROUP),
+                unit="percentunit",
+                steps=RETENTION_SHARE,
+                width=130,
+            ),
+            Column(
+                title="last good poll",
+                expr=SINCE_GOOD_POLL,
+                unit="s",
+                steps=POLL_AGE_SECONDS,
+                width=120,
+            ),
+        ],
+        sorted_by="state of the worst shard",
+    )
+
+
+def _history() -> list[Panel]:
+    return [
+        timeline(
+            "State of the worst shard",
+            "What the worst shard of each group was doing. Blue and green are well.",
+            Query(worst_state(), NAME),
+            unit="none",
+            states=True,
+            link=SHOW_GROUP,
+        ),
+        curves(
+            "Worst stall by group",
+            "The 20 groups whose worst shard stands still longest; 0 where all move or are read.",
+            [Query(f"topk(20, {worst(STALLED)})", NAME)],
+            unit="s",
+            steps=STALL_SECONDS,
+            link=SHOW_GROUP,
+        ),
+        curves(
+            "Worst lag by group",
+            "The 20 groups whose worst shard is most behind its producers.",
+            [Query(f"topk(20, {worst(LAG)})", NAME)],
+            unit="s",
+            steps=LAG_SECONDS,
+            link=SHOW_GROUP,
+        ),
+        curves(
+            "Shards by state",
+            "All shards of all selected groups; a shard counts once for each group.",
+            [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
+            unit="short",
+            stacked=True,
+            colours=STATE_COLOURS,
+        ),
+        curves(
+            "Unread log groups",
+            "Log groups between checkpoint and end of the shard, the 20 groups with most.",
+            [
+                Query(
+                    f"topk(20, sum by ({BY_GROUP}) (\n"
+                    f"  max by ({BY_GROUP}, shard) ({UNREAD.name}{{{GROUP}}})\n))",
+                    NAME,
+                )
+            ],
+            unit="short",
+            link=SHOW_GROUP,
+        ),
+    ]
+
+
+def _exporter() -> list[Panel]:
+    return [
+        number(
+            "Exporters",
+            "Processes of the exporter that Prometheus scrapes. None: nothing here is watched.",
+            f"count({BUILD_INFO.name}{{{JOB}}})",
+            unit="short",
+            nothing="none",
+        ),
+        number(
+            "Groups whose polls fail",
+            "Consumer groups whose last poll failed in every replica.",
+            f"sum(1 - {worst(GROUP_UP)})",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Oldest good poll",
+            "For how long the group that was not polled well for longest has not been: so old is "
+            "what is shown of it, and after stale_after its shards are not shown at all.",
+            f"max({SINCE_GOOD_POLL})",
+            unit="s",
+            steps=POLL_AGE_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Failed API requests",
+            "Share of the requests to SLS that failed in the last 15 minutes. InvalidCursor is "
+            "left out: so SLS says that data has expired or that a shard is empty.",
+            "(\n"
+            f'  sum(rate({REQUEST_ERRORS.name}{{{JOB}, code!="InvalidCursor"}}[15m]))\n'
+            f"  or on () 0 * sum({REQUESTS.name}{{{JOB}}})\n"
+            f")\n/ sum(rate({REQUESTS.name}{{{JOB}}}[15m]))",
+            unit="percentunit",
+            steps=ERROR_SHARE,
+            decimals=1,
+        ),
+        number(
+            "Logstores without cursors",
+            "Logstores whose cursors the exporter may not read: it cannot tell an idle consumer "
+            "from a dead one there. A dash: lag is switched off.",
+            f"sum(1 - max by (project, logstore) ({CURSOR_ACCESS.name}{{{LOGSTORE}}}))",
+            unit="short",
+            steps=ONE_IS_ODD,
+        ),
+        number(
+            "Refused configurations",
+            "Exporters that refused their newest configuration and run on with the one before.",
+            f"sum(1 - {RELOAD_SUCCESSFUL.name}{{{JOB}}})",
+            unit="short",
+            steps=ONE_IS_ODD,
+        ),
+        curves(
+            "Logstores polled",
+            "By exporter. Replicas poll the same ones, parts of a scaled-out exporter others.",
+            [Query(f"{TARGETS.name}{{{JOB}}}", "{{instance}}")],
+            unit="short",
+        ),
+        curves(
+            "Time since the last good poll",
+            "The 20 groups that have not been polled well for longest.",
+            [Query(f"topk(20, {SINCE_GOOD_POLL})", NAME)],
+            unit="s",
+            steps=POLL_AGE_SECONDS,
+        ),
+    ]
