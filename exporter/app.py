@@ -18,6 +18,7 @@ from exporter.scheduler import Job, Scheduler
 from exporter.sharding import WHOLE, Sharding
 from exporter.targets import Target
 from exporter.text import bounded
+from exporter.web.config import WebConfigError
 from exporter.web.listen import ListenAddress
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.routes import create_app
@@ -89,6 +90,7 @@ class App:
             log=self._log,
         )
         self._watched = FileWatch(options.watched_file) if options.watched_file else None
+        self._look_at_file_at = 0.0
         self._reload_asked = reload_asked or threading.Event()
         self._scheduler = Scheduler(
             workers=engine.config.polling.workers,
@@ -201,18 +203,23 @@ class App:
 
     def _tend(self) -> None:
         """Look after what no other thread does: reloads that were asked for, files, the clock."""
-        looked = self._clock.monotonic()
         while not self._engine.cancelled.is_set():
             asked = self._reload_asked.wait(_TEND_SECONDS)
+            self._reload_asked.clear()
             if self._engine.cancelled.is_set():
                 return
-            self._reload_asked.clear()
-            if self._watched and self._clock.monotonic() - looked >= _WATCH_FILE_SECONDS:
-                looked = self._clock.monotonic()
-                asked = self._watched.changed() or asked
-            if asked:
-                self._reloader.reload()
-            self._look_at_clock()
+            try:
+                if asked or self._file_changed():
+                    self._reloader.reload()
+                self._look_at_clock()
+            except Exception as error:  # noqa: BLE001  it must go on; the fault is reported
+                self._report_error("tend", error)
+
+    def _file_changed(self) -> bool:
+        if self._watched is None or self._clock.monotonic() < self._look_at_file_at:
+            return False
+        self._look_at_file_at = self._clock.monotonic() + _WATCH_FILE_SECONDS
+        return self._watched.changed()
 
     def _look_at_clock(self) -> None:
         offset = self._clock.wall() - self._clock.monotonic()
@@ -247,4 +254,7 @@ class App:
         )
 
     def _report_error(self, place: str, error: BaseException) -> None:
-        self._log.error("internal error", place=place, exc_info=error)
+        if isinstance(error, WebConfigError):
+            self._log.error("web configuration not reloaded, the old one stays", error=str(error))
+        else:
+            self._log.error("internal error", place=place, exc_info=error)

@@ -119,6 +119,7 @@ class Fleet:
         self._log = log
         self._clock = clock
         self._members: Mapping[TargetKey, _Member] = {}
+        self._kept: Collection[GroupKey] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -137,8 +138,8 @@ class Fleet:
             key: {group.name for group in member.target.groups} for key, member in members.items()
         }
         self._store.expect(groups)
-        kept = {GroupKey(*key, name) for key in groups for name in groups[key]}
-        self._own.keep_only(kept | set(failing))
+        self._kept = {GroupKey(*key, name) for key in groups for name in groups[key]} | set(failing)
+        self._own.keep_only(self._kept)
 
     def poll(self, key: TargetKey) -> None:
         """Poll one target and put its new status in the store; a stop leaves the old one."""
@@ -150,10 +151,14 @@ class Fleet:
             status = member.poller.poll(self._store.get(key))
         except Cancelled:
             return
+        self._own.poll_ended(self._clock.monotonic() - started)
+        if self._members.get(key) is not member:
+            # The target left, or changed, while it was polled: nothing of the old one may stay.
+            self._own.keep_only(self._kept)
+            return
         self._store.put(status)
         self._on_status(status)
-        self._own.poll_ended(self._clock.monotonic() - started)
-        member.reporter.end_poll()
+        member.reporter.end_poll({group.key.consumer_group for group in status.groups if group.up})
 
     def _member(self, target: Target) -> "_Member":
         known = self._members.get(target.key)

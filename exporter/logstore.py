@@ -89,7 +89,10 @@ class LogstoreReader:
         return None
 
     def retention_seconds(self) -> float | None:
-        """Return for how long logs are kept, asked for again only now and then."""
+        """Return for how long logs are kept, asked for again only now and then.
+
+        Where it cannot be had it is unknown, and nothing else suffers: no poll has failed.
+        """
         now = self._clock.monotonic()
         if self._target.settings.lag and now >= self._retention_due:
             self._retention_due = now + self._target.refresh_seconds
@@ -100,8 +103,8 @@ class LogstoreReader:
                 raise
             except AccessDenied:
                 self._retention = None
-            except SlsError as error:
-                self._observer.poll_failed(self._target.key, "", error)
+            except SlsError:
+                pass  # the last known one stands
         return self._retention
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:

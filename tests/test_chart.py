@@ -76,6 +76,12 @@ def test_every_object_of_a_feature_is_what_kubernetes_accepts(name: str) -> None
             check(manifest, version)
 
 
+def test_the_oldest_version_that_the_chart_admits_accepts_the_least() -> None:
+    assert read(CHART / "Chart.yaml")["kubeVersion"] == ">=1.25.0-0"
+    for manifest in feature("least-values.yaml").manifests:
+        check(manifest, "1.25.0")
+
+
 def test_the_check_of_objects_refuses_what_kubernetes_does_not_know() -> None:
     service = json.loads(json.dumps(feature("least-values.yaml").one("Service")))
     service["spec"]["prots"] = []
@@ -105,9 +111,9 @@ def test_no_object_has_an_empty_map_or_null_in_it(name: str) -> None:
 
 @each_feature
 def test_every_object_bears_the_labels_that_kubernetes_recommends(name: str) -> None:
-    ours = (each for each in feature(name).manifests if "authorities" not in str(each))
-    for manifest in ours:
-        if manifest["metadata"]["name"].endswith("-more"):
+    theirs = list(yaml.safe_load_all(feature(name).files["extra-manifests.yaml"]))
+    for manifest in feature(name).manifests:
+        if manifest in theirs:
             continue
         labels = manifest["metadata"]["labels"]
         assert labels["app.kubernetes.io/instance"] == "test"
@@ -136,9 +142,18 @@ def test_a_derived_file_is_current(path: str) -> None:
     assert file.read_text(encoding="utf-8") == text, "run python -m tests.support.helm_files"
 
 
-def test_a_value_without_a_comment_is_found() -> None:
-    with pytest.raises(UndocumentedError, match=r"image\.tag"):
-        rows("## A\nimage:\n  # Name.\n  name: a\n  tag: b\n")
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("## A\nimage:\n  # Name.\n  name: a\n  tag: b\n", "image.tag"),
+        ("## A\n# All of it.\nimage:\n  # Name.\n  name: a\n", "image"),
+        ("## A\n# Names.\n\nname: a\n", "name"),
+    ],
+)
+def test_a_value_whose_comment_the_table_would_not_show_is_found(text: str, path: str) -> None:
+    with pytest.raises(UndocumentedError) as caught:
+        rows(text)
+    assert str(caught.value).split(" ")[0] == path
 
 
 def test_every_value_is_set_by_the_values_of_some_feature() -> None:
@@ -175,10 +190,9 @@ def test_names_that_look_like_numbers_stay_text() -> None:
     with helm_python.Chart.load(CHART) as loaded:
         values = {**LEAST, "serviceAccount": {"create": False, "name": "456"}}
         files = loaded.render(values, name="123", namespace="789")
-    for text in (files["sls-exporter/templates/service.yaml"],):
-        manifest = yaml.safe_load(text)
-        assert manifest["metadata"]["namespace"] == "789"
-        assert manifest["spec"]["selector"]["app.kubernetes.io/instance"] == "123"
-        check(manifest, KUBERNETES[-1])
+    service = yaml.safe_load(files["sls-exporter/templates/service.yaml"])
+    assert service["metadata"]["namespace"] == "789"
+    assert service["spec"]["selector"]["app.kubernetes.io/instance"] == "123"
+    check(service, KUBERNETES[-1])
     deployment = yaml.safe_load(files["sls-exporter/templates/deployment.yaml"])
     assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == "456"

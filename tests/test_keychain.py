@@ -8,6 +8,8 @@ import pytest
 from exporter.config import CredentialsConfig
 from exporter.credentials import Credentials
 from exporter.keychain import CredentialsError, describe, provider
+from exporter.keychain.files import WatchedFiles
+from exporter.logs import get_logger
 from tests.support.credential_servers import told
 
 ENVIRONMENT = {
@@ -126,6 +128,23 @@ def test_files_are_taken_over_together_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "access_key_secret").unlink()
     assert credentials() == Credentials(access_key_id="id-1", access_key_secret="secret-1")
     replace(tmp_path / "access_key_secret", "secret-2")
+    assert credentials() == Credentials(access_key_id="id-2", access_key_secret="secret-2")
+
+
+def test_files_that_change_while_they_are_read_are_read_again(tmp_path: Path) -> None:
+    first, second = tmp_path / "id", tmp_path / "secret"
+    first.write_text("id-1")
+    second.write_text("secret-1")
+
+    def read() -> Credentials:
+        key_id = first.read_text()
+        if key_id == "id-1":
+            replace(first, "id-2")
+            replace(second, "secret-2")
+        return Credentials(access_key_id=key_id, access_key_secret=second.read_text())
+
+    log = get_logger("exporter.credentials")
+    credentials = WatchedFiles((first, second), read, description="files", log=log)
     assert credentials() == Credentials(access_key_id="id-2", access_key_secret="secret-2")
 
 

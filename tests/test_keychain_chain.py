@@ -203,6 +203,13 @@ def test_a_home_without_a_default_profile_is_passed_over(tmp_path: Path) -> None
     assert "credentials URI" in describe(None, environ)
 
 
+def test_a_spoilt_credentials_file_in_the_home_is_not_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path / ".alibabacloud/credentials.ini", "hunter2")
+    with pytest.raises(CredentialsError) as raised:
+        provider(None, {"HOME": str(tmp_path), **URI})
+    assert str(raised.value) == f"{path} is not an INI file"
+
+
 @pytest.mark.parametrize(
     ("profile", "text", "message"),
     [

@@ -133,6 +133,14 @@ def test_what_sts_says_against_it_is_told_without_the_token(
     )
 
 
+def test_an_answer_of_sts_without_credentials_is_told(
+    sts: Sts, token_file: Path, clock: Clock
+) -> None:
+    sts.refusal = reply({"RequestId": "1"})
+    message = failure_of(provider(None, sts.environ(token_file), clock=clock))
+    assert message.endswith(": the answer holds no credentials")
+
+
 def test_a_provider_that_sts_does_not_know_is_named(
     sts: Sts, token_file: Path, clock: Clock
 ) -> None:
@@ -229,8 +237,13 @@ ODD_ANSWERS: list[tuple[Reply, str]] = [
         reply(good(Expiration="2023-11-14T22:13:19Z")),
         "those it gave expired at 2023-11-14T22:13:19Z; is this machine's clock right?",
     ),
+    (
+        reply(good(Expiration="0001-01-01T00:00:00+23:00")),
+        "those it gave expired at -62135679600.0; is this machine's clock right?",
+    ),
     (reply(good(Code="Failed")), "the answer is not a success, Failed"),
     (reply(good(Code=f"{SECRET} {SECRET}")), "the answer is not a success"),
+    (Reply(body=b'{"Credentials": 1'), "the answer is not a JSON object"),
     (Reply(body=b"<html>hunter2</html>"), "the answer is not a JSON object"),
     (Reply(body=b""), "the answer is not a JSON object"),
     (Reply(body=b"[" * 60_000), "the answer is not a JSON object"),
@@ -252,7 +265,13 @@ def test_an_answer_that_makes_no_sense_is_told_without_secrets(
 
 
 @pytest.mark.parametrize(
-    "expiration", ["2023-11-14T23:13:20Z", "2023-11-14T23:13:20.5+00:00", "2023-11-14T23:13:20"]
+    "expiration",
+    [
+        "2023-11-14T23:13:20Z",
+        "2023-11-14T23:13:20.5+00:00",
+        "2023-11-14T23:13:20",
+        "9999-12-31T23:59:59-23:00",
+    ],
 )
 def test_times_are_read_in_every_usual_form(helper: Helper, clock: Clock, expiration: str) -> None:
     helper.refusal = reply(good(Expiration=expiration))

@@ -238,7 +238,7 @@ def test_scaled_rules_are_the_same_rules_with_shorter_times(tmp_path: Path) -> N
     promtool.run("promtool", "check", "rules", "--lint=all", "--lint-fatal", file)
 
     assert list(rules) == ALERT_NAMES
-    assert "sls_consumer_group_stalled_seconds > 3\n" in rules["SLSConsumerShardStalled"]["expr"]
+    assert "sls_consumer_group_stalled_seconds > 3.6\n" in rules["SLSConsumerShardStalled"]["expr"]
     assert rules["SLSConsumerShardStalled"]["keep_firing_for"] == "3000ms"
     assert "> time() - 3\n" in rules["SLSConsumerGroupStalled"]["expr"]
     assert "_seconds <= 6\n" in rules["SLSConsumerLagHigh"]["expr"]

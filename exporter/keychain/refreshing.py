@@ -8,6 +8,7 @@ ones, and all that wait share one fetch.
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -27,6 +28,7 @@ _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 60.0
 _PATIENCE_SECONDS = BUDGET_SECONDS + 0.5
 _SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+_PENDING = "they are still being fetched"
 
 
 class RefreshingCredentials:
@@ -60,7 +62,7 @@ class RefreshingCredentials:
         """Wall time."""
         self._fetching = False
         self._failures = 0
-        self._failure = "they are still being fetched"
+        self._failure = _PENDING
         self._not_before = 0.0
         """Monotonic time of the next fetch but the first that no call needs at once."""
 
@@ -120,30 +122,37 @@ class RefreshingCredentials:
             self._fail(f"no thread to fetch them with: {error}")
 
     def _fetch(self) -> None:
-        found, failure = None, "an internal error"
+        found, failure = self._ask()
+        with self._changed:
+            failing = self._failures > 0
+            if found is None:
+                self._fail(failure)
+            else:
+                self._take(found)
+            self._changed.notify_all()
+        self._tell(found, failure, failing=failing)
+
+    def _ask(self) -> tuple[Temporary | None, str]:
+        """Return valid credentials, or None and why there are none."""
         try:
             found = self._source.fetch(self._connect(), now=self._clock.wall())
-            if found.expires_at <= self._clock.wall():
-                failure = f"those it gave expired at {_time(found)}; is this machine's clock right?"
-                found = None
         except FetchError as error:
-            failure = str(error)
-        finally:
-            with self._changed:
-                failing = self._failures > 0
-                if found is None:
-                    self._fail(failure)
-                else:
-                    self._take(found)
-                self._changed.notify_all()
-            self._tell(found, failure, failing=failing)
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001  a fault here must not leave callers waiting
+            # Its text may quote a secret, so only what and where.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            return None, f"internal error: {type(error).__name__} in {place.name}:{place.lineno}"
+        if found.expires_at <= self._clock.wall():
+            expiry = _time(found)
+            return None, f"those it gave expired at {expiry}; is this machine's clock right?"
+        return found, ""
 
     def _take(self, found: Temporary) -> None:
         left = found.expires_at - self._clock.wall()
         self._current = found
         self._renew_at = found.expires_at - min(_AHEAD_SECONDS, left * _AHEAD_FRACTION)
         self._not_before = self._clock.monotonic() + _REST_SECONDS
-        self._failures = 0
+        self._failures, self._failure = 0, _PENDING
         self._fetching = False
 
     def _fail(self, failure: str) -> None:

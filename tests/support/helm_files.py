@@ -23,7 +23,7 @@ _TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end of values -->\n)", re.
 
 
 class UndocumentedError(Exception):
-    """A value has no comment above it."""
+    """A value has no comment above it, or one that the table would not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def derived() -> dict[Path, str]:
 
 
 def rows(text: str) -> list[Row]:
-    """Return the values with their comments; raises UndocumentedError where one has none.
+    """Return the values with their comments; raises UndocumentedError where that fails.
 
     A mapping whose keys have no comments is one value; its comment is that of the whole.
     """
@@ -72,6 +72,8 @@ def _rows(
         documented = isinstance(child, yaml.MappingNode) and any(
             _comment(lines, each.start_mark.line) for each, _ in child.value
         )
+        if documented and comment:
+            raise UndocumentedError(f"{'.'.join(path)} has a comment, and its keys have too")
         if documented:
             yield from _rows(child, path, lines, value)
         elif comment:

@@ -115,7 +115,7 @@ def _now() -> list[Panel]:
 
 def _groups() -> Panel:
     return rows(
-        "Consumer groups",
+        "All groups",
         "One row for each consumer group, the worst first. Click its name to see its shards.",
         [
             Column(title="project", label="project"),

@@ -155,6 +155,8 @@ def timeline(
     width: int = 24,
 ) -> statetimeline.Panel:
     """Return a coloured bar for each series."""
+    # By thresholds Grafana merges all values between two steps, and forgets what states are called.
+    mode = FieldColorModeId.PALETTE_CLASSIC if states else FieldColorModeId.THRESHOLDS
     panel = (
         statetimeline.Panel()
         .title(title)
@@ -163,12 +165,12 @@ def timeline(
         .with_target(_target(query, ref=0))
         .unit(unit)
         .thresholds(thresholds(steps))
-        .color_scheme(builders.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .color_scheme(builders.FieldColor().mode(mode))
         .mappings(state_mappings() if states else [])
         .show_value(common.VisibilityMode.NEVER)
         .row_height(0.8)
         .merge_values(merge_values=True)
-        .legend(_legend().show_legend(show_legend=states))
+        .legend(_legend())
         .tooltip(_tooltip())
         .height(9)
         .span(width)
