@@ -12,7 +12,6 @@ from exporter.discovery import Discovery, Listings
 from exporter.fleet import Clients, Fleet
 from exporter.logs import get_logger
 from exporter.metrics import exposition
-from exporter.metrics.collector import PolledCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
 from exporter.reporter import Reporter
@@ -39,19 +38,14 @@ class Engine:
         self.clock = clock
         self.cancelled = threading.Event()
         self.store = Store()
-        self._own_registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._text = PolledText()
-        self.own = OwnMetrics(self._own_registry)
+        self.own = OwnMetrics(self.registry)
         self.own.sharded(sharding.shard, sharding.total)
         self._sharding = sharding
         self.discovered = False
         self._log = get_logger("exporter.polls")
         self._reporter = Reporter(self.own, self._log, clock=clock)
-        self.registry = CollectorRegistry()
-        self.registry.register(self._own_registry)
-        self.registry.register(
-            PolledCollector(self.store.view, shape=self._shape, monotonic=clock.monotonic)
-        )
         self._clients = Clients(
             environ=environ, own=self.own, clock=clock, cancelled=self.cancelled
         )
@@ -132,7 +126,7 @@ class Engine:
         view = self.store.view()
         now = self.clock.monotonic()
         return exposition.render(
-            self._own_registry,
+            self.registry,
             lambda: self._text.write(view.targets, len(view.pending), self._shape(), now),
             accept=accept,
             accept_encoding=accept_encoding,

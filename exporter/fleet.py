@@ -94,7 +94,9 @@ class Clients:
         for config, known in self._providers:
             if config == settings.credentials:
                 return known
-        made = provider(settings.credentials, self._environ)
+        made = provider(
+            settings.credentials, self._environ, clock=self._clock, cancelled=self._cancelled
+        )
         self._providers.append((settings.credentials, made))
         return made
 

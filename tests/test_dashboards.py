@@ -26,7 +26,14 @@ from tools.dashboards import FOLDER, build
 
 PAGE = ROOT / "docs" / "dashboards.md"
 DASHBOARDS: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in build().items()}
-CHOSEN = {"project": "demo-shop", "logstore": "orders", "consumer_group": "stalled"}
+CHOSEN = {
+    "__rate_interval": "12s",  # as for a scrape interval of 3 s
+    "job": "(sls-exporter)",
+    "instance": r"(127\\.0\\.0\\.1:.*|localhost:.*)",
+    "project": "demo-shop",
+    "logstore": "orders",
+    "consumer_group": "stalled",
+}
 OF_PROMETHEUS = {"up", "scrape_duration_seconds"}
 OF_THE_PROCESS = {
     "process_cpu_seconds_total",
@@ -58,6 +65,8 @@ global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: sls-exporter
     static_configs: [{{targets: ["127.0.0.1:{port}", "localhost:{port}"]}}]
+  - job_name: something-else-that-is-down
+    static_configs: [{{targets: ["127.0.0.1:1"]}}]
 """
 
 
@@ -99,13 +108,13 @@ def variables(dashboard: str) -> dict[str, dict[str, Any]]:
 
 
 def inserted(text: str, dashboard: str) -> str:
-    """Put values in the place of variables, as Grafana does for a scrape interval of 3 s."""
-    values = {"__rate_interval": "12s"} | {
-        name: ".*" if entry.get("includeAll") else CHOSEN[name]
+    """Put values in the place of variables, as Grafana does."""
+    all_values = {
+        name: entry["allValue"]
         for name, entry in variables(dashboard).items()
-        if entry["type"] == "query"
+        if entry.get("allValue")
     }
-    return re.sub(r"\$(\w+)", lambda found: values[found[1]], text)
+    return re.sub(r"\$(\w+)", lambda found: {**CHOSEN, **all_values}[found[1]], text)
 
 
 Series = tuple[dict[str, str], list[float]]
@@ -349,6 +358,15 @@ def test_a_second_replica_changes_nothing_of_what_is_said_of_groups(stage: Stage
     assert shown["Shards that lost data"] == [({}, [2.0])]
     assert shown["Exporters"] == [({}, [2.0])]
     assert shown["Consumer groups"] == [({}, [9.0])]
+
+
+def test_what_is_not_the_exporter_is_not_shown(stage: Stage) -> None:
+    wait_for(lambda: stage.prometheus.query("count(up == 0) == 1"), what="the other job")
+    shown = {
+        asked.panel: stage.ask(asked) for asked in queries() if asked.dashboard == "exporter.json"
+    }
+    assert shown["Failed scrapes"] == [({}, [0.0])]
+    assert {labels["job"] for labels, _ in shown["Scrape duration"]} == {"sls-exporter"}
 
 
 def test_panels_of_errors_show_zero_where_all_is_well_and_name_what_is_not(stage: Stage) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.engine import Engine
 from exporter.config import parse
+from exporter.engine import Engine
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -46,7 +46,7 @@ class Fleet:
     def poll(self, engine: Engine) -> Scrape:
         for target in engine.fleet.targets:
             engine.fleet.poll(target.key)
-        return scrape(engine.registry)
+        return scrape(engine)
 
 
 def names(engine: Engine) -> list[str]:
@@ -139,7 +139,7 @@ def test_what_is_gone_is_removed_at_once_and_what_is_new_is_added(fleet: Fleet) 
     fleet.world.create_group("shop", "app-2", "second")
     fleet.world.delete_group("shop", "app-2", "billing")
     assert fleet.discover(engine) == ["shop/app-2/second", "shop/app-3/billing"]
-    ups = scrape(engine.registry).labels("sls_consumer_group_up")
+    ups = scrape(engine).labels("sls_consumer_group_up")
     assert {entry["consumer_group"] + "@" + entry["logstore"] for entry in ups} == set()
     ups = fleet.poll(engine).labels("sls_consumer_group_up")
     assert {entry["consumer_group"] + "@" + entry["logstore"] for entry in ups} == {
@@ -166,7 +166,7 @@ def test_a_listing_that_fails_removes_nothing_and_is_counted(fleet: Fleet, opera
         ErrorAnswer(status=403, code="ProjectForbidden", message="no"), operation=operation
     )
     assert fleet.discover(engine) == before
-    errors = scrape(engine.registry).labels("sls_exporter_poll_errors_total")
+    errors = scrape(engine).labels("sls_exporter_poll_errors_total")
     assert {entry["code"] for entry in errors} == {"ProjectForbidden"}
 
 

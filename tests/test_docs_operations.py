@@ -253,7 +253,7 @@ def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, exp
         engine.fleet.poll(orders)
         assert len(simulator.requests) == expected
         if lag:
-            series = scrape(engine.registry).value("sls_exporter_series")
+            series = scrape(engine).value("sls_exporter_series")
             assert series == 5 * 3 * 4 + 10 * 3 + 4
         engine.close()
 

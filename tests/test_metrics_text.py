@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.metrics.collector import PolledCollector
 from exporter.metrics.pieces import Piece, gzipped, plain
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import ShardProgress
@@ -23,6 +22,7 @@ from exporter.snapshot import (
     TargetStatus,
     View,
 )
+from tests.support.reference_collector import PolledCollector
 from tests.support.snapshots import group, shard, target
 
 texts = st.text(max_size=12) | st.sampled_from(

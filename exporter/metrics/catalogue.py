@@ -127,8 +127,8 @@ POLL_ERRORS = Metric(
     name="sls_exporter_poll_errors_total",
     kind="counter",
     labels=(*_GROUP, "code"),
-    help="Failed polls by SLS error code, or timeout, connection, invalid_response. Without a "
-    "consumer group: what concerns the logstore as a whole.",
+    help="Failed polls by SLS error code, or timeout, connection, invalid_response, credentials. "
+    "Without a consumer group: what concerns the logstore as a whole.",
 )
 REQUESTS = Metric(
     name="sls_exporter_api_requests_total",

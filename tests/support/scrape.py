@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from exporter.engine import Engine
+
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
@@ -33,9 +35,11 @@ class Scrape:
         return [dict(sample.labels) for sample in self.find(name)]
 
 
-def scrape(registry: CollectorRegistry) -> Scrape:
-    """Scrape a registry, through the text format as Prometheus would see it."""
-    return parsed(generate_latest(registry).decode())
+def scrape(source: Engine | CollectorRegistry) -> Scrape:
+    """Scrape all of an engine, or what a registry counts, as Prometheus would see it."""
+    if isinstance(source, Engine):
+        return parsed(b"".join(source.scrape().body).decode())
+    return parsed(generate_latest(source).decode())
 
 
 def parsed(text: str) -> Scrape:

@@ -5,6 +5,7 @@ something happens there is no time.
 """
 
 import contextlib
+import functools
 import heapq
 import itertools
 from collections.abc import Callable, Mapping
@@ -14,14 +15,13 @@ from pathlib import Path
 from exporter.clock import Clock
 from exporter.config import Config, parse
 from exporter.engine import Engine
-from exporter.metrics.collector import PolledCollector
-from exporter.metrics.text import Shape
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.views import ShardTruth
 from exporter.simulator.world import World
 from exporter.snapshot import TargetKey
+from tests.support.scrape import parsed
 
 START = 1_700_000_000.0
 POLL_SECONDS = 60.0
@@ -87,7 +87,6 @@ class Stage:
             wall=lambda: self.held.wall() + our_clock_ahead, monotonic=self.held.monotonic
         )
         self._engine: Engine | None = None
-        self._collector: PolledCollector | None = None
         self._plan: list[tuple[float, int, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
@@ -102,17 +101,13 @@ class Stage:
 
     def start_exporter(self) -> None:
         """Start the exporter, with nothing remembered."""
-        engine = Engine(self._config(), environ={}, clock=self._clock)
-        self._engine = engine
-        self._collector = PolledCollector(
-            engine.store.view, shape=Shape, monotonic=self._clock.monotonic
-        )
+        self._engine = Engine(self._config(), environ={}, clock=self._clock)
 
     def stop_exporter(self) -> None:
         """Stop the exporter; scrapes find nobody until it is started again."""
         if self._engine is not None:
             self._engine.close()
-        self._engine = self._collector = None
+        self._engine = None
 
     def run(self, *, until: float, watch_from: float, poll_phase: float) -> Recording:
         """Live through the plan, with polls and scrapes from an instant on."""
@@ -154,10 +149,12 @@ class Stage:
 
     def _scrape(self) -> None:
         samples: dict[str, dict[Labels, float]] = {}
-        for family in self._collector.collect() if self._collector is not None else ():
-            for sample in family.samples:
-                labels = tuple(sorted(sample.labels.items()))
-                samples.setdefault(sample.name, {})[labels] = float(sample.value)
+        written = b"".join(self._engine.scrape().body).decode() if self._engine else ""
+        for line in written.splitlines():
+            if line.startswith("sls_"):
+                series, _, value = line.rpartition(" ")
+                name, labels = _named(series)
+                samples.setdefault(name, {})[labels] = float(value)
         self.recording.frames.append(Frame(self.now, samples))
 
     def _config(self) -> Config:
@@ -178,3 +175,10 @@ projects:
             environ={},
             base_dir=Path(),
         )
+
+
+@functools.cache
+def _named(series: str) -> tuple[str, Labels]:
+    """Read the name and the labels of a series; the same ones come at every scrape."""
+    (sample,) = parsed(f"{series} 0\n").samples
+    return sample.name, tuple(sorted(sample.labels.items()))

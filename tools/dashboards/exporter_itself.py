@@ -152,7 +152,7 @@ def _requests() -> list[Panel]:
         return f"histogram_quantile({share}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
 
     asked = f"{rate(REQUESTS, 'operation')} > 0"
-    throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~".*QuotaExceed.*|.*Throttl.*|429"}}'
+    throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~"(?i).*(quota|qps|throttl).*"}}'
     return [
         curves(
             "Requests by operation",
@@ -204,9 +204,11 @@ def _requests() -> list[Panel]:
             "poll less often.",
             [
                 Query(
-                    f"sum by (code) (rate({throttled}[$__rate_interval]))\n"
-                    f"or on ()\n"
-                    f'label_replace(0 * sum({REQUESTS.name}{ALL}), "code", "none", "", "")',
+                    or_none(
+                        f"sum by (code) (rate({throttled}[$__rate_interval]))",
+                        label="code",
+                        scraped=REQUESTS,
+                    ),
                     "{{code}}",
                 )
             ],

@@ -84,13 +84,13 @@ def datasource() -> builders.DatasourceVariable:
 
 
 def job() -> builders.QueryVariable:
-    """Return the choice of scrape jobs."""
+    """Return the choice of scrape jobs; all are those of exporters, not all of Prometheus."""
     return several("job", "Job", f"label_values({BUILD_INFO.name}, job)")
 
 
 def of_group(*, one: bool) -> list[Variable]:
     """Return the choice of projects, logstores and consumer groups: one of each, or several."""
-    make = single if one else several
+    make = single if one else _any
     return [
         make("project", "Project", f"label_values({GROUP_UP.name}{{{JOB}}}, project)"),
         make(
@@ -110,7 +110,7 @@ def shard() -> builders.QueryVariable:
     """Return the choice of shards: also of those without a checkpoint, or without a known end."""
     names = "sls_consumer_group_(checkpoint_age_seconds|unread_log_groups)"
     query = f'label_values({{__name__=~"{names}", {GROUP}}}, shard)'
-    return several("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)
+    return _any("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)
 
 
 def single(name: str, label: str, query: str) -> builders.QueryVariable:
@@ -131,6 +131,10 @@ def several(name: str, label: str, query: str) -> builders.QueryVariable:
         single(name, label, query)
         .multi(multi=True)
         .include_all(include_all=True)
-        .all_value(".*")
         .current(VariableOption(selected=True, text="All", value="$__all"))
     )
+
+
+def _any(name: str, label: str, query: str) -> builders.QueryVariable:
+    """Return the choice of several values, where all may be a short expression for any."""
+    return several(name, label, query).all_value(".*")

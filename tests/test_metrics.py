@@ -1,4 +1,4 @@
-"""The families of polled metrics, built from snapshots at the scrape."""
+"""What is shown of snapshots at a scrape, and what is counted."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics.catalogue import CATALOGUE
-from exporter.metrics.collector import PolledCollector
 from exporter.metrics.exposition import render
 from exporter.metrics.own import OwnMetrics
-from exporter.metrics.text import Shape
-from exporter.snapshot import Failure, GroupKey, GroupListing, TargetKey, TargetStatus, View
-from tests.support.scrape import Scrape, scrape
+from exporter.metrics.pieces import plain
+from exporter.metrics.text import PolledText, Shape
+from exporter.snapshot import Failure, GroupKey, GroupListing, TargetKey, TargetStatus
+from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import group, shard, target
 
 PER_SHARD = (
@@ -32,13 +32,7 @@ PER_SHARD = (
 
 def collected(*targets: TargetStatus, at: float = 60.0, shape: Shape | None = None) -> Scrape:
     """Scrape at a reading of the monotonic clock; polls were at 50."""
-    registry = CollectorRegistry()
-    registry.register(
-        PolledCollector(
-            lambda: View(targets=targets), shape=lambda: shape or Shape(), monotonic=lambda: at
-        )
-    )
-    return scrape(registry)
+    return parsed(b"".join(plain(PolledText().write(targets, 0, shape or Shape(), at))).decode())
 
 
 def test_age_and_stall_go_on_between_polls() -> None:
@@ -140,23 +134,23 @@ def test_series_counts_what_this_scrape_shows_of_polls() -> None:
 
 
 def test_targets_counts_those_that_were_not_polled_yet() -> None:
-    registry = CollectorRegistry()
-    view = View(targets=(target(),), pending=frozenset({TargetKey("shop", "clicks")}))
-    registry.register(PolledCollector(lambda: view, shape=Shape, monotonic=lambda: 60.0))
-    assert scrape(registry).value("sls_exporter_targets") == 2
+    written = b"".join(plain(PolledText().write((target(),), 1, Shape(), 60.0)))
+    assert parsed(written.decode()).value("sls_exporter_targets") == 2
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consumer: str) -> None:
     registry = CollectorRegistry()
     key = TargetKey("shop", logstore)
-    view = View(targets=(target(group(shard(consumer=consumer), key=key), key=key),))
-    registry.register(PolledCollector(lambda: view, shape=Shape, monotonic=lambda: 60.0))
+    status = target(group(shard(consumer=consumer), key=key), key=key)
     for parse, accept in (
         (text_string_to_metric_families, "text/plain"),
         (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
     ):
-        written = b"".join(render(registry, tuple, accept=accept).body)
+        found = render(
+            registry, lambda: PolledText().write((status,), 0, Shape(), 60.0), accept=accept
+        )
+        written = b"".join(found.body)
         ages = [
             sample.labels
             for family in parse(written.decode())
@@ -193,12 +187,11 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
     )
-    registry.register(
-        PolledCollector(lambda: View(targets=(status,)), shape=Shape, monotonic=lambda: 60.0)
-    )
+    polled = PolledText().write((status,), 0, Shape(), 60.0)
+    written = b"".join(render(registry, lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
-    for family in registry.collect():
+    for family in text_string_to_metric_families(written):
         if family.name.startswith(("process_", "python_")):
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name

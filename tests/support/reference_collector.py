@@ -1,7 +1,4 @@
-"""Builds the metric families of everything polled, from the newest snapshots, at each scrape.
-
-What depends on the time of the scrape is computed here; nothing here reads the API.
-"""
+"""The polled metrics as prometheus_client's families: slow and plain, for the writer to equal."""
 
 from collections.abc import Callable, Iterable, Iterator
 
