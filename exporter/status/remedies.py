@@ -41,7 +41,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "InternalServerError": _SERVICE,
         "RequestTimeout": _SERVICE,
         "ServerBusy": _SERVICE,
-        "credentials": "No access key can be had now: look at where it comes from, the log names it.",
+        "credentials": "No access key can be had now: the log says where it was looked for.",
         "timeout": f"{_PATH} A slow path needs a longer polling.timeout.",
         "connection": f"{_PATH} A name that does not resolve may be a project that is not there.",
         "invalid_response": "Something in between answers in place of SLS: check the proxy.",
