@@ -197,6 +197,17 @@ def test_one_project_at_two_endpoints_may_be_listed_twice_with_other_logstores()
     assert len(read(text).projects) == 2
 
 
+def test_stale_after_grows_with_a_long_interval_unless_it_is_set() -> None:
+    config = read("polling: {interval: 5m}\n" + GOOD)
+    assert config.effective(config.projects[0]).stale_after == 900.0
+    config = read("polling: {interval: 50s}\n" + GOOD)
+    assert config.effective(config.projects[0]).stale_after == 180.0
+    config = read("polling: {interval: 5m, stale_after: 6m}\n" + GOOD)
+    assert config.effective(config.projects[0]).stale_after == 360.0
+    config = read(in_project("polling: {interval: 5m}"))
+    assert config.effective(config.projects[0]).stale_after == 900.0
+
+
 def test_a_long_interval_is_fine_where_every_project_has_a_longer_stale_after() -> None:
     text = "polling: {interval: 10m}\n" + in_project("polling: {stale_after: 1h}")
     assert read(text).projects[0].polling.stale_after == 3600.0

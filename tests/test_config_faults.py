@@ -87,8 +87,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an endless duration", GOOD + "stall_after: 999999999d\n", ["c.yaml:7:14: stall_after: must be longer than 0s and at most 365d, found '999999999d'"]),
     ("an empty duration", GOOD + 'stall_after: ""\n', ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found ''"]),
     ("a list for a duration", GOOD + "stall_after: [5m]\n", ["c.yaml:7:14: stall_after: expected a duration such as 60s, found a list"]),
-    ("an interval below a second", GOOD + "polling: {interval: 500ms}\n", ["c.yaml:7:21: polling.interval: must be at least 1s, found '500ms'"]),
-    ("a discovery interval below a second", GOOD + "discovery: {interval: 1ms}\n", ["c.yaml:7:23: discovery.interval: must be at least 1s, found '1ms'"]),
+    ("an interval below a tenth of a second", GOOD + "polling: {interval: 50ms}\n", ["c.yaml:7:21: polling.interval: must be at least 100ms, found '50ms'"]),
+    ("a discovery interval below a tenth of a second", GOOD + "discovery: {interval: 1ms}\n", ["c.yaml:7:23: discovery.interval: must be at least 100ms, found '1ms'"]),
     ("no workers", GOOD + "polling: {workers: 0}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 0"]),
     ("too many workers", GOOD + "polling: {workers: 1001}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 1001"]),
     ("octal workers", GOOD + "polling: {workers: 010}\n", ["c.yaml:7:20: polling.workers: expected a whole number such as 8, found '010'"]),
@@ -96,8 +96,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("no requests", GOOD + "polling: {requests_per_second: 0}\n", ["c.yaml:7:32: polling.requests_per_second: must be greater than 0 and at most 10000, found '0'"]),
     ("not a number of requests", GOOD + "polling: {requests_per_second: .nan}\n", ["c.yaml:7:32: polling.requests_per_second: expected a number such as 10 or 0.5, found '.nan'"]),
     ("stale_after below the interval", GOOD + "polling: {interval: 60s, stale_after: 30s}\n", ["c.yaml:7:39: polling.stale_after: must not be shorter than the interval, which is 1m"]),
-    ("an interval above the default stale_after", GOOD + "polling: {interval: 5m}\n", ["c.yaml:7:21: polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"]),
-    ("a project's interval above the global stale_after", in_project("polling: {interval: 1h}"), ["c.yaml:7:23: projects[0].polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"]),
+    ("a project's interval above the global stale_after", "polling: {stale_after: 3m}\n" + in_project("polling: {interval: 1h}"), ["c.yaml:8:23: projects[0].polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"]),
     ("a project's stale_after below the global interval", in_project("polling: {stale_after: 10s}"), ["c.yaml:7:26: projects[0].polling.stale_after: must not be shorter than the interval, which is 1m"]),
     ("an invalid expression", in_logstore('exclude_consumer_groups: ["a("]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: missing ), unterminated subpattern at character 2"]),
     ("a lonely quantifier", in_logstore('exclude_consumer_groups: ["*"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: not a regular expression: nothing to repeat at character 1"]),
@@ -259,8 +258,8 @@ def test_a_fault_behind_an_alias_is_reported_for_each_use_at_its_one_place(tmp_p
 
 def test_a_global_fault_shows_once_for_many_projects(tmp_path: Path) -> None:
     text = GOOD + GOOD.removeprefix("projects:\n").replace("project: p", "project: q")
-    assert lines_of("polling: {interval: 10m}\n" + text, tmp_path) == [
-        "c.yaml:1:21: polling.interval: must not be longer than stale_after, which is 3m; set stale_after too"
+    assert lines_of("polling: {interval: 10m, stale_after: 3m}\n" + text, tmp_path) == [
+        "c.yaml:1:39: polling.stale_after: must not be shorter than the interval, which is 10m"
     ]
 
 

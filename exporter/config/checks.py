@@ -70,6 +70,8 @@ def _stale_after(
 ) -> Iterator[Finding]:
     base, own = _mapping(data, "polling"), _mapping(project, "polling")
     interval = _seconds("interval", own, base)
+    if own.get("stale_after") is None and base.get("stale_after") is None:
+        return  # its default grows with the interval
     stale_after = _seconds("stale_after", own, base)
     if interval is None or stale_after is None or stale_after >= interval:
         return

@@ -182,7 +182,7 @@ Shard = Annotated[
 ]
 Rate = Annotated[float, PlainValidator(_rate, Annotated[float, Field(gt=0)] | _VariableText)]
 Duration = Annotated[float, PlainValidator(_duration(0), _DurationText)]
-Interval = Annotated[float, PlainValidator(_duration(1), _DurationText)]
+Interval = Annotated[float, PlainValidator(_duration(0.1), _DurationText)]
 Name = Annotated[Pattern, PlainValidator(_pattern, _PatternText), PlainSerializer(str)]
 ProjectName = Annotated[Pattern, PlainValidator(_project, _PatternText), PlainSerializer(str)]
 EndpointText = Annotated[Endpoint, PlainValidator(_endpoint, str), PlainSerializer(str)]

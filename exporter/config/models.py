@@ -81,7 +81,7 @@ class PollingConfig(Section):
 
     interval: Interval = Field(
         60.0,
-        description="Time between two polls of a logstore; at least 1s.",
+        description="Time between two polls of a logstore; at least 100ms.",
         json_schema_extra={"default": "60s"},
     )
     timeout: Duration = Field(
@@ -90,7 +90,8 @@ class PollingConfig(Section):
     stale_after: Duration = Field(
         180.0,
         description="How long the last good result is served while polls fail; then its series"
-        " are withdrawn. Not shorter than the interval.",
+        " are withdrawn. Not shorter than the interval; where it is not set and three intervals"
+        " are longer, those.",
         json_schema_extra={"default": "3m"},
     )
     workers: Workers = Field(8, description="Logstores polled at the same time, 1 to 1000.")
@@ -102,7 +103,7 @@ class DiscoveryConfig(Section):
 
     interval: Interval = Field(
         300.0,
-        description="Time between two listings of what patterns match; at least 1s.",
+        description="Time between two listings of what patterns match; at least 100ms.",
         json_schema_extra={"default": "5m"},
     )
 
@@ -232,12 +233,19 @@ class Config(Section):
             signature=project.signature or self.signature,
             interval=polling.interval,
             timeout=polling.timeout,
-            stale_after=polling.stale_after,
+            stale_after=_stale_after(polling),
             requests_per_second=polling.requests_per_second,
             lag=self.lag if project.lag is None else project.lag,
             stall_after=project.stall_after or self.stall_after,
             http=_merged(self.http, project.http),
         )
+
+
+def _stale_after(polling: PollingConfig) -> float:
+    """Return what is set; else the default, or three intervals where that is longer."""
+    if "stale_after" in polling.model_fields_set:
+        return polling.stale_after
+    return max(polling.stale_after, 3 * polling.interval)
 
 
 def _merged(base: S, override: Section) -> S:
