@@ -47,7 +47,7 @@ class Poller:
         )
         good = {group: answer for group, answer in answers if not isinstance(answer, SlsError)}
         listed = self._logstore.shards() if good else None
-        selected = {group: select(group, answer.entries, listed) for group, answer in good.items()}
+        selected = {group: select(group, answer, listed) for group, answer in good.items()}
         wanted = {checkpoint.shard for chosen in selected.values() for checkpoint in chosen}
         ends = self._logstore.ends(
             shard for shard in (listed or {}).values() if shard.shard in wanted
@@ -148,21 +148,22 @@ class Poller:
 
 
 def select(
-    group: GroupTarget, checkpoints: Sequence[Checkpoint], listed: Mapping[int, Shard] | None
+    group: GroupTarget, answer: Parsed[Checkpoint], listed: Mapping[int, Shard] | None
 ) -> tuple[Checkpoint, ...]:
     """Choose the checkpoints of interest, in the order of shards.
 
     Where the shards are listed, one that is gone is left out, and one that the group has no
-    checkpoint of is there as never consumed.
+    checkpoint of is there as never consumed; but not if that might be an entry that could not be
+    read.
     """
     chosen = {
         checkpoint.shard: checkpoint
-        for checkpoint in checkpoints
+        for checkpoint in answer.entries
         if group.wants(checkpoint.shard, checkpoint.consumer)
         and (listed is None or checkpoint.shard in listed)
     }
-    if listed is not None and not group.consumers:
-        known = {checkpoint.shard for checkpoint in checkpoints}
+    if listed is not None and not group.consumers and not answer.faults:
+        known = {checkpoint.shard for checkpoint in answer.entries}
         for shard in listed:
             if shard not in known and group.wants_shard(shard):
                 chosen[shard] = Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")

@@ -304,6 +304,17 @@ def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
     assert {name: event[name] for name in BILLING} == BILLING
 
 
+def test_the_shard_of_a_bad_entry_is_not_taken_for_one_that_was_never_consumed(
+    stage: Stage,
+) -> None:
+    stage.world.write("shop", "orders", 1, 5)
+    entries = [{"shard": 0, "checkpoint": "MTY="}, {"shard": 1, "checkpoint": 5}]
+    stage.simulator.faults.add(faults.Body(text=json.dumps(entries)), consumer_group="billing")
+    scrape = stage.poll(after=60)
+    assert values(scrape, SHARDS, **BILLING, state="unconsumed") == [0]
+    assert scrape.find("sls_consumer_group_unread_log_groups", **BILLING, shard="1") == []
+
+
 def test_the_other_entries_beside_a_bad_one_are_used() -> None:
     end = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="
     entries = [

@@ -179,8 +179,8 @@ def test_a_bad_name_is_left_out_of_a_listing_and_told() -> None:
     assert listed.faults == ("expected a name, got a number",)
 
 
-@pytest.mark.parametrize("names", [1, 500], ids=["of small pages", "of full pages"])
-def test_a_listing_without_an_end_is_cut_off(names: int) -> None:
+@pytest.mark.parametrize(("names", "requests"), [(1, 200), (500, 200), (10_000, 10)])
+def test_a_listing_without_an_end_is_cut_off(names: int, requests: int) -> None:
     page = ",".join(f'"store-{number}"' for number in range(names))
     body = f'{{"count":{names},"total":2000000000,"logstores":[{page}]}}'.encode()
     with (
@@ -189,7 +189,7 @@ def test_a_listing_without_an_end_is_cut_off(names: int) -> None:
         pytest.raises(InvalidResponse, match="the listing goes on beyond 200 pages of 500"),
     ):
         made.client.list_logstores()
-    assert len(server.requests) == 200
+    assert len(server.requests) == requests
 
 
 def test_a_page_that_fails_fails_the_listing() -> None:

@@ -97,8 +97,12 @@ def test_no_more_is_read_than_an_answer_can_be(behaviour: Behaviour) -> None:
 
 
 def test_an_answer_that_is_declared_too_large_is_not_read() -> None:
+    def declare_and_hang(turn: Turn) -> None:
+        turn.send(OK + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1))
+        turn.wait()
+
     with (
-        misbehaving(declared_huge) as server,
+        misbehaving(declare_and_hang) as server,
         rig(server.endpoint) as made,
         pytest.raises(InvalidResponse) as raised,
     ):

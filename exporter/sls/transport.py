@@ -116,11 +116,8 @@ class Transport:
         session = self._session()
         request = requests.Request("GET", url, params=query, headers=headers, auth=auth)
         prepared = session.prepare_request(request)
-        proxies = (
-            session.merge_environment_settings(url, {}, None, None, None)["proxies"]
-            if self._proxied
-            else {}
-        )
+        # None at all where the session does not trust the environment.
+        proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
         timeout = max(0.001, watch.deadline - time.monotonic())
         # Not session.send: that reads the whole body of a redirect, even of one not followed.
         with session.get_adapter(url).send(
