@@ -64,7 +64,7 @@ class App:
 
     ``load`` gives the configuration, at the start and at each reload. Raises ConfigError or
     CredentialsError if there is none to start with, WebConfigError if that of the HTTP server is
-    bad. Setting ``reload_asked`` has the configuration reloaded, for signal handlers.
+    bad.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class App:
         *,
         environ: Mapping[str, str],
         clock: Clock,
-        reload_asked: threading.Event | None = None,
         patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._log = get_logger("exporter")
@@ -91,7 +90,7 @@ class App:
         )
         self._watched = FileWatch(options.watched_file) if options.watched_file else None
         self._look_at_file_at = 0.0
-        self._reload_asked = reload_asked or threading.Event()
+        self._reload_asked = threading.Event()
         self._scheduler = Scheduler(
             workers=engine.config.polling.workers,
             stopping=engine.cancelled,
@@ -135,6 +134,10 @@ class App:
             targets=len(self._engine.fleet.targets),
             interval_seconds=self._engine.config.polling.interval,
         )
+
+    def ask_for_reload(self) -> None:
+        """Have the configuration reloaded soon, without waiting for it."""
+        self._reload_asked.set()
 
     def stop(self) -> None:
         """Stop within seconds, whatever is queued or under way."""

@@ -93,16 +93,11 @@ def _serve(
     *,
     announce: Callable[[App], None] = lambda _app: None,
 ) -> None:
-    app = App(
-        load_config,
-        options,
-        environ=os.environ,
-        clock=SYSTEM_CLOCK,
-        reload_asked=asked.reload,
-    )
+    app = App(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
     app.start()
     announce(app)
-    asked.stop.wait()
+    while asked.next() == "reload":
+        app.ask_for_reload()
     app.stop()
     leave_no_thread()
 
@@ -117,7 +112,7 @@ def _once(flags: Flags) -> int:
     config = load(flags.config_file, environ=os.environ)
     engine = Engine(config, environ=os.environ, clock=SYSTEM_CLOCK)
     try:
-        with signals(engine.cancelled):
+        with signals(engine.cancelled.set):
             poll_all(engine, errors=sys.stderr)
         if engine.cancelled.is_set():
             return _INTERRUPTED

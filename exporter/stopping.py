@@ -1,44 +1,62 @@
 """What signals ask of the process, and how it ends although threads may hold it up."""
 
 import os
+import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from exporter.logs import get_logger
 
 _LINGER_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What signals ask for."""
+Request = Literal["stop", "reload"]
 
-    stop: threading.Event = field(default_factory=threading.Event)
-    reload: threading.Event = field(default_factory=threading.Event)
+
+class Signals:
+    """What signals ask for, one after the other.
+
+    A handler runs between any two steps of the main thread, so it must not take a lock that this
+    thread may hold, as that of an Event it waits for. A SimpleQueue is made for that.
+    """
+
+    def __init__(self) -> None:
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self.stopping = False
+
+    def next(self) -> Request:
+        """Wait for the next request."""
+        return self._requests.get()
+
+    def ask(self, request: Request) -> None:
+        """Take a request; a stop that is asked for twice ends the process at once."""
+        if request == "stop":
+            if self.stopping:
+                _exit_now(1)
+            self.stopping = True
+        self._requests.put(request)
 
 
 @contextmanager
-def signals(stop: threading.Event | None = None) -> Iterator[Signals]:
-    """Let the first SIGTERM or SIGINT ask for a stop, a second one end at once.
+def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
+    """Let SIGTERM and SIGINT ask for a stop, and SIGHUP for a reload.
 
-    SIGHUP asks for a reload. ``stop`` is set in place of an event of its own.
+    ``on_stop`` is called in the handler; the main thread must not wait for what it sets.
     """
-    asked = Signals(stop=stop or threading.Event())
+    asked = Signals()
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        if asked.stop.is_set():
-            _exit_now(1)
-        asked.stop.set()
+        asked.ask("stop")
+        on_stop()
 
     def reload(_number: int, _frame: FrameType | None) -> None:
-        asked.reload.set()
+        asked.ask("reload")
 
     handlers = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
     before = {number: signal.signal(number, handle) for number, handle in handlers.items()}

@@ -221,7 +221,7 @@ def test_a_second_signal_ends_at_once() -> None:
         "from exporter.stopping import signals\n"
         "with signals() as asked:\n"
         "    print('ready', flush=True)\n"
-        "    asked.stop.wait()\n"
+        "    asked.next()\n"
         "    print('stopping', flush=True)\n"
         "    threading.Event().wait()\n"
     )
