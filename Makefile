@@ -20,7 +20,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test tests lint ruff format imports typecheck yaml shell dockerfile \
-	example-check wheel clean
+	example-check wheel test-wheel test-image release-notes clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,9 @@ demo: $(RUNTIME) ## run the exporter against a simulated SLS, on loopback
 test: setup ## set up everything, then lint, typecheck and run all tests
 	@$(MAKE) --no-print-directory --keep-going lint tests
 
+# A file stays with one worker, so that what it builds for all of its tests is built once.
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
 
 lint: ruff format imports typecheck yaml shell dockerfile example-check ## check all that is not run
 
@@ -62,7 +63,17 @@ example-check: $(RUNTIME) ## check the example configuration with the exporter i
 	SLS_KEY_ID=id SLS_KEY_SECRET=secret $(BIN)/sls-exporter check --config.file=$(CONFIG) >/dev/null
 
 wheel: $(DEVELOPMENT) ## build the wheel into dist/
+	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
+
+test-wheel: wheel ## install that wheel into fresh environments, and test it there
+	SLS_EXPORTER_WHEEL=$$(echo dist/*.whl) $(BIN)/python -m pytest tests/test_wheel_install.py
+
+test-image: $(DEVELOPMENT) tools ## build the image, run a container of it against a simulated SLS
+	$(BIN)/python -m pytest tests/test_image.py
+
+release-notes: ## print the changelog of TAG=vX.Y.Z, if every file agrees with that version
+	@$(PYTHON) -m tools.release "$(TAG)"
 
 setup: $(DEVELOPMENT) tools ## install what tests and linters need
 

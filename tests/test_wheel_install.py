@@ -1,0 +1,188 @@
+"""The wheel, installed into an environment of its own, is what the tests of the tree speak of.
+
+By default it is built here; SLS_EXPORTER_WHEEL names one that is there already.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import demo_world
+from tests.support.docs import ROOT
+from tests.support.pythons import PYTHONS, interpreter
+
+pytestmark = pytest.mark.timeout(300)
+
+# Quick, most of them pure, and nothing in them looks at the tree around the package.
+TESTS = (
+    *("config", "endpoint", "flags", "keychain", "metrics_exposition", "poller", "progress"),
+    *("reporter", "sharding", "sls_answers", "sls_client", "text", "web_config", "web_listen"),
+    "web_routes",
+)
+NEEDED = ("hypothesis", "pytest", "pytest-timeout", "trustme")
+
+IMPORTS_EVERYTHING = """
+import importlib, pkgutil, exporter
+for module in pkgutil.walk_packages(exporter.__path__, "exporter."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(exporter.__file__)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A fresh virtual environment with the wheel and what the wheel asks for."""
+
+    folder: Path
+    wheel: Path
+
+    def run(
+        self, *command: str | Path, cwd: Path, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of it, with no environment but the given one."""
+        return subprocess.run(
+            [self.folder / "bin" / command[0], *command[1:]],
+            cwd=cwd,
+            env={"PATH": "/usr/bin:/bin", **environ},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=200,
+            check=False,
+        )
+
+
+def build(folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def pip(*arguments: str | Path, into: Path | None = None) -> str:
+    aimed: list[str | Path] = ["--python", into / "bin" / "python"] if into else []
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", *aimed, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("SLS_EXPORTER_WHEEL")
+    return ROOT / given if given else build(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Installed]:
+    # A parametrised fixture would be made anew whenever tests in any order change the version.
+    @cache
+    def of(version: str) -> Installed:
+        python = interpreter(version)
+        folder = tmp_path_factory.mktemp("installed") / "venv"
+        subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+        pip("install", wheel, into=folder)
+        return Installed(folder=folder, wheel=wheel)
+
+    return of
+
+
+@pytest.fixture(params=PYTHONS)
+def installed(request: pytest.FixtureRequest, install: Callable[[str], Installed]) -> Installed:
+    return install(str(request.param))
+
+
+def test_it_needs_nothing_that_it_does_not_ask_for(installed: Installed, tmp_path: Path) -> None:
+    done = installed.run("python", "-W", "error", "-c", IMPORTS_EVERYTHING, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(installed.folder)
+    pip("check", into=installed.folder)
+
+
+def test_its_command_runs(installed: Installed, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "config.example.yaml", tmp_path / "config.yaml")
+    keys = {"SLS_KEY_ID": "id", "SLS_KEY_SECRET": "secret"}
+    assert installed.run("sls-exporter", "check", cwd=tmp_path, **keys).returncode == 0
+    version = installed.run("sls-exporter", "--version", cwd=tmp_path).stdout
+    assert version == f"sls-exporter {installed.wheel.name.split('-')[1]}\n"
+
+
+def test_it_polls(installed: Installed, tmp_path: Path) -> None:
+    with demo_world(tmp_path) as demo:
+        done = installed.run("sls-exporter", "once", f"--config.file={demo.config}", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "demo-shop / orders / stalled" in done.stdout
+
+
+def test_its_rules_are_where_the_documents_say(installed: Installed, tmp_path: Path) -> None:
+    code = "import importlib.resources as r; print(r.files('exporter').joinpath('rules/{}'))"
+    asked = code.format("sls-exporter.rules.yaml")
+    shown = Path(installed.run("python", "-c", asked, cwd=tmp_path).stdout.strip())
+    in_tree = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
+    assert shown.is_relative_to(installed.folder)
+    assert shown.read_bytes() == in_tree.read_bytes()
+
+
+def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    group = project["dependency-groups"]["test"]
+    wanted = [each for each in group if each.split(">=")[0] in NEEDED]
+    assert len(wanted) == len(NEEDED)
+    tools = tmp_path / "tools"
+    pip("install", "--no-compile", "--target", tools, *wanted, into=installed.folder)
+    # Beside the copied tests there is no package of ours: the one that was installed is found.
+    shutil.copytree(
+        ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    done = installed.run(
+        *("python", "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(f"tests/test_{name}.py" for name in TESTS),
+        cwd=tmp_path,
+        PYTHONPATH=str(tools),
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    found = installed.run("python", "-c", "import exporter; print(exporter.__file__)", cwd=tmp_path)
+    assert Path(found.stdout.strip()).is_relative_to(installed.folder)
+
+
+def test_whoever_builds_it_gets_the_same_bytes(tmp_path: Path) -> None:
+    digests = {
+        hashlib.sha256(build(tmp_path / name).read_bytes()).hexdigest() for name in ("one", "two")
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_nothing_has_to_be_compiled_where_the_image_is_built(
+    wheel: Path, machine: str, tmp_path: Path
+) -> None:
+    base = re.search(r"BASE=python:([\d.]+)-", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert base is not None
+    # What glibc 2.36 takes, which is that of the image.
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
+    report = pip(
+        *("install", "--dry-run", "--ignore-installed", "--only-binary", ":all:"),
+        *("--target", tmp_path, "--python-version", base[1], "--report", "-"),
+        *(option for name in platforms for option in ("--platform", name)),
+        wheel,
+    )
+    found = [each["metadata"]["name"].replace("_", "-") for each in json.loads(report)["install"]]
+    assert {"sls-exporter", "pydantic-core", "isal", "bcrypt"} <= set(found)

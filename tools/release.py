@@ -1,0 +1,60 @@
+"""Release notes for a tag, if every file that names the version agrees with it.
+
+It prints the section of the changelog; where something does not fit it lists all of it and fails.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# Where the version stands, and how.
+PLACES = (
+    ("exporter/__init__.py", r'__version__ = "(.*)"'),
+    ("helm/sls-exporter/Chart.yaml", r"version: (.*)"),
+    ("helm/sls-exporter/Chart.yaml", r"appVersion: (.*)"),
+    ("Dockerfile", r"ARG VERSION=(.*)"),
+)
+
+
+def faults(version: str, root: Path) -> list[str]:
+    """Return what keeps a tree from being released as a version."""
+    found = []
+    for name, pattern in PLACES:
+        text = (root / name).read_text(encoding="utf-8")
+        match = re.search(f"^{pattern}$", text, flags=re.MULTILINE)
+        if match is None:
+            found.append(f"{name}: no version")
+        elif match[1].strip('"') != version:
+            found.append(f"{name}: {match[0]}, not {version}")
+    if not notes(version, root):
+        found.append(f"CHANGELOG.md: nothing under a heading [{version}] with a date")
+    return found
+
+
+def notes(version: str, root: Path) -> str:
+    """Return what the changelog says of a version; empty where it has no dated section."""
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n"
+    match = re.search(rf"{heading}(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    return match[1].strip() if match else ""
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Print the notes for the tag that is the only argument."""
+    if len(arguments) != 1 or not re.fullmatch(r"v\d+\.\d+\.\d+", arguments[0]):
+        sys.stderr.write("usage: python -m tools.release vX.Y.Z\n")
+        return 2
+    version = arguments[0].removeprefix("v")
+    found = faults(version, root)
+    if found:
+        sys.stderr.write("".join(f"{fault}\n" for fault in found))
+        return 1
+    sys.stdout.write(f"{notes(version, root)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
