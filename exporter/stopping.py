@@ -1,5 +1,6 @@
 """What signals ask of the process, and how it ends although threads may hold it up."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -14,6 +15,7 @@ from typing import Literal, NoReturn
 from exporter.logs import get_logger
 
 _LINGER_SECONDS = 5.0
+_WAIT_SECONDS = 0.5
 
 
 Request = Literal["stop", "reload"]
@@ -31,8 +33,13 @@ class Signals:
         self.stopping = False
 
     def next(self) -> Request:
-        """Wait for the next request."""
-        return self._requests.get()
+        """Wait for the next request.
+
+        A signal that comes just before a wait begins does not interrupt it, so no wait is long.
+        """
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._requests.get(timeout=_WAIT_SECONDS)
 
     def ask(self, request: Request) -> None:
         """Take a request; a stop that is asked for twice ends the process at once."""
