@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a plain script, no module of a package
 """How long a large configuration takes to load, beside a bare YAML load of the same text."""
 
 import argparse

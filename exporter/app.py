@@ -16,6 +16,7 @@ from exporter.logs import get_logger
 from exporter.reload import FileWatch, Load, Reloader
 from exporter.scheduler import Job, Scheduler
 from exporter.sharding import WHOLE, Sharding
+from exporter.sizing import shortages
 from exporter.targets import Target
 from exporter.text import bounded
 from exporter.web.config import WebConfigError
@@ -108,6 +109,7 @@ class App:
             on_error=self._report_error,
             web_config_file=options.web_config_file,
         )
+        self._shortages: Sequence[str] = ()
         self._beat = clock.monotonic()
         self._offset = clock.wall() - clock.monotonic()
         self._tending = threading.Thread(target=self._tend, name="tend", daemon=True)
@@ -170,7 +172,13 @@ class App:
             self._log.warning("polling.workers takes effect at the next start")
 
     def _set_jobs(self) -> None:
-        self._scheduler.set_jobs([*self._background(), *map(self._job, self._engine.fleet.targets)])
+        targets = self._engine.fleet.targets
+        self._scheduler.set_jobs([*self._background(), *map(self._job, targets)])
+        known = self._shortages
+        self._shortages = shortages(targets, workers=self._engine.config.polling.workers)
+        for warning in self._shortages:
+            if warning not in known:
+                self._log.warning(warning)
 
     def _background(self) -> list[Job]:
         heartbeat = Job(
@@ -178,14 +186,12 @@ class App:
             interval=_HEARTBEAT_SECONDS,
             run=self._heartbeat,
             spread=0.0,
-            background=True,
         )
         discovery = Job(
             key=_DISCOVERY,
             interval=self._engine.config.discovery.interval,
             run=self._discover,
             spread=0.0,
-            background=True,
         )
         return [heartbeat, discovery] if self._engine.needs_listings else [heartbeat]
 
@@ -195,6 +201,7 @@ class App:
             key=f"{key.project}/{key.logstore}",
             interval=target.settings.interval,
             run=lambda: self._engine.fleet.poll(key),
+            pool=key.project,
         )
 
     def _discover(self) -> None:

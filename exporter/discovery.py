@@ -10,7 +10,7 @@ from typing import Any
 
 from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
 from exporter.report import PollObserver
-from exporter.sls import Cancelled, ConsumerGroup, NotFound, Parsed, SlsClient, SlsError
+from exporter.sls import Cancelled, ConsumerGroup, NotFound, Parsed, SlsClient, SlsError, Unanswered
 from exporter.snapshot import GroupListing, TargetKey
 from exporter.targets import GroupTarget, Target
 
@@ -41,6 +41,7 @@ class Discovery:
         self._client_for = client_for
         self._observer = observer
         self._listings = listings
+        self._asked: set[Hashable] = set()
 
     @property
     def needs_listings(self) -> bool:
@@ -61,7 +62,11 @@ class Discovery:
         )
 
     def resolve(self) -> tuple[Target, ...]:
-        """Return all targets, from new listings; raises Cancelled when the exporter stops."""
+        """Return all targets, from new listings; raises Cancelled when the exporter stops.
+
+        Listings that nothing needs any more, of what has left, are forgotten.
+        """
+        self._asked.clear()
         named = [
             (project, settings, name)
             for project, settings in self._projects()
@@ -71,7 +76,10 @@ class Discovery:
             found = pool.map(
                 lambda each: self._resolve_project(each[0], each[1], each[2], self._listed), named
             )
-            return self._merged(found)
+            targets = self._merged(found)
+        for place in self._listings.keys() - self._asked:
+            del self._listings[place]
+        return targets
 
     def _projects(self) -> list[tuple[ProjectConfig, ProjectSettings]]:
         return [(project, self._config.effective(project)) for project in self._config.projects]
@@ -80,12 +88,17 @@ class Discovery:
         self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
     ) -> list[Target]:
         client = self._client_for(settings, name)
+        unanswered = Unanswered[str](trusting=False)
 
         def logstores(pattern: Pattern) -> Iterable[str]:
             if pattern.literal:
                 return [pattern.text]
             key = TargetKey(name, "")
-            found = listing(("logstores", str(settings.endpoint), key), key, client.list_logstores)
+            found = listing(
+                ("logstores", str(settings.endpoint), key),
+                key,
+                lambda: unanswered.ask("", client.list_logstores),
+            )
             return [each for each in _names(found) if pattern.matches(each)]
 
         def groups(logstore: str) -> Sequence[ConsumerGroup]:
@@ -93,7 +106,7 @@ class Discovery:
             found = listing(
                 ("groups", str(settings.endpoint), key),
                 key,
-                lambda: client.list_consumer_groups(logstore),
+                lambda: unanswered.ask(logstore, lambda: client.list_consumer_groups(logstore)),
             )
             return [each for each in found if isinstance(each, ConsumerGroup)]
 
@@ -125,6 +138,7 @@ class Discovery:
         self, place: Hashable, key: TargetKey, read: Callable[[], Parsed[Any]]
     ) -> Sequence[object]:
         """Read a listing, or give its last good answer where it fails."""
+        self._asked.add(place)
         try:
             parsed = read()
         except Cancelled:

@@ -5,12 +5,13 @@ checkpoints.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from exporter.clock import Clock
 from exporter.cursors import Cursors
-from exporter.progress import End, Unread
+from exporter.progress import End, Unread, is_behind
 from exporter.report import PollObserver
-from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError
+from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError, Unanswered
 from exporter.targets import Target
 
 _DAY_SECONDS = 86_400.0
@@ -27,6 +28,7 @@ class LogstoreReader:
         self._clock = clock
         self._observer = observer
         self._cursors = Cursors(client, target.key.logstore, monotonic=clock.monotonic)
+        self._unanswered = Unanswered[int]()
         self._denied = False
         self._ask_again_at = 0.0
         self._listed: Mapping[int, Shard] = {}
@@ -64,9 +66,10 @@ class LogstoreReader:
     def ends(self, shards: Iterable[Shard]) -> Mapping[int, End]:
         """Read the ends of shards; one that cannot be had is reported and left out."""
         ends: dict[int, End] = {}
-        for shard in shards:
+        wanted = {shard.shard: shard for shard in shards}
+        for shard in self._unanswered.begin_round(wanted):
             try:
-                ends[shard.shard] = self._cursors.end(shard)
+                ends[shard] = self._unanswered.ask(shard, partial(self._cursors.end, wanted[shard]))
             except Cancelled:
                 raise
             except SlsError as error:
@@ -78,10 +81,35 @@ class LogstoreReader:
             self._observer.cursor_access_changed(self._target.key, None)
         return ends
 
-    def unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
-        """Find out what is unread in a shard; None, and reported, where that cannot be read."""
+    def unread(
+        self, checkpoints: Iterable[tuple[str, Checkpoint]], ends: Mapping[int, End]
+    ) -> Mapping[tuple[str, int], tuple[End, Unread]]:
+        """Find out what groups have not read of the shards whose ends are known.
+
+        By group and shard, with the end; what cannot be read is reported and left out.
+        """
+        wanted: dict[int, list[tuple[str, Checkpoint]]] = {}
+        for group, checkpoint in checkpoints:
+            if checkpoint.shard in ends:
+                wanted.setdefault(checkpoint.shard, []).append((group, checkpoint))
+        found: dict[tuple[str, int], tuple[End, Unread]] = {}
+        for shard in self._unanswered.in_turn(wanted):
+            for group, checkpoint in wanted[shard]:
+                unread = self._unread(checkpoint, ends[shard])
+                if unread is not None:
+                    found[group, shard] = ends[shard], unread
+        return found
+
+    def _unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
+        if not is_behind(checkpoint, end):
+            return Unread()
         try:
-            return self._cursors.unread(checkpoint, end, expires_before=self._expires_before())
+            return self._unanswered.ask(
+                checkpoint.shard,
+                lambda: self._cursors.unread(
+                    checkpoint, end, expires_before=self._expires_before()
+                ),
+            )
         except Cancelled:
             raise
         except SlsError as error:
@@ -121,7 +149,7 @@ class LogstoreReader:
         """Return the instant of the server's clock before which nothing need be left."""
         if self._retention is None:
             return float("inf")
-        return self._clock.wall() + self._client.skew - self._retention
+        return self._client.server_now() - self._retention
 
     def _is_denied(self) -> bool:
         return self._denied and self._clock.monotonic() < self._ask_again_at

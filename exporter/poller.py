@@ -9,9 +9,18 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.logstore import LogstoreReader
-from exporter.progress import End, ShardProgress, Unread, carry_over, is_behind, judge
+from exporter.progress import End, ShardProgress, Unread, carry_over, judge
 from exporter.report import PollObserver
-from exporter.sls import Cancelled, Checkpoint, NotFound, Parsed, Shard, SlsClient, SlsError
+from exporter.sls import (
+    Cancelled,
+    Checkpoint,
+    NotFound,
+    Parsed,
+    Shard,
+    SlsClient,
+    SlsError,
+    Unanswered,
+)
 from exporter.snapshot import (
     Failure,
     GroupKey,
@@ -33,6 +42,7 @@ class Poller:
         self._client = client
         self._clock = clock
         self._observer = observer
+        self._unanswered = Unanswered[GroupTarget]()
         self._logstore = LogstoreReader(target, client, clock=clock, observer=observer)
 
     def poll(self, previous: TargetStatus | None) -> TargetStatus:
@@ -41,10 +51,12 @@ class Poller:
             {status.key.consumer_group: status for status in previous.groups} if previous else {}
         )
         # Checkpoints come first and ends second, so that no checkpoint is ahead of its end.
-        answers = [(group, self._checkpoints(group)) for group in self._target.groups]
-        now = Instant(
-            server=self._clock.wall() + self._client.skew, monotonic=self._clock.monotonic()
-        )
+        asked = {
+            group: self._checkpoints(group)
+            for group in self._unanswered.begin_round(self._target.groups)
+        }
+        answers = [(group, asked[group]) for group in self._target.groups]
+        now = Instant(server=self._client.server_now(), monotonic=self._clock.monotonic())
         good = {group: answer for group, answer in answers if not isinstance(answer, SlsError)}
         listed = self._logstore.shards() if good else None
         selected = {group: select(group, answer, listed) for group, answer in good.items()}
@@ -52,10 +64,13 @@ class Poller:
         ends = self._logstore.ends(
             shard for shard in (listed or {}).values() if shard.shard in wanted
         )
+        unread = self._logstore.unread(
+            [(group.name, each) for group, chosen in selected.items() for each in chosen], ends
+        )
         groups = tuple(
             self._failed(group, known.get(group.name), answer)
             if isinstance(answer, SlsError)
-            else self._succeeded(group, known.get(group.name), selected[group], ends, now)
+            else self._succeeded(group, known.get(group.name), selected[group], unread, now)
             for group, answer in answers
         )
         self._logstore.end_poll(listed)
@@ -71,7 +86,10 @@ class Poller:
 
     def _checkpoints(self, group: GroupTarget) -> Parsed[Checkpoint] | SlsError:
         try:
-            parsed = self._client.get_checkpoints(self._target.key.logstore, group.name)
+            parsed = self._unanswered.ask(
+                group,
+                lambda: self._client.get_checkpoints(self._target.key.logstore, group.name),
+            )
         except Cancelled:
             raise
         except SlsError as error:
@@ -99,14 +117,17 @@ class Poller:
         group: GroupTarget,
         known: GroupStatus | None,
         checkpoints: Sequence[Checkpoint],
-        ends: Mapping[int, End],
+        unread: Mapping[tuple[str, int], tuple[End, Unread]],
         now: Instant,
     ) -> GroupStatus:
         before = known.snapshot.shards if known and known.snapshot else ()
         previous = {shard.shard: shard for shard in before}
         progress = tuple(
             self._progress(
-                checkpoint, previous.get(checkpoint.shard), ends.get(checkpoint.shard), now
+                checkpoint,
+                previous.get(checkpoint.shard),
+                unread.get((group.name, checkpoint.shard)),
+                now,
             )
             for checkpoint in checkpoints
         )
@@ -120,19 +141,11 @@ class Poller:
         self,
         checkpoint: Checkpoint,
         previous: ShardProgress | None,
-        end: End | None,
+        found: tuple[End, Unread] | None,
         now: Instant,
     ) -> ShardProgress:
-        unread: Unread | None = Unread()
-        if end is not None and is_behind(checkpoint, end):
-            unread = self._logstore.unread(checkpoint, end)
-        progress = judge(
-            checkpoint,
-            previous=previous,
-            end=end if unread is not None else None,
-            unread=unread or Unread(),
-            seen_at=now.server,
-        )
+        end, unread = found or (None, Unread())
+        progress = judge(checkpoint, previous=previous, end=end, unread=unread, seen_at=now.server)
         if progress.judged_at is None and previous is not None and self._logstore.cursor_access:
             max_age = self._target.settings.stale_after
             return carry_over(progress, previous, now=now.server, max_age=max_age)

@@ -1,6 +1,7 @@
 """Runs the polls: one APScheduler job a logstore, at a fixed phase of its own.
 
-This is the only module that knows APScheduler.
+Each project has threads of its own, so that one that hangs takes none from the others. This is the
+only module that knows APScheduler.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +21,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 FIRST_POLLS_SECONDS = 5.0
 """The first polls of all targets are spread over this time."""
+_BACKGROUND = "background"
 _BACKGROUND_THREADS = 2
 
 
@@ -26,14 +29,20 @@ _BACKGROUND_THREADS = 2
 class Job:
     """What is to be run every ``interval`` seconds; jobs of one key are one job.
 
-    The first run is within ``spread`` seconds. A background job does not wait behind polls.
+    The first run is within ``spread`` seconds. A job waits behind others of its ``pool`` only, and
+    one without a pool, in the background, behind no poll.
     """
 
     key: str
     interval: float
     run: Callable[[], None]
     spread: float = FIRST_POLLS_SECONDS
-    background: bool = False
+    pool: str | None = None
+
+    @property
+    def executor(self) -> str:
+        """The name of the threads that it runs on."""
+        return _BACKGROUND if self.pool is None else f"pool {self.pool}"
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no types
@@ -70,9 +79,10 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no t
 
 
 class Scheduler:
-    """Runs jobs on a pool of threads; a run that outlasts its interval is skipped, not overlapped.
+    """Runs jobs on pools of threads; a run that outlasts its interval is skipped, not overlapped.
 
-    ``stopping`` is asked before each run, so that a stop does not run what is queued.
+    ``workers`` is how many jobs of one pool run at once. ``stopping`` is asked before each run, so
+    that a stop does not run what is queued.
     """
 
     def __init__(
@@ -83,18 +93,17 @@ class Scheduler:
         on_skip: Callable[[str], None],
         on_error: Callable[[str, BaseException], None],
     ) -> None:
+        self._workers = workers
         self._stopping = stopping
         self._on_skip = on_skip
         self._on_error = on_error
         self._jobs: Mapping[str, Job] = {}
         self._lock = threading.Lock()
-        self._under_way: dict[str, float] = {}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._under_way: dict[int, tuple[str, float]] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={
-                "default": ThreadPoolExecutor(workers),
-                "background": ThreadPoolExecutor(_BACKGROUND_THREADS),
-            },
+            executors={_BACKGROUND: ThreadPoolExecutor(_BACKGROUND_THREADS)},
             # Late is better than never, and once is enough.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
@@ -111,9 +120,12 @@ class Scheduler:
         wanted = {job.key: job for job in jobs}
         started = datetime.now(UTC)
         with self._lock:
+            if self._stopping.is_set():
+                return  # APScheduler may have forgotten its jobs already
             known, self._jobs = self._jobs, wanted
             for key in known.keys() - wanted.keys():
                 self._scheduler.remove_job(key)
+            self._set_pools({job.executor for job in wanted.values() if job.pool is not None})
             for key, job in wanted.items():
                 if key not in known or known[key].interval != job.interval:
                     self._scheduler.add_job(
@@ -122,14 +134,14 @@ class Scheduler:
                         args=[key],
                         id=key,
                         name=key,
-                        executor="background" if job.background else "default",
+                        executor=job.executor,
                         replace_existing=True,
                     )
 
     def run_soon(self, key: str) -> None:
         """Run a job now, and then at its phase again."""
         with self._lock:
-            if key in self._jobs:
+            if key in self._jobs and not self._stopping.is_set():
                 self._scheduler.modify_job(key, next_run_time=datetime.now(UTC))
 
     def longest_run(self) -> tuple[str, float] | None:
@@ -138,8 +150,8 @@ class Scheduler:
         under_way = dict(self._under_way)
         if not under_way:
             return None
-        key = min(under_way, key=lambda each: under_way[each])
-        return key, now - under_way[key]
+        key, since = min(under_way.values(), key=lambda run: run[1])
+        return key, now - since
 
     def realign(self) -> None:
         """Run everything soon, then at its phase again: for when the wall clock has jumped.
@@ -148,25 +160,39 @@ class Scheduler:
         """
         started = datetime.now(UTC)
         with self._lock:
+            if self._stopping.is_set():
+                return
             for key, job in self._jobs.items():
                 self._scheduler.reschedule_job(key, trigger=PhaseTrigger(job, started=started))
 
     def stop(self) -> None:
-        """Stop handing out runs; those under way end by themselves once told to."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        """Stop handing out runs, once ``stopping`` is set; those under way end by themselves."""
+        with self._lock:
+            if self._scheduler.running:
+                self._scheduler.shutdown(wait=False)
+
+    def _set_pools(self, wanted: AbstractSet[str]) -> None:
+        """Make the pools that are new, and let those go that no job is left in."""
+        for name in self._pools.keys() - wanted:
+            self._scheduler.remove_executor(name, shutdown=False)
+            # A run in it may hang; its threads end by themselves after that.
+            self._pools.pop(name).shutdown(wait=False)
+        for name in wanted - self._pools.keys():
+            self._pools[name] = ThreadPoolExecutor(self._workers)
+            self._scheduler.add_executor(self._pools[name], name)
 
     def _run(self, key: str) -> None:
         job = self._jobs.get(key)
         if self._stopping.is_set() or job is None:
             return
-        self._under_way[key] = time.monotonic()
+        # By thread: a job that left and came back may run a second time while the first run hangs.
+        self._under_way[threading.get_ident()] = key, time.monotonic()
         try:
             job.run()
         except Exception as error:  # noqa: BLE001  nothing may end the job; it is reported
             self._on_error(key, error)
         finally:
-            del self._under_way[key]
+            del self._under_way[threading.get_ident()]
 
     def _skipped(self, event: Any) -> None:  # noqa: ANN401  apscheduler ships no types
         self._on_skip(event.job_id)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,7 +102,7 @@ class Runs:
             return len(self.times.get(key, []))
 
     def job(self, key: str, interval: float = 1.0) -> Job:
-        return Job(key=key, interval=interval, run=lambda: self.note(key), spread=0.2)
+        return Job(key=key, interval=interval, run=lambda: self.note(key), spread=0.2, pool="")
 
 
 @contextmanager
@@ -150,7 +151,7 @@ def test_a_run_that_outlasts_its_interval_is_skipped_and_never_overlapped() -> N
         active -= 1
 
     with running() as runs:
-        runs.scheduler.set_jobs([Job(key="slow", interval=1.0, run=slow, spread=0.0)])
+        runs.scheduler.set_jobs([Job(key="slow", interval=1.0, run=slow, spread=0.0, pool="")])
         runs.scheduler.start()
         wait_for(lambda: len(runs.skipped) >= 2, what="two skips")
         release.set()
@@ -179,7 +180,7 @@ def test_a_stop_runs_nothing_of_what_is_queued() -> None:
         release.wait(20)
 
     with running(workers=1) as runs:
-        blocking = Job(key="blocking", interval=60.0, run=wait, spread=0.0)
+        blocking = Job(key="blocking", interval=60.0, run=wait, spread=0.0, pool="")
         queued = [runs.job(f"queued-{n}", 60.0) for n in range(50)]
         runs.scheduler.set_jobs([blocking, *queued])
         runs.scheduler.start()
@@ -218,14 +219,8 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
     with running(workers=1) as runs:
         runs.scheduler.set_jobs(
             [
-                Job(key="hog", interval=60.0, run=hog, spread=0.0),
-                Job(
-                    key="beat",
-                    interval=1.0,
-                    run=lambda: runs.note("beat"),
-                    spread=0.0,
-                    background=True,
-                ),
+                Job(key="hog", interval=60.0, run=hog, spread=0.0, pool="project"),
+                Job(key="beat", interval=1.0, run=lambda: runs.note("beat"), spread=0.0),
             ]
         )
         runs.scheduler.start()
@@ -242,3 +237,52 @@ def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
         wait_for(lambda: runs.count("far") == 1)
         runs.scheduler.realign()
         wait_for(lambda: runs.count("far") == 2)
+
+
+def test_after_a_stop_changes_of_jobs_are_left_alone() -> None:
+    with running() as runs:
+        runs.scheduler.set_jobs([runs.job("stays"), runs.job("leaves")])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("leaves") >= 1)
+        runs.stopping.set()
+        runs.scheduler.stop()
+        runs.scheduler.realign()
+        runs.scheduler.run_soon("stays")
+        runs.scheduler.set_jobs([runs.job("stays"), runs.job("comes")])
+        runs.scheduler.stop()
+    assert runs.errors == []
+
+
+def test_a_project_that_hangs_takes_no_worker_from_another() -> None:
+    release = threading.Event()
+
+    def hog() -> None:
+        release.wait(20)
+
+    with running(workers=2) as runs:
+        hogs = [
+            Job(key=f"bad/{n}", interval=1.0, run=hog, spread=0.0, pool="bad") for n in range(20)
+        ]
+        good = Job(
+            key="good/0", interval=1.0, run=lambda: runs.note("good/0"), spread=0.0, pool="good"
+        )
+        runs.scheduler.set_jobs([*hogs, good])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("good/0") >= 3)
+        release.set()
+    assert "good/0" not in runs.skipped
+
+
+def test_the_threads_of_a_project_that_left_end() -> None:
+    with running() as runs:
+        before = threading.active_count()
+        runs.scheduler.start()
+        jobs = [replace(runs.job(f"project-{n}/log"), pool=f"project-{n}") for n in range(20)]
+        runs.scheduler.set_jobs(jobs)
+        wait_for(lambda: all(runs.count(job.key) for job in jobs))
+        assert threading.active_count() >= before + 20
+        runs.scheduler.set_jobs([])
+        wait_for(lambda: threading.active_count() <= before + 1, what="APScheduler's thread only")
+        runs.scheduler.set_jobs(jobs)
+        wait_for(lambda: all(runs.count(job.key) >= 2 for job in jobs), what="all to be back")
+    assert runs.errors == []

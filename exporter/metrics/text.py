@@ -5,18 +5,27 @@ fills in ages and joins bytes. The result is, byte for byte, what prometheus_cli
 the same in the text format and in OpenMetrics: gauges look alike in both.
 """
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client.utils import floatToGoString
-
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from exporter.metrics.lines import (
+    EMPTY,
+    Block,
+    escaped,
+    go_float,
+    header,
+    label_text,
+    line,
+    one_line,
+)
 from exporter.metrics.pieces import Piece
-from exporter.progress import ShardProgress, State, standing_since, state
-from exporter.snapshot import GroupSnapshot, GroupStatus, TargetStatus
+from exporter.metrics.since import Since, ages, shard_templates, stalled
+from exporter.progress import ShardProgress, State, state
+from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, TargetStatus
 
-_PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
 _PIECE_FROM_BYTES = 2048  # less compresses badly by itself
 
 _PER_SHARD = (
@@ -37,39 +46,6 @@ class Shape:
     consumer_label: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Lines of one family, and how many."""
-
-    text: bytes | Piece = b""
-    count: int = 0
-
-
-_EMPTY = Block()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Since:
-    """Lines whose values are the time since an instant; others among them are complete.
-
-    Instants are in milliseconds: that is precise enough, and halves the time of writing values.
-    """
-
-    template: bytes = b""
-    milliseconds: tuple[int, ...] = ()
-    count: int = 0
-
-    def at(self, now: float) -> Block:
-        """Fill in the values of a moment."""
-        until = round(now * 1000)
-        values = [(until - at) / 1000 if until > at else 0.0 for at in self.milliseconds]
-        if max(values, default=0.0) < _PLAIN_BELOW:
-            return Block(text=self.template % tuple(values), count=self.count)
-        template = self.template.replace(b"%r\n", b"%b\n")
-        written = tuple(_go_float(value) for value in values)
-        return Block(text=template % written, count=self.count)
-
-
 class GroupText:
     """The lines of a group as its newest poll left it.
 
@@ -83,15 +59,16 @@ class GroupText:
         self.shape = shape
         self._always = _always(group)
         self._snapshot: dict[Metric, Block] = {}
-        self._ages = self._stalled = _Since()
+        self._ages = self._stalled = Since()
         if group.snapshot is not None:
             self._snapshot = _of_group(group, group.snapshot)
             if shape.per_shard:
                 shards = group.snapshot.shards
-                labels = [_shard_labels(group, shard, shape) for shard in shards]
+                labels = _shard_labels(group.key, shards, shape)
                 self._snapshot.update(_of_shards(labels, shards))
-                self._ages = _ages(labels, shards)
-                self._stalled = _stalled(labels, shards)
+                templates = shard_templates(labels)
+                self._ages = ages(templates, shards)
+                self._stalled = stalled(templates, shards)
 
     def lines(self, metric: Metric, now: float | None) -> Block:
         """Give the lines of a family at an instant of the server's clock.
@@ -100,12 +77,12 @@ class GroupText:
         """
         always = self._always.get(metric)
         if always is not None or now is None:
-            return always or _EMPTY
+            return always or EMPTY
         if metric is catalogue.CHECKPOINT_AGE:
             return self._ages.at(now)
         if metric is catalogue.STALLED:
             return self._stalled.at(now)
-        return self._snapshot.get(metric, _EMPTY)
+        return self._snapshot.get(metric, EMPTY)
 
 
 class PolledText:
@@ -150,7 +127,7 @@ class PolledText:
             (catalogue.SERIES, series),
             (catalogue.TARGETS, len(targets) + pending),
         ):
-            yield _header(metric) + _line(metric, b"", value)
+            yield header(metric) + line(metric, b"", value)
 
     def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
         known = self._prepared.get(group.key)
@@ -175,7 +152,7 @@ def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece,
     for block in blocks:
         if block.count:
             if not count:
-                yield _header(metric)
+                yield header(metric)
             count += block.count
             yield block.text
     return count
@@ -183,33 +160,35 @@ def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece,
 
 def _always(group: GroupStatus) -> dict[Metric, Block]:
     """Write what is shown of a group whether or not its values are."""
-    key = _labels(group.key._asdict())
-    info = _EMPTY
+    key = label_text(group.key._asdict())
+    info = EMPTY
     if group.listing is not None:
         order = "true" if group.listing.order else "false"
         timeout = str(group.listing.timeout_seconds)
         labels = {**group.key._asdict(), "order": order, "timeout_seconds": timeout}
-        info = _one(catalogue.GROUP_INFO, _labels(labels), 1)
+        info = one_line(catalogue.GROUP_INFO, label_text(labels), 1)
     return {
         catalogue.GROUP_INFO: info,
-        catalogue.GROUP_UP: _one(catalogue.GROUP_UP, key, int(group.up)),
-        catalogue.GROUP_LAST_SUCCESS: _one(catalogue.GROUP_LAST_SUCCESS, key, group.last_success),
+        catalogue.GROUP_UP: one_line(catalogue.GROUP_UP, key, int(group.up)),
+        catalogue.GROUP_LAST_SUCCESS: one_line(
+            catalogue.GROUP_LAST_SUCCESS, key, group.last_success
+        ),
     }
 
 
 def _of_group(group: GroupStatus, snapshot: GroupSnapshot) -> dict[Metric, Block]:
     """Write what a snapshot says of its group as a whole; states are as the poll saw them."""
-    key = group.key._asdict()
+    key = label_text(group.key._asdict())
     now = snapshot.polled.server
-    states = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
+    states = Counter(state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards)
     lines = [
-        _line(catalogue.GROUP_SHARDS, _labels({**key, "state": each}), states.count(each))
+        line(catalogue.GROUP_SHARDS, b'%b,state="%b"' % (key, each.encode()), states[each])
         for each in State
     ]
     consumers = len(snapshot.consumers)
     return {
         catalogue.GROUP_SHARDS: Block(text=b"".join(lines), count=len(lines)),
-        catalogue.GROUP_CONSUMERS: _one(catalogue.GROUP_CONSUMERS, _labels(key), consumers),
+        catalogue.GROUP_CONSUMERS: one_line(catalogue.GROUP_CONSUMERS, key, consumers),
     }
 
 
@@ -223,35 +202,35 @@ def _of_shards(
         (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
         (catalogue.UNREAD, [shard.unread for shard in shards]),
     ):
+        name = metric.name.encode()
         lines = [
-            _line(metric, each, value)
+            b"%b{%b} %b\n" % (name, each, go_float(value))
             for each, value in zip(labels, values, strict=True)
             if value is not None
         ]
-        text = b"".join(lines)
-        yield (
-            metric,
-            Block(text=Piece.of(text) if len(text) > _PIECE_FROM_BYTES else text, count=len(lines)),
-        )
+        if lines:
+            text = b"".join(lines)
+            kept = Piece.of(text) if len(text) > _PIECE_FROM_BYTES else text
+            yield metric, Block(text=kept, count=len(lines))
 
 
 def _shards_by_status(target: TargetStatus) -> Block:
     counts = target.shards_by_status or {}
     lines = [
-        _line(catalogue.LOGSTORE_SHARDS, _labels({**target.key._asdict(), "status": each}), count)
+        line(catalogue.LOGSTORE_SHARDS, label_text({**target.key._asdict(), "status": each}), count)
         for each, count in counts.items()
     ]
     return Block(text=b"".join(lines), count=len(lines))
 
 
 def _retention(target: TargetStatus) -> Block:
-    key = _labels(target.key._asdict())
-    return _one(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
+    key = label_text(target.key._asdict())
+    return one_line(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
 
 
 def _cursor_access(target: TargetStatus) -> Block:
     access = None if target.cursor_access is None else int(target.cursor_access)
-    return _one(catalogue.CURSOR_ACCESS, _labels(target.key._asdict()), access)
+    return one_line(catalogue.CURSOR_ACCESS, label_text(target.key._asdict()), access)
 
 
 _OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
@@ -261,68 +240,12 @@ _OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
 }
 
 
-def _ages(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since:
-    ages = [
-        (_template(catalogue.CHECKPOINT_AGE, each), shard.updated_at)
-        for each, shard in zip(labels, shards, strict=True)
-        if shard.updated_at is not None
+def _shard_labels(key: GroupKey, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
+    """Write the labels of each shard in the order of their names."""
+    shared = label_text(key._asdict())
+    if not shape.consumer_label:
+        return [b'%b,shard="%d"' % (shared, shard.shard) for shard in shards]
+    return [
+        b'consumer="%b",%b,shard="%d"' % (escaped(shard.consumer).encode(), shared, shard.shard)
+        for shard in shards
     ]
-    return _Since(
-        template=b"".join(template for template, _ in ages),
-        milliseconds=tuple(round(at * 1000) for _, at in ages),
-        count=len(ages),
-    )
-
-
-def _stalled(labels: Sequence[bytes], shards: Sequence[ShardProgress]) -> _Since:
-    lines: list[bytes] = []
-    instants: list[float] = []
-    for each, shard in zip(labels, shards, strict=True):
-        since = standing_since(shard)
-        if since is not None:
-            lines.append(_template(catalogue.STALLED, each))
-            instants.append(since)
-        elif shard.unread == 0 and shard.is_consumed:
-            lines.append(_line(catalogue.STALLED, each.replace(b"%", b"%%"), 0))
-    return _Since(
-        template=b"".join(lines),
-        milliseconds=tuple(round(at * 1000) for at in instants),
-        count=len(lines),
-    )
-
-
-def _shard_labels(group: GroupStatus, shard: ShardProgress, shape: Shape) -> bytes:
-    labels = {**group.key._asdict(), "shard": str(shard.shard)}
-    if shape.consumer_label:
-        labels["consumer"] = shard.consumer
-    return _labels(labels)
-
-
-def _labels(labels: Mapping[str, str]) -> bytes:
-    written = (f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
-    return ",".join(written).encode()
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _one(metric: Metric, labels: bytes, value: float | None) -> Block:
-    return _EMPTY if value is None else Block(text=_line(metric, labels, value), count=1)
-
-
-def _line(metric: Metric, labels: bytes, value: float) -> bytes:
-    braced = b"{%b}" % labels if labels else b""
-    return b"%b%b %b\n" % (metric.name.encode(), braced, _go_float(value))
-
-
-def _template(metric: Metric, labels: bytes) -> bytes:
-    return b"%b{%b} %%r\n" % (metric.name.encode(), labels.replace(b"%", b"%%"))
-
-
-def _header(metric: Metric) -> bytes:
-    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
-
-
-def _go_float(value: float) -> bytes:
-    return str(floatToGoString(value)).encode()  # type: ignore[no-untyped-call]  # theirs

@@ -19,6 +19,7 @@ from exporter.sls.errors import (
 )
 from exporter.sls.throttle import Throttle
 from exporter.sls.transport import Transport
+from exporter.sls.unanswered import Unanswered
 
 __all__ = [
     "AccessDenied",
@@ -42,5 +43,6 @@ __all__ = [
     "Throttled",
     "TimedOut",
     "Transport",
+    "Unanswered",
     "Unreachable",
 ]

@@ -15,6 +15,7 @@ from exporter.text import bounded
 
 MAX_ENTRIES = 10_000  # of one answer; the service allows 256 shards and 30 groups a logstore
 _MAX_SHARD = 2**31 - 1
+_HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _MAX_DIGITS = 20  # of a 64-bit number
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
@@ -142,7 +143,7 @@ def logstore_names(answer: Any) -> Page:  # noqa: ANN401  JSON
 
 def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
     """Read one page of ListProject."""
-    return _page(answer, "projects", lambda entry: _name(_object(entry).get("projectName")))
+    return _page(answer, "projects", _project)
 
 
 def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
@@ -215,6 +216,14 @@ def _shard(entry: object) -> Shard:
         shard=_integer(fields, "shardID", low=0, high=_MAX_SHARD),
         status=_text(fields, "status", limit=32).lower(),
     )
+
+
+def _project(entry: object) -> str:
+    # It becomes a part of the host that requests go to, so nothing else may be smuggled in.
+    name = _name(_object(entry).get("projectName"))
+    if not _HOST_LABEL.fullmatch(name):
+        raise ShapeError("expected the name of a project, got one that no host can have")
+    return name
 
 
 def _page(answer: object, key: str, parse: Callable[[object], str]) -> Page:

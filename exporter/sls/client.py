@@ -31,6 +31,7 @@ from exporter.sls.errors import (
     is_expired_token,
     is_passing,
 )
+from exporter.sls.patience import Patience
 from exporter.sls.throttle import Throttle
 from exporter.sls.transport import Answer, Transport
 
@@ -72,7 +73,7 @@ class ClientSettings:
     signature: SignatureVersion
     region: str | None
     timeout: float
-    """Seconds for one operation, its retries included."""
+    """Seconds for one operation, its retries included; fewer while the project answers nothing."""
 
 
 class SlsClient:
@@ -101,7 +102,9 @@ class SlsClient:
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
+        self._patience = Patience(settings.timeout)
         self._skew = 0.0
+        self._told: tuple[float, float] | None = None
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
 
@@ -110,12 +113,23 @@ class SlsClient:
         """The server's clock minus ours, seconds, at the newest answer; 0 before the first."""
         return self._skew
 
+    def server_now(self) -> float:
+        """Return the server's clock, unix seconds; ours before the first answer.
+
+        It is that of the newest answer, carried on by a clock that does not jump.
+        """
+        told = self._told
+        if told is None:
+            return self._clock.wall()
+        server, monotonic = told
+        return server + self._clock.monotonic() - monotonic
+
     def get_checkpoints(self, logstore: str, consumer_group: str) -> Parsed[Checkpoint]:
         """Return the checkpoint of every shard of a consumer group (GetCheckPoint)."""
         return self._call(
             "GetCheckPoint",
             f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
-            lambda answer: answers.checkpoints(answer, now=self._clock.wall() + self._skew),
+            lambda answer: answers.checkpoints(answer, now=self.server_now()),
         )
 
     def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
@@ -187,13 +201,23 @@ class SlsClient:
         parse: Callable[[object], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
-        """Try until it succeeds, fails for good, or the deadline or the tries are used up."""
         self._wait(self._throttle.reserve() or 0.0, operation)
-        deadline = time.monotonic() + self._settings.timeout
+        with self._patience.request() as seconds:
+            return self._tries(operation, path, parse, query or {}, time.monotonic() + seconds)
+
+    def _tries(
+        self,
+        operation: str,
+        path: str,
+        parse: Callable[[object], T],
+        query: Mapping[str, str],
+        deadline: float,
+    ) -> T:
+        """Try until it succeeds, fails for good, or the deadline or the tries are used up."""
         failures: list[SlsError] = []
         while True:
             try:
-                return self._try(operation, path, parse, query or {}, deadline)
+                return self._try(operation, path, parse, query, deadline)
             except SlsError as error:
                 failures.append(error)
                 again = error.retryable or self._renewed(failures)
@@ -240,7 +264,7 @@ class SlsClient:
         code: str | None = None
         try:
             auth = self._auth(operation)
-            sent = self._clock.wall()
+            sent = self._clock.monotonic()
             answer = self._transport.get(
                 self._base_url + path,
                 operation=operation,
@@ -274,9 +298,12 @@ class SlsClient:
         if not _UNIX_SECONDS.fullmatch(text):
             return
         server = int(text)
-        behind = server - self._clock.wall()
-        ahead = server + 1 - sent
+        # By the monotonic clock, since ours may jump while a request is under way.
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        behind = server - wall
+        ahead = server + 1 - (wall - (monotonic - sent))
         self._skew = max(behind, 0.0) or min(ahead, 0.0)
+        self._told = wall + self._skew, monotonic
         self._observer.clock_skew(str(self._settings.endpoint), self._skew)
 
 

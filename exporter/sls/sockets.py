@@ -7,7 +7,9 @@ resolution is not bounded: the system's resolver does not offer it.
 
 import contextlib
 import errno
+import http.client
 import os
+import re
 import select
 import socket
 import ssl
@@ -23,6 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 CONNECT_SECONDS = 5.0
 """The limit of a connection, and again of its TLS handshake."""
 _SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+_LENGTH = re.compile(r"[0-9]{1,19}")
 _MAX_HOSTS = 1000  # idle connections are kept for so many hosts a thread
 
 
@@ -90,7 +93,18 @@ class _TLSSocket(ssl.SSLSocket):
                 return super().do_handshake(block)
 
 
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        """Refuse a length that is none; http.client would read on until the connection ends."""
+        super().begin()
+        lengths = {text.strip() for text in self.headers.get_all("Content-Length", ())}
+        if len(lengths) > 1 or not all(_LENGTH.fullmatch(text) for text in lengths):
+            raise http.client.HTTPException("the length of the body is not one number")
+
+
 class _Connection(HTTPConnection):
+    response_class = _Response
+
     def _new_conn(self) -> socket.socket:
         try:
             return _connect(self._dns_host, self.port)

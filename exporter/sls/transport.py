@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ class Transport:
         self._user_agent = user_agent
         self._context = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        # Weak, so that a session goes, with its connections, when the thread that it served ends.
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def get(
@@ -101,7 +103,7 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections of every thread."""
         with self._lock:
-            sessions, self._sessions = self._sessions, []
+            sessions = list(self._sessions)
         for session in sessions:
             session.close()
 
@@ -144,7 +146,7 @@ class Transport:
             session.mount("http://", adapter)
             self._local.session = session
             with self._lock:
-                self._sessions.append(session)
+                self._sessions.add(session)
         return cast("requests.Session", session)
 
 
@@ -191,6 +193,8 @@ def _translated(error: BaseException, operation: str) -> SlsError:
             return InvalidResponse(
                 f"not a whole HTTP answer: {_reason(cause)}", operation=operation, retryable=True
             )
+    for cause in causes:
+        # Last, since some of the errors above come wrapped in one of requests that is a ValueError.
         if isinstance(cause, ValueError | TypeError):
             # Its text may hold the password of a proxy or a token.
             message = "an address or a header of the request, or of its proxy, is not valid"

@@ -1,0 +1,36 @@
+"""The exporter's engine over the local API."""
+
+from pathlib import Path
+
+from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
+from exporter.clock import SYSTEM_CLOCK
+from exporter.config import parse
+from exporter.engine import Engine
+
+_CONFIG = """
+credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
+http: {{ca_file: {ca_file}}}
+polling: {{requests_per_second: 10000}}
+lag: false
+projects:
+  - project: {project}
+    endpoint: {endpoint}
+    logstores:
+"""
+_LOGSTORE = "      - {{logstore: {name}, consumer_groups: [{group}]}}\n"
+
+
+def engine(served: Api, groups: int) -> Engine:
+    """Return an engine that polls groups of the API for their checkpoints."""
+    text = _CONFIG.format(
+        key_id=KEY.access_key_id,
+        key_secret=KEY.access_key_secret,
+        ca_file=served.ca_file,
+        project=PROJECT,
+        endpoint=served.endpoint,
+    )
+    text += "".join(
+        _LOGSTORE.format(name=logstore(number), group=GROUP) for number in range(groups)
+    )
+    config = parse(text, name="benchmark", environ={}, base_dir=Path())
+    return Engine(config, environ={}, clock=SYSTEM_CLOCK)

@@ -1,0 +1,67 @@
+"""Made-up statuses of any number of shards, as polls would leave them."""
+
+import time
+
+from exporter.metrics import catalogue
+from exporter.progress import ShardProgress
+from exporter.snapshot import (
+    GroupKey,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetKey,
+    TargetStatus,
+)
+
+SHARDS_A_GROUP = 64
+PER_SHARD = (
+    catalogue.CHECKPOINT_AGE,
+    catalogue.CHECKPOINT_UPDATED,
+    catalogue.LAG,
+    catalogue.OLDEST_UNREAD,
+    catalogue.UNREAD,
+    catalogue.STALLED,
+)
+"""The gauges of a shard."""
+
+
+def targets(shards: int) -> tuple[TargetStatus, ...]:
+    """Return logstores with one group each; the last may have fewer shards than the others."""
+    starts = range(0, shards, SHARDS_A_GROUP)
+    return tuple(
+        target(number, min(SHARDS_A_GROUP, shards - start)) for number, start in enumerate(starts)
+    )
+
+
+def target(number: int, shards: int = SHARDS_A_GROUP) -> TargetStatus:
+    """Return a logstore with one group, of whose shards two thirds are behind."""
+    key = TargetKey("production-project", f"application-logstore-{number}")
+    now = time.monotonic()
+    snapshot = GroupSnapshot(
+        polled=Instant(server=1_800_000_000.0, monotonic=now),
+        shards=tuple(_progress(number, shard) for shard in range(shards)),
+    )
+    group = GroupStatus(
+        key=GroupKey(*key, "consumer-group"),
+        last_success=1_800_000_000.0,
+        snapshot=snapshot,
+        stale_after=86_400.0,
+        stall_after=300.0,
+    )
+    return TargetStatus(key=key, groups=(group,), polled_monotonic=now, stale_after=86_400.0)
+
+
+def _progress(number: int, shard: int) -> ShardProgress:
+    return ShardProgress(
+        shard=shard,
+        consumer=f"consumer-{number}-{shard}",
+        checkpoint="MTUyNDE1NTM3OTM3MzkwODQ5Ng==",
+        updated_at=1_800_000_000.0 - shard * 1.37,
+        moved_at=1_800_000_000.0 - shard * 1.37,
+        unread=shard % 3,
+        lag_seconds=shard * 0.9,
+        oldest_unread_at=1_799_999_990.0 if shard % 3 else None,
+        readonly=False,
+        expired=False,
+        judged_at=1_800_000_000.0,
+    )

@@ -1,0 +1,229 @@
+"""What a poll of a consumer group of 64 shards costs, beside the vendor's SDK with labelled gauges.
+
+Both sides poll the same groups of one local server over HTTPS, by the same number of threads, and
+leave every shard ready to be scraped. What is measured is the processor time of this process; the
+server is another. Since one side writes its text at the poll and the other at the scrape, the cost
+with one scrape for each poll is shown as well. The floor is the same signed requests by libcurl
+(pycurl, where it is installed) or http.client, without looking at the answers.
+"""
+
+import argparse
+import gzip
+import http.client
+import io
+import os
+import ssl
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from aliyun.log import LogClient
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from benchmarks.api import GROUP, KEY, PROJECT, Api, api, logstore
+from benchmarks.engines import engine
+from benchmarks.made_up import SHARDS_A_GROUP
+from exporter.metrics import catalogue
+from exporter.signing import API_VERSION, V1_METHOD, RequestParts, v1_signature
+from exporter.snapshot import TargetKey
+
+Poll = Callable[[int], None]
+Scrape = Callable[[], bytes]
+_THREADS = 8
+
+
+@contextmanager
+def ours(served: Api, groups: int) -> Iterator[tuple[Poll, Scrape]]:
+    """Poll by the engine: request, judge, store, prepare for scrapes."""
+    made = engine(served, groups)
+
+    def poll(number: int) -> None:
+        made.fleet.poll(TargetKey(PROJECT, logstore(number)))
+
+    try:
+        yield poll, lambda: b"".join(made.scrape(accept_encoding="gzip").body)
+    finally:
+        made.close()
+
+
+@contextmanager
+def sdk(served: Api) -> Iterator[tuple[Poll, Scrape]]:
+    """Poll by the vendor's SDK, and set gauges: two a shard, three a group."""
+    os.environ["REQUESTS_CA_BUNDLE"] = str(served.ca_file)
+    client = LogClient(served.endpoint, KEY.access_key_id, KEY.access_key_secret)
+    # Its own check for an address is misled by the port, and it has no method to close.
+    vars(client)["_isRowIp"] = True
+    registry = CollectorRegistry()
+    age, updated, up, success, consumers = (
+        Gauge(metric.name, metric.help, metric.labels, registry=registry)
+        for metric in (
+            catalogue.CHECKPOINT_AGE,
+            catalogue.CHECKPOINT_UPDATED,
+            catalogue.GROUP_UP,
+            catalogue.GROUP_LAST_SUCCESS,
+            catalogue.GROUP_CONSUMERS,
+        )
+    )
+
+    def poll(number: int) -> None:
+        key = (PROJECT, logstore(number), GROUP)
+        shards = client.get_check_point(*key).get_consumer_group_check_points()
+        now = time.time()
+        for shard in shards:
+            labels = (*key, str(shard["shard"]), shard["consumer"])
+            at = shard["updateTime"] / 1e6
+            updated.labels(*labels).set(at)
+            age.labels(*labels).set(max(0.0, now - at))
+        up.labels(*key).set(1)
+        success.labels(*key).set(now)
+        consumers.labels(*key).set(len({shard["consumer"] for shard in shards} - {""}))
+
+    with closing(vars(client)["_session"]):
+        yield poll, lambda: gzip.compress(generate_latest(registry))
+
+
+@contextmanager
+def libcurl(served: Api) -> Iterator[Poll]:
+    """Send the same requests over one connection of libcurl."""
+    handle: Any = import_module("pycurl").Curl()  # optional
+    handle.setopt(handle.CAINFO, str(served.ca_file))
+
+    def poll(number: int) -> None:
+        body = io.BytesIO()
+        path, headers = _signed(served, number)
+        handle.setopt(handle.URL, served.endpoint + path)
+        handle.setopt(handle.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+        handle.setopt(handle.WRITEDATA, body)
+        handle.perform()
+        assert handle.getinfo(handle.RESPONSE_CODE) == http.client.OK
+        assert body.tell() > 0
+
+    try:
+        yield poll
+    finally:
+        handle.close()
+
+
+@contextmanager
+def standard_library(served: Api) -> Iterator[Poll]:
+    """Send the same requests over one connection of http.client."""
+    place = urlsplit(served.endpoint)
+    context = ssl.create_default_context(cafile=str(served.ca_file))
+    connection = http.client.HTTPSConnection(str(place.hostname), place.port, context=context)
+
+    def poll(number: int) -> None:
+        path, headers = _signed(served, number)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == http.client.OK
+        assert answer.read()
+
+    with closing(connection):
+        yield poll
+
+
+def _signed(served: Api, number: int) -> tuple[str, dict[str, str]]:
+    path = f"/logstores/{logstore(number)}/consumergroups/{GROUP}"
+    headers = {
+        "Host": f"{PROJECT}.{urlsplit(served.endpoint).netloc}",
+        "Date": formatdate(usegmt=True),
+        "x-log-apiversion": API_VERSION,
+        "x-log-bodyrawsize": "0",
+        "x-log-signaturemethod": V1_METHOD,
+    }
+    parts = RequestParts(method="GET", path=path, query={}, headers=headers)
+    signature = v1_signature(parts, KEY.access_key_secret)
+    return path, headers | {"Authorization": f"LOG {KEY.access_key_id}:{signature}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Processor seconds a group: of a poll, and of a poll with a scrape."""
+
+    poll: float
+    with_scrape: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    name: str
+    poll: Poll
+    scrape: Scrape | None = None
+    threads: int = 1
+    polls: list[float] = field(default_factory=list)
+    scrapes: list[float] = field(default_factory=list)
+
+    def round(self, groups: int) -> None:
+        """Poll each group once, then scrape them all."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            started = time.process_time()
+            for _ in pool.map(self.poll, range(groups)):
+                pass
+            self.polls.append((time.process_time() - started) / groups)
+        if self.scrape is not None:
+            started = time.process_time()
+            body = self.scrape()
+            self.scrapes.append((time.process_time() - started) / groups)
+            shown = gzip.decompress(body).count(b"\nsls_consumer_group_checkpoint_age_seconds{")
+            assert shown == groups * SHARDS_A_GROUP
+
+    def cost(self) -> Cost:
+        """Return the medians; the first round opens connections and makes series."""
+        poll = statistics.median(self.polls[1:])
+        return Cost(
+            poll=poll,
+            with_scrape=poll + (statistics.median(self.scrapes[1:]) if self.scrapes else 0.0),
+        )
+
+
+def measure(groups: int, rounds: int) -> dict[str, Cost]:
+    """Return what each side costs."""
+    with ExitStack() as stack:
+        served = stack.enter_context(api(logstores=groups, shards=SHARDS_A_GROUP))
+        poll, scrape = stack.enter_context(ours(served, groups))
+        sides = [_Side(name="ours", poll=poll, scrape=scrape, threads=_THREADS)]
+        poll, scrape = stack.enter_context(sdk(served))
+        sides.append(_Side(name="vendor's SDK", poll=poll, scrape=scrape, threads=_THREADS))
+        floor = stack.enter_context(standard_library(served))
+        sides.append(_Side(name="http.client", poll=floor))
+        if find_spec("pycurl"):
+            sides.append(_Side(name="libcurl", poll=stack.enter_context(libcurl(served))))
+        for _ in range(rounds + 1):
+            for side in sides:
+                side.round(groups)
+        return {side.name: side.cost() for side in sides}
+
+
+def main() -> None:
+    """Measure, and print a table with ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--groups", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="20 groups, one round")
+    options = parser.parse_args()
+    groups, rounds = (20, 1) if options.quick else (options.groups, options.rounds)
+    found = measure(groups, rounds)
+    print(f"{groups} groups of {SHARDS_A_GROUP} shards, HTTPS, signed, median of {rounds}")
+    first = found["ours"]
+    for name, cost in found.items():
+        scraped = (
+            f"; with a scrape {cost.with_scrape / first.with_scrape:5.2f} x ours"
+            if cost.with_scrape > cost.poll
+            else ""
+        )
+        print(
+            f"  {name:13} {cost.poll * 1e3:6.2f} ms of CPU a group, {1 / cost.poll:6.0f} groups a"
+            f" CPU second, {cost.poll / first.poll:5.2f} x ours{scraped}"
+        )
+
+
+if __name__ == "__main__":
+    main()

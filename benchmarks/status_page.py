@@ -1,0 +1,58 @@
+"""How long the status page and its JSON take for many groups, beside a scrape of them."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks import made_up
+from exporter import status
+from exporter.metrics.pieces import gzipped
+from exporter.metrics.text import PolledText, Shape
+from exporter.snapshot import View
+
+SHARDS_A_GROUP = 4
+Answer = Callable[[], int]
+
+
+def main() -> None:
+    """Print the median seconds of each answer, and its ratio to a scrape."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--groups", type=int, default=10_000, help="groups of four shards")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; the median counts")
+    parser.add_argument("--quick", action="store_true", help="100 groups, one round")
+    options = parser.parse_args()
+    groups, rounds = (100, 1) if options.quick else (options.groups, options.rounds)
+    view = View(targets=tuple(made_up.target(number, SHARDS_A_GROUP) for number in range(groups)))
+    text = PolledText()
+    answers: dict[str, Answer] = {
+        "scrape": lambda: sum(
+            map(len, gzipped(text.write(view.targets, 0, Shape(), time.monotonic())))
+        ),
+        "page": lambda: len(status.page(document(view), {}, telemetry_path="/metrics")),
+        "page, searched": lambda: len(
+            status.page(document(view), {"q": "logstore-1"}, telemetry_path="/metrics")
+        ),
+        "JSON, 100 groups": lambda: len(status.as_json(document(view), {"limit": "100"})),
+        "JSON, all groups": lambda: len(status.as_json(document(view), {})),
+    }
+    times: dict[str, list[float]] = {name: [] for name in answers}
+    for _ in range(rounds + 1):
+        for name, answer in answers.items():
+            started = time.perf_counter()
+            assert answer() > 0
+            times[name].append(time.perf_counter() - started)
+    scrape = statistics.median(times["scrape"][1:])
+    print(f"{groups} groups of {SHARDS_A_GROUP} shards, median of {rounds}")
+    for name, found in times.items():
+        seconds = statistics.median(found[1:])
+        print(f"{name:18} {seconds * 1e3:8.1f} ms  {seconds / scrape:6.1f} x a scrape")
+
+
+def document(view: View) -> status.Document:
+    """Describe a view as of now."""
+    return status.document(view, monotonic=time.monotonic(), wall=time.time())
+
+
+if __name__ == "__main__":
+    main()
