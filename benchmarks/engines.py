@@ -11,7 +11,7 @@ _CONFIG = """
 credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
 http: {{ca_file: {ca_file}}}
 polling: {{requests_per_second: 10000}}
-lag: false
+lag: {lag}
 projects:
   - project: {project}
     endpoint: {endpoint}
@@ -20,14 +20,15 @@ projects:
 _LOGSTORE = "      - {{logstore: {name}, consumer_groups: [{group}]}}\n"
 
 
-def engine(served: Api, groups: int) -> Engine:
-    """Return an engine that polls groups of the API for their checkpoints."""
+def engine(served: Api, groups: int, *, cursors: bool = False) -> Engine:
+    """Return an engine that polls groups of the API for their checkpoints, and for ends."""
     text = _CONFIG.format(
         key_id=KEY.access_key_id,
         key_secret=KEY.access_key_secret,
         ca_file=served.ca_file,
         project=PROJECT,
         endpoint=served.endpoint,
+        lag="true" if cursors else "false",
     )
     text += "".join(
         _LOGSTORE.format(name=logstore(number), group=GROUP) for number in range(groups)

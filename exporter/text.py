@@ -8,6 +8,8 @@ def bounded(text: str, limit: int = LIMIT) -> str:
 
     What cannot be shown becomes U+FFFD; what is cut ends with an ellipsis.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     head = text[: limit + 1]
     if not (head.isascii() and head.isprintable()):
         head = "".join(char if _is_showable(char) else "\ufffd" for char in head)

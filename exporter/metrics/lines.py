@@ -9,6 +9,7 @@ from exporter.metrics.catalogue import Metric
 from exporter.metrics.pieces import Piece
 
 _PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
+_TEN_DIGITS_FROM, _TEN_DIGITS_BELOW = 1e9, 1e10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,4 +54,9 @@ def go_float(value: float) -> bytes:
     """Write a number as Go does."""
     if -_PLAIN_BELOW < value < _PLAIN_BELOW:
         return repr(float(value)).encode()
+    if _TEN_DIGITS_FROM <= value < _TEN_DIGITS_BELOW:
+        # A timestamp, of which there are many; all other numbers are left to prometheus_client.
+        text = repr(float(value))
+        digits = f"{text[1:10]}{text[11:]}".rstrip("0")
+        return f"{text[0]}.{digits}e+09".encode() if digits else f"{text[0]}e+09".encode()
     return str(floatToGoString(value)).encode()  # type: ignore[no-untyped-call]  # theirs

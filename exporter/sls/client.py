@@ -201,7 +201,7 @@ class SlsClient:
         parse: Callable[[object], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
-        self._wait(self._throttle.reserve() or 0.0, operation)
+        self._wait_for_place(self._throttle.reserve() or 0.0, operation)
         with self._patience.request() as seconds:
             return self._tries(operation, path, parse, query or {}, time.monotonic() + seconds)
 
@@ -227,7 +227,7 @@ class SlsClient:
                     if isinstance(error, TimedOut) and len(failures) > 1:
                         raise failures[-2] from error
                     raise
-                self._wait(pause, operation)
+                self._wait_for_place(pause, operation)
                 self._observer.request_retried(operation)
 
     def _renewed(self, failures: Sequence[SlsError]) -> bool:
@@ -247,6 +247,11 @@ class SlsClient:
             return None
         place = self._throttle.reserve(before=deadline)
         return None if place is None else max(pause, place)
+
+    def _wait_for_place(self, seconds: float, operation: str) -> None:
+        self._wait(seconds, operation)
+        while (seconds := self._throttle.begin()) > 0:
+            self._wait(seconds, operation)
 
     def _wait(self, seconds: float, operation: str) -> None:
         if self._cancelled.wait(seconds) if seconds > 0 else self._cancelled.is_set():

@@ -13,11 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote, urlencode
 
 import certifi
 import requests
 import urllib3
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies
 
 from exporter.sls.errors import (
     Cancelled,
@@ -37,7 +40,7 @@ _CHUNK_BYTES = 64 * 2**10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole HTTP answer; header names are lower case."""
+    """A whole HTTP answer; headers are found by names of any case."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,7 +48,7 @@ class Answer:
 
 
 class Transport:
-    """Send requests; one session a thread, since requests does not promise thread safety.
+    """Send requests; one adapter a thread, so that each keeps a connection of its own to a host.
 
     ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only where
     ``proxy_from_environment`` says so. Setting ``cancelled`` ends every exchange under way.
@@ -61,11 +64,11 @@ class Transport:
     ) -> None:
         self._cancelled = cancelled
         self._proxied = proxy_from_environment
-        self._user_agent = user_agent
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._context = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
         self._local = threading.local()
-        # Weak, so that a session goes, with its connections, when the thread that it served ends.
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        # Weak, so that one goes, with its connections, when the thread that it served ends.
+        self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def get(
@@ -103,9 +106,9 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections of every thread."""
         with self._lock:
-            sessions = list(self._sessions)
-        for session in sessions:
-            session.close()
+            adapters = list(self._adapters)
+        for adapter in adapters:
+            adapter.close()
 
     def _exchange(
         self,
@@ -115,62 +118,66 @@ class Transport:
         headers: Mapping[str, str],
         auth: AuthBase,
     ) -> Answer:
-        session = self._session()
-        request = requests.Request("GET", url, params=query, headers=headers, auth=auth)
-        prepared = session.prepare_request(request)
-        # None at all where the session does not trust the environment.
-        proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
-        timeout = max(0.001, watch.deadline - time.monotonic())
-        # Not session.send: that reads the whole body of a redirect, even of one not followed.
-        with session.get_adapter(url).send(
-            prepared, stream=True, timeout=timeout, proxies=proxies
-        ) as response:
-            answered = {name.lower(): value for name, value in response.headers.items()}
+        # Not by a session: its cookies, redirects and settings are not wanted, and merging them
+        # takes longer than all of our own work on a request.
+        request = requests.PreparedRequest()
+        request.method = "GET"
+        request.url = f"{url}?{urlencode(query, quote_via=quote)}" if query else url
+        request.headers = CaseInsensitiveDict({**self._headers, **headers})
+        auth(request)
+        adapter = self._adapter()
+        proxies = get_environ_proxies(request.url) if self._proxied else {}
+        pool = adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies)
+        target = adapter.request_url(request, proxies) if proxies else request.path_url
+        response = pool.urlopen(
+            "GET",
+            target,
+            headers=cast("Mapping[str, str]", request.headers),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=max(0.001, watch.deadline - time.monotonic()),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
             return Answer(
-                status=response.status_code,
-                headers=answered,
-                body=_body(response, operation, answered),
+                status=response.status, headers=response.headers, body=_body(response, operation)
             )
+        finally:
+            response.close()  # and its connection, unless all was read
+            response.release_conn()
 
-    def _session(self) -> requests.Session:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = self._proxied
-            session.headers.clear()
-            session.headers.update(
-                {"User-Agent": self._user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
-            )
-            adapter = Adapter(self._context)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._local.session = session
+    def _adapter(self) -> Adapter:
+        adapter: Adapter | None = getattr(self._local, "adapter", None)
+        if adapter is None:
+            adapter = self._local.adapter = Adapter(self._context)
             with self._lock:
-                self._sessions.add(session)
-        return cast("requests.Session", session)
+                self._adapters.add(adapter)
+        return adapter
 
 
-def _body(response: requests.Response, operation: str, headers: Mapping[str, str]) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, operation: str) -> bytes:
     """Read a body up to the bound; a larger one is given up together with its connection."""
+    headers = response.headers
 
     def refused(reason: str) -> InvalidResponse:
         return InvalidResponse(
             reason,
             operation=operation,
-            status=response.status_code,
+            status=response.status,
             request_id=headers.get("x-log-requestid", ""),
-            retryable=is_passing(response.status_code),
+            retryable=is_passing(response.status),
         )
 
     too_large = f"the answer is larger than {MAX_BODY_BYTES} bytes"
     if headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
         raise refused("the answer is compressed, which was not asked for")
-    raw: urllib3.HTTPResponse = response.raw
-    if (raw.length_remaining or 0) > MAX_BODY_BYTES:
+    if (response.length_remaining or 0) > MAX_BODY_BYTES:
         raise refused(too_large)
     chunks: list[bytes] = []
     size = 0
-    while chunk := raw.read(_CHUNK_BYTES, decode_content=False):
+    while chunk := response.read(_CHUNK_BYTES, decode_content=False):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_BODY_BYTES:

@@ -1,6 +1,5 @@
 """Snapshots built by hand, with the least that a test has to say."""
 
-from dataclasses import replace
 from typing import Any
 
 from exporter.progress import ShardProgress
@@ -35,7 +34,7 @@ _CAUGHT_UP = ShardProgress(
 
 def shard(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
     """Build a shard; one that is caught up, but for the changes."""
-    return replace(_CAUGHT_UP, shard=number, **changes)
+    return _CAUGHT_UP._replace(shard=number, **changes)
 
 
 def group(
