@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.credentials import Credentials
 from exporter.sls import InvalidResponse, SlsError, TimedOut, Unreachable
-from exporter.sls.transport import MAX_BODY_BYTES
+from exporter.sls.reading import MAX_BODY_BYTES
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,

@@ -32,8 +32,9 @@ from exporter.sls.errors import (
     is_passing,
 )
 from exporter.sls.patience import Patience
+from exporter.sls.reading import Answer
 from exporter.sls.throttle import Throttle
-from exporter.sls.transport import Answer, Transport
+from exporter.sls.transport import Transport
 
 TRIES = 3
 _BACKOFF_SECONDS = 0.2

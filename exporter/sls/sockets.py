@@ -7,14 +7,14 @@ resolution is not bounded: the system's resolver does not offer it.
 
 import contextlib
 import errno
-import http.client
 import os
-import re
 import select
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
@@ -22,10 +22,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from exporter.sls.reading import Answer, read_answer
+
 CONNECT_SECONDS = 5.0
 """The limit of a connection, and again of its TLS handshake."""
 _SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
-_LENGTH = re.compile(r"[0-9]{1,19}")
 _MAX_HOSTS = 1000  # idle connections are kept for so many hosts a thread
 
 
@@ -34,6 +35,13 @@ class Watch(threading.local):
 
     deadline: float = 0.0
     cancelled: threading.Event = threading.Event()
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline; TimeoutError if there are none."""
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the deadline of the request has passed")
+        return remaining
 
     def next_wait(self, *, before: float = float("inf")) -> float:
         """Return the seconds to wait before looking again; TimeoutError if there are none."""
@@ -70,6 +78,12 @@ class Adapter(HTTPAdapter):
 
 
 class _Socket(socket.socket):
+    def recv(self, *args: Any) -> bytes:  # noqa: ANN401  a size and flags, as socket
+        while True:
+            self.settimeout(watch.next_wait())
+            with contextlib.suppress(TimeoutError):
+                return super().recv(*args)
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
         while True:
             self.settimeout(watch.next_wait())
@@ -78,6 +92,12 @@ class _Socket(socket.socket):
 
 
 class _TLSSocket(ssl.SSLSocket):
+    def recv(self, *args: Any) -> bytes:  # noqa: ANN401  a size and flags, as socket
+        while True:
+            self.settimeout(watch.next_wait())
+            with contextlib.suppress(TimeoutError):
+                return super().recv(*args)
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
         while True:
             self.settimeout(watch.next_wait())
@@ -93,17 +113,43 @@ class _TLSSocket(ssl.SSLSocket):
                 return super().do_handshake(block)
 
 
-class _Response(http.client.HTTPResponse):
-    def begin(self) -> None:
-        """Refuse a length that is none; http.client would read on until the connection ends."""
-        super().begin()
-        lengths = {text.strip() for text in self.headers.get_all("Content-Length", ())}
-        if len(lengths) > 1 or not all(_LENGTH.fullmatch(text) for text in lengths):
-            raise http.client.HTTPException("the length of the body is not one number")
+@dataclass(kw_only=True)
+class Exchange:
+    """What urllib3 takes for its response: it hands the answer on and sets the last three."""
+
+    answer: Answer
+    status: int
+    headers: Mapping[str, str]
+    version_string: str = "HTTP/1.1"
+    length_remaining: int = 0
+    retries: object = None
+    _connection: object = None
+    _pool: object = None
 
 
 class _Connection(HTTPConnection):
-    response_class = _Response
+    """Sends requests and reads answers whole, without the detours of http.client."""
+
+    def request(  # type: ignore[override]  # only what a GET has
+        self, method: str, url: str, *, headers: Mapping[str, str], **_: object
+    ) -> None:
+        """Send a request in one piece; raises ValueError for what would be more than one."""
+        lines = [f"{method} {url} HTTP/1.1", *map("%s: %s".__mod__, headers.items()), "", ""]
+        text = "\r\n".join(lines)
+        breaks = len(lines) - 1
+        if " " in url or "\0" in text or {text.count("\r"), text.count("\n")} != {breaks}:
+            raise ValueError("a request that would not be one")
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(watch.remaining())
+        self.sock.sendall(text.encode("latin-1"))
+
+    def getresponse(self) -> Exchange:  # type: ignore[override]  # all that the pool needs of one
+        """Read the whole answer, and close the connection where it is of no more use."""
+        answer = read_answer(self.sock)
+        if not answer.keep_alive:
+            self.close()
+        return Exchange(answer=answer, status=answer.status, headers=answer.headers)
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -123,11 +169,11 @@ class _TLSConnection(HTTPSConnection, _Connection):
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Connection  # type: ignore[assignment]  # it answers in its own way
 
 
 class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+    ConnectionCls = _TLSConnection  # type: ignore[assignment]  # the same
 
 
 def _connect(host: str, port: int) -> socket.socket:

@@ -7,10 +7,8 @@ import http.client
 import socket
 import ssl
 import threading
-import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote, urlencode
@@ -30,21 +28,8 @@ from exporter.sls.errors import (
     Unreachable,
     is_passing,
 )
-from exporter.sls.sockets import Adapter, watch
-
-# Far more than the largest regular answer (500 projects), and little even when it is all brackets,
-# which take some twenty times their length once they are decoded.
-MAX_BODY_BYTES = 4 * 2**20
-_CHUNK_BYTES = 64 * 2**10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A whole HTTP answer; headers are found by names of any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+from exporter.sls.reading import Answer, RefusedError
+from exporter.sls.sockets import Adapter, Exchange, watch
 
 
 class Transport:
@@ -89,7 +74,7 @@ class Transport:
             raise Cancelled(operation=operation)
         watch.deadline, watch.cancelled = deadline, self._cancelled
         try:
-            return self._exchange(url, operation, query, headers, auth)
+            return self._exchange(url, query, headers, auth)
         except SlsError:
             raise
         except (
@@ -113,7 +98,6 @@ class Transport:
     def _exchange(
         self,
         url: str,
-        operation: str,
         query: Mapping[str, str],
         headers: Mapping[str, str],
         auth: AuthBase,
@@ -129,24 +113,16 @@ class Transport:
         proxies = get_environ_proxies(request.url) if self._proxied else {}
         pool = adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies)
         target = adapter.request_url(request, proxies) if proxies else request.path_url
-        response = pool.urlopen(
+        exchange = pool.urlopen(
             "GET",
             target,
             headers=cast("Mapping[str, str]", request.headers),
             retries=False,
             redirect=False,
             assert_same_host=False,
-            timeout=max(0.001, watch.deadline - time.monotonic()),
-            preload_content=False,
-            decode_content=False,
+            timeout=watch.remaining(),
         )
-        try:
-            return Answer(
-                status=response.status, headers=response.headers, body=_body(response, operation)
-            )
-        finally:
-            response.close()  # and its connection, unless all was read
-            response.release_conn()
+        return cast("Exchange", exchange).answer
 
     def _adapter(self) -> Adapter:
         adapter: Adapter | None = getattr(self._local, "adapter", None)
@@ -157,38 +133,18 @@ class Transport:
         return adapter
 
 
-def _body(response: urllib3.BaseHTTPResponse, operation: str) -> bytes:
-    """Read a body up to the bound; a larger one is given up together with its connection."""
-    headers = response.headers
-
-    def refused(reason: str) -> InvalidResponse:
-        return InvalidResponse(
-            reason,
-            operation=operation,
-            status=response.status,
-            request_id=headers.get("x-log-requestid", ""),
-            retryable=is_passing(response.status),
-        )
-
-    too_large = f"the answer is larger than {MAX_BODY_BYTES} bytes"
-    if headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
-        raise refused("the answer is compressed, which was not asked for")
-    if (response.length_remaining or 0) > MAX_BODY_BYTES:
-        raise refused(too_large)
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := response.read(_CHUNK_BYTES, decode_content=False):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise refused(too_large)
-    return b"".join(chunks)
-
-
 def _translated(error: BaseException, operation: str) -> SlsError:
     """Name a library's error by its cause, which requests and urllib3 wrap several layers deep."""
     causes = _causes(error)
     for cause in causes:
+        if isinstance(cause, RefusedError):
+            return InvalidResponse(
+                str(cause),
+                operation=operation,
+                status=cause.status,
+                request_id=cause.headers.get("x-log-requestid", ""),
+                retryable=is_passing(cause.status),
+            )
         # Not urllib3's ConnectTimeoutError: a refused connection is one of its kind as well.
         if isinstance(cause, TimeoutError):
             return TimedOut("no whole answer in time", operation=operation)
