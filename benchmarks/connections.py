@@ -51,10 +51,11 @@ def ours(transport: Transport) -> Get:
 
     def get(endpoint: str) -> bytes:
         answer = transport.get(
-            endpoint + _PATH,
+            endpoint,
+            _PATH,
             operation="GetCheckPoint",
             query={},
-            headers=_host(endpoint),
+            host=_host(endpoint)["Host"],
             auth=_auth(DEFAULT_CREDENTIALS),
             deadline=time.monotonic() + 30.0,
         )

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -111,62 +111,75 @@ def v4_scope(date: str, region: str) -> str:
 
 
 class V1Auth(AuthBase):
-    """Sign a prepared request with version 1, at the time that the clock gives."""
+    """Sign requests with version 1, at the time that the clock gives."""
 
     def __init__(self, credentials: Credentials, *, wall: Callable[[], float]) -> None:
         self._credentials = credentials
         self._wall = wall
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the headers of a version 1 request, Authorization included."""
-        headers = _common_headers(request, self._credentials)
-        headers["x-log-signaturemethod"] = V1_METHOD
-        headers["Date"] = formatdate(self._wall(), usegmt=True)
-        parts = _parts(request)
+    def sign(self, parts: RequestParts) -> Mapping[str, str]:
+        """Return the headers that a request needs beside its own, Authorization included."""
+        added = _common_headers(parts, self._credentials)
+        added["x-log-signaturemethod"] = V1_METHOD
+        added["Date"] = formatdate(self._wall(), usegmt=True)
         if parts.body:
-            headers["Content-MD5"] = v1_content_md5(parts.body)
-        signature = v1_signature(parts, self._credentials.access_key_secret)
-        headers["Authorization"] = f"LOG {self._credentials.access_key_id}:{signature}"
+            added["Content-MD5"] = v1_content_md5(parts.body)
+        signature = v1_signature(_with(parts, added), self._credentials.access_key_secret)
+        added["Authorization"] = f"LOG {self._credentials.access_key_id}:{signature}"
+        return added
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign a prepared request of requests."""
+        request.headers.update(self.sign(_parts(request)))
         return request
 
 
 class V4Auth(AuthBase):
-    """Sign a prepared request with version 4 for one region, at the time that the clock gives."""
+    """Sign requests with version 4 for one region, at the time that the clock gives."""
 
     def __init__(self, credentials: Credentials, *, region: str, wall: Callable[[], float]) -> None:
         self._credentials = credentials
         self._region = region
         self._wall = wall
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the headers of a version 4 request, Authorization included."""
-        headers = _common_headers(request, self._credentials)
+    def sign(self, parts: RequestParts) -> Mapping[str, str]:
+        """Return the headers that a request needs beside its own, which must have a Host."""
+        added = _common_headers(parts, self._credentials)
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))
-        headers["x-log-date"] = date
-        headers.setdefault("Host", urlsplit(request.url or "").netloc)
-        headers["x-log-content-sha256"] = hashlib.sha256(_body(request)).hexdigest()
+        added["x-log-date"] = date
+        added["x-log-content-sha256"] = hashlib.sha256(parts.body).hexdigest()
         signature = v4_signature(
-            _parts(request), self._credentials.access_key_secret, region=self._region
+            _with(parts, added), self._credentials.access_key_secret, region=self._region
         )
         credential = f"{self._credentials.access_key_id}/{v4_scope(date, self._region)}"
-        headers["Authorization"] = f"{V4_METHOD} Credential={credential},Signature={signature}"
+        added["Authorization"] = f"{V4_METHOD} Credential={credential},Signature={signature}"
+        return added
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign a prepared request of requests."""
+        request.headers.setdefault("Host", urlsplit(request.url or "").netloc)
+        request.headers.update(self.sign(_parts(request)))
         return request
 
 
-def _common_headers(request: PreparedRequest, credentials: Credentials) -> dict[str, str]:
-    headers = request.headers
-    headers["x-log-apiversion"] = API_VERSION
-    headers.setdefault("x-log-bodyrawsize", str(len(_body(request))))
+def _common_headers(parts: RequestParts, credentials: Credentials) -> dict[str, str]:
+    headers = {"x-log-apiversion": API_VERSION}
+    if "x-log-bodyrawsize" not in _lower(parts.headers):
+        headers["x-log-bodyrawsize"] = str(len(parts.body))
     if credentials.security_token:
         headers["x-acs-security-token"] = credentials.security_token
-    return headers  # type: ignore[return-value]  # requests' own mapping, case-insensitive
+    return headers
+
+
+def _with(parts: RequestParts, headers: Mapping[str, str]) -> RequestParts:
+    return replace(parts, headers={**parts.headers, **headers})
 
 
 def _parts(request: PreparedRequest) -> RequestParts:
     url = urlsplit(request.url or "")
     return RequestParts(
         method=request.method or "GET",
-        path=unquote(url.path) or "/",
+        path=unquote(url.path),
         query=dict(parse_qsl(url.query, keep_blank_values=True)),
         headers={name: str(value) for name, value in request.headers.items()},
         body=_body(request),

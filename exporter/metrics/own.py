@@ -53,9 +53,8 @@ class OwnMetrics:
             version=__version__, python=platform.python_version()
         ).set(1)
         for operation in OPERATIONS:
-            self._requests.labels(operation=operation)
             self._retries.labels(operation=operation)
-            self._request_duration.labels(operation=operation)
+        self._of_operation = {operation: self._of(operation) for operation in OPERATIONS}
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()
@@ -64,8 +63,11 @@ class OwnMetrics:
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         """Count one try of a request, failed if it has an error code."""
-        self._requests.labels(operation=operation).inc()
-        self._request_duration.labels(operation=operation).observe(seconds)
+        # Those that are known are kept at hand: to look them up takes longer than to count.
+        known = self._of_operation.get(operation)
+        requests, duration = known or self._of(operation)
+        requests.inc()
+        duration.observe(seconds)
         if error_code is not None:
             code = self._bounded(error_code)
             self._request_errors.labels(operation=operation, code=code).inc()
@@ -113,6 +115,12 @@ class OwnMetrics:
             for key, code in {entry for entry in self._failed if entry[0] not in kept}:
                 self._failed.discard((key, code))
                 self._poll_errors.remove(*key, code)
+
+    def _of(self, operation: str) -> tuple[Counter, Histogram]:
+        return (
+            self._requests.labels(operation=operation),
+            self._request_duration.labels(operation=operation),
+        )
 
     def _bounded(self, code: str) -> str:
         """Keep the number of codes finite: they come from outside."""

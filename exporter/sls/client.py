@@ -13,8 +13,6 @@ from http import HTTPStatus
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
-from requests.auth import AuthBase
-
 from exporter.clock import Clock
 from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.endpoint import Endpoint
@@ -106,6 +104,7 @@ class SlsClient:
         self._patience = Patience(settings.timeout)
         self._skew = 0.0
         self._told: tuple[float, float] | None = None
+        self._place = str(settings.endpoint)
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
 
@@ -272,10 +271,11 @@ class SlsClient:
             auth = self._auth(operation)
             sent = self._clock.monotonic()
             answer = self._transport.get(
-                self._base_url + path,
+                self._base_url,
+                path,
                 operation=operation,
                 query=query,
-                headers={"Host": self._host},
+                host=self._host,
                 auth=auth,
                 deadline=deadline,
             )
@@ -288,7 +288,7 @@ class SlsClient:
             if code != "cancelled":
                 self._observer.request_ended(operation, time.monotonic() - started, code)
 
-    def _auth(self, operation: str) -> AuthBase:
+    def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:
             credentials = self._credentials()
         except CredentialsUnavailableError as error:
@@ -310,7 +310,7 @@ class SlsClient:
         ahead = server + 1 - (wall - (monotonic - sent))
         self._skew = max(behind, 0.0) or min(ahead, 0.0)
         self._told = wall + self._skew, monotonic
-        self._observer.clock_skew(str(self._settings.endpoint), self._skew)
+        self._observer.clock_skew(self._place, self._skew)
 
 
 def _parsed(answer: Answer, operation: str, parse: Callable[[object], T]) -> T:

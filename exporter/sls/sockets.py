@@ -17,8 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
@@ -54,13 +56,38 @@ class Watch(threading.local):
 watch = Watch()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How a host is reached: its connections, and what stands before a path in a request."""
+
+    pool: urllib3.HTTPConnectionPool
+    prefix: str
+
+
 class Adapter(HTTPAdapter):
     """Give every connection watched sockets and one prepared TLS context."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         context.sslsocket_class = _TLSSocket
         self._context = context
+        self._routes: dict[str, Route] = {}
         super().__init__(pool_connections=_MAX_HOSTS, pool_maxsize=1)
+
+    def route(self, base_url: str, *, proxied: bool) -> Route:
+        """Return how to reach a host, found once, by the proxies of the environment if wanted."""
+        route = self._routes.get(base_url)
+        if route is None:
+            if len(self._routes) == _MAX_HOSTS:
+                self._routes.clear()
+                self.close()
+            request = requests.PreparedRequest()
+            request.method, request.url = "GET", f"{base_url}/"
+            proxies = get_environ_proxies(request.url) if proxied else {}
+            pool = self.get_connection_with_tls_context(request, verify=True, proxies=proxies)
+            is_whole = self.request_url(request, proxies) == request.url
+            route = Route(pool=pool, prefix=base_url if is_whole else "")
+            self._routes[base_url] = route
+        return route
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as requests'
         """Pool connections of our own kind."""

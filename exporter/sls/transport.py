@@ -11,15 +11,13 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import certifi
 import requests
 import urllib3
-from requests.auth import AuthBase
-from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
 
+from exporter.signing import RequestParts, V1Auth, V4Auth
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
@@ -58,23 +56,25 @@ class Transport:
 
     def get(
         self,
-        url: str,
+        base_url: str,
+        path: str,
         *,
         operation: str,
         query: Mapping[str, str],
-        headers: Mapping[str, str],
-        auth: AuthBase,
+        host: str,
+        auth: V1Auth | V4Auth,
         deadline: float,
     ) -> Answer:
-        """Fetch a URL before the deadline (monotonic seconds).
+        """Fetch what is at a path (percent-encoded) before the deadline (monotonic seconds).
 
+        ``base_url`` is a scheme, a host and a port; ``host`` is what the Host header says.
         Raises Unreachable, TimedOut, Cancelled or InvalidResponse, and nothing else.
         """
         if self._cancelled.is_set():
             raise Cancelled(operation=operation)
         watch.deadline, watch.cancelled = deadline, self._cancelled
         try:
-            return self._exchange(url, query, headers, auth)
+            return self._exchange(base_url, path, query, host, auth)
         except SlsError:
             raise
         except (
@@ -96,27 +96,18 @@ class Transport:
             adapter.close()
 
     def _exchange(
-        self,
-        url: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        auth: AuthBase,
+        self, base_url: str, path: str, query: Mapping[str, str], host: str, auth: V1Auth | V4Auth
     ) -> Answer:
         # Not by a session: its cookies, redirects and settings are not wanted, and merging them
         # takes longer than all of our own work on a request.
-        request = requests.PreparedRequest()
-        request.method = "GET"
-        request.url = f"{url}?{urlencode(query, quote_via=quote)}" if query else url
-        request.headers = CaseInsensitiveDict({**self._headers, **headers})
-        auth(request)
-        adapter = self._adapter()
-        proxies = get_environ_proxies(request.url) if self._proxied else {}
-        pool = adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies)
-        target = adapter.request_url(request, proxies) if proxies else request.path_url
-        exchange = pool.urlopen(
+        headers = {"Host": host}
+        parts = RequestParts(method="GET", path=unquote(path), query=query, headers=headers)
+        route = self._adapter().route(base_url, proxied=self._proxied)
+        target = f"{path}?{urlencode(query, quote_via=quote)}" if query else path
+        exchange = route.pool.urlopen(
             "GET",
-            target,
-            headers=cast("Mapping[str, str]", request.headers),
+            route.prefix + target,
+            headers={**headers, **self._headers, **auth.sign(parts)},
             retries=False,
             redirect=False,
             assert_same_host=False,
