@@ -59,14 +59,17 @@ def _gathered(parts: Iterable[bytes | Piece]) -> Iterator[Piece]:
     waiting: list[bytes] = []
     size = 0
     for part in parts:
-        if isinstance(part, bytes):
-            waiting.append(part)
-            size += len(part)
-        if waiting and (size > _GATHER_BYTES or isinstance(part, Piece)):
+        if isinstance(part, Piece):
+            if waiting:
+                yield Piece.of(b"".join(waiting))
+                waiting, size = [], 0
+            yield part
+            continue
+        waiting.append(part)
+        size += len(part)
+        if size > _GATHER_BYTES:
             yield Piece.of(b"".join(waiting))
             waiting, size = [], 0
-        if isinstance(part, Piece):
-            yield part
     if waiting:
         yield Piece.of(b"".join(waiting))
 

@@ -52,37 +52,35 @@ class GroupText:
     What is shown for each shard but does not change until the next poll is kept compressed.
     """
 
-    __slots__ = ("_ages", "_always", "_snapshot", "_stalled", "group", "shape")
+    __slots__ = ("always", "group", "shape", "since", "snapshot")
 
     def __init__(self, group: GroupStatus, shape: Shape) -> None:
         self.group = group
         self.shape = shape
-        self._always = _always(group)
-        self._snapshot: dict[Metric, Block] = {}
-        self._ages = self._stalled = Since()
+        self.always: Mapping[Metric, Block] = _always(group)
+        self.snapshot: Mapping[Metric, Block] = {}
+        self.since: Mapping[Metric, Since] = {}
         if group.snapshot is not None:
-            self._snapshot = _of_group(group, group.snapshot)
+            self.snapshot = snapshot = _of_group(group, group.snapshot)
             if shape.per_shard:
                 shards = group.snapshot.shards
                 labels = _shard_labels(group.key, shards, shape)
-                self._snapshot.update(_of_shards(labels, shards))
+                snapshot.update(_of_shards(labels, shards))
                 templates = shard_templates(labels)
-                self._ages = ages(templates, shards)
-                self._stalled = stalled(templates, shards)
+                self.since = {
+                    catalogue.CHECKPOINT_AGE: ages(templates, shards),
+                    catalogue.STALLED: stalled(templates, shards),
+                }
 
-    def lines(self, metric: Metric, now: float | None) -> Block:
-        """Give the lines of a family at an instant of the server's clock.
 
-        The instant is None where the snapshot is too old to be shown.
-        """
-        always = self._always.get(metric)
-        if always is not None or now is None:
-            return always or EMPTY
-        if metric is catalogue.CHECKPOINT_AGE:
-            return self._ages.at(now)
-        if metric is catalogue.STALLED:
-            return self._stalled.at(now)
-        return self._snapshot.get(metric, EMPTY)
+class LogstoreText:
+    """The lines of a logstore itself as its newest poll left it."""
+
+    __slots__ = ("blocks", "target")
+
+    def __init__(self, target: TargetStatus) -> None:
+        self.target = target
+        self.blocks = {metric: write(target) for metric, write in _OF_LOGSTORES.items()}
 
 
 class PolledText:
@@ -90,6 +88,7 @@ class PolledText:
 
     def __init__(self) -> None:
         self._prepared: dict[tuple[str, ...], GroupText] = {}
+        self._logstores: dict[tuple[str, ...], LogstoreText] = {}
 
     @property
     def groups(self) -> int:
@@ -100,29 +99,37 @@ class PolledText:
         """Write what a poll has fixed, so that no scrape has to."""
         for group in status.groups:
             self._group(group, shape)
+        self._logstore(status)
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
         """Forget the groups that have left."""
         kept = set(groups)
         self._prepared = {key: text for key, text in self._prepared.items() if key in kept}
+        logstores = {key[:2] for key in kept}
+        self._logstores = {key: text for key, text in self._logstores.items() if key in logstores}
 
     def write(
         self, targets: Sequence[TargetStatus], pending: int, shape: Shape, now: float
     ) -> Iterator[bytes | Piece]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
-        groups = [
-            (self._group(group, shape), snapshot.polled.server_now(now) if snapshot else None)
-            for target in targets
-            for group in target.groups
-            for snapshot in (group.visible(now),)
+        texts = [self._group(group, shape) for target in targets for group in target.groups]
+        shown = [
+            (text, snapshot.polled.server_now(now))
+            for text in texts
+            if (snapshot := text.group.visible(now)) is not None
         ]
-        fresh = [target for target in targets if target.is_fresh(now)]
+        fresh = [self._logstore(target) for target in targets if target.is_fresh(now)]
         series = 0
         for metric in _OF_GROUPS:
-            blocks = (text.lines(metric, at) for text, at in groups)
+            if metric in _SINCE:
+                blocks = (text.since[metric].at(at) for text, at in shown if text.since)
+            elif metric in _ALWAYS:
+                blocks = (text.always[metric] for text in texts)
+            else:
+                blocks = (text.snapshot.get(metric, EMPTY) for text, _ in shown)
             series += yield from _family(metric, blocks)
-        for metric, of_target in _OF_LOGSTORES.items():
-            series += yield from _family(metric, map(of_target, fresh))
+        for metric in _OF_LOGSTORES:
+            series += yield from _family(metric, (text.blocks[metric] for text in fresh))
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.TARGETS, len(targets) + pending),
@@ -135,7 +142,15 @@ class PolledText:
             known = self._prepared[group.key] = GroupText(group, shape)
         return known
 
+    def _logstore(self, target: TargetStatus) -> LogstoreText:
+        known = self._logstores.get(target.key)
+        if known is None or known.target is not target:
+            known = self._logstores[target.key] = LogstoreText(target)
+        return known
 
+
+_SINCE = frozenset({catalogue.CHECKPOINT_AGE, catalogue.STALLED})
+_ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_UP, catalogue.GROUP_LAST_SUCCESS})
 _OF_GROUPS = (
     *_PER_SHARD,
     catalogue.GROUP_SHARDS,
