@@ -18,7 +18,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from exporter.scheduler import Job, Scheduler
+from exporter.scheduler import Job, Pool, Scheduler
 from exporter.sls import Throttle
 
 
@@ -55,7 +55,10 @@ class Polls:
     def run(self, project: str, key: str) -> None:
         """Take a place, wait for it, then for the answer."""
         self.began[key].append(time.monotonic())
-        self._never.wait(self._throttles[project].reserve() or 0.0)
+        throttle = self._throttles[project]
+        self._never.wait(throttle.reserve() or 0.0)
+        while (early := throttle.begin()) > 0:
+            self._never.wait(early)
         self.requests[project].append(time.monotonic())
         self._never.wait(self._load.request_seconds)
 
@@ -119,7 +122,6 @@ def ours(load: Load, polls: Polls) -> Callable[[], None]:
     """Start the exporter's scheduler; return what stops it."""
     stopping = threading.Event()
     scheduler = Scheduler(
-        workers=load.workers,
         stopping=stopping,
         on_skip=polls.lose,
         on_error=print,
@@ -129,7 +131,7 @@ def ours(load: Load, polls: Polls) -> Callable[[], None]:
             key=key,
             interval=load.interval,
             run=lambda project=project, key=key: polls.run(project, key),  # type: ignore[misc]  # mypy cannot infer it
-            pool=project,
+            pool=Pool(name=project, workers=load.workers),
         )
         for project, key in load.places()
     )

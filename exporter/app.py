@@ -14,7 +14,7 @@ from exporter.config import Config
 from exporter.engine import Engine
 from exporter.logs import get_logger
 from exporter.reload import FileWatch, Load, Reloader
-from exporter.scheduler import Job, Scheduler
+from exporter.scheduler import BACKGROUND, Job, Pool, Scheduler
 from exporter.sharding import WHOLE, Sharding
 from exporter.sizing import shortages
 from exporter.targets import Target
@@ -93,7 +93,6 @@ class App:
         self._look_at_file_at = 0.0
         self._reload_asked = threading.Event()
         self._scheduler = Scheduler(
-            workers=engine.config.polling.workers,
             stopping=engine.cancelled,
             on_skip=lambda _key: engine.own.poll_skipped(),
             on_error=self._report_error,
@@ -164,18 +163,15 @@ class App:
         )
 
     def _take_over(self, config: Config) -> None:
-        workers = self._engine.config.polling.workers
         self._engine.configure(config)
         self._set_jobs()
         self._scheduler.run_soon(_DISCOVERY)
-        if config.polling.workers != workers:
-            self._log.warning("polling.workers takes effect at the next start")
 
     def _set_jobs(self) -> None:
         targets = self._engine.fleet.targets
         self._scheduler.set_jobs([*self._background(), *map(self._job, targets)])
         known = self._shortages
-        self._shortages = shortages(targets, workers=self._engine.config.polling.workers)
+        self._shortages = shortages(targets)
         for warning in self._shortages:
             if warning not in known:
                 self._log.warning(warning)
@@ -185,12 +181,14 @@ class App:
             key="heartbeat",
             interval=_HEARTBEAT_SECONDS,
             run=self._heartbeat,
+            pool=BACKGROUND,
             spread=0.0,
         )
         discovery = Job(
             key=_DISCOVERY,
             interval=self._engine.config.discovery.interval,
             run=self._discover,
+            pool=BACKGROUND,
             spread=0.0,
         )
         return [heartbeat, discovery] if self._engine.needs_listings else [heartbeat]
@@ -201,7 +199,7 @@ class App:
             key=f"{key.project}/{key.logstore}",
             interval=target.settings.interval,
             run=lambda: self._engine.fleet.poll(key),
-            pool=key.project,
+            pool=Pool(name=f"project {key.project}", workers=target.settings.workers),
         )
 
     def _discover(self) -> None:

@@ -18,16 +18,19 @@ _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield lines for people; no secret is in them."""
-    yield f"up to {config.polling.workers} logstores are polled at a time"
-    for project in config.projects:
+    for number, project in enumerate(config.projects):
         settings = config.effective(project)
-        yield ""
+        if number:
+            yield ""
         yield f"project {_name(project.project)} at {settings.endpoint}"
         yield f"  credentials: {_credentials(settings, environ)}"
         yield f"  signature: {settings.signature}" + (
             f", region {settings.region}" if settings.signature == "v4" else ""
         )
-        yield f"  each logstore is polled every {format_duration(settings.interval)}"
+        yield (
+            f"  each logstore is polled every {format_duration(settings.interval)}, up to"
+            f" {settings.workers} at a time"
+        )
         yield (
             f"  a request may take {format_duration(settings.timeout)}; at most "
             f"{settings.requests_per_second:g} are sent a second"

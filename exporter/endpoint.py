@@ -9,7 +9,12 @@ from urllib.parse import urlsplit
 # {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
 _REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}")
+# Resolvers take such a name for an address, in decimal, octal or hexadecimal.
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _EXPECTED = "expected a host such as cn-shanghai.log.aliyuncs.com"
+
+METADATA_ADDRESS = "100.100.100.200"
+"""Where an ECS instance finds its metadata; the packets never leave the host it runs on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +47,18 @@ class Endpoint:
         except ValueError:
             raise ValueError("the port must be a number from 1 to 65535") from None
         host = parts.hostname or ""
-        if port == 0 or not (_HOSTNAME.fullmatch(host) or _is_address(host)):
+        if port == 0 or not (_is_name(host) or _is_address(host)):
             raise ValueError(_EXPECTED)
         return cls(scheme=parts.scheme, host=host, port=port)
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether machines of a cloud find their own metadata here, often their keys among it."""
+        if not _is_address(self.host):
+            return False
+        address = ipaddress.ip_address(self.host)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return str(address) == METADATA_ADDRESS or address.is_link_local
 
     @property
     def region(self) -> str | None:
@@ -73,6 +87,10 @@ class Endpoint:
     def _netloc(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+
+def _is_name(host: str) -> bool:
+    return bool(_HOSTNAME.fullmatch(host)) and not _NUMERIC.fullmatch(host)
 
 
 def _is_address(host: str) -> bool:

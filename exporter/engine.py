@@ -113,6 +113,7 @@ class Engine:
         return Shape(
             per_shard=self._config.metrics.granularity == "shard",
             consumer_label=self._config.metrics.consumer_label,
+            max_series=self._config.metrics.max_series,
         )
 
     def groups(self) -> status.Document:

@@ -7,12 +7,13 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NoReturn, Self, get_args
 
 from exporter import __version__
 from exporter.logs import FORMATS, LEVELS, LogFormat, LogLevel
 from exporter.once import OUTPUTS, Output
 from exporter.sharding import Sharding
+from exporter.text import bounded
 from exporter.web.listen import ListenAddress
 
 PROG = "sls-exporter"
@@ -21,6 +22,7 @@ Command = Literal["run", "check", "once", "demo", "schema"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 _ECHO_LIMIT = 64
+_ERROR_LIMIT = 1000
 _COUNT_DIGITS = 9
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
@@ -70,7 +72,7 @@ def variable(flag: str) -> str:
 
 
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = _Parser(
         prog=PROG,
         description="Prometheus exporter for the checkpoints of Alibaba Cloud SLS consumer groups.",
         epilog=(
@@ -80,7 +82,9 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     result.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = result.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
     summaries: Mapping[Command, str] = {
         "run": "poll and serve metrics until stopped (the default)",
         "check": "validate the configuration and explain it, without the network",
@@ -99,6 +103,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         _add_flags(name, _Adder(command, environ))
         command.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     return result
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without control characters, however long what was given is."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(bounded(message, _ERROR_LIMIT))
 
 
 class _Adder:

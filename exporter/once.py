@@ -46,11 +46,14 @@ def poll_all(engine: Engine, *, errors: TextIO) -> None:
     if engine.needs_listings:
         engine.discover()
     targets = engine.fleet.targets
-    workers = engine.config.polling.workers
-    with ThreadPoolExecutor(workers) as pool, _progress(len(targets), errors) as advance:
-        polls: list[Future[None]] = [
-            pool.submit(engine.fleet.poll, target.key) for target in targets
-        ]
+    with contextlib.ExitStack() as stack, _progress(len(targets), errors) as advance:
+        pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
+        polls: list[Future[None]] = []
+        for target in targets:
+            place = target.key.project, target.settings.workers
+            if place not in pools:
+                pools[place] = stack.enter_context(ThreadPoolExecutor(target.settings.workers))
+            polls.append(pools[place].submit(engine.fleet.poll, target.key))
         for poll in as_completed(polls):
             poll.result()
             advance()

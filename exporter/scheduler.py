@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,28 +20,37 @@ from apscheduler.triggers.base import BaseTrigger
 
 FIRST_POLLS_SECONDS = 5.0
 """The first polls of all targets are spread over this time."""
-_BACKGROUND = "background"
-_BACKGROUND_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Threads that some jobs share; ``workers`` is how many of them run at once."""
+
+    name: str
+    workers: int
+
+    @property
+    def alias(self) -> str:
+        """What APScheduler knows it by; of another size it is another one."""
+        return f"{self.workers} of {self.name}"
+
+
+BACKGROUND = Pool(name="background", workers=2)
+"""For what must not wait behind polls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is to be run every ``interval`` seconds; jobs of one key are one job.
 
-    The first run is within ``spread`` seconds. A job waits behind others of its ``pool`` only, and
-    one without a pool, in the background, behind no poll.
+    The first run is within ``spread`` seconds. A job waits behind others of its ``pool`` only.
     """
 
     key: str
     interval: float
     run: Callable[[], None]
+    pool: Pool
     spread: float = FIRST_POLLS_SECONDS
-    pool: str | None = None
-
-    @property
-    def executor(self) -> str:
-        """The name of the threads that it runs on."""
-        return _BACKGROUND if self.pool is None else f"pool {self.pool}"
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no types
@@ -81,29 +89,25 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no t
 class Scheduler:
     """Runs jobs on pools of threads; a run that outlasts its interval is skipped, not overlapped.
 
-    ``workers`` is how many jobs of one pool run at once. ``stopping`` is asked before each run, so
-    that a stop does not run what is queued.
+    ``stopping`` is asked before each run, so that a stop does not run what is queued.
     """
 
     def __init__(
         self,
         *,
-        workers: int,
         stopping: threading.Event,
         on_skip: Callable[[str], None],
         on_error: Callable[[str, BaseException], None],
     ) -> None:
-        self._workers = workers
         self._stopping = stopping
         self._on_skip = on_skip
         self._on_error = on_error
         self._jobs: Mapping[str, Job] = {}
         self._lock = threading.Lock()
-        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._pools: dict[Pool, ThreadPoolExecutor] = {}
         self._under_way: dict[int, tuple[str, float]] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={_BACKGROUND: ThreadPoolExecutor(_BACKGROUND_THREADS)},
             # Late is better than never, and once is enough.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
@@ -125,7 +129,7 @@ class Scheduler:
             known, self._jobs = self._jobs, wanted
             for key in known.keys() - wanted.keys():
                 self._scheduler.remove_job(key)
-            self._set_pools({job.executor for job in wanted.values() if job.pool is not None})
+            self._make_pools({job.pool for job in wanted.values()})
             for key, job in wanted.items():
                 if key not in known or known[key].interval != job.interval:
                     self._scheduler.add_job(
@@ -134,9 +138,12 @@ class Scheduler:
                         args=[key],
                         id=key,
                         name=key,
-                        executor=job.executor,
+                        executor=job.pool.alias,
                         replace_existing=True,
                     )
+                elif known[key].pool != job.pool:
+                    self._scheduler.modify_job(key, executor=job.pool.alias)
+            self._drop_pools(self._pools.keys() - {job.pool for job in wanted.values()})
 
     def run_soon(self, key: str) -> None:
         """Run a job now, and then at its phase again."""
@@ -171,15 +178,17 @@ class Scheduler:
             if self._scheduler.running:
                 self._scheduler.shutdown(wait=False)
 
-    def _set_pools(self, wanted: AbstractSet[str]) -> None:
-        """Make the pools that are new, and let those go that no job is left in."""
-        for name in self._pools.keys() - wanted:
-            self._scheduler.remove_executor(name, shutdown=False)
+    def _make_pools(self, wanted: Iterable[Pool]) -> None:
+        for pool in wanted:
+            if pool not in self._pools:
+                self._pools[pool] = ThreadPoolExecutor(pool.workers)
+                self._scheduler.add_executor(self._pools[pool], pool.alias)
+
+    def _drop_pools(self, left: Iterable[Pool]) -> None:
+        for pool in left:
+            self._scheduler.remove_executor(pool.alias, shutdown=False)
             # A run in it may hang; its threads end by themselves after that.
-            self._pools.pop(name).shutdown(wait=False)
-        for name in wanted - self._pools.keys():
-            self._pools[name] = ThreadPoolExecutor(self._workers)
-            self._scheduler.add_executor(self._pools[name], name)
+            self._pools.pop(pool).shutdown(wait=False)
 
     def _run(self, key: str) -> None:
         job = self._jobs.get(key)

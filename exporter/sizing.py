@@ -16,18 +16,15 @@ REQUEST_SECONDS = 0.1
 _UNKNOWN_SHARDS = 1  # a logstore has at least one, and none are listed yet
 
 
-def shortages(targets: Iterable[Target], *, workers: int) -> Sequence[str]:
-    """Return a warning, with what to change, for each limit that cannot be kept; [] if all can.
-
-    ``workers`` is how many logstores of one project are polled at once.
-    """
+def shortages(targets: Iterable[Target]) -> Sequence[str]:
+    """Return a warning, with what to change, for each limit that cannot be kept; [] if all can."""
     projects: dict[tuple[str, ProjectSettings], list[Target]] = defaultdict(list)
     for target in targets:
         projects[target.key.project, target.settings].append(target)
     return [
         warning
         for (project, settings), members in sorted(projects.items(), key=lambda item: item[0][0])
-        for warning in _of_project(project, settings, members, workers)
+        for warning in _of_project(project, settings, members)
     ]
 
 
@@ -47,7 +44,7 @@ def _shards(group: GroupTarget) -> int:
 
 
 def _of_project(
-    project: str, settings: ProjectSettings, targets: Sequence[Target], workers: int
+    project: str, settings: ProjectSettings, targets: Sequence[Target]
 ) -> Iterable[str]:
     requests = sum(requests_a_poll(target) for target in targets)
     work = (
@@ -62,12 +59,12 @@ def _of_project(
             f" or polling.interval to {_up(requests / allowed)}s or more"
         )
     needed = requests * REQUEST_SECONDS / settings.interval
-    if needed > workers:
+    if needed > settings.workers:
         yield (
-            f"{work}, which is more than {workers} workers can do at {REQUEST_SECONDS:g} s a"
+            f"{work}, which is more than {settings.workers} workers can do at {REQUEST_SECONDS:g} s a"
             f" request: polls will come late or be left out. Set polling.workers to"
             f" {_up(needed)} or more, or polling.interval to"
-            f" {_up(requests * REQUEST_SECONDS / workers)}s or more"
+            f" {_up(requests * REQUEST_SECONDS / settings.workers)}s or more"
         )
 
 

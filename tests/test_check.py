@@ -12,7 +12,7 @@ projects:
   - project: my-project
     endpoint: cn-shanghai.log.aliyuncs.com
     signature: v4
-    polling: {interval: 30s, timeout: 5s, stale_after: 2m, requests_per_second: 2.5}
+    polling: {interval: 30s, timeout: 5s, stale_after: 2m, workers: 2, requests_per_second: 2.5}
     stall_after: 15m
     logstores:
       - logstore: orders
@@ -29,12 +29,10 @@ projects:
       - {logstore: audit, consumer_groups: [archiver]}
 """
 EXPLAINED = """\
-up to 3 logstores are polled at a time
-
 project my-project at https://cn-shanghai.log.aliyuncs.com
   credentials: from the configuration
   signature: v4, region cn-shanghai
-  each logstore is polled every 30s
+  each logstore is polled every 30s, up to 2 at a time
   a request may take 5s; at most 2.5 are sent a second
   series are withdrawn after 2m of failures
   a shard is stalled once it is behind and has not moved for 15m
@@ -53,7 +51,7 @@ log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
 project like team-.* at http://127.0.0.1:8080
   credentials: from the configuration
   signature: v1
-  each logstore is polled every 1m
+  each logstore is polled every 1m, up to 3 at a time
   a request may take 10s; at most 10 are sent a second
   series are withdrawn after 3m of failures
   end cursors are not read: ages are known, but neither lag nor stalls

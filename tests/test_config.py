@@ -31,7 +31,7 @@ def test_the_least_configuration_gets_every_default() -> None:
         "discovery": {"interval": 300.0},
         "lag": True,
         "stall_after": 300.0,
-        "metrics": {"consumer_label": True, "granularity": "shard"},
+        "metrics": {"consumer_label": True, "granularity": "shard", "max_series": 1_000_000},
         "http": {"ca_file": None, "proxy_from_environment": False},
     }
     logstore = config.projects[0].logstores[0]
@@ -95,7 +95,7 @@ def test_numbers_are_read_from_their_text() -> None:
     config = read(
         in_logstore("shards: [0, 12]") + "polling: {workers: 3, requests_per_second: 0.5}"
     )
-    assert config.polling.workers == 3
+    assert config.polling.workers == config.effective(config.projects[0]).workers == 3
     assert config.polling.requests_per_second == 0.5
     assert config.projects[0].logstores[0].shards == (0, 12)
 
@@ -164,11 +164,12 @@ def test_a_project_without_settings_of_its_own_gets_the_global_ones() -> None:
 def test_a_project_overrides_polling_and_http_key_by_key() -> None:
     config = read(
         "polling: {interval: 30s, timeout: 3s}\nhttp: {proxy_from_environment: true}\n"
-        + in_project("polling: {timeout: 5s, requests_per_second: 1}\nlag: false\nregion: eu-1")
+        + in_project("polling: {timeout: 5s, workers: 2, requests_per_second: 1}\nlag: false\nregion: eu-1")
     )
     settings = config.effective(config.projects[0])
     assert (settings.interval, settings.timeout) == (30.0, 5.0)
-    assert (settings.stale_after, settings.requests_per_second) == (180.0, 1.0)
+    assert (settings.stale_after, settings.workers) == (180.0, 2)
+    assert settings.requests_per_second == 1.0
     assert settings.http.proxy_from_environment
     assert (settings.lag, settings.region) == (False, "eu-1")
 

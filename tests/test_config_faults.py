@@ -70,7 +70,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a misspelt top-level key", GOOD + "signatur: v1\n", ["c.yaml:7:1: signatur: unknown key; did you mean signature?"]),
     ("an unknown key unlike any", GOOD + "zzz: v1\n", ["c.yaml:7:1: zzz: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
     ("a misspelt key that is required", "projects:\n- project: p\n  endpont: h\n  logstores: [{logstore: l, consumer_groups: [g]}]\n", ["c.yaml:2:3: projects[0].endpoint: this key is required", "c.yaml:3:3: projects[0].endpont: unknown key; did you mean endpoint?"]),
-    ("workers in a project", in_project("polling: {workers: 2}"), ["c.yaml:7:13: projects[0].polling.workers: unknown key; there are interval, timeout, stale_after, requests_per_second"]),
+    ("unknown key of a project's polling", in_project("polling: {retries: 2}"), ["c.yaml:7:13: projects[0].polling.retries: unknown key; there are interval, timeout, stale_after, workers, requests_per_second"]),
+    ("no workers in a project", in_project("polling: {workers: 0}"), ["c.yaml:7:22: projects[0].polling.workers: must be from 1 to 1000, found 0"]),
     ("an unknown key with control characters and length", GOOD + '"\\e' + "k" * 200 + '": 1\n', ["c.yaml:7:1: ['\\x1bkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
     ("a section as text", GOOD + "polling: fast\n", ["c.yaml:7:10: polling: expected a mapping of keys to values, found 'fast'"]),
     ("a section as a list", GOOD + "discovery: [5m]\n", ["c.yaml:7:12: discovery: expected a mapping of keys to values, found a list"]),
@@ -91,6 +92,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a discovery interval below a tenth of a second", GOOD + "discovery: {interval: 1ms}\n", ["c.yaml:7:23: discovery.interval: must be at least 100ms, found '1ms'"]),
     ("no workers", GOOD + "polling: {workers: 0}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 0"]),
     ("too many workers", GOOD + "polling: {workers: 1001}\n", ["c.yaml:7:20: polling.workers: must be from 1 to 1000, found 1001"]),
+    ("no series", GOOD + "metrics: {max_series: 0}\n", ["c.yaml:7:23: metrics.max_series: must be from 1 to 100000000, found 0"]),
     ("octal workers", GOOD + "polling: {workers: 010}\n", ["c.yaml:7:20: polling.workers: expected a whole number such as 8, found '010'"]),
     ("fractional workers", GOOD + "polling: {workers: 2.5}\n", ["c.yaml:7:20: polling.workers: expected a whole number such as 8, found '2.5'"]),
     ("no requests", GOOD + "polling: {requests_per_second: 0}\n", ["c.yaml:7:32: polling.requests_per_second: must be greater than 0 and at most 10000, found '0'"]),
@@ -149,12 +151,14 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an unset variable", GOOD + "signature: ${UNSET}\n", ["c.yaml:7:12: signature: the environment variable UNSET is not set; $${ stands for a literal ${"]),
     ("a variable with a default", GOOD + "signature: ${UNSET:-v1}\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
     ("an unfinished variable", GOOD + "signature: ${\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
-    ("a variable that brings structure", GOOD + 'lag: "${STRUCTURE}"\n', ["c.yaml:7:6: lag: expected true or false, found '{a: [b]}'"]),
+    ("a variable that brings structure", GOOD + 'lag: "${STRUCTURE}"\n', ["c.yaml:7:6: lag: expected true or false, found the value of '${STRUCTURE}'"]),
+    ("a secret in the wrong place", GOOD + "signature: ${SECRET}\nlag: ${SECRET}\nstall_after: x${SECRET}\n", ["c.yaml:7:12: signature: expected v1 or v4, found the value of '${SECRET}'", "c.yaml:8:6: lag: expected true or false, found the value of '${SECRET}'", "c.yaml:9:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found the value of 'x${SECRET}'"]),
+    ("a number in the wrong place", GOOD + "stall_after: ${NUMBER}\npolling: {workers: '${NUMBER}'}\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found the value of '${NUMBER}'", "c.yaml:8:20: polling.workers: must be from 1 to 1000, found the value of '${NUMBER}'"]),
     ("a variable as a key", GOOD + '"${KEY}": v1\n', ["c.yaml:7:1: ['${KEY}']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects"]),
     ("a long value with control characters", GOOD + 'signature: "\\e[31m' + "x" * 100 + '"\n', ["c.yaml:7:12: signature: expected v1 or v4, found '\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'"]),
 ]
 # fmt: on
-ENVIRON = {"KEY": "signature", "STRUCTURE": "{a: [b]}"}
+ENVIRON = {"KEY": "signature", "STRUCTURE": "{a: [b]}", "SECRET": "hunter2", "NUMBER": "5550123"}
 
 
 def lines_of(text: str | bytes, base_dir: Path) -> list[str]:

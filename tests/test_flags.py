@@ -152,6 +152,13 @@ def test_wrong_usage_says_what_is_wrong(
     assert refused(capsys, "run", argument).endswith(f"error: {message}")
 
 
+def test_what_is_said_holds_no_control_characters_and_is_short(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert refused(capsys, "run", "--\x1b[31m\ud800").endswith(": --�[31m�")
+    assert len(refused(capsys, "run", "x" * 100_000)) < 1100
+
+
 @pytest.mark.parametrize(
     ("variable", "message"),
     [

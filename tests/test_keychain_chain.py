@@ -1,5 +1,6 @@
 """Which source of access keys is chosen, and what is said where a source is set wrongly."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,25 @@ def test_a_profile_that_cannot_be_used_is_told_without_secrets(
     with pytest.raises(CredentialsError) as raised:
         provider(None, environ)
     assert str(raised.value) == message.format(path=path)
+
+
+@pytest.mark.parametrize("kind", ["", "hunter2", "hunter2" * 20, "Hunter Two"])
+def test_what_is_no_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path / "keys.ini", f"[default]\ntype = {kind}\n")
+    with pytest.raises(CredentialsError) as raised:
+        provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
+    assert str(raised.value) == (
+        f"profile 'default' in {path} has no type, or one that is none; "
+        "access_key and sts are supported"
+    )
+
+
+def test_a_credentials_file_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys.ini"
+    os.mkfifo(path)
+    with pytest.raises(CredentialsError) as raised:
+        provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
+    assert str(raised.value) == f"cannot read {path}: it is not a regular file"
 
 
 def test_a_credentials_file_that_is_named_must_be_there(tmp_path: Path) -> None:

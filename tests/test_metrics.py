@@ -105,6 +105,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
         "sls_consumer_group_up",
         "sls_consumer_group_last_success_timestamp_seconds",
         "sls_exporter_series",
+        "sls_exporter_series_dropped",
         "sls_exporter_targets",
     }
 
@@ -126,10 +127,28 @@ def test_logstore_and_listing_values_are_shown_where_known() -> None:
 
 def test_series_counts_what_this_scrape_shows_of_polls() -> None:
     found = collected(target(group(shard(0), shard(1))))
-    own = {"sls_exporter_series", "sls_exporter_targets"}
+    own = {"sls_exporter_series", "sls_exporter_series_dropped", "sls_exporter_targets"}
     assert found.value("sls_exporter_series") == sum(
         sample.name not in own for sample in found.samples
     )
+
+
+def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
+    status = target(group(shard(0), shard(1), name="first"), group(shard(0), name="second"))
+    whole = collected(status)
+    assert whole.value("sls_exporter_series_dropped") == 0
+    of_second = sum(
+        "shard" in sample.labels and sample.labels["consumer_group"] == "second"
+        for sample in whole.samples
+    )
+    of_shards = sum("shard" in sample.labels for sample in whole.samples)
+    found = collected(status, shape=Shape(max_series=of_shards - 1))
+    assert found.value("sls_exporter_series_dropped") == of_second
+    assert {
+        sample.labels["consumer_group"] for sample in found.samples if "shard" in sample.labels
+    } == {"first"}
+    assert found.value("sls_consumer_group_shards", consumer_group="second", state="caught_up") == 1
+    assert found.value("sls_exporter_series") == whole.value("sls_exporter_series") - of_second
 
 
 def test_targets_counts_those_that_were_not_polled_yet() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduler import Job, PhaseTrigger, Scheduler
+from exporter.scheduler import BACKGROUND, Job, PhaseTrigger, Pool, Scheduler
 from tests.support.wait import wait_for
 
 START = datetime(2026, 1, 1, 12, 0, 7, tzinfo=UTC)
@@ -34,7 +34,7 @@ def fire_times(trigger: PhaseTrigger, count: int, *, now: datetime = START) -> l
 
 
 def job(key: str = "project/logstore", interval: float = 60.0) -> Job:
-    return Job(key=key, interval=interval, run=lambda: None)
+    return Job(key=key, interval=interval, run=lambda: None, pool=BACKGROUND)
 
 
 @given(keys, intervals)
@@ -81,13 +81,13 @@ class Runs:
     """A scheduler whose jobs note when they ran."""
 
     def __init__(self, *, workers: int) -> None:
+        self.pool = Pool(name="polls", workers=workers)
         self.stopping = threading.Event()
         self.skipped: list[str] = []
         self.errors: list[tuple[str, BaseException]] = []
         self.times: dict[str, list[float]] = {}
         self._lock = threading.Lock()
         self.scheduler = Scheduler(
-            workers=workers,
             stopping=self.stopping,
             on_skip=self.skipped.append,
             on_error=lambda key, error: self.errors.append((key, error)),
@@ -102,7 +102,9 @@ class Runs:
             return len(self.times.get(key, []))
 
     def job(self, key: str, interval: float = 1.0) -> Job:
-        return Job(key=key, interval=interval, run=lambda: self.note(key), spread=0.2, pool="")
+        return Job(
+            key=key, interval=interval, run=lambda: self.note(key), spread=0.2, pool=self.pool
+        )
 
 
 @contextmanager
@@ -151,7 +153,8 @@ def test_a_run_that_outlasts_its_interval_is_skipped_and_never_overlapped() -> N
         active -= 1
 
     with running() as runs:
-        runs.scheduler.set_jobs([Job(key="slow", interval=1.0, run=slow, spread=0.0, pool="")])
+        job = Job(key="slow", interval=1.0, run=slow, spread=0.0, pool=runs.pool)
+        runs.scheduler.set_jobs([job])
         runs.scheduler.start()
         wait_for(lambda: len(runs.skipped) >= 2, what="two skips")
         release.set()
@@ -165,7 +168,7 @@ def test_an_error_in_a_run_is_reported_and_the_next_run_comes() -> None:
         raise RuntimeError("a bug")
 
     with running() as runs:
-        runs.scheduler.set_jobs([Job(key="broken", interval=1.0, run=broken, spread=0.0)])
+        runs.scheduler.set_jobs([Job(key="broken", interval=1.0, run=broken, spread=0.0, pool=runs.pool)])
         runs.scheduler.start()
         wait_for(lambda: runs.count("broken") >= 2)
     assert runs.errors[0][0] == "broken"
@@ -180,7 +183,7 @@ def test_a_stop_runs_nothing_of_what_is_queued() -> None:
         release.wait(20)
 
     with running(workers=1) as runs:
-        blocking = Job(key="blocking", interval=60.0, run=wait, spread=0.0, pool="")
+        blocking = Job(key="blocking", interval=60.0, run=wait, spread=0.0, pool=runs.pool)
         queued = [runs.job(f"queued-{n}", 60.0) for n in range(50)]
         runs.scheduler.set_jobs([blocking, *queued])
         runs.scheduler.start()
@@ -219,8 +222,8 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
     with running(workers=1) as runs:
         runs.scheduler.set_jobs(
             [
-                Job(key="hog", interval=60.0, run=hog, spread=0.0, pool="project"),
-                Job(key="beat", interval=1.0, run=lambda: runs.note("beat"), spread=0.0),
+                Job(key="hog", interval=60.0, run=hog, spread=0.0, pool=runs.pool),
+                replace(runs.job("beat"), pool=BACKGROUND),
             ]
         )
         runs.scheduler.start()
@@ -231,7 +234,7 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
 def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
     with running() as runs:
         # The first run of this job is so far away as if the clock had been set back.
-        far = Job(key="far", interval=3600.0, run=lambda: runs.note("far"), spread=0.0)
+        far = replace(runs.job("far", 3600.0), spread=0.0)
         runs.scheduler.set_jobs([far])
         runs.scheduler.start()
         wait_for(lambda: runs.count("far") == 1)
@@ -260,13 +263,11 @@ def test_a_project_that_hangs_takes_no_worker_from_another() -> None:
         release.wait(20)
 
     with running(workers=2) as runs:
+        bad = Pool(name="bad", workers=2)
         hogs = [
-            Job(key=f"bad/{n}", interval=1.0, run=hog, spread=0.0, pool="bad") for n in range(20)
+            Job(key=f"bad/{n}", interval=1.0, run=hog, spread=0.0, pool=bad) for n in range(20)
         ]
-        good = Job(
-            key="good/0", interval=1.0, run=lambda: runs.note("good/0"), spread=0.0, pool="good"
-        )
-        runs.scheduler.set_jobs([*hogs, good])
+        runs.scheduler.set_jobs([*hogs, runs.job("good/0")])
         runs.scheduler.start()
         wait_for(lambda: runs.count("good/0") >= 3)
         release.set()
@@ -277,7 +278,10 @@ def test_the_threads_of_a_project_that_left_end() -> None:
     with running() as runs:
         before = threading.active_count()
         runs.scheduler.start()
-        jobs = [replace(runs.job(f"project-{n}/log"), pool=f"project-{n}") for n in range(20)]
+        jobs = [
+            replace(runs.job(f"project-{n}/log"), pool=Pool(name=f"project-{n}", workers=2))
+            for n in range(20)
+        ]
         runs.scheduler.set_jobs(jobs)
         wait_for(lambda: all(runs.count(job.key) for job in jobs))
         assert threading.active_count() >= before + 20
@@ -286,3 +290,26 @@ def test_the_threads_of_a_project_that_left_end() -> None:
         runs.scheduler.set_jobs(jobs)
         wait_for(lambda: all(runs.count(job.key) >= 2 for job in jobs), what="all to be back")
     assert runs.errors == []
+
+
+def test_jobs_move_to_a_pool_of_another_size_and_keep_their_phase() -> None:
+    release = threading.Event()
+
+    def hog() -> None:
+        release.wait(20)
+
+    with running(workers=1) as runs:
+        jobs = [
+            Job(key="hog", interval=600.0, run=hog, spread=0.0, pool=runs.pool),
+            runs.job("quick"),
+        ]
+        runs.scheduler.set_jobs(jobs)
+        runs.scheduler.start()
+        wait_for(runs.scheduler.longest_run, what="the hog on the only worker")
+        larger = Pool(name="polls", workers=2)
+        runs.scheduler.set_jobs([replace(job, pool=larger) for job in jobs])
+        wait_for(lambda: runs.count("quick") >= 3, what="runs on the larger pool")
+        later = runs.times["quick"][1:]
+        release.set()
+    assert runs.errors == []
+    assert later[1] - later[0] > 0.5, "once an interval still"

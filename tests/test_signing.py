@@ -147,8 +147,23 @@ def test_the_string_to_sign_of_version_1_has_the_documented_lines() -> None:
 
 def test_a_body_that_is_streamed_is_not_signed() -> None:
     auth = V1Auth(Credentials(access_key_id="id", access_key_secret="secret"), wall=lambda: MOMENT)
-    with pytest.raises(TypeError, match="a streamed body cannot be signed: pass bytes"):
+    with pytest.raises(TypeError, match=r"^a streamed body cannot be signed: pass bytes$"):
         requests.Request("POST", "http://h/", data=iter([b"a"]), auth=auth).prepare()
+
+
+def test_a_body_that_is_text_is_signed_as_its_bytes() -> None:
+    keys = Credentials(access_key_id="id", access_key_secret="secret")
+    auths = (
+        V1Auth(keys, wall=lambda: MOMENT),
+        V4Auth(keys, region="cn-shanghai", wall=lambda: MOMENT),
+    )
+    for auth in auths:
+        text, raw = (
+            requests.Request("POST", "http://h/", data=body, auth=auth).prepare()
+            for body in ("日志", "日志".encode())
+        )
+        assert text.headers["Authorization"] == raw.headers["Authorization"]
+        assert text.headers["x-log-bodyrawsize"] == "6"
 
 
 # Beside the vendor's SDK

@@ -21,6 +21,7 @@ def target(
     interval: float = 60.0,
     rate: float = 10.0,
     lag: bool = True,
+    workers: int = 8,
 ) -> Target:
     settings = ProjectSettings(
         endpoint=Endpoint.parse("cn-shanghai.log.aliyuncs.com"),
@@ -30,6 +31,7 @@ def target(
         interval=interval,
         timeout=10.0,
         stale_after=180.0,
+        workers=workers,
         requests_per_second=rate,
         lag=lag,
         stall_after=300.0,
@@ -59,12 +61,12 @@ def test_a_poll_takes_a_request_a_group_and_for_the_lag_the_shards_and_their_end
 
 
 def test_what_fits_is_not_warned_of() -> None:
-    assert shortages([], workers=1) == []
-    assert shortages([target(number, lag=False) for number in range(600)], workers=8) == []
+    assert shortages([]) == []
+    assert shortages([target(number, lag=False) for number in range(600)]) == []
 
 
 def test_more_requests_than_the_rate_allows_are_warned_of_with_the_remedy() -> None:
-    (warned,) = shortages([target(number, lag=False) for number in range(601)], workers=8)
+    (warned,) = shortages([target(number, lag=False) for number in range(601)])
     assert warned == (
         "project shop: polling its 601 logstores takes at least 601 requests every 60 s, and 10 a"
         " second are allowed: polls will come late or be left out. Set"
@@ -73,9 +75,11 @@ def test_more_requests_than_the_rate_allows_are_warned_of_with_the_remedy() -> N
 
 
 def test_more_work_than_the_workers_can_do_is_warned_of_with_the_remedy() -> None:
-    targets = [target(number, rate=1000.0) for number in range(500)]
-    assert shortages(targets, workers=3) == []
-    (warned,) = shortages(targets, workers=2)
+    def targets(workers: int) -> list[Target]:
+        return [target(number, rate=1000.0, workers=workers) for number in range(500)]
+
+    assert shortages(targets(3)) == []
+    (warned,) = shortages(targets(2))
     assert warned == (
         "project shop: polling its 500 logstores takes at least 1500 requests every 60 s, which is"
         " more than 2 workers can do at 0.1 s a request: polls will come late or be left out. Set"
@@ -84,20 +88,22 @@ def test_more_work_than_the_workers_can_do_is_warned_of_with_the_remedy() -> Non
 
 
 def test_the_remedies_work() -> None:
-    def targets(interval: float, rate: float) -> list[Target]:
-        return [target(number, interval=interval, rate=rate) for number in range(500)]
+    def targets(interval: float, rate: float, workers: int = 8) -> list[Target]:
+        return [
+            target(number, interval=interval, rate=rate, workers=workers) for number in range(500)
+        ]
 
-    assert len(shortages(targets(60.0, 10.0), workers=8)) == 1
-    assert shortages(targets(60.0, 25.0), workers=8) == []
-    assert shortages(targets(150.0, 10.0), workers=8) == []
-    assert shortages(targets(75.0, 1000.0), workers=2) == []
+    assert len(shortages(targets(60.0, 10.0))) == 1
+    assert shortages(targets(60.0, 25.0)) == []
+    assert shortages(targets(150.0, 10.0)) == []
+    assert shortages(targets(75.0, 1000.0, 2)) == []
 
 
 def test_each_project_has_its_own_limits() -> None:
     apart = [target(number, project=f"p{number % 2}", lag=False) for number in range(1000)]
-    assert shortages(apart, workers=8) == []
+    assert shortages(apart) == []
     together = [*apart, *(target(number, project="p1", lag=False) for number in range(200))]
-    assert [warning[:11] for warning in shortages(together, workers=8)] == ["project p1:"]
+    assert [warning[:11] for warning in shortages(together)] == ["project p1:"]
 
 
 def test_the_daemon_warns_once_at_its_start(

@@ -1,3 +1,4 @@
+import os
 import textwrap
 from pathlib import Path
 
@@ -191,12 +192,53 @@ INVALID = {
         "rate_limit: {interval: 1s, burst: -1}",
         "rate_limit.burst: expected a whole number",
     ),
+    "an alias to nothing": ("a: *nothing", "web.yml:1: not YAML: found undefined alias …"),
+    "an unknown tag": ("a: !nothing!x b", "web.yml:1: not YAML: found undefined tag handle …"),
+    "a character beyond Unicode": ('a: "\\U00110000"', "web.yml: not YAML"),
+    "half a surrogate pair as a hash": (
+        'basic_auth_users: {john: "\\ud800"}',
+        "basic_auth_users.john: the password is not a bcrypt hash",
+    ),
+    "half a surrogate pair as a certificate": (
+        'tls_server_config: {cert: "\\ud800", key: x}',
+        "tls_server_config.cert: the certificate and its key do not load: ",
+    ),
+    "NUL in the name of a file": (
+        'tls_server_config: {cert_file: "\\0", key_file: server.key}',
+        "tls_server_config.cert_file: not the name of a file",
+    ),
+    "half a surrogate pair in the name of a file": (
+        'tls_server_config: {cert_file: server.crt, key_file: "\\udfff"}',
+        "tls_server_config.key_file: not the name of a file",
+    ),
+    "a device as a certificate": (
+        "tls_server_config: {cert_file: /dev/zero, key_file: server.key}",
+        "tls_server_config.cert_file: /dev/zero: not a regular file",
+    ),
+    "a large certificate": (
+        "tls_server_config: {cert_file: large.pem, key_file: server.key}",
+        "large.pem: larger than 1048576 bytes",
+    ),
+    "deep nesting": ("[" * 33, "web.yml:1: nested more than 32 levels deep"),
+    "too many values": ("\n" + "a: b\n" * 10_000, "web.yml:10001: more than 20000 values"),
 }
+SECRET = "hunter2" * 9
+SECRETIVE = [
+    f"basic_auth_users: {{john: {SECRET}}}",
+    f"basic_auth_users: {{john: *{SECRET}}}",
+    f"basic_auth_users: {{john: !{SECRET}!x y}}",
+    f"basic_auth_users: {{john: &{SECRET} x, jane: &{SECRET} y}}",
+    f'basic_auth_users: {{john: "{SECRET}\'\\q"}}',
+    f"basic_auth_users: {{john: '{SECRET}}}",
+    f"tls_server_config: {{cert: {SECRET}, key: {SECRET}}}",
+]
 
 
 @pytest.fixture(name="place", scope="module")
 def _place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return new_place(tmp_path_factory.mktemp("web"))
+    made = new_place(tmp_path_factory.mktemp("web"))
+    (made.path / "large.pem").write_bytes(b"x" * 1_048_577)
+    return made
 
 
 @pytest.mark.parametrize("text", VALID.values(), ids=VALID)
@@ -215,6 +257,34 @@ def test_an_invalid_configuration_is_refused_with_file_and_key(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("text", SECRETIVE, ids=range(len(SECRETIVE)))
+def test_a_refusal_shows_no_secret_wherever_it_was_put(place: Place, text: str) -> None:
+    with pytest.raises(WebConfigError) as caught:
+        load_web_config(place.write(text))
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
+
+
+def test_a_refusal_is_short_whatever_the_file_holds(place: Place) -> None:
+    for text in (
+        f"a: *{'h' * 100_000}",
+        f"tls_server_config: {{cert_file: {'h' * 100_000}, key: x}}",
+    ):
+        with pytest.raises(WebConfigError) as caught:
+            load_web_config(place.write(text))
+        assert len(str(caught.value)) < 1000
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(WebConfigError, match="pipe: a pipe, which cannot be read again"):
+        load_web_config(pipe)
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: pipe, key_file: server.key}")
+    with pytest.raises(WebConfigError, match="pipe: not a regular file"):
+        load_web_config(file)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WebConfigError, match="somefile: No such file or directory"):
         load_web_config(tmp_path / "somefile")
@@ -224,7 +294,11 @@ def test_a_file_of_another_kind_or_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "deep").write_text("[" * 100_000)
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     (tmp_path / "large").write_bytes(b"#" * 2_000_000)
-    for name, message in (("deep", "not YAML"), ("binary", "not YAML"), ("large", "larger than")):
+    for name, message in (
+        ("deep", "nested more"),
+        ("binary", "not YAML"),
+        ("large", "larger than"),
+    ):
         with pytest.raises(WebConfigError, match=message):
             load_web_config(tmp_path / name)
 

@@ -154,6 +154,35 @@ def test_a_body_that_trickles_after_its_answer_is_cut() -> None:
         assert read_to_end(sock) == b""
 
 
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        ("GET /-/healthy HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999", b"x" * 65_536),
+        ("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999", b"x" * 65_536),
+        (
+            "POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked",
+            b"1\r\nx\r\n" * 10_000,
+        ),
+    ],
+    ids=["length", "unknown path", "tiny chunks"],
+)
+def test_a_body_without_an_end_is_cut(head: str, part: bytes) -> None:
+    faults = Faults()
+    with serving(faults=faults) as port:
+        with connect(port) as sock, pytest.raises(ConnectionError):
+            sock.sendall(f"{head}\r\n\r\n".encode() + part * 1000)
+        assert fetch(port, "/-/healthy").status == 200
+    assert faults.seen == []
+
+
+def test_a_small_body_that_nobody_asked_for_does_no_harm() -> None:
+    with serving() as port, connect(port) as sock:
+        for _ in range(3):
+            sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+            sock.sendall(b"x" * 60_000)
+            assert read_until(sock, b"lifecycle.\n").startswith(b"HTTP/1.1 403")
+
+
 def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
     with serving(limits=QUICK) as port, connect(port) as sock:
         sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -2,7 +2,7 @@
 
 import re
 
-from exporter.config.faults import quoted
+from exporter.config.faults import Expanded, quoted
 
 # The units in Prometheus' own order, each at most once; whole numbers only.
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
@@ -16,7 +16,7 @@ def parse_duration(text: str) -> float:
 
     Raises ValueError with a message for people.
     """
-    if re.fullmatch(r"[0-9]{1,15}", text):
+    if re.fullmatch(r"[0-9]{1,15}", text) and not isinstance(text, Expanded):
         raise ValueError(f"a duration needs a unit: write {text}s, or {text}m for minutes")
     match = _DURATION.fullmatch(text) if text else None
     if match is None:

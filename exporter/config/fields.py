@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from exporter.config.durations import DURATION_REGEX, format_duration, parse_duration
-from exporter.config.faults import described, quoted
+from exporter.config.faults import Expanded, described, quoted
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
 from exporter.endpoint import Endpoint
 
@@ -31,6 +31,7 @@ _TRUE = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}
 _MOST_REQUESTS_PER_SECOND = 10_000
 _LARGEST_SHARD = 2**31 - 1
+_MOST_SERIES = 100_000_000
 
 # A variable may stand in any value, so an editor that checks the schema must let it pass.
 _VARIABLE = r"\$\{"
@@ -55,10 +56,14 @@ def _integer(example: int, low: int, high: int) -> Callable[[object], int]:
         if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", text):
             raise ValueError(f"expected a whole number such as {example}, found {quoted(text)}")
         if not low <= int(text) <= high:
-            raise ValueError(f"must be from {low} to {high}, found {text}")
+            raise ValueError(f"must be from {low} to {high}, found {_number(text)}")
         return int(text)
 
     return parse
+
+
+def _number(text: str) -> str:
+    return quoted(text) if isinstance(text, Expanded) else text
 
 
 def _rate(value: object) -> float:
@@ -102,7 +107,10 @@ def _endpoint(value: object) -> Endpoint:
     expected = "a host such as cn-shanghai.log.aliyuncs.com"
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         raise ValueError(f"expected {expected}")
-    return Endpoint.parse(_text(value, expected))
+    endpoint = Endpoint.parse(_text(value, expected))
+    if endpoint.is_metadata:
+        raise ValueError("SLS is not where a machine finds its metadata")
+    return endpoint
 
 
 def _region(value: object) -> str:
@@ -179,6 +187,13 @@ Workers = Annotated[
 Shard = Annotated[
     int,
     PlainValidator(_integer(0, 0, _LARGEST_SHARD), Annotated[int, Field(ge=0)] | _VariableText),
+]
+Series = Annotated[
+    int,
+    PlainValidator(
+        _integer(1_000_000, 1, _MOST_SERIES),
+        Annotated[int, Field(ge=1, le=_MOST_SERIES)] | _VariableText,
+    ),
 ]
 Rate = Annotated[float, PlainValidator(_rate, Annotated[float, Field(gt=0)] | _VariableText)]
 Duration = Annotated[float, PlainValidator(_duration(0), _DurationText)]

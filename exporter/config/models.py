@@ -22,6 +22,7 @@ from exporter.config.fields import (
     Region,
     Secret,
     SecretFile,
+    Series,
     Shard,
     Workers,
 )
@@ -73,6 +74,9 @@ class ProjectPollingConfig(Section):
         description="How long the last good result is served while polls fail; then its series"
         " are withdrawn. Not shorter than the interval.",
     )
+    workers: Workers | None = Field(
+        None, description="Logstores of this project polled at the same time, 1 to 1000."
+    )
     requests_per_second: Rate | None = Field(None, description="API requests a second.")
 
 
@@ -94,7 +98,9 @@ class PollingConfig(Section):
         " are longer, those.",
         json_schema_extra={"default": "3m"},
     )
-    workers: Workers = Field(8, description="Logstores polled at the same time, 1 to 1000.")
+    workers: Workers = Field(
+        8, description="Logstores of one project polled at the same time, 1 to 1000."
+    )
     requests_per_second: Rate = Field(10.0, description="API requests a second, per project.")
 
 
@@ -116,6 +122,10 @@ class MetricsConfig(Section):
     )
     granularity: Granularity = Field(
         "shard", description="shard: series for each shard; group: none below the consumer group."
+    )
+    max_series: Series = Field(
+        1_000_000,
+        description="Series of single shards served at most; groups beyond that are shown without.",
     )
 
 
@@ -187,6 +197,7 @@ class ProjectSettings:
     interval: float
     timeout: float
     stale_after: float
+    workers: int
     requests_per_second: float
     lag: bool
     stall_after: float
@@ -234,6 +245,7 @@ class Config(Section):
             interval=polling.interval,
             timeout=polling.timeout,
             stale_after=_stale_after(polling),
+            workers=polling.workers,
             requests_per_second=polling.requests_per_second,
             lag=self.lag if project.lag is None else project.lag,
             stall_after=project.stall_after or self.stall_after,

@@ -5,6 +5,8 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Self
 
+from exporter.config.backtracking import takes_long
+
 LONGEST_PATTERN = 1024
 _METACHARACTER = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
@@ -51,11 +53,18 @@ def _compiled(text: str) -> re.Pattern[str]:
         # [[:alpha:]] compiles, but to something that nobody meant.
         warnings.simplefilter("error", FutureWarning)
         try:
-            return re.compile(text)
+            compiled = re.compile(text)
+            if not takes_long(text):
+                return compiled
         except re.error as error:
             reason = error.msg if error.pos is None else f"{error.msg} at character {error.pos + 1}"
         except FutureWarning:
             reason = "[[, --, &&, || or ~~ in a character set is ambiguous; escape it"
         except (RecursionError, OverflowError):
             reason = "too deeply nested or too many repetitions"
+        else:
+            raise ValueError(
+                "matching a name could take for ever: repetitions overlap, as in (a+)+ or (.*-)*;"
+                " write [a-z-]+ rather than ([a-z]+-?)+"
+            )
     raise ValueError(f"not a regular expression: {reason}")

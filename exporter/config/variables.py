@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from exporter.config.faults import quoted
+from exporter.config.faults import Expanded, quoted
 
 _REFERENCE = re.compile(r"(\$)?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 
@@ -29,4 +29,4 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             )
         return environ[name]
 
-    return _REFERENCE.sub(value, text)
+    return Expanded(_REFERENCE.sub(value, text), text)

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from exporter.config import CredentialsConfig
 from exporter.credentials import Credentials
-from exporter.endpoint import Endpoint
-from exporter.keychain.connection import METADATA_ADDRESS, may_be_plain
+from exporter.endpoint import METADATA_ADDRESS, Endpoint
+from exporter.keychain.connection import may_be_plain
 from exporter.keychain.errors import CredentialsError
 from exporter.keychain.files import WatchedFiles, read_key
 from exporter.keychain.profile import NoProfileError, read_profile

@@ -18,15 +18,13 @@ from typing import Any, cast
 import certifi
 
 from exporter import __version__
-from exporter.endpoint import Endpoint
+from exporter.endpoint import METADATA_ADDRESS, Endpoint
 from exporter.keychain.errors import FetchError
 from exporter.keychain.text import shown
 
 BUDGET_SECONDS = 5.0
 """For all that one fetch of credentials asks; only the name resolution is not bounded."""
 MAX_BODY_BYTES = 64 * 2**10
-METADATA_ADDRESS = "100.100.100.200"
-"""Where an ECS instance finds its metadata; the packets never leave the host it runs on."""
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

@@ -3,6 +3,7 @@
 Files that belong together are read together, so that a rotation is taken over as a whole.
 """
 
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ Stamp = tuple[int, int, int, int]
 
 def read_text(path: Path) -> str:
     """Return the content of a small ASCII file; raises OSError or ValueError."""
+    # To open a pipe would block until somebody writes into it.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"cannot read {path}: it is not a regular file")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

@@ -5,6 +5,7 @@ describe how to get one.
 """
 
 import configparser
+import re
 from pathlib import Path
 
 from exporter.credentials import Credentials
@@ -16,6 +17,10 @@ _FIELDS = {
     "access_key": ("access_key_id", "access_key_secret"),
     "sts": ("access_key_id", "access_key_secret", "security_token"),
 }
+
+
+# The vendor's types have such names; anything else may be a secret in the wrong line.
+_TYPE = re.compile(r"[a-z_]{1,32}")
 
 
 class NoProfileError(ValueError):
@@ -35,8 +40,9 @@ def read_profile(path: Path, name: str) -> Credentials:
     profile = parser[name]
     kind = profile.get("type", "")
     if kind not in _FIELDS:
+        found = f"the type {kind!r}" if _TYPE.fullmatch(kind) else "no type, or one that is none"
         raise ValueError(
-            f"profile {bounded(name)!r} in {path} has the type {bounded(kind, 64)!r}; "
+            f"profile {bounded(name)!r} in {path} has {found}; "
             f"{' and '.join(_FIELDS)} are supported"
         )
     values = {field: profile.get(field, "") for field in _FIELDS[kind]}

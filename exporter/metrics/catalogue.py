@@ -117,6 +117,11 @@ SERIES = Metric(
     kind="gauge",
     help="Series of polled metrics in this scrape.",
 )
+SERIES_DROPPED = Metric(
+    name="sls_exporter_series_dropped",
+    kind="gauge",
+    help="Series of single shards left out of this scrape, which metrics.max_series bounds.",
+)
 TARGETS = Metric(
     name="sls_exporter_targets",
     kind="gauge",

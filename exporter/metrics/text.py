@@ -8,6 +8,7 @@ the same in the text format and in OpenMetrics: gauges look alike in both.
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
@@ -40,10 +41,12 @@ _PER_SHARD = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Which series are shown: whether one a shard, and whether with its consumer."""
+    """Which series are shown: whether one a shard, whether with its consumer, and how many."""
 
     per_shard: bool = True
     consumer_label: bool = True
+    max_series: int = 1_000_000
+    """Of single shards; groups beyond that, in the order of names, are shown without them."""
 
 
 class GroupText:
@@ -52,25 +55,33 @@ class GroupText:
     What is shown for each shard but does not change until the next poll is kept compressed.
     """
 
-    __slots__ = ("always", "group", "shape", "since", "snapshot")
+    __slots__ = ("always", "group", "of_shards", "shape", "since", "snapshot")
 
     def __init__(self, group: GroupStatus, shape: Shape) -> None:
         self.group = group
         self.shape = shape
         self.always: Mapping[Metric, Block] = _always(group)
         self.snapshot: Mapping[Metric, Block] = {}
+        self.of_shards: Mapping[Metric, Block] = {}
         self.since: Mapping[Metric, Since] = {}
         if group.snapshot is not None:
-            self.snapshot = snapshot = _of_group(group, group.snapshot)
+            self.snapshot = _of_group(group, group.snapshot)
             if shape.per_shard:
                 shards = group.snapshot.shards
                 labels = _shard_labels(group.key, shards, shape)
-                snapshot.update(_of_shards(labels, shards))
+                self.of_shards = dict(_of_shards(labels, shards))
                 templates = shard_templates(labels)
                 self.since = {
                     catalogue.CHECKPOINT_AGE: ages(templates, shards),
                     catalogue.STALLED: stalled(templates, shards),
                 }
+
+    @property
+    def shard_series(self) -> int:
+        """How many series of single shards there are."""
+        return sum(block.count for block in self.of_shards.values()) + sum(
+            since.count for since in self.since.values()
+        )
 
 
 class LogstoreText:
@@ -119,19 +130,25 @@ class PolledText:
             if (snapshot := text.group.visible(now)) is not None
         ]
         fresh = [self._logstore(target) for target in targets if target.is_fresh(now)]
+        detailed, dropped = _within(shape.max_series, shown)
         series = 0
-        for metric in _OF_GROUPS:
+        for metric in _PER_SHARD:
             if metric in _SINCE:
-                blocks = (text.since[metric].at(at) for text, at in shown if text.since)
-            elif metric in _ALWAYS:
+                blocks = (text.since[metric].at(at) for text, at in detailed if text.since)
+            else:
+                blocks = (text.of_shards.get(metric, EMPTY) for text, _ in detailed)
+            series += yield from _family(metric, blocks)
+        for metric in _PER_GROUP:
+            if metric in _ALWAYS:
                 blocks = (text.always[metric] for text in texts)
             else:
-                blocks = (text.snapshot.get(metric, EMPTY) for text, _ in shown)
+                blocks = (text.snapshot[metric] for text, _ in shown)
             series += yield from _family(metric, blocks)
         for metric in _OF_LOGSTORES:
             series += yield from _family(metric, (text.blocks[metric] for text in fresh))
         for metric, value in (
             (catalogue.SERIES, series),
+            (catalogue.SERIES_DROPPED, dropped),
             (catalogue.TARGETS, len(targets) + pending),
         ):
             yield header(metric) + line(metric, b"", value)
@@ -151,14 +168,26 @@ class PolledText:
 
 _SINCE = frozenset({catalogue.CHECKPOINT_AGE, catalogue.STALLED})
 _ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_UP, catalogue.GROUP_LAST_SUCCESS})
-_OF_GROUPS = (
-    *_PER_SHARD,
+_PER_GROUP = (
     catalogue.GROUP_SHARDS,
     catalogue.GROUP_CONSUMERS,
     catalogue.GROUP_INFO,
     catalogue.GROUP_UP,
     catalogue.GROUP_LAST_SUCCESS,
 )
+
+
+_Shown = Sequence[tuple[GroupText, float]]
+
+
+def _within(limit: int, shown: _Shown) -> tuple[_Shown, int]:
+    """Choose the groups whose shards are shown; tell how many series of the others are not."""
+    counts = [text.shard_series for text, _ in shown]
+    sums = accumulate(counts)
+    if sum(counts) <= limit:
+        return shown, 0
+    kept = sum(1 for reached in sums if reached <= limit)
+    return shown[:kept], sum(counts[kept:])
 
 
 def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece, None, int]:

@@ -15,14 +15,14 @@ from typing import Final
 import bcrypt
 from anyio import CapacityLimiter, to_thread
 
-_HASH: Final = re.compile(rb"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
+_HASH: Final = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _KEPT: Final = 128
 _BCRYPT_BYTES: Final = 72  # bcrypt looks at no more of a password
 
 
 def is_bcrypt_hash(text: str) -> bool:
     """Whether the text is a bcrypt hash, by its form."""
-    return _HASH.fullmatch(text.encode()) is not None
+    return _HASH.fullmatch(text) is not None
 
 
 class Authenticator:

@@ -4,11 +4,13 @@ Loading reads every file that it names and makes the TLS context, so what loads 
 """
 
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from exporter.text import bounded
 from exporter.web.auth import is_bcrypt_hash
 from exporter.web.nodes import Section, WebConfigError
 from exporter.web.rate import RateLimit, parse_duration
@@ -46,6 +48,7 @@ _HTTP2_SUITES: Final = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
 }
 _MAX_PEM: Final = 1024 * 1024
+_ECHOED: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,9 @@ class _Pem:
         self._key = key
         self._inline = section.text(key)
         name = section.text(f"{key}_file")
+        # A NUL or half a surrogate pair is in no name, and ends a look at the file in ValueError.
+        if not name.isprintable():
+            raise section.error(f"{key}_file", "not the name of a file")
         self._path = section.path.parent / name if name else None
         if self._path is not None:
             files.append(self._path)
@@ -216,11 +222,22 @@ class _Pem:
 
     def read(self) -> bytes:
         if self._path is None:
-            return self._inline.encode()
+            return self._inline.encode(errors="replace")
         try:
-            with self._path.open("rb") as file:
-                return file.read(_MAX_PEM)
+            content = self._read_file(self._path)
         except OSError as exc:
-            raise self._section.error(
-                f"{self._key}_file", f"{self._path}: {(exc.strerror or 'unreadable').lower()}"
-            ) from exc
+            raise self._refused((exc.strerror or "unreadable").lower()) from exc
+        if len(content) > _MAX_PEM:
+            raise self._refused(f"larger than {_MAX_PEM} bytes")
+        return content
+
+    def _read_file(self, path: Path) -> bytes:
+        # To open a pipe would block the whole server until somebody writes into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise self._refused("not a regular file")
+        with path.open("rb") as file:
+            return file.read(_MAX_PEM + 1)
+
+    def _refused(self, reason: str) -> WebConfigError:
+        shown = bounded(str(self._path), _ECHOED)
+        return self._section.error(f"{self._key}_file", f"{shown}: {reason}")

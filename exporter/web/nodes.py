@@ -4,14 +4,25 @@ Works on YAML's nodes, so that a text stays the text that was written (``no`` or
 are not taken twice, and aliases expand to nothing.
 """
 
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
+from exporter.text import bounded
+
 _MAX_BYTES: Final = 1024 * 1024
+# YAML that is not libyaml's is slow: some 80 µs for each value, keys too.
+_MAX_VALUES: Final = 20_000
+_MAX_DEPTH: Final = 32
+_ECHOED: Final = 64
 _TAG: Final = "tag:yaml.org,2002:"
+# In a message of the parser: the name of an alias or a tag, which may be a password in the wrong
+# place. What it calls a token, such as '<scalar>', and single characters may stay.
+_QUOTED: Final = re.compile(r"""(['"])(?!<).{2,}\1""", re.DOTALL)
 _TRUTHS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -24,6 +35,37 @@ class WebConfigError(Exception):
     def __init__(self, message: str, files: tuple[Path, ...] = ()) -> None:
         super().__init__(message)
         self.files = files
+
+
+class _TooMuchError(Exception):
+    """The file holds more than it may: what, and in which line, from 0."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class _Loader(yaml.SafeLoader):
+    """Bounds what it composes.
+
+    Not libyaml's, which overruns its stack on deep nesting instead of raising.
+    """
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(stream)
+        self._values = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - yaml's own
+        self._values += 1
+        self._depth += 1
+        line = self.peek_event().start_mark.line  # type: ignore[no-untyped-call]  # yaml's own
+        if self._values > _MAX_VALUES:
+            raise _TooMuchError(f"more than {_MAX_VALUES} values", line)
+        if self._depth > _MAX_DEPTH:
+            raise _TooMuchError(f"nested more than {_MAX_DEPTH} levels deep", line)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class Section:
@@ -49,6 +91,9 @@ class Section:
     def read(cls, path: Path) -> "Section":
         """Read the file; raises WebConfigError for what cannot be read or is no YAML."""
         try:
+            # To open a pipe would block until somebody writes into it, and again at each change.
+            if stat.S_ISFIFO(path.stat().st_mode):
+                raise WebConfigError(f"{path}: a pipe, which cannot be read again")
             with path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
         except OSError as exc:
@@ -56,12 +101,14 @@ class Section:
         if len(content) > _MAX_BYTES:
             raise WebConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
         try:
-            # Not libyaml, which overruns its stack on deep nesting instead of raising.
-            return cls(path, "", yaml.compose(content, Loader=yaml.SafeLoader))
+            return cls(path, "", yaml.compose(content, Loader=_Loader))
+        except _TooMuchError as exc:
+            raise WebConfigError(f"{path}:{exc.line + 1}: {exc}") from None
         except yaml.MarkedYAMLError as exc:
             line = 0 if exc.problem_mark is None else exc.problem_mark.line
-            raise WebConfigError(f"{path}:{line + 1}: not YAML: {exc.problem}") from None
-        except (yaml.YAMLError, UnicodeError, RecursionError):
+            problem = bounded(_QUOTED.sub("…", exc.problem or "unreadable"))
+            raise WebConfigError(f"{path}:{line + 1}: not YAML: {problem}") from None
+        except (yaml.YAMLError, ValueError):  # ValueError of codecs and of chr
             raise WebConfigError(f"{path}: not YAML") from None
 
     @property
@@ -131,7 +178,7 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _bounded(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text[:64])
+    return "".join(each if each.isprintable() else "?" for each in text[:_ECHOED])
 
 
 def _short(text: str) -> str:

@@ -120,6 +120,7 @@ def bench(
             interval=60.0,
             timeout=10.0,
             stale_after=STALE_AFTER,
+            workers=8,
             requests_per_second=10_000.0,
             lag=lag,
             stall_after=300.0,

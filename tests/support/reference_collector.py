@@ -61,6 +61,7 @@ class PolledCollector(Collector):
         polled = families.all()
         yield from polled
         yield _single(catalogue.SERIES, sum(len(family.samples) for family in polled))
+        yield _single(catalogue.SERIES_DROPPED, 0)
         yield _single(catalogue.TARGETS, len(view.targets) + len(view.pending))
 
 

@@ -1,0 +1,92 @@
+"""Targets: bodies of API answers, and the verdict on any checkpoint and cursor."""
+
+from collections.abc import Callable
+
+from exporter.progress import (
+    End,
+    ShardProgress,
+    Unread,
+    decode_cursor,
+    encode_cursor,
+    is_behind,
+    judge,
+    stalled_seconds,
+    state,
+)
+from exporter.sls import Checkpoint, answers
+from exporter.sls.answers import MAX_ENTRIES, Page, Parsed, ShapeError
+from tests.fuzz.checks import require, require_showable
+from tests.fuzz.reader import NUMBERS, Reader
+
+NOW = 1_700_000_000.0
+KEYS = (
+    *("shard", "checkpoint", "updateTime", "consumer", "name", "timeout", "order", "shardID"),
+    *("status", "cursor", "cursor_time", "ttl", "logstores", "projects", "projectName", "total"),
+    *("count", "consumerGroups", "errorCode", "errorMessage"),
+)
+_PARSERS: tuple[Callable[[object], object], ...] = (
+    lambda answer: answers.checkpoints(answer, now=NOW),
+    answers.consumer_groups,
+    answers.shards,
+    answers.cursor,
+    answers.cursor_time,
+    answers.retention_days,
+    answers.logstore_names,
+    answers.project_names,
+    answers.refusal,
+)
+_INSTANTS = (None, 0.0, -1.0, 1e-300, NOW, NOW + 1e9, 1e300)
+_CURSORS = ("", "MQ==", "MA==", "LTE=", "MS4w", "OTIyMzM3MjAzNjg1NDc3NTgwNw==", "4pyT", "MQ")
+
+
+def bodies(data: bytes) -> None:
+    """Read any body by the parser of any operation."""
+    reader = Reader(data)
+    parse = reader.pick(_PARSERS)
+    try:
+        found = parse(answers.load_json(reader.body(KEYS)))
+    except ShapeError as error:
+        require_showable(str(error), 256)
+        return
+    if isinstance(found, Page):
+        require(0 <= found.count <= MAX_ENTRIES and found.total >= 0, "a page has no such size")
+        found = found.names
+    if isinstance(found, Parsed):
+        require(len(found.entries) <= MAX_ENTRIES, "more entries than an answer may have")
+        for entry in (*found.entries, *found.faults):
+            require_showable(str(entry), 1000)
+    else:
+        require_showable(str(found), 1000)
+
+
+def checkpoints(data: bytes) -> None:
+    """Judge any checkpoint against any end, by any clock."""
+    reader = Reader(data)
+    text = reader.text() if reader.below(2) else reader.pick(_CURSORS)
+    value = decode_cursor(text)
+    if value is not None:
+        require(0 <= value < 2**63, "not a cursor of 63 bits")
+        require(decode_cursor(encode_cursor(value)) == value, "a cursor changes when written")
+    updated_at = answers.instant(reader.pick(NUMBERS), now=NOW)
+    require(updated_at is None or 0 < updated_at < NOW + 4e7, "an absurd time")
+    checkpoint = Checkpoint(shard=0, cursor=text, updated_at=updated_at, consumer="")
+    previous: ShardProgress | None = None
+    for _ in range(2):
+        end = decode_cursor(reader.pick(_CURSORS))
+        known = None if end is None else End(cursor=end, readonly=reader.below(2) == 1)
+        if known is not None and is_behind(checkpoint, known):
+            require(not text or (value is not None and value < known.cursor), "it is not behind")
+        unread = Unread(
+            oldest_at=reader.pick(_INSTANTS),
+            consumed_at=reader.pick(_INSTANTS),
+            newest_at=reader.pick(_INSTANTS),
+            first_cursor=decode_cursor(reader.pick(_CURSORS)),
+            expired=reader.below(2) == 1,
+        )
+        previous = judge(checkpoint, previous=previous, end=known, unread=unread, seen_at=NOW)
+        require((previous.unread or 0) >= 0, "a negative number of log groups")
+        require((previous.lag_seconds or 0.0) >= 0, "a negative lag")
+        for now in (NOW, 0.0, 1e12):
+            stalled = stalled_seconds(previous, now)
+            require(stalled is None or 0 <= stalled < float("inf"), "an absurd stall")
+            state(previous, now, stall_after=300.0)

@@ -1,0 +1,20 @@
+"""What must hold of whatever is shown: bounded, on its own line, encodable, and without secrets."""
+
+SECRET = "hunter2-hunter2-hunter2"
+
+
+class FaultError(AssertionError):
+    """What a target found; an assert would vanish under ``python -O``."""
+
+
+def require(holds: object, message: str) -> None:
+    """Raise unless it holds."""
+    if not holds:
+        raise FaultError(message)
+
+
+def require_showable(text: str, limit: int) -> None:
+    """Raise unless a text may be shown as it is, on one line."""
+    require(len(text) <= limit, f"{len(text)} characters, more than {limit}")
+    require(text.isprintable(), f"not printable: {text[:500]!a}")
+    require(SECRET not in text, "a secret shows")

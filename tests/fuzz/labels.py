@@ -1,0 +1,147 @@
+"""Target: names as an API answer gives them, all the way to the lines of a scrape."""
+
+import gzip
+import json
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as text_format
+from prometheus_client.samples import Sample
+
+from exporter.metrics import exposition
+from exporter.metrics.text import PolledText, Shape
+from exporter.progress import End, Unread, decode_cursor, judge
+from exporter.sls import answers
+from exporter.snapshot import (
+    GroupKey,
+    GroupListing,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetKey,
+    TargetStatus,
+)
+from tests.fuzz.checks import require, require_showable
+from tests.fuzz.reader import NUMBERS, Reader
+
+NOW = 1_700_000_000.0
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_LONGEST = 256
+
+
+def labels(data: bytes) -> None:
+    """Scrape a group whose answers name anything; what is read back is what was read."""
+    reader = Reader(data)
+    status = _status(reader)
+    text, shape = PolledText(), Shape(consumer_label=reader.below(4) != 1)
+    text.prepare(status, shape)
+    for now in (0.0, 1e6):
+        found = [
+            [
+                each
+                for family in read(_scraped(text, status, shape, now, accept))
+                for each in family.samples
+            ]
+            for accept, read in (("", text_format), (_OPENMETRICS, openmetrics))
+        ]
+        require(found[0] == found[1], "the formats differ")
+        _compare(found[0], status, shape)
+
+
+def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, accept: str) -> str:
+    plain, packed = (
+        b"".join(
+            exposition.render(
+                CollectorRegistry(),
+                lambda: text.write([status], 1, shape, now),
+                accept=accept,
+                accept_encoding=encoding,
+            ).body
+        )
+        for encoding in ("", "gzip")
+    )
+    require(gzip.decompress(packed) == plain, "compressed it is another text")
+    require(b"\r" not in plain, "a line is cut in two")
+    return plain.decode()
+
+
+def _compare(samples: list[Sample], status: TargetStatus, shape: Shape) -> None:
+    for sample in samples:
+        for value in sample.labels.values():
+            require_showable(value, _LONGEST)
+    up = [each.labels["consumer_group"] for each in samples if each.name == "sls_consumer_group_up"]
+    require(up == [group.key.consumer_group for group in status.groups], "another group")
+    told = [
+        (each.labels["shard"], each.labels.get("consumer"))
+        for each in samples
+        if each.name == "sls_consumer_group_checkpoint_age_seconds"
+    ]
+    wanted = [
+        (str(shard.shard), shard.consumer if shape.consumer_label else None)
+        for group in status.groups
+        if group.snapshot is not None
+        for shard in group.snapshot.shards
+        if shard.updated_at is not None
+    ]
+    # An empty label is an absent one.
+    require(
+        [(shard, each or None) for shard, each in told]
+        == [(shard, each or None) for shard, each in wanted],
+        "other owners",
+    )
+
+
+def _status(reader: Reader) -> TargetStatus:
+    listed = _sent({"logstores": [reader.text()], "total": 1})
+    names = answers.logstore_names(listed).names.entries or ("orders",)
+    listed = _sent([{"name": reader.text(), "timeout": reader.pick(NUMBERS)}])
+    groups = answers.consumer_groups(listed).entries
+    key = TargetKey("shop", names[0])
+    return TargetStatus(
+        key=key,
+        groups=tuple(
+            GroupStatus(
+                key=GroupKey(*key, group.name),
+                snapshot=_snapshot(reader),
+                last_success=NOW,
+                stale_after=1e9,
+                stall_after=300.0,
+                listing=GroupListing(order=group.order, timeout_seconds=group.timeout_seconds),
+            )
+            for group in groups
+        ),
+        polled_monotonic=0.0,
+        stale_after=1e9,
+        shards_by_status={"readwrite": 1},
+        retention_seconds=86_400.0,
+        cursor_access=True,
+    )
+
+
+def _snapshot(reader: Reader) -> GroupSnapshot:
+    entries = [
+        {
+            "shard": number,
+            "checkpoint": reader.pick(("MTA=", "", "MQ==")),
+            "updateTime": reader.pick(NUMBERS),
+            "consumer": reader.text(),
+        }
+        for number in range(reader.below(4))
+    ]
+    found = answers.checkpoints(_sent(entries), now=NOW).entries
+    shards = tuple(
+        judge(
+            each,
+            previous=None,
+            end=End(cursor=decode_cursor("MTA=") or 0, readonly=False),
+            unread=Unread(oldest_at=NOW - 5),
+            seen_at=NOW,
+        )
+        for each in found
+    )
+    return GroupSnapshot(polled=Instant(server=NOW, monotonic=0.0), shards=shards)
+
+
+def _sent(answer: object) -> object:
+    """Send an answer the way of every answer: as JSON."""
+    return answers.load_json(json.dumps(answer).encode())

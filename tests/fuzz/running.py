@@ -1,0 +1,15 @@
+"""What targets have running for as long as the process lives, such as servers."""
+
+import atexit
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_STACK = ExitStack()
+atexit.register(_STACK.close)
+
+
+def keep(made: AbstractContextManager[T]) -> T:
+    """Enter a context that the end of the process leaves."""
+    return _STACK.enter_context(made)

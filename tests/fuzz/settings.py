@@ -1,0 +1,219 @@
+"""Targets: the configuration file, the web configuration file, flags and single values."""
+
+import contextlib
+import copy
+import io
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from exporter.config import Config, ConfigError, Pattern, models, parse, parse_duration
+from exporter.endpoint import Endpoint
+from exporter.flags import parse as parse_flags
+from exporter.text import bounded
+from exporter.web.config import load_web_config
+from exporter.web.headers import html_headers
+from exporter.web.listen import ListenAddress
+from exporter.web.nodes import WebConfigError
+from exporter.web.rate import parse_duration as parse_go_duration
+from tests.fuzz.checks import SECRET, require, require_showable
+from tests.fuzz.reader import TEXTS, Reader
+
+_LONGEST_FAULT = 2000
+_ENVIRON = {"A": "a", "S": SECRET}
+_VALUES: tuple[object, ...] = (
+    *(each for each in TEXTS if len(each) < 1000),
+    *("5m", "1h30m", "0s", "9" * 400 + "s", "1e400", "-1", "0x10", "\u0661", "1_000", "true", "v4"),
+    *(".*", "(a+)+b", "(a|aa)*c", "(.*-)*x", "a{1000,65535}", "(" * 90 + ")" * 90, "[[:alpha:]]"),
+    *("(?P<n>a)(?P=n)*", "(?i)(?:s|\u017f)*z", "a{99999999999}", "(?<=a+)b", "[" * 300, "\\"),
+    *("https://user:pw@h", "h:0", "https://[", "[::1]:80", "file:///etc/passwd", "h" * 300),
+    *("/dev/zero", "/dev/stdin", "/proc/self/mem", "/", "\x00", "${S}", "$${S}", "${}", "x${"),
+    *([], {}, [[]], [{}], ["a", "a"], {"": ""}, None),
+)
+_NAMES = ("a" * 256, "aaa-" * 64, "ab" * 128, "-" * 256, "0" * 256, "s\u017f" * 128)
+_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): Config,
+    ("polling",): models.PollingConfig,
+    ("discovery",): models.DiscoveryConfig,
+    ("metrics",): models.MetricsConfig,
+    ("http",): models.HttpConfig,
+    ("projects",): models.ProjectConfig,
+    ("projects", "polling"): models.ProjectPollingConfig,
+    ("projects", "http"): models.HttpConfig,
+    ("projects", "credentials"): models.CredentialsConfig,
+    ("projects", "logstores"): models.LogstoreConfig,
+}
+_PATHS = tuple((*at, key) for at, section in _SECTIONS.items() for key in section.model_fields)
+
+
+def config(data: bytes) -> None:
+    """Read any bytes as a configuration file."""
+    _read(data)
+
+
+def config_values(data: bytes) -> None:
+    """Read a configuration with hostile values at places where values belong."""
+    reader = Reader(data)
+    logstore: dict[str, object] = {"logstore": "orders", "consumer_groups": ["billing"]}
+    project: dict[str, object] = {
+        "project": "shop",
+        "endpoint": "cn-shanghai.log.aliyuncs.com",
+        "logstores": [logstore],
+    }
+    document: dict[str, object] = {"projects": [project]}
+    for _ in range(1 + reader.below(3)):
+        *at, key = reader.pick(_PATHS)
+        place = document
+        for step in at:
+            under = {"projects": project, "logstores": logstore}.get(step)
+            if under is None:
+                below = place.setdefault(step, {})
+                under = below if isinstance(below, dict) else {}
+            place = under
+        place[key] = reader.text() if reader.below(3) == 1 else copy.deepcopy(reader.pick(_VALUES))
+        if reader.below(4) == 1:
+            place[key] = [place[key]]
+    secrets = {"access_key_id": "A", "access_key_secret": SECRET}
+    document["credentials"] = reader.pick(
+        (secrets, {SECRET: SECRET}, {"x": SECRET}, [SECRET], SECRET)
+    )
+    # JSON is YAML, but for lone surrogates and U+007F.
+    _read(json.dumps(document, ensure_ascii=reader.below(2) == 1).encode(errors="replace"))
+
+
+def _read(text: bytes) -> None:
+    try:
+        found = parse(text, name="c.yaml", environ=_ENVIRON, base_dir=Path("/nowhere"))
+    except ConfigError as error:
+        require(error.faults, "an error without a fault")
+        require((error.__cause__, error.__context__) == (None, None), "a foreign error behind it")
+        for line in str(error).split("\n"):
+            require(line.startswith("c.yaml:"), "a fault without its place")
+            require_showable(line, _LONGEST_FAULT)
+    else:
+        require(SECRET not in f"{found.credentials!r}", "a secret shows")
+        _use(found)
+
+
+def _use(found: Config) -> None:
+    """Match names by every pattern; one that never ends is what the engines look for."""
+    for project in found.projects:
+        settings = found.effective(project)
+        require(settings.interval > 0 and settings.timeout > 0, "a time that is none")
+        for logstore in project.logstores:
+            patterns = (
+                project.project,
+                logstore.logstore,
+                *logstore.consumer_groups,
+                *logstore.exclude_consumer_groups,
+                *(logstore.consumers or ()),
+            )
+            for pattern in patterns:
+                for name in _NAMES:
+                    pattern.matches(name)
+
+
+def web_config(data: bytes) -> None:
+    """Read any bytes as a web configuration file."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "web.yml")
+        path.write_bytes(data)
+        try:
+            found = load_web_config(path)
+        except WebConfigError as error:
+            require(str(error).startswith(str(path)), "a fault without its place")
+            require_showable(str(error), 1000)
+        else:
+            for name, value in found.headers.items():
+                require_showable(f"{name}{value}", len(data) + 100)
+
+
+_FLAGS = (
+    *("run", "check", "once", "demo", "schema", "--help", "--version", "--", "-h", "@file"),
+    *("--config.file", "--web.listen-address", "--web.telemetry-path", "--web.max-requests"),
+    *("--web.config.file", "--web.enable-lifecycle", "--config.auto-reload", "--sharding.shard"),
+    *(
+        "--sharding.total-shards",
+        "--log.level",
+        "--log.format",
+        "--output",
+        "--web",
+        "--log.level=",
+    ),
+)
+_FLAG_VALUES = (
+    *(each for each in TEXTS if len(each) < 1000),
+    *(
+        "0",
+        "-1",
+        "9" * 30,
+        "\u0663",
+        "\u00b2",
+        ":0",
+        "[::1]:99999",
+        "h:" + "9" * 5000,
+        ",,,",
+        "pod-3",
+        "%s",
+    ),
+)
+
+
+def flags(data: bytes) -> None:
+    """Read any command line with any environment."""
+    reader = Reader(data)
+    environ: dict[str, str] = {}
+    for _ in range(reader.below(3)):
+        flag = reader.pick(_FLAGS).strip("-=").replace(".", "_").replace("-", "_").upper()
+        environ[f"SLS_EXPORTER_{flag}"] = _flag_value(reader)
+    argv: list[str] = []
+    for _ in range(reader.below(5)):
+        argv.append(reader.pick(_FLAGS))
+        if reader.below(2):
+            argv.append(_flag_value(reader))
+    told, printed = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(printed):
+        try:
+            parse_flags(argv, environ)
+        except SystemExit as left:
+            require(left.code in {0, 2}, f"status {left.code!r}")
+            require(left.code == 0 or told.getvalue(), "nothing was said")
+    for line in told.getvalue().splitlines():
+        require_showable(line, 2000)
+
+
+def _flag_value(reader: Reader) -> str:
+    return reader.text() if reader.below(3) == 1 else reader.pick(_FLAG_VALUES)
+
+
+_SINGLE: tuple[Callable[[str], object], ...] = (
+    Endpoint.parse,
+    ListenAddress.parse,
+    parse_duration,
+    parse_go_duration,
+    Pattern.parse,
+)
+
+
+def values(data: bytes) -> None:
+    """Read any text as each of the small values, and make it showable."""
+    reader = Reader(data)
+    parse_one = reader.pick(_SINGLE)
+    text = reader.text()
+    shown = bounded(text)
+    require_showable(shown, 256)
+    require(bounded(shown) == shown, "what is showable changes")
+    html_headers(text.encode(errors="replace"))
+    try:
+        found = parse_one(text)
+    except ValueError as error:
+        require(type(error) is ValueError, f"another error: {error!r}")
+        require_showable(str(error), 500)
+    else:
+        require(isinstance(found, Pattern) or len(str(found)) <= 400, "a value that is too long")
+        if isinstance(found, Pattern):
+            for name in _NAMES:
+                found.matches(name)

@@ -1,0 +1,162 @@
+"""Snapshots: how long they are served, and the store that holds the newest of each target."""
+
+import pytest
+
+from exporter.snapshot import (
+    Failure,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    Store,
+    TargetKey,
+    TargetStatus,
+    View,
+)
+from tests.support.snapshots import KEY, group, shard, target
+
+OTHER = TargetKey("shop", "clicks")
+
+
+def names(status: TargetStatus | None) -> list[str]:
+    assert status is not None
+    return [each.key.consumer_group for each in status.groups]
+
+
+# Time
+
+
+def test_the_servers_clock_goes_on_with_our_monotonic_one() -> None:
+    polled = Instant(server=1000.0, monotonic=50.0)
+    assert polled.server_now(50.0) == 1000.0
+    assert polled.server_now(50.5) == 1000.5
+    assert polled.server_now(110.0) == 1060.0
+
+
+def test_the_servers_clock_never_goes_back_behind_the_poll() -> None:
+    assert Instant(server=1000.0, monotonic=50.0).server_now(49.0) == 1000.0
+
+
+# Groups
+
+
+def test_each_consumer_that_has_a_name_counts_once() -> None:
+    shards = (
+        shard(0, consumer="a"),
+        shard(1, consumer="b"),
+        shard(2, consumer="a"),
+        shard(3, consumer=""),
+    )
+    snapshot = GroupSnapshot(polled=Instant(server=0.0, monotonic=0.0), shards=shards)
+    assert snapshot.consumers == frozenset({"a", "b"})
+
+
+def test_a_group_is_up_unless_its_newest_poll_failed() -> None:
+    assert group(shard()).up
+    assert not group(shard(), failure=Failure(code="timeout", message="late", since=1.0)).up
+
+
+def test_a_snapshot_is_served_for_exactly_stale_after() -> None:
+    status = group(shard())
+    assert status.visible(50.0) is status.snapshot
+    assert status.visible(230.0) is status.snapshot
+    assert status.visible(230.1) is None
+
+
+def test_a_group_that_was_never_polled_has_nothing_to_serve() -> None:
+    assert group(has_snapshot=False).visible(50.0) is None
+
+
+def test_what_is_not_said_of_a_group_is_not_known() -> None:
+    status = GroupStatus(key=group().key, stale_after=1.0, stall_after=1.0)
+    known = (status.last_success, status.failure, status.snapshot, status.listing)
+    assert known == (None, None, None, None)
+
+
+# Logstores
+
+
+def test_a_logstore_is_fresh_for_exactly_stale_after() -> None:
+    status = target()
+    assert status.is_fresh(50.0)
+    assert status.is_fresh(230.0)
+    assert not status.is_fresh(230.1)
+
+
+# The store
+
+
+def test_a_new_store_is_empty() -> None:
+    assert Store().view() == View(targets=(), pending=frozenset())
+    assert Store().get(KEY) is None
+
+
+def test_what_is_expected_is_pending_until_it_was_polled() -> None:
+    store = Store()
+    store.expect({KEY: ["billing"], OTHER: []})
+    assert store.view() == View(targets=(), pending=frozenset({KEY, OTHER}))
+    status = target(group(shard()))
+    store.put(status)
+    assert store.get(KEY) is status
+    assert store.get(OTHER) is None
+    assert store.view() == View(targets=(status,), pending=frozenset({OTHER}))
+
+
+def test_targets_stand_in_the_order_of_their_names() -> None:
+    store = Store()
+    store.expect({KEY: [], OTHER: []})
+    orders, clicks = target(key=KEY), target(key=OTHER)
+    store.put(orders)
+    store.put(clicks)
+    assert store.view().targets == (clicks, orders)
+
+
+def test_the_newest_status_replaces_the_one_before_it() -> None:
+    store = Store()
+    store.expect({KEY: ["billing"]})
+    store.put(target(group(shard())))
+    newest = target(group(shard(), shard(1)))
+    store.put(newest)
+    assert store.view().targets == (newest,)
+
+
+def test_a_target_that_stays_keeps_its_status_and_one_that_left_is_forgotten() -> None:
+    store = Store()
+    store.expect({KEY: ["billing"], OTHER: []})
+    kept = target(group(shard()))
+    store.put(kept)
+    store.put(target(key=OTHER))
+    store.expect({KEY: ["billing"]})
+    assert store.view() == View(targets=(kept,), pending=frozenset())
+    assert store.get(OTHER) is None
+
+
+def test_a_poll_that_ends_after_its_target_has_left_changes_nothing() -> None:
+    store = Store()
+    store.expect({OTHER: []})
+    store.put(target(group(shard())))
+    assert store.view() == View(targets=(), pending=frozenset({OTHER}))
+
+
+def test_groups_that_left_their_target_are_forgotten() -> None:
+    store = Store()
+    store.expect({KEY: ["billing", "mail"]})
+    store.put(target(group(shard()), group(shard(), name="mail"), retention_seconds=60.0))
+    store.expect({KEY: ["mail"]})
+    status = store.get(KEY)
+    assert names(status) == ["mail"]
+    assert status is not None
+    assert status.retention_seconds == 60.0
+
+
+def test_a_view_is_not_changed_by_what_comes_after_it() -> None:
+    store = Store()
+    store.expect({KEY: ["billing"]})
+    before = store.view()
+    store.put(target(group(shard())))
+    store.expect({})
+    assert before == View(targets=(), pending=frozenset({KEY}))
+
+
+def test_what_was_seen_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        setattr(View(), "targets", (target(),))  # noqa: B010  what the type checker refuses
