@@ -20,7 +20,7 @@ SHOWS = {
     "start": r"demo +\d+ ms, [\d.]+ x bare, resident \d+ MB",
     "status_page": r"JSON, all groups +[\d.]+ ms +[\d.]+ x a scrape",
 }
-PARTS = {"api", "engines", "exposers", "growth_report", "made_up", "processes"}
+PARTS = {"api", "engines", "exposers", "growth_report", "made_up", "processes", "sdk"}
 
 
 def run(name: str, *arguments: str, stdin: str = "") -> str:
