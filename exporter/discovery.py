@@ -26,7 +26,8 @@ _Listing = Callable[[Hashable, TargetKey, Callable[[], Parsed[Any]]], Sequence[o
 class Discovery:
     """Resolves a configuration into targets, again and again.
 
-    ``listings`` holds the last good ones; another configuration may go on with them.
+    ``listings`` holds the last good ones; another configuration may go on with them. Of a logstore
+    that it does not own nothing is asked: another exporter does that.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Discovery:
         client_for: ClientFor,
         observer: PollObserver,
         listings: Listings,
+        owns: Callable[[TargetKey], bool],
     ) -> None:
         self._config = config
         self._client_for = client_for
         self._observer = observer
         self._listings = listings
+        self._owns = owns
         self._asked: set[Hashable] = set()
 
     @property
@@ -54,7 +57,7 @@ class Discovery:
         )
 
     def known(self) -> tuple[Target, ...]:
-        """Return the targets as far as literal names and earlier listings tell, asking nothing."""
+        """Return its targets as far as literal names and earlier listings tell, asking nothing."""
         return self._merged(
             self._resolve_project(project, settings, name, self._remembered)
             for project, settings in self._projects()
@@ -62,7 +65,7 @@ class Discovery:
         )
 
     def resolve(self) -> tuple[Target, ...]:
-        """Return all targets, from new listings; raises Cancelled when the exporter stops.
+        """Return all its targets, from new listings; raises Cancelled when the exporter stops.
 
         Listings that nothing needs any more, of what has left, are forgotten.
         """
@@ -119,6 +122,7 @@ class Discovery:
             )
             for entry in project.logstores
             for logstore in logstores(entry.logstore)
+            if self._owns(TargetKey(name, logstore))
         ]
 
     def _project_names(

@@ -77,7 +77,11 @@ class Engine:
         Raises CredentialsError if keys that it needs cannot be had; nothing is changed then.
         """
         discovery = Discovery(
-            config, client_for=self._clients.get, observer=self._reporter, listings=self._listings
+            config,
+            client_for=self._clients.get,
+            observer=self._reporter,
+            listings=self._listings,
+            owns=self._sharding.owns,
         )
         settings = {config.effective(project) for project in config.projects}
         with self._targets_lock:
@@ -103,7 +107,7 @@ class Engine:
                 self.discovered = True
 
     def _set_targets(self, targets: Iterable[Target]) -> None:
-        mine = [target for target in targets if self._sharding.owns(target.key)]
+        mine = tuple(targets)
         self.fleet.set_targets(mine, failing=self._reporter.failing)
         self._text.keep_only(
             GroupKey(*each.key, group.name) for each in mine for group in each.groups

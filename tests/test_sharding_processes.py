@@ -51,6 +51,14 @@ def test_four_processes_poll_each_group_once_and_one_that_dies_takes_only_its_pa
             assert found.value("sls_exporter_shard") == shard
             assert found.value("sls_exporter_total_shards") == TOTAL
             assert found.value("sls_exporter_targets") == len(own)
+        # Nobody asks about what belongs to another.
+        asked = Counter(
+            request.logstore
+            for request in simulator.requests
+            if request.operation == "ListConsumerGroup"
+        )
+        assert set(asked.values()) == {1}
+        assert len(asked) == LOGSTORES
         gone = set(watched(exporters[2]))
         exporters[2].process.kill()
         left = {name for each in (0, 1, 3) for name in watched(exporters[each])}
