@@ -62,8 +62,8 @@ def _of_project(
     if needed > settings.workers:
         yield (
             f"{work}, which is more than {settings.workers} workers can do at"
-            f" {REQUEST_SECONDS:g} s a request: polls will come late or be left out. Set polling.workers to"
-            f" {_up(needed)} or more, or polling.interval to"
+            f" {REQUEST_SECONDS:g} s a request: polls will come late or be left out."
+            f" Set polling.workers to {_up(needed)} or more, or polling.interval to"
             f" {_up(requests * REQUEST_SECONDS / settings.workers)}s or more"
         )
 
