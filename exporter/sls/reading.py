@@ -148,4 +148,4 @@ class _Reader:
         return self._refused(f"the answer is larger than {MAX_BODY_BYTES} bytes")
 
     def _refused(self, reason: str) -> RefusedError:
-        return RefusedError(reason, self.status, self.headers)
+        return RefusedError(reason, self._parser.get_status_code(), self.headers)

@@ -1,0 +1,103 @@
+"""One answer off a socket: whole and within bounds, or an error."""
+
+import http.client
+import socket
+from contextlib import closing
+
+import pytest
+
+from exporter.sls.reading import MAX_BODY_BYTES, Answer, RefusedError, read_answer
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ABC = b"Content-Length: 3\r\n\r\nabc"
+
+
+def received(*parts: bytes) -> Answer:
+    """Read an answer that comes in parts, after which the connection ends."""
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        for part in parts:
+            theirs.sendall(part)
+        theirs.shutdown(socket.SHUT_WR)
+        return read_answer(ours)
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "keep_alive"),
+    [
+        (OK + ABC, b"abc", True),
+        (OK + b"Connection: close\r\n" + ABC, b"abc", False),
+        (b"HTTP/1.0 200 OK\r\n" + ABC, b"abc", False),
+        (OK + b"\r\nuntil the end", b"until the end", False),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", b"abc", True),
+        (b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK + ABC, b"abc", True),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + OK + ABC, b"abc", True),
+        (OK + b"Content-Encoding: identity\r\n" + ABC, b"abc", True),
+        # What nobody asked for must not be taken for the next answer.
+        (OK + ABC + b"rest", b"abc", False),
+        (OK + ABC + OK + ABC, b"abc", False),
+    ],
+)
+def test_an_answer_is_read_whole(sent: bytes, body: bytes, *, keep_alive: bool) -> None:
+    answer = received(sent)
+    assert (answer.body, answer.keep_alive) == (body, keep_alive)
+
+
+def test_an_answer_may_come_byte_by_byte() -> None:
+    sent = OK + b"X-Log-RequestId:  5F \r\n" + ABC
+    answer = received(*(bytes([each]) for each in sent))
+    assert answer == Answer(
+        status=200,
+        headers={"x-log-requestid": "5F", "content-length": "3"},
+        body=b"abc",
+        keep_alive=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (OK + b"Content-Length: 3\r\n\r\nab", "the connection ended within it"),
+        (OK, "the connection ended within it"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "the connection ended within it"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk size"),
+        (OK + b"Transfer-Encoding: chunked\r\n" + ABC, "Content-Length can't be present"),
+        (OK + b"Content-Length: 4\r\n" + ABC, "Duplicate Content-Length"),
+        (OK + b"Content-Length: -3\r\n\r\nabc", "Content-Length"),
+        (OK + b"Content-Length: 99999999999999999999\r\n\r\n", "Content-Length overflow"),
+        (OK.replace(b"\r", b"") + ABC, "CR"),
+        (OK + b"x: \0\r\n" + ABC, "header value"),
+        (b"no answer at all", "Expected HTTP/"),
+        (b"HTTP/1.1 abc\r\n\r\n", "status"),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+            "it changes the protocol",
+        ),
+        (OK + b"x: " + b"y" * 70_000, "its head is larger than 65536 bytes"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000, "its head is larger than 65536 bytes"),
+    ],
+)
+def test_what_is_no_whole_answer_is_an_error(sent: bytes, reason: str) -> None:
+    with pytest.raises(http.client.HTTPException, match=reason):
+        received(sent)
+
+
+def test_no_answer_is_an_error_of_its_own() -> None:
+    with pytest.raises(ConnectionError, match="the connection ended without an answer"):
+        received()
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"Content-Encoding: gzip\r\n" + ABC, "compressed, which was not asked for"),
+        (b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), "larger than 4194304 bytes"),
+        (b"".join(b"x-%d: y\r\n" % each for each in range(101)) + ABC, "more than 100 headers"),
+    ],
+)
+def test_what_is_not_wanted_is_refused_by_its_head(sent: bytes, reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason) as raised:
+        received(OK + b"x-log-requestid: 5F\r\n" + sent)
+    assert raised.value.status == 200
+    assert raised.value.headers["x-log-requestid"] == "5F"
