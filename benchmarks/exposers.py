@@ -1,10 +1,11 @@
-"""Servers that show the six gauges of every shard: ours, labelled gauges, Debian's pushgateway.
+"""Servers that show the six gauges of every shard: ours, labelled gauges, and two written in Go.
 
 As a module it is the process of one of the first two: it serves until it is terminated.
 """
 
 import argparse
 import http.client
+import os
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge
@@ -33,6 +35,11 @@ from exporter.web.server import WebServer
 OURS = "ours"
 GAUGES = "prometheus_client"
 PUSHGATEWAY = "pushgateway"
+CONST_METRICS = "client_golang"
+
+_HERE = Path(__file__).resolve().parent
+_GO_PATH = Path("/usr/share/gocode")  # where Debian puts packages of Go
+_CLIENT_GOLANG = "github.com/prometheus/client_golang"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,35 @@ def pushgateway(source: Exposer) -> Iterator[Exposer]:
         finally:
             process.kill()  # it would wait for its clients
             process.wait()
+
+
+def has_go() -> bool:
+    """Tell whether Go and Debian's package of client_golang are installed."""
+    return shutil.which("go") is not None and (_GO_PATH / "src" / _CLIENT_GOLANG).is_dir()
+
+
+@contextmanager
+def const_metrics(source: Exposer) -> Iterator[Exposer]:
+    """Build and run a server of client_golang that shows the same as another server."""
+    with tempfile.TemporaryDirectory() as place:
+        program = Path(place, "const_metrics")
+        subprocess.run(  # noqa: S603  our own program
+            ["go", "build", "-o", str(program), str(_HERE / "const_metrics.go")],  # noqa: S607  on PATH
+            check=True,
+            env={**os.environ, "GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOFLAGS": ""},
+        )
+        with subprocess.Popen(  # noqa: S603  the same
+            [str(program), f"http://127.0.0.1:{source.port}/metrics"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                said = process.stdout.readline().strip()
+                running = Process(pid=process.pid, said=said)
+                yield Exposer(name=CONST_METRICS, port=int(said), process=running)
+            finally:
+                process.kill()
 
 
 def _push(source: Exposer, port: int) -> None:

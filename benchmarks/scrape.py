@@ -1,5 +1,6 @@
-"""How long a scrape takes, beside prometheus_client and Debian's pushgateway with the same series.
+"""How long a scrape takes, beside prometheus_client and two servers in Go with the same series.
 
+Those in Go are Debian's pushgateway and, where Go is installed, constant metrics of client_golang.
 Each server is a process of its own, serving the six gauges of every shard; each is asked in turn
 for text with gzip over one keep-alive connection, and the medians are compared. Memory is the
 server's highest resident size after its scrapes.
@@ -19,6 +20,8 @@ from benchmarks.exposers import (
     GAUGES,
     OURS,
     Exposer,
+    const_metrics,
+    has_go,
     has_pushgateway,
     pushgateway,
     python_exposer,
@@ -73,6 +76,8 @@ def measure(shards: int, rounds: int, *, others: bool = True) -> tuple[list[Resu
         exposers = [stack.enter_context(python_exposer(name, shards)) for name in names]
         if others and has_pushgateway():
             exposers.append(stack.enter_context(pushgateway(exposers[0])))
+        if others and has_go():
+            exposers.append(stack.enter_context(const_metrics(exposers[0])))
         scrapers = [Scraper(exposer) for exposer in exposers]
         for scraper in scrapers:  # a warm-up, which shows that nothing is missing
             text = zlib.decompress(scraper.scrape().body, wbits=31)
@@ -124,6 +129,9 @@ def main() -> None:
     sizes, rounds = ([1000], 1) if options.quick else (options.shards, options.rounds)
     if not has_pushgateway():
         print("pushgateway: not installed (Debian: prometheus-pushgateway)")
+    if not has_go():
+        print("client_golang: not installed (Debian: golang-go and")
+        print("  golang-github-prometheus-client-golang-dev)")
     for shards in sizes:
         results, together = measure(shards, rounds)
         if options.json:

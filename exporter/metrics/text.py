@@ -55,7 +55,7 @@ class GroupText:
     What is shown for each shard but does not change until the next poll is kept compressed.
     """
 
-    __slots__ = ("always", "group", "of_shards", "shape", "since", "snapshot")
+    __slots__ = ("always", "group", "of_shards", "shape", "shard_series", "since", "snapshot")
 
     def __init__(self, group: GroupStatus, shape: Shape) -> None:
         self.group = group
@@ -75,11 +75,7 @@ class GroupText:
                     catalogue.CHECKPOINT_AGE: ages(templates, shards),
                     catalogue.STALLED: stalled(templates, shards),
                 }
-
-    @property
-    def shard_series(self) -> int:
-        """How many series of single shards there are."""
-        return sum(block.count for block in self.of_shards.values()) + sum(
+        self.shard_series = sum(block.count for block in self.of_shards.values()) + sum(
             since.count for since in self.since.values()
         )
 
