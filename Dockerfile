@@ -6,14 +6,20 @@
 ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv --without-pip /opt/sls-exporter
+# What is not of this project is what .ci locks, to the byte. Bytecode is compiled here, by pip: the
+# file system of a container may be read-only. The entry point has an absolute path to the
+# interpreter, so the environment is copied to the same place.
+COPY .ci/requirements.txt .ci/build-requirements.txt ./
+RUN python -m pip --python /opt/sls-exporter/bin/python install --compile --require-hashes \
+        --only-binary :all: --requirement requirements.txt && \
+    python -m pip install --require-hashes --only-binary :all: --requirement build-requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter ./exporter
-# Bytecode is compiled here, by pip: the file system of a container may be read-only. The entry
-# point has an absolute path to the interpreter, so the environment is copied to the same place.
-RUN python -m pip --python /opt/sls-exporter/bin/python install --compile .
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . && \
+    python -m pip --python /opt/sls-exporter/bin/python install --compile --no-deps /wheel/*.whl
 
 FROM ${BASE}
 ARG VERSION=0.1.0

@@ -13,14 +13,23 @@ HERE := $(shell printf %s '$(CURDIR)' | cksum | cut -d ' ' -f 1)
 MADE := $(VENV)/.made-$(HERE)
 RUNTIME := $(VENV)/.runtime-$(HERE)
 DEVELOPMENT := $(VENV)/.development-$(HERE)
+SUPPLY := $(VENV)/.supply-$(HERE)
 SCRIPTS := .ci/run .ci/tools
+
+# What the image and the tests of the wheel install, to the byte; and what the wheel is built with.
+LOCK := .ci/requirements.txt
+BUILD_LOCK := .ci/build-requirements.txt
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
+	print(*project["build-system"]["requires"], sep="\n")'
 
 # What a shell has set for another project must not leak into this one.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test tests lint ruff format imports typecheck yaml shell dockerfile \
-	example-check wheel test-wheel test-image release-notes clean
+	example-check wheel test-wheel test-image mutants lock audit sbom release-notes clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +81,25 @@ test-wheel: wheel ## install that wheel into fresh environments, and test it the
 test-image: $(DEVELOPMENT) tools ## build the image, run a container of it against a simulated SLS
 	$(BIN)/python -m pytest tests/test_image.py
 
+mutants: $(DEVELOPMENT) ## put small faults into the core one by one, list those no test notices
+	$(BIN)/python -m tests.mutants $(MODULES)
+
+lock: $(SUPPLY) ## lock the newest dependencies that pyproject.toml allows, with their hashes
+	$(BIN)/$(COMPILE) --output-file $(LOCK) pyproject.toml
+	$(BIN)/python -c $(BUILT_WITH) | $(BIN)/$(COMPILE) --output-file $(BUILD_LOCK) -
+
+audit: $(SUPPLY) ## look for known weaknesses in what is locked (asks a service on the network)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip \
+		--requirement $(LOCK) --requirement $(BUILD_LOCK)
+
+sbom: $(SUPPLY) ## write what the wheel in dist/ runs with beside it, as a CycloneDX document
+	$(PYTHON) -m venv --clear --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --require-hashes \
+		--requirement $(LOCK)
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --no-deps dist/*.whl
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file "$$(echo dist/*.whl).cdx.json" build/sbom
+
 release-notes: ## print the changelog of TAG=vX.Y.Z, if every file agrees with that version
 	@$(PYTHON) -m tools.release "$(TAG)"
 
@@ -93,6 +121,10 @@ $(RUNTIME): $(MADE) pyproject.toml
 
 $(DEVELOPMENT): $(RUNTIME) pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(SUPPLY): $(RUNTIME) pyproject.toml
+	$(BIN)/python -m pip install --quiet --group supply
 	@touch $@
 
 clean: ## remove everything that was made

@@ -48,8 +48,8 @@ def tool(name: str, *arguments: str | Path, text: str = "") -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def test_there_is_one_for_changes_and_one_for_releases() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "release.yml"]
+def test_there_is_one_for_changes_one_for_releases_and_one_for_what_becomes_known() -> None:
+    assert [path.name for path in WORKFLOWS] == ["audit.yml", "ci.yml", "release.yml"]
 
 
 @every_workflow
@@ -62,7 +62,7 @@ def test_every_action_is_pinned_by_its_commit_and_tells_its_version(path: Path) 
     used = [step["uses"] for step in steps(path) if "uses" in step]
     pinned = [f"{name}@{commit}" for name, commit, _ in PINNED.findall(path.read_text())]
     assert pinned == used
-    assert len(used) >= 3
+    assert len(used) >= 2
 
 
 def test_an_action_is_the_same_commit_everywhere() -> None:
@@ -102,7 +102,7 @@ def test_it_may_only_read_but_for_what_a_job_says(path: Path) -> None:
     }
     attesting = ["attestations", "id-token"]
     expected = {"files": attesting, "image": attesting, "publish": ["contents"]}
-    assert writing == ({} if path.name == "ci.yml" else expected)
+    assert writing == (expected if path.name == "release.yml" else {})
 
 
 @every_workflow
@@ -132,6 +132,21 @@ def test_a_release_is_checked_before_anything_is_built_and_published_last() -> N
         "image": "check",
         "publish": ["files", "image"],
     }
+
+
+def test_what_is_locked_is_audited_every_week_and_before_a_release() -> None:
+    assert "make audit PYTHON=python" in commands(ROOT / ".github" / "workflows" / "audit.yml")
+    release = commands(ROOT / ".github" / "workflows" / "release.yml")
+    assert release.index("make audit PYTHON=python") < release.index(
+        "make test-wheel PYTHON=python"
+    )
+
+
+def test_the_wheel_is_released_with_the_list_of_what_it_runs_with() -> None:
+    release = commands(ROOT / ".github" / "workflows" / "release.yml")
+    listed = release.index("make sbom PYTHON=python")
+    assert release.index("make test-wheel PYTHON=python") < listed
+    assert listed < release.index("cd dist && sha256sum -- * >SHA256SUMS")
 
 
 def test_the_image_is_released_for_two_machines_with_its_contents_and_origin() -> None:

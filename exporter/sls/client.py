@@ -37,9 +37,9 @@ from exporter.sls.transport import Transport
 TRIES = 3
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 5.0
-_PAGE_SIZE = 500
-_MAX_PAGES = 200
-_MAX_LISTED = _MAX_PAGES * _PAGE_SIZE
+PAGE_SIZE = 500
+MAX_PAGES = 200
+_MAX_LISTED = MAX_PAGES * PAGE_SIZE
 # Unix seconds of this century: what has other digits tells no time that a skew could explain.
 _UNIX_SECONDS = re.compile(r"[1-3][0-9]{9}")
 
@@ -180,8 +180,8 @@ class SlsClient:
         names: list[str] = []
         faults: list[str] = []
         offset = 0
-        for _ in range(_MAX_PAGES):
-            query = {"offset": str(offset), "size": str(_PAGE_SIZE)}
+        for _ in range(MAX_PAGES):
+            query = {"offset": str(offset), "size": str(PAGE_SIZE)}
             page = self._call(operation, path, parse, query)
             names += page.names.entries
             faults += page.names.faults
@@ -191,7 +191,7 @@ class SlsClient:
             if offset >= _MAX_LISTED:
                 break
         raise InvalidResponse(
-            f"the listing goes on beyond {_MAX_PAGES} pages of {_PAGE_SIZE}", operation=operation
+            f"the listing goes on beyond {MAX_PAGES} pages of {PAGE_SIZE}", operation=operation
         )
 
     def _call(

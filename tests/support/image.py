@@ -14,7 +14,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,11 +188,11 @@ def _output(*command: str | Path) -> str:
 
 
 def _download(wheels: Path) -> None:
-    """Bring what the build installs: the dependencies, and what makes the package's own wheel."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    """Bring what the build installs: what is locked, and nothing else."""
     pip = (sys.executable, "-m", "pip", "--quiet", "download", "--only-binary", ":all:")
-    _output(*pip, "--dest", wheels, *wanted)
+    for lock in ("requirements.txt", "build-requirements.txt"):
+        locked = ("--require-hashes", "--requirement", ROOT / ".ci" / lock)
+        _output(*pip, "--dest", wheels, *locked)
 
 
 def _lay_out_base(base: Path) -> None:

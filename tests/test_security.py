@@ -1,0 +1,149 @@
+"""Nobody but the configuration says where requests go."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from exporter.clock import SYSTEM_CLOCK
+from exporter.config import ConfigError, parse
+from exporter.engine import Engine
+from exporter.simulator.server import DEFAULT_CREDENTIALS
+from exporter.snapshot import TargetKey
+
+KEYS = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Notes what it is asked for, by Host and path, and answers as it is told."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer = (status, headers, body)
+        self.asked: list[tuple[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.headers["Host"], self.path))
+        status, headers, body = self.server.answer
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(
+    status: int = 200, headers: dict[str, str] | None = None, body: bytes = b"[]"
+) -> Iterator[Server]:
+    with Server(status, headers or {}, body) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def configured(endpoint: str, project: str = "shop") -> str:
+    return (
+        f"projects: [{{project: '{project}', endpoint: '{endpoint}', "
+        "logstores: [{logstore: orders, consumer_groups: [billing]}]}]\n"
+    )
+
+
+@contextmanager
+def engine(text: str, environ: dict[str, str]) -> Iterator[Engine]:
+    config = parse(text, name="config.yaml", environ={}, base_dir=Path())
+    made = Engine(config, environ=environ, clock=SYSTEM_CLOCK)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://100.100.100.200",
+        "http://169.254.169.254",
+        "169.254.0.1:80",
+        "http://[::ffff:100.100.100.200]",
+        "http://[fe80::1]",
+    ],
+)
+def test_a_metadata_address_is_no_endpoint(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="metadata"):
+        parse(configured(endpoint), name="config.yaml", environ={}, base_dir=Path())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_whatever_its_status(status: int) -> None:
+    with serving() as elsewhere:
+        location = {"Location": f"{elsewhere.url}/latest/meta-data/"}
+        with (
+            serving(status, location, b"moved") as server,
+            engine(configured(server.url), KEYS) as made,
+        ):
+            made.fleet.poll(TargetKey("shop", "orders"))
+            assert server.asked
+            assert not made.store.view().targets[0].groups[0].up
+    assert elsewhere.asked == []
+
+
+def test_a_listed_project_that_is_no_name_of_a_host_is_not_asked_for() -> None:
+    body = (
+        b'{"total": 3, "projects": [{"projectName": "evil.example.org/"},'
+        b' {"projectName": "a@b"}, {"projectName": "shop"}]}'
+    )
+    with (
+        serving(body=body) as server,
+        engine(configured(server.url, project=".*"), KEYS) as made,
+    ):
+        made.discover()
+        assert [target.key.project for target in made.fleet.targets] == ["shop"]
+        hosts = {host for host, _ in server.asked}
+    assert hosts <= {
+        server.url.removeprefix("http://"),
+        f"shop.{server.url.removeprefix('http://')}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "asks"), [({}, False), ({"ALIBABA_CLOUD_ECS_METADATA": "r"}, True)]
+)
+def test_metadata_are_asked_for_only_where_a_role_is_named(
+    role: dict[str, str], *, asks: bool
+) -> None:
+    with serving(404) as metadata, serving() as server:
+        environ = {"ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT": metadata.url, **role}
+        if not asks:
+            environ |= KEYS
+        with engine(configured(server.url), environ) as made:
+            made.fleet.poll(TargetKey("shop", "orders"))
+        assert bool(metadata.asked) is asks
+        assert bool(server.asked) is not asks
