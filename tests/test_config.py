@@ -164,7 +164,9 @@ def test_a_project_without_settings_of_its_own_gets_the_global_ones() -> None:
 def test_a_project_overrides_polling_and_http_key_by_key() -> None:
     config = read(
         "polling: {interval: 30s, timeout: 3s}\nhttp: {proxy_from_environment: true}\n"
-        + in_project("polling: {timeout: 5s, workers: 2, requests_per_second: 1}\nlag: false\nregion: eu-1")
+        + in_project(
+            "polling: {timeout: 5s, workers: 2, requests_per_second: 1}\nlag: false\nregion: eu-1"
+        )
     )
     settings = config.effective(config.projects[0])
     assert (settings.interval, settings.timeout) == (30.0, 5.0)

@@ -48,7 +48,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("two colons on a line", "signature: v1: v4\n", ["c.yaml:1:14: (document): not valid YAML: mapping values are not allowed in this context"]),
     ("bad indentation", GOOD + " lag: true\n", ["c.yaml:7:2: (document): not valid YAML: did not find expected key (while parsing a block mapping that starts at line 1)"]),
     ("an unknown directive version", "%YAML 2.0\n---\n" + GOOD, ["c.yaml:1:1: (document): not valid YAML: found incompatible YAML document"]),
-    ("deep flow nesting", "projects: " + "[" * 100000, ["c.yaml:1:42: (document): nested more than 32 levels deep"]),
+    ("deep flow nesting", "projects: " + "[" * 900, ["c.yaml:1:42: (document): nested more than 32 levels deep"]),
     ("deep block nesting", "- " * 3000, ["c.yaml:1:65: (document): nested more than 32 levels deep"]),
     ("an alias bomb", "x: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)), ["c.yaml:6:8: (document): aliases repeat more than 200000 values"]),
     ("nesting through aliases", "a: &a " + "[" * 20 + "]" * 20 + "\nb: " + "[" * 20 + "*a" + "]" * 20, ["c.yaml:2:24: (document): nested more than 32 levels deep"]),
@@ -120,6 +120,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an endpoint with a path", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://h/path"), ["c.yaml:3:13: projects[0].endpoint: an endpoint is a host, without a path or a query"]),
     ("an endpoint with credentials", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://user:hunter2@h"), ["c.yaml:3:13: projects[0].endpoint: credentials do not belong in an endpoint"]),
     ("an endpoint of another scheme", GOOD.replace("cn-shanghai.log.aliyuncs.com", "ftp://h"), ["c.yaml:3:13: projects[0].endpoint: the scheme must be http or https, not 'ftp'"]),
+    ("an endpoint that is the metadata of a machine", GOOD.replace("cn-shanghai.log.aliyuncs.com", "http://100.100.100.200"), ["c.yaml:3:13: projects[0].endpoint: SLS is not where a machine finds its metadata"]),
+    ("an endpoint that is an address written in another way", GOOD.replace("cn-shanghai.log.aliyuncs.com", "http://1684301000"), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("an endpoint without ASCII", GOOD.replace("cn-shanghai.log.aliyuncs.com", "hôst"), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("an empty endpoint", GOOD.replace("cn-shanghai.log.aliyuncs.com", '""'), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("a strange region", in_project("region: Shanghai!"), ["c.yaml:7:11: projects[0].region: expected a region such as cn-shanghai, found 'Shanghai!'"]),
@@ -186,6 +188,11 @@ def test_a_fault_is_reported_with_its_place_and_remedy(
     text: str, lines: list[str], files: Path
 ) -> None:
     assert lines_of(text, files) == lines
+
+
+def test_nesting_beyond_what_libyaml_itself_bears_is_told_in_the_same_words(files: Path) -> None:
+    (line,) = lines_of("projects: " + "[" * 100_000, files)
+    assert line.endswith(": (document): nested more than 32 levels deep")
 
 
 SECRETIVE = [pytest.param(text, id=name) for name, text, _ in CASES if "hunter2" in text]

@@ -132,4 +132,6 @@ def test_with_every_tool_there_nothing_is_said(tmp_path: Path) -> None:
 
 
 def test_scripts_may_be_run() -> None:
-    assert all(os.access(path, os.X_OK) for path in (ROOT / ".ci").iterdir())
+    scripts = [path for path in (ROOT / ".ci").iterdir() if path.suffix != ".txt"]
+    assert scripts
+    assert all(os.access(path, os.X_OK) for path in scripts)

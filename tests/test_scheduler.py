@@ -168,7 +168,9 @@ def test_an_error_in_a_run_is_reported_and_the_next_run_comes() -> None:
         raise RuntimeError("a bug")
 
     with running() as runs:
-        runs.scheduler.set_jobs([Job(key="broken", interval=1.0, run=broken, spread=0.0, pool=runs.pool)])
+        runs.scheduler.set_jobs(
+            [Job(key="broken", interval=1.0, run=broken, spread=0.0, pool=runs.pool)]
+        )
         runs.scheduler.start()
         wait_for(lambda: runs.count("broken") >= 2)
     assert runs.errors[0][0] == "broken"
@@ -264,9 +266,7 @@ def test_a_project_that_hangs_takes_no_worker_from_another() -> None:
 
     with running(workers=2) as runs:
         bad = Pool(name="bad", workers=2)
-        hogs = [
-            Job(key=f"bad/{n}", interval=1.0, run=hog, spread=0.0, pool=bad) for n in range(20)
-        ]
+        hogs = [Job(key=f"bad/{n}", interval=1.0, run=hog, spread=0.0, pool=bad) for n in range(20)]
         runs.scheduler.set_jobs([*hogs, runs.job("good/0")])
         runs.scheduler.start()
         wait_for(lambda: runs.count("good/0") >= 3)

@@ -16,6 +16,7 @@ from exporter.config.faults import Position, Problem, printable
 # Quoted, because a PyYAML built without libyaml has no CSafeLoader.
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
 _MOST_VALUES = 1_000_000
 # Against small files that aliases of aliases blow up; a list of groups may well be repeated.
 _MOST_REPEATED = 200_000
@@ -98,7 +99,7 @@ class _Composer:
 
     def _enter(self, event: yaml.CollectionStartEvent, node: ListNode | MapNode) -> None:
         if len(self._open) == _DEEPEST:
-            self.stop(f"nested more than {_DEEPEST} levels deep", position_of(event))
+            self.stop(_TOO_DEEP, position_of(event))
         part = self._next_part()
         self._add(event, node, event.tag)
         self._open.append(_Level(node=node, part=part))
@@ -128,7 +129,7 @@ class _Composer:
         if self._repeated > _MOST_REPEATED:
             self.stop(f"aliases repeat more than {_MOST_REPEATED} values", position_of(event))
         if len(self._open) + target.height > _DEEPEST:
-            self.stop(f"nested more than {_DEEPEST} levels deep", position_of(event))
+            self.stop(_TOO_DEEP, position_of(event))
         if self._open:
             outer = self._open[-1].node
             outer.height = max(outer.height, target.height + 1)
@@ -208,6 +209,9 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position
     if mark is None:
         return "not valid YAML", Position(line=1, column=1)
     position = Position(line=mark.line + 1, column=mark.column + 1)
+    if error.problem == "exceeded maximum nesting depth":
+        # libyaml reads ahead, and from 0.2.6 on it has a limit of its own.
+        return _TOO_DEEP, position
     context = error.context_mark
     hint = None
     if context is not None and (error.context or "").startswith("while scanning"):

@@ -9,6 +9,7 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "chromium": "chromium",
     "buildah": "buildah",
+    "faketime": "faketime",
 }
 
 
