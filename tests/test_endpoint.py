@@ -86,6 +86,11 @@ def test_without_a_project_the_endpoint_itself_is_asked() -> None:
         ("日志.example.org", "expected a host such as cn-shanghai.log.aliyuncs.com"),
         ("x" * 254, "expected a host such as cn-shanghai.log.aliyuncs.com"),
         ("https://[::1", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("http://2130706433", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("http://0x7f000001", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("http://127.1", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("http://0177.0.0.0x1", "expected a host such as cn-shanghai.log.aliyuncs.com"),
+        ("http://127.0.0.1.", "expected a host such as cn-shanghai.log.aliyuncs.com"),
         ("https://hunter2\u2100@x", "expected a host such as cn-shanghai.log.aliyuncs.com"),
     ],
 )
@@ -93,3 +98,32 @@ def test_what_is_no_endpoint_is_refused_for_people(text: str, message: str) -> N
     with pytest.raises(ValueError, match=r".") as raised:
         Endpoint.parse(text)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://100.100.100.200",
+        "https://100.100.100.200:8443",
+        "http://[::ffff:100.100.100.200]",
+        "http://169.254.169.254",
+        "http://[::ffff:169.254.169.254]",
+        "http://[fe80::1]",
+    ],
+)
+def test_where_a_machine_finds_its_metadata_is_known(text: str) -> None:
+    assert Endpoint.parse(text).is_metadata
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cn-shanghai.log.aliyuncs.com",
+        "http://127.0.0.1",
+        "http://100.100.100.201",
+        "http://[::1]",
+        "http://[::ffff:10.0.0.1]",
+    ],
+)
+def test_other_places_have_no_metadata(text: str) -> None:
+    assert not Endpoint.parse(text).is_metadata

@@ -14,10 +14,12 @@ from exporter.progress import (
     Unread,
     carry_over,
     decode_cursor,
+    elapsed,
     encode_cursor,
     is_behind,
     judge,
     stalled_seconds,
+    standing_since,
     state,
 )
 from exporter.sls import Checkpoint
@@ -454,3 +456,52 @@ def test_a_checkpoint_of_any_text_gives_a_verdict(
     if decode_cursor(text) is None:
         assert state_of(progress) is State.UNKNOWN
     assert state_of(progress) in State
+
+
+# What faults put into the module showed to be untested
+
+
+def test_a_state_has_the_name_that_labels_show() -> None:
+    assert [each.value for each in State] == [
+        "caught_up",
+        "consuming",
+        "stalled",
+        "unconsumed",
+        "expired",
+        "finished",
+        "unknown",
+    ]
+
+
+def test_a_shard_that_was_never_consumed_has_no_lag_and_no_stall() -> None:
+    times = {"first_cursor": 1, "oldest_at": 10.0, "consumed_at": 10.0, "newest_at": 20.0}
+    progress = judged(saved(""), end_at(9), **times, expired=True)
+    assert (progress.unread, progress.lag_seconds, progress.expired) == (8, None, False)
+    assert standing_since(progress) is None
+    assert stalled_seconds(judged(saved(""), end_at(1), first_cursor=1), NOW) is None
+
+
+def test_where_nothing_is_unread_nothing_is_old_or_expired() -> None:
+    progress = judged(saved(9), end_at(9), oldest_at=10.0, newest_at=20.0, expired=True)
+    assert (progress.oldest_unread_at, progress.expired) == (None, False)
+
+
+def test_without_an_end_there_is_no_lag() -> None:
+    assert judged(saved(9), None, consumed_at=10.0, newest_at=20.0).lag_seconds is None
+
+
+def test_a_lag_is_never_negative() -> None:
+    assert judged(saved(8), end_at(9), consumed_at=20.0, newest_at=10.0).lag_seconds == 0.0
+
+
+def test_the_time_since_what_is_to_come_is_none() -> None:
+    assert elapsed(10.0, 5.0) == 0.0
+    assert elapsed(10.0, 10.0) == 0.0
+
+
+@pytest.mark.parametrize(("checkpoint", "behind"), [("", True), (8, True), (9, False), (10, False)])
+def test_a_shard_is_behind_before_its_end_and_before_its_first_checkpoint(
+    checkpoint: str | int,
+    behind: bool,  # noqa: FBT001  a column of the table
+) -> None:
+    assert is_behind(saved(checkpoint), end_at(9)) is behind

@@ -166,6 +166,18 @@ def test_a_body_that_is_text_is_signed_as_its_bytes() -> None:
         assert text.headers["x-log-bodyrawsize"] == "6"
 
 
+def test_the_size_that_a_request_gives_of_its_raw_body_stands() -> None:
+    keys = Credentials(access_key_id="id", access_key_secret="secret")
+    request = requests.Request(
+        "POST",
+        "http://h/",
+        data=b"packed",
+        headers={"X-Log-BodyRawSize": "99"},
+        auth=V1Auth(keys, wall=lambda: MOMENT),
+    ).prepare()
+    assert request.headers["x-log-bodyrawsize"] == "99"
+
+
 # Beside the vendor's SDK
 
 

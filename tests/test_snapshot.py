@@ -85,6 +85,12 @@ def test_a_logstore_is_fresh_for_exactly_stale_after() -> None:
 # The store
 
 
+def test_a_view_of_nothing_is_empty() -> None:
+    view = View()
+    assert view.targets == ()
+    assert view.pending == frozenset()
+
+
 def test_a_new_store_is_empty() -> None:
     assert Store().view() == View(targets=(), pending=frozenset())
     assert Store().get(KEY) is None

@@ -1,0 +1,70 @@
+"""The fault matrix as Markdown, and its place in the document."""
+
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.faults.catalogue import CASES, Case
+from tests.faults.stage import PHASES, staged
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+_AT_ONCE = 2
+_TABLE = re.compile(r"(<!-- matrix -->\n).*?(<!-- end of matrix -->)", re.DOTALL)
+
+
+def play(case: Case) -> Mapping[str, bool]:
+    """Play a fault in all phases, and tell which were passed; after one that was not, none is."""
+    passed = dict.fromkeys(PHASES, False)
+    name = "before the first phase"
+    try:
+        with tempfile.TemporaryDirectory() as folder, staged(case, Path(folder)) as played:
+            for name, phase in PHASES.items():
+                phase(played)
+                passed[name] = True
+    except Exception:  # noqa: BLE001  whatever broke, the other faults are to be played
+        sys.stderr.write(f"{case.name}: {name}: {traceback.format_exc(limit=-2)}\n")
+    return passed
+
+
+def render(cases: Iterable[Case] = CASES) -> str:
+    """Play the faults and write the table."""
+    cases = tuple(cases)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        results = list(pool.map(play, cases))
+    lines = [
+        "| fault | counted as | " + " | ".join(PHASES) + " |",
+        "|---|---|" + "---|" * len(PHASES),
+    ]
+    for case, passed in zip(cases, results, strict=True):
+        codes = ", ".join(f"`{code}`" for code in sorted(case.codes)) or "nothing, it is borne"
+        cells = " | ".join("held" if passed[phase] else "**broke**" for phase in PHASES)
+        lines.append(f"| {case.name} | {codes} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def current(document: str) -> str:
+    """Return the table that a document holds."""
+    found = _TABLE.search(document)
+    assert found is not None
+    return found[0].removeprefix(found[1]).removesuffix(found[2])
+
+
+def names_and_codes(table: str) -> dict[str, str]:
+    """Read the first two columns of a table, without its head."""
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
+    return {
+        row[1].strip(): row[2].replace("`", "").replace("nothing, it is borne", "").strip()
+        for row in rows
+        if row[1].strip() not in {"fault", "---"}
+    }
+
+
+def update(path: Path = DOCUMENT) -> None:
+    """Write the table in the document anew."""
+    table = render()
+    text = path.read_text()
+    path.write_text(_TABLE.sub(lambda found: found[1] + table + found[2], text))

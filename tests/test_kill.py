@@ -1,0 +1,312 @@
+"""Killed, stopped, starved, under a clock that jumps: the process as its surroundings treat it.
+
+SLS_EXPORTER_KILLS is how many times SIGTERM comes at a random moment (15).
+"""
+
+import json
+import os
+import random
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator import faults
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from tests.support.daemon import Daemon, daemon
+from tests.support.scrape import Scrape
+from tests.support.wait import wait_for
+
+LOGSTORES = 12
+INTERVAL = 1.0
+KILLS = int(os.environ.get("SLS_EXPORTER_KILLS", "15"))
+UP = "sls_consumer_group_up"
+AGE = "sls_consumer_group_checkpoint_age_seconds"
+STALLED = "sls_consumer_group_stalled_seconds"
+UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
+LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
+ERRORS = "sls_exporter_poll_errors_total"
+WHOLE = (UP, 3 * LOGSTORES)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world of producers and consumers, the service, and the arguments that watch it."""
+
+    world: World
+    simulator: Simulator
+    arguments: tuple[str, ...]
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Scene]:
+    world = World(wall=time.time)
+    world.create_project("shop")
+    for number in range(LOGSTORES):
+        name = f"log-{number}"
+        world.create_logstore("shop", name, shards=2)
+        for shard in (0, 1):
+            world.write("shop", name, shard, 10)
+            world.set_producer("shop", name, shard, 0.3)
+        for group in ("a", "b", "c"):
+            world.create_group("shop", name, group)
+            cursor = world.begin_cursor("shop", name, 0)
+            world.update_checkpoint("shop", name, group, 0, cursor, consumer="dead")
+            world.start_consumer("shop", name, group, "live", shards=[1], flush_interval=0.5)
+    with Simulator(world) as simulator:
+        config = folder / "config.yaml"
+        config.write_text(
+            f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"
+            f" access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
+            "polling: {interval: 1s, timeout: 800ms, stale_after: 5m, requests_per_second: 5000}\n"
+            "discovery: {interval: 1s}\n"
+            f"projects:\n  - project: shop\n    endpoint: {simulator.endpoint}\n"
+            '    logstores: [{logstore: ".*", consumer_groups: [".*"]}]\n'
+        )
+        yield Scene(
+            world, simulator, (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
+        )
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Scene]:
+    with scene(tmp_path) as made:
+        yield made
+
+
+def is_whole(found: Scrape) -> bool:
+    """Tell whether every group is up and every shard has its age."""
+    return sum(sample.value for sample in found.find(UP)) == 36 and len(found.find(AGE)) == 72
+
+
+def await_whole(exporter: Daemon, *, timeout: float = 10.0) -> None:
+    wait_for(lambda: is_whole(exporter.scrape()), timeout=timeout, what="all to be polled")
+
+
+def assert_true(stage: Scene, found: Scrape) -> None:
+    """Compare what stands still with the world, and nothing may be negative."""
+    now = time.time()
+    for sample in found.find(AGE, shard="0"):
+        place = (sample.labels["project"], sample.labels["logstore"])
+        truth = stage.world.truth(*place, sample.labels["consumer_group"], 0)
+        assert truth.updated_at is not None
+        assert sample.value == pytest.approx(now - truth.updated_at, abs=1.5)
+    for name in (AGE, STALLED):
+        assert all(sample.value >= 0 for sample in found.find(name))
+
+
+def assert_clean(exporter: Daemon) -> None:
+    for sign in ("Traceback", "internal error", "left behind", "Warning"):
+        assert sign not in exporter.log
+
+
+# Signals
+
+
+def test_after_sigkill_under_load_the_next_start_is_a_whole_one(stage: Scene) -> None:
+    for _ in range(3):
+        with daemon(*stage.arguments) as exporter:
+            wait_for(lambda: exporter.scrape().find(UP), what="polls under way")
+            exporter.process.send_signal(signal.SIGKILL)
+            assert exporter.process.wait(5) == -signal.SIGKILL
+    with daemon(*stage.arguments) as exporter:
+        await_whole(exporter)
+        assert_true(stage, exporter.scrape())
+        assert exporter.stop() == 0
+    assert_clean(exporter)
+
+
+@pytest.mark.timeout(60 + 5 * KILLS)
+def test_sigterm_at_a_random_moment_ends_it_with_status_0(stage: Scene) -> None:
+    delays = random.Random(7)  # noqa: S311  any moments do
+    for _ in range(KILLS):
+        with daemon(*stage.arguments) as exporter:
+            # The moment is the point; there is no condition to wait on.
+            time.sleep(delays.uniform(0.0, 2.5))
+            status = exporter.stop(within=5.0)
+        if exporter.log:
+            assert status == 0
+        else:
+            # Before the program has begun there is nobody to handle a signal.
+            assert status in {0, -signal.SIGTERM}
+        assert_clean(exporter)
+
+
+def test_after_a_suspension_it_goes_on_without_a_storm(stage: Scene) -> None:
+    with daemon(*stage.arguments) as exporter:
+        await_whole(exporter)
+        exporter.process.send_signal(signal.SIGSTOP)
+        time.sleep(6 * INTERVAL)  # while it sleeps, nothing happens that could be awaited
+        stage.simulator.forget_requests()
+        resumed = time.monotonic()
+        exporter.process.send_signal(signal.SIGCONT)
+        assert_true(stage, exporter.scrape())
+        wait_for(lambda: time.monotonic() > resumed + 3 * INTERVAL, what="some polls")
+        took = time.monotonic() - resumed
+        found = exporter.scrape()
+        asked = Counter(
+            (record.logstore, record.consumer_group)
+            for record in stage.simulator.requests
+            if record.operation == "GetCheckPoint"
+        )
+        assert is_whole(found)
+        assert_true(stage, found)
+        assert max(asked.values()) <= took / INTERVAL + 2, "one that was due, then one an interval"
+        assert exporter.stop() == 0
+    assert_clean(exporter)
+
+
+# Clocks
+
+
+def faketime_library() -> Path:
+    found = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    assert found is not None, "libfaketime is not installed: apt-get install -y faketime"
+    return found
+
+
+@contextmanager
+def under_a_clock(stage: Scene, folder: Path) -> Iterator[tuple[Daemon, Path]]:
+    """Run the exporter under a wall clock that a file sets off; the monotonic one stays true."""
+    offset = folder / "offset"
+    offset.write_text("+0\n")
+    environ = {
+        "LD_PRELOAD": str(faketime_library()),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_RESET": "1",
+    }
+    with daemon(*stage.arguments, environ=environ) as exporter:
+        await_whole(exporter, timeout=20)
+        yield exporter, offset
+
+
+def successes(exporter: Daemon) -> float:
+    return min(sample.value for sample in exporter.scrape().find(LAST_SUCCESS))
+
+
+@pytest.mark.parametrize("minutes", [10, -10])
+def test_a_clock_that_jumps_by_minutes_changes_no_age_and_stops_no_poll(
+    stage: Scene, tmp_path: Path, minutes: int
+) -> None:
+    with under_a_clock(stage, tmp_path) as (exporter, offset):
+        offset.write_text(f"{minutes * 60:+d}\n")
+        jumped = time.time() + minutes * 60
+        wait_for(
+            lambda: (
+                successes(exporter) > jumped + INTERVAL
+                if minutes > 0
+                else jumped < successes(exporter) < time.time() - 300
+            ),
+            what="polls after the jump",
+        )
+        found = exporter.scrape()
+        assert is_whole(found)
+        assert found.find(ERRORS) == []
+        assert_true(stage, found)
+        assert exporter.get("/-/healthy").status_code == 200
+        assert exporter.stop() == 0
+    assert_clean(exporter)
+
+
+@pytest.mark.parametrize("hours", [5, -5])
+def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
+    stage: Scene, tmp_path: Path, hours: int
+) -> None:
+    with under_a_clock(stage, tmp_path) as (exporter, offset):
+        offset.write_text(f"{hours * 3600:+d}\n")
+        wait_for(lambda: not any(sample.value for sample in exporter.scrape().find(UP)))
+        found = exporter.scrape()
+        # SLS takes no request that is dated more than a quarter of an hour off.
+        assert {sample.labels["code"] for sample in found.find(ERRORS)} == {"RequestTimeTooSkewed"}
+        assert_true(stage, found)
+        skew = found.value("sls_exporter_clock_skew_seconds")
+        assert skew == pytest.approx(-hours * 3600, abs=5)
+        offset.write_text("+0\n")
+        await_whole(exporter)
+        assert_true(stage, exporter.scrape())
+        assert exporter.stop() == 0
+    assert "the system clock has jumped" in exporter.log
+    assert_clean(exporter)
+
+
+# Limits
+
+
+def limit(exporter: Daemon, which: int, value: int) -> None:
+    hard = resource.prlimit(exporter.process.pid, which)[1]
+    resource.prlimit(exporter.process.pid, which, (value, hard))
+
+
+def unlimit(exporter: Daemon, which: int) -> None:
+    hard = resource.prlimit(exporter.process.pid, which)[1]
+    resource.prlimit(exporter.process.pid, which, (hard, hard))
+
+
+def test_it_writes_no_file(stage: Scene) -> None:
+    with daemon(*stage.arguments) as exporter:
+        limit(exporter, resource.RLIMIT_FSIZE, 0)
+        await_whole(exporter)
+        folder = Path(f"/proc/{exporter.process.pid}/fd")
+        opened = [os.readlink(entry) for entry in folder.iterdir()]  # noqa: PTH115  as it is
+        files = [name for name in opened if name.startswith("/") and not name.startswith("/dev/")]
+        assert files == []
+        assert exporter.stop() == 0
+    assert_clean(exporter)
+
+
+def test_without_descriptors_polls_fail_and_it_recovers_when_there_are_some(stage: Scene) -> None:
+    with daemon(*stage.arguments) as exporter:
+        await_whole(exporter)
+        used = {int(entry.name) for entry in Path(f"/proc/{exporter.process.pid}/fd").iterdir()}
+        limit(exporter, resource.RLIMIT_NOFILE, max(used) + 1)
+        # Every connection breaks, and those that scrapes come over are taken by the listener.
+        planned = stage.simulator.faults.add(faults.Reset())
+        wait_for(lambda: len(stage.simulator.requests) > 0)
+        limit(exporter, resource.RLIMIT_NOFILE, 8)
+        broken = time.monotonic()
+        wait_for(lambda: time.monotonic() > broken + 2 * INTERVAL, what="polls without descriptors")
+        assert exporter.process.poll() is None
+        stage.simulator.faults.remove(planned)
+        unlimit(exporter, resource.RLIMIT_NOFILE)
+        await_whole(exporter)
+        codes = {sample.labels["code"] for sample in exporter.scrape().find(ERRORS)}
+        assert codes == {"connection"}
+        assert_true(stage, exporter.scrape())
+        assert exporter.stop() == 0
+    assert "Traceback" not in exporter.log
+
+
+def test_without_memory_for_an_answer_its_poll_fails_and_nothing_else(stage: Scene) -> None:
+    numbers = json.dumps([0] * 1_300_000)
+    with daemon(*stage.arguments) as exporter:
+        await_whole(exporter)
+        used = int(Path(f"/proc/{exporter.process.pid}/statm").read_text().split()[0])
+        limit(exporter, resource.RLIMIT_AS, used * resource.getpagesize() + 8 * 2**20)
+        planned = stage.simulator.faults.add(
+            faults.Body(text=numbers), operation="GetCheckPoint", logstore="log-0"
+        )
+        before = exporter.scrape().value("sls_exporter_polls_total")
+        wait_for(
+            lambda: exporter.scrape().value("sls_exporter_polls_total") > before + 3 * LOGSTORES,
+            what="polls without memory",
+        )
+        others = [
+            sample.value
+            for sample in exporter.scrape().find(UP)
+            if sample.labels["logstore"] != "log-0"
+        ]
+        assert others == [1] * 33
+        stage.simulator.faults.remove(planned)
+        unlimit(exporter, resource.RLIMIT_AS)
+        await_whole(exporter)
+        assert_true(stage, exporter.scrape())
+        assert exporter.stop() == 0
