@@ -53,3 +53,18 @@ def test_plain_where_gzip_is_not_accepted(registry: CollectorRegistry, accept: s
     _, encoding, body = found(registry, accept_encoding=accept)
     assert encoding is None
     assert b"polls_total" in body
+
+
+def test_nothing_is_written_before_the_body_is_read() -> None:
+    collected = []
+    registry = CollectorRegistry()
+    Counter("polls_total", "Polls.", registry=registry)
+
+    def polled() -> list[bytes]:
+        collected.append("polled")
+        return POLLED
+
+    scrape = render(registry, polled)
+    assert collected == []
+    assert b"polls_total 0.0" in b"".join(scrape.body)
+    assert collected == ["polled"]

@@ -28,9 +28,12 @@ def render(
     accept: str = "",
     accept_encoding: str = "",
 ) -> Scrape:
-    """Join what is counted and what was polled, as two request headers ask for it."""
+    """Join what is counted and what was polled, as two request headers ask for it.
+
+    All of it is written when the body is read, so a scrape whose body nobody reads costs nothing.
+    """
     encode, content_type = choose_encoder(accept)
-    body = _joined(encode(own), polled())
+    body = _joined(lambda: encode(own), polled)
     if accepts_gzip(accept_encoding):
         return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
     return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
@@ -45,9 +48,12 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def _joined(own: bytes, polled: Iterable[bytes | Piece]) -> Iterator[bytes | Piece]:
+def _joined(
+    own: Callable[[], bytes], polled: Callable[[], Iterable[bytes | Piece]]
+) -> Iterator[bytes | Piece]:
     # Gauges look alike in both formats; only OpenMetrics says where it ends.
-    yield own.removesuffix(_EOF)
-    yield from polled
-    if own.endswith(_EOF):
+    text = own()
+    yield text.removesuffix(_EOF)
+    yield from polled()
+    if text.endswith(_EOF):
         yield _EOF

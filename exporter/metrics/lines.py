@@ -1,8 +1,9 @@
 """Lines of the exposition format, byte for byte as prometheus_client writes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.catalogue import Metric
@@ -50,13 +51,48 @@ def header(metric: Metric) -> bytes:
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
 
 
+def around(metric: Metric, heads: Sequence[bytes]) -> list[bytes]:
+    """Return what stands around the values of lines: one text more than there are values.
+
+    ``heads`` are what stands between the name and each value.
+    """
+    start = b"\n" + metric.name.encode()
+    return [(start if number else start[1:]) + head for number, head in enumerate(heads)] + [b"\n"]
+
+
+def filled(texts: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+    """Put values between texts, of which there is one more."""
+    parts = [b""] * (len(texts) + len(values))
+    parts[::2] = texts
+    parts[1::2] = values
+    return b"".join(parts)
+
+
 def go_float(value: float) -> bytes:
     """Write a number as Go does."""
     if -_PLAIN_BELOW < value < _PLAIN_BELOW:
         return repr(float(value)).encode()
     if _TEN_DIGITS_FROM <= value < _TEN_DIGITS_BELOW:
-        # A timestamp, of which there are many; all other numbers are left to prometheus_client.
-        text = repr(float(value))
-        digits = f"{text[1:10]}{text[11:]}".rstrip("0")
-        return f"{text[0]}.{digits}e+09".encode() if digits else f"{text[0]}e+09".encode()
+        return _ten_digits(repr(float(value)).encode())
     return str(floatToGoString(value)).encode()  # type: ignore[no-untyped-call]  # theirs
+
+
+def go_floats(values: Sequence[float]) -> list[bytes]:
+    """Write numbers as Go does; those that are alike together, in a fraction of the time.
+
+    orjson writes a number as Python does, but for exponents.
+    """
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    is_plain = least > -_PLAIN_BELOW and most < _PLAIN_BELOW
+    if is_plain or (least >= _TEN_DIGITS_FROM and most < _TEN_DIGITS_BELOW):
+        text = orjson.dumps([*map(float, values)])
+        if values and b"e" not in text:
+            written = text[1:-1].split(b",")
+            return written if is_plain else [*map(_ten_digits, written)]
+    return [*map(go_float, values)]
+
+
+def _ten_digits(text: bytes) -> bytes:
+    """Move the point of a number of ten digits, a timestamp, to where Go writes it."""
+    digits = (text[1:10] + text[11:]).rstrip(b"0")
+    return b"%b.%be+09" % (text[:1], digits) if digits else text[:1] + b"e+09"

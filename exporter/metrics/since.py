@@ -8,39 +8,39 @@ from typing import Self
 import orjson
 
 from exporter.metrics import catalogue
-from exporter.metrics.lines import Block, go_float
+from exporter.metrics.lines import Block, around, filled, go_float
 from exporter.progress import ShardProgress, standing_since
 
 # From a million seconds on Go writes an exponent where Python does not.
 _PLAIN_BELOW_MILLISECONDS = 10**9
-_VALUE = b"%b\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Since:
     """Lines whose values are the time since an instant; others among them are complete.
 
-    Instants are in milliseconds, which is precise enough and makes for short values. The template
-    has ``%b`` for each.
+    Instants are in milliseconds, which is precise enough and makes for short values.
     """
 
-    template: bytes = b""
+    texts: Sequence[bytes] = (b"",)
+    """What stands around the values, one more than there are."""
     milliseconds: Sequence[float] = ()
     oldest: float = 0.0
     newest: float = 0.0
     count: int = 0
+    """Of the lines."""
 
     @classmethod
-    def of(cls, lines: Sequence[bytes], instants: Sequence[float]) -> Self:
-        """Join lines, of which some await the time since an instant (unix seconds), in order."""
+    def of(cls, texts: Sequence[bytes], instants: Sequence[float], *, count: int) -> Self:
+        """Keep lines of which some await the time since an instant (unix seconds), in order."""
         # Whole numbers, but floats side by side, since those are read and reckoned with faster.
         milliseconds = array("d", [round(at * 1000) for at in instants])
         return cls(
-            template=b"".join(lines),
+            texts=texts,
             milliseconds=milliseconds,
             oldest=min(milliseconds, default=0.0),
             newest=max(milliseconds, default=0.0),
-            count=len(lines),
+            count=count,
         )
 
     def at(self, now: float) -> Block:
@@ -52,35 +52,38 @@ class Since:
             written = orjson.dumps(values)[1:-1].split(b",") if values else []
         else:
             written = [go_float(max(0.0, value)) for value in values]
-        return Block(text=self.template % tuple(written), count=self.count)
+        return Block(text=filled(self.texts, written), count=self.count)
 
 
-def ages(templates: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
-    """Write the ages of checkpoints; ``templates`` has the labels of each shard."""
-    name = catalogue.CHECKPOINT_AGE.name.encode()
+def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
+    """Write the ages of checkpoints; ``heads`` are what stands before each shard's values."""
     dated = [
-        (each, shard.updated_at)
-        for each, shard in zip(templates, shards, strict=True)
+        (head, shard.updated_at)
+        for head, shard in zip(heads, shards, strict=True)
         if shard.updated_at is not None
     ]
-    return Since.of([name + template for template, _ in dated], [at for _, at in dated])
+    if not dated:
+        return Since()
+    texts = around(catalogue.CHECKPOINT_AGE, [head for head, _ in dated])
+    return Since.of(texts, [at for _, at in dated], count=len(dated))
 
 
-def stalled(templates: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
-    """Write for how long shards have stood still; ``templates`` has the labels of each."""
+def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
+    """Write for how long shards have stood still; ``heads`` as for ages."""
     name = catalogue.STALLED.name.encode()
-    lines: list[bytes] = []
+    texts: list[bytes] = []
     instants: list[float] = []
-    for each, shard in zip(templates, shards, strict=True):
+    count = 0
+    before: list[bytes] = []  # since the value before
+    for head, shard in zip(heads, shards, strict=True):
         since = standing_since(shard)
         if since is not None:
-            lines.append(name + each)
+            texts.append(b"".join([*before, name, head]))
             instants.append(since)
+            before = [b"\n"]
+            count += 1
         elif shard.unread == 0 and shard.is_consumed:
-            lines.append(name + each.removesuffix(_VALUE) + b"0.0\n")
-    return Since.of(lines, instants)
-
-
-def shard_templates(labels: Sequence[bytes]) -> Sequence[bytes]:
-    """Write what follows a name for each shard, up to its value."""
-    return [b"{%b} %b" % (each.replace(b"%", b"%%"), _VALUE) for each in labels]
+            before += (name, head, b"0.0\n")
+            count += 1
+    texts.append(b"".join(before))
+    return Since.of(texts, instants, count=count)

@@ -1,29 +1,31 @@
 """Writes the polled metrics as text: what a poll fixes once, what depends on now at each scrape.
 
-Every label is in place after the poll, in one bytes template a group and family; a scrape only
-fills in ages and joins bytes. The result is, byte for byte, what prometheus_client would write, and
+Every label is in place after the poll, in texts that lack only their values; a scrape fills in ages
+and joins bytes. The result is, byte for byte, what prometheus_client would write, and
 the same in the text format and in OpenMetrics: gauges look alike in both.
 """
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, compress
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.lines import (
     EMPTY,
     Block,
+    around,
     escaped,
-    go_float,
+    filled,
+    go_floats,
     header,
     label_text,
     line,
     one_line,
 )
 from exporter.metrics.pieces import Piece
-from exporter.metrics.since import Since, ages, shard_templates, stalled
+from exporter.metrics.since import Since, ages, stalled
 from exporter.progress import ShardProgress, State, state
 from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, TargetStatus
 
@@ -68,12 +70,11 @@ class GroupText:
             self.snapshot = _of_group(group, group.snapshot)
             if shape.per_shard:
                 shards = group.snapshot.shards
-                labels = _shard_labels(group.key, shards, shape)
-                self.of_shards = dict(_of_shards(labels, shards))
-                templates = shard_templates(labels)
+                heads = _heads(group.key, shards, shape)
+                self.of_shards = dict(_of_shards(heads, shards))
                 self.since = {
-                    catalogue.CHECKPOINT_AGE: ages(templates, shards),
-                    catalogue.STALLED: stalled(templates, shards),
+                    catalogue.CHECKPOINT_AGE: ages(heads, shards),
+                    catalogue.STALLED: stalled(heads, shards),
                 }
         self.shard_series = sum(block.count for block in self.of_shards.values()) + sum(
             since.count for since in self.since.values()
@@ -110,10 +111,12 @@ class PolledText:
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
         """Forget the groups that have left."""
+        # Polls and scrapes go on meanwhile and put in more: only a copy can be looked through.
         kept = set(groups)
-        self._prepared = {key: text for key, text in self._prepared.items() if key in kept}
-        logstores = {key[:2] for key in kept}
-        self._logstores = {key: text for key, text in self._logstores.items() if key in logstores}
+        prepared, logstores = self._prepared.copy(), self._logstores.copy()
+        self._prepared = {key: text for key, text in prepared.items() if key in kept}
+        places = {key[:2] for key in kept}
+        self._logstores = {key: text for key, text in logstores.items() if key in places}
 
     def write(
         self, targets: Sequence[TargetStatus], pending: int, shape: Shape, now: float
@@ -233,7 +236,7 @@ def _of_group(group: GroupStatus, snapshot: GroupSnapshot) -> dict[Metric, Block
 
 
 def _of_shards(
-    labels: Sequence[bytes], shards: Sequence[ShardProgress]
+    heads: Sequence[bytes], shards: Sequence[ShardProgress]
 ) -> Iterator[tuple[Metric, Block]]:
     """Write what a snapshot says of its shards, but for what depends on the time."""
     for metric, values in (
@@ -242,16 +245,12 @@ def _of_shards(
         (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
         (catalogue.UNREAD, [shard.unread for shard in shards]),
     ):
-        name = metric.name.encode()
-        lines = [
-            b"%b{%b} %b\n" % (name, each, go_float(value))
-            for each, value in zip(labels, values, strict=True)
-            if value is not None
-        ]
-        if lines:
-            text = b"".join(lines)
+        known = [value for value in values if value is not None]
+        if known:
+            is_known = [value is not None for value in values]
+            text = filled(around(metric, [*compress(heads, is_known)]), go_floats(known))
             kept = Piece.of(text) if len(text) > _PIECE_FROM_BYTES else text
-            yield metric, Block(text=kept, count=len(lines))
+            yield metric, Block(text=kept, count=len(known))
 
 
 def _shards_by_status(target: TargetStatus) -> Block:
@@ -280,12 +279,15 @@ _OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
 }
 
 
-def _shard_labels(key: GroupKey, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
-    """Write the labels of each shard in the order of their names."""
+def _heads(key: GroupKey, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
+    """Write what stands between the name of a metric and the value of each shard.
+
+    Labels are in the order of their names.
+    """
     shared = label_text(key._asdict())
     if not shape.consumer_label:
-        return [b'%b,shard="%d"' % (shared, shard.shard) for shard in shards]
+        return [b'{%b,shard="%d"} ' % (shared, shard.shard) for shard in shards]
     return [
-        b'consumer="%b",%b,shard="%d"' % (escaped(shard.consumer).encode(), shared, shard.shard)
+        b'{consumer="%b",%b,shard="%d"} ' % (escaped(shard.consumer).encode(), shared, shard.shard)
         for shard in shards
     ]
