@@ -1,7 +1,8 @@
 """The commands and their exit status. Results go to stdout, logs and errors to stderr.
 
 Exit status: 0 done or stopped by a signal, 1 a bad configuration or a failure, 2 wrong usage,
-130 interrupted.
+130 interrupted. What only one command needs is imported by that command, which is most of the time
+that another one would take to start.
 """
 
 import io
@@ -11,15 +12,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from exporter.app import App, Options
-from exporter.check import explain
 from exporter.clock import SYSTEM_CLOCK
 from exporter.config import ConfigError, json_schema, load
-from exporter.demo import demo_config
-from exporter.engine import Engine
 from exporter.flags import DEFAULT_PORT, PROG, Command, Flags, parse
 from exporter.keychain import CredentialsError
 from exporter.logs import configure
-from exporter.once import poll_all, show
 from exporter.reload import Load
 from exporter.stopping import Signals, leave_no_thread, signals
 from exporter.web.config import WebConfigError
@@ -65,6 +62,8 @@ def _run(flags: Flags) -> int:
 
 
 def _demo(flags: Flags) -> int:
+    from exporter.demo import demo_config  # noqa: PLC0415  see above
+
     def announce(app: App) -> None:
         url = app.url
         sys.stdout.write(
@@ -103,12 +102,17 @@ def _serve(
 
 
 def _check(flags: Flags) -> int:
+    from exporter.check import explain  # noqa: PLC0415  see above
+
     config = load(flags.config_file, environ=os.environ)
     sys.stdout.writelines(f"{line}\n" for line in explain(config, os.environ))
     return 0
 
 
 def _once(flags: Flags) -> int:
+    from exporter.engine import Engine  # noqa: PLC0415  see above
+    from exporter.once import poll_all, show  # noqa: PLC0415  see above
+
     config = load(flags.config_file, environ=os.environ)
     engine = Engine(config, environ=os.environ, clock=SYSTEM_CLOCK)
     try:

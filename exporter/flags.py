@@ -11,7 +11,6 @@ from typing import Any, Literal, NoReturn, Self, get_args
 
 from exporter import __version__
 from exporter.logs import FORMATS, LEVELS, LogFormat, LogLevel
-from exporter.once import OUTPUTS, Output
 from exporter.sharding import Sharding
 from exporter.text import bounded
 from exporter.web.listen import ListenAddress
@@ -19,6 +18,7 @@ from exporter.web.listen import ListenAddress
 PROG = "sls-exporter"
 DEFAULT_PORT = 10027
 Command = Literal["run", "check", "once", "demo", "schema"]
+Output = Literal["table", "json", "prometheus"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 _ECHO_LIMIT = 64
@@ -148,7 +148,7 @@ def _add_flags(command: Command, add: _Adder) -> None:
             help="configuration file (default: config.yaml)",
         )
     if command == "once":
-        add("--output", **_choice(OUTPUTS, "table", "how to print it"))
+        add("--output", **_choice(get_args(Output), "table", "how to print it"))
     if command == "run":
         add("--config.auto-reload", **_switch("reload whenever the configuration file changes"))
     if command in {"run", "demo"}:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Literal, TextIO, get_args
+from typing import Literal, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,9 +18,6 @@ from exporter.metrics import catalogue
 from exporter.progress import State
 from exporter.status import GroupRow, duration
 from exporter.text import bounded
-
-Output = Literal["table", "json", "prometheus"]
-OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 _PROGRESS_FROM_TARGETS = 20
 _UNBOUNDED_WIDTH = 10_000
@@ -59,7 +56,13 @@ def poll_all(engine: Engine, *, errors: TextIO) -> None:
             advance()
 
 
-def show(engine: Engine, output: Output, *, stdout: TextIO, environ: Mapping[str, str]) -> bool:
+def show(
+    engine: Engine,
+    output: Literal["table", "json", "prometheus"],
+    *,
+    stdout: TextIO,
+    environ: Mapping[str, str],
+) -> bool:
     """Write what was found; return whether there is something and no part of it failed.
 
     A table is as wide as the terminal or COLUMNS, at least 80; elsewhere as wide as it needs to be.

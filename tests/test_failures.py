@@ -16,7 +16,7 @@ from exporter.config import parse
 from exporter.engine import Engine
 from exporter.simulator import faults
 from exporter.simulator.clock import HeldClock
-from exporter.simulator.faults import Fault
+from exporter.simulator.exchange import Fault
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World

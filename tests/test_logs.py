@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.logs import FORMATS, LogFormat
@@ -49,6 +49,7 @@ def raised(error: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
+@settings(deadline=None)  # what writes for a console is imported at its first use
 @given(message=HOSTILE, facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
 def test_an_event_is_one_line_whatever_it_holds(
     log_format: LogFormat, message: str, facts: dict[str, Any]
@@ -60,6 +61,7 @@ def test_an_event_is_one_line_whatever_it_holds(
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
+@settings(deadline=None)  # the same
 @given(message=HOSTILE, argument=HOSTILE)
 def test_a_line_of_a_library_is_one_line_too(
     log_format: LogFormat, message: str, argument: str

@@ -13,7 +13,8 @@ import pytest
 
 from exporter.config import load
 from exporter.engine import Engine
-from exporter.once import Output, poll_all, show
+from exporter.flags import Output
+from exporter.once import poll_all, show
 from exporter.simulator.demo_world import CLICKS, ORDERS, SHOP
 from exporter.simulator.faults import ErrorAnswer, Hang
 from tests.support.commands import Demo, command, demo_world, environment

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from exporter.simulator import faults
-from exporter.simulator.faults import Fault
+from exporter.simulator.exchange import Fault
 from exporter.simulator.server import Simulator
 from tests.support.simulator_worlds import small_world
 from tests.support.wait import wait_for

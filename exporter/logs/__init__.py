@@ -7,10 +7,7 @@ of ``handlers``.
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Literal, TextIO, cast, get_args
-
-import structlog
+from typing import Literal, TextIO, get_args
 
 from exporter.logs import hooks
 from exporter.logs.handlers import BurstHandler, LineHandler
@@ -20,15 +17,12 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 
-Logger = structlog.stdlib.BoundLogger
-
 __all__ = [
     "FORMATS",
     "LEVELS",
     "LogFormat",
     "LogLevel",
     "Logger",
-    "bind",
     "configure",
     "get_logger",
 ]
@@ -65,22 +59,36 @@ def configure(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None =
     hooks.install()
 
 
+class Logger:
+    """A logger of the standard library that takes the facts of an event by name."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def debug(self, event: str, /, **facts: object) -> None:
+        """Log what helps to find a fault."""
+        self._log(logging.DEBUG, event, None, facts)
+
+    def info(self, event: str, /, **facts: object) -> None:
+        """Log that something has changed as it should."""
+        self._log(logging.INFO, event, None, facts)
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        """Log what somebody should look at."""
+        self._log(logging.WARNING, event, None, facts)
+
+    def error(
+        self, event: str, /, *, exc_info: BaseException | None = None, **facts: object
+    ) -> None:
+        """Log that something has failed, with the traceback of an exception if one is given."""
+        self._log(logging.ERROR, event, exc_info, facts)
+
+    def _log(
+        self, level: int, event: str, exc_info: BaseException | None, facts: dict[str, object]
+    ) -> None:
+        self._logger.log(level, event, exc_info=exc_info, extra={"facts": facts})
+
+
 def get_logger(name: str) -> Logger:
     """Return the logger of a module."""
-    return bind(logging.getLogger(name))
-
-
-def bind(logger: logging.Logger) -> Logger:
-    """Give a logger of the standard library the interface that takes facts by name."""
-    bound = structlog.wrap_logger(
-        logger, processors=[_to_record], wrapper_class=structlog.stdlib.BoundLogger
-    )
-    return cast("Logger", bound)
-
-
-def _to_record(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> tuple[tuple[str], dict[str, Any]]:
-    """Turn an event into the arguments of the standard library's logger."""
-    message, exc_info = event.pop("event"), event.pop("exc_info", None)
-    return (message,), {"exc_info": exc_info, "extra": {"facts": event}}
+    return Logger(logging.getLogger(name))

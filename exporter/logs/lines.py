@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-import structlog
-
 from exporter.text import bounded
 
 LogFormat = Literal["logfmt", "json", "console"]
@@ -41,9 +39,12 @@ class LineFormatter(logging.Formatter):
     def __init__(self, log_format: LogFormat, *, colors: bool = False) -> None:
         super().__init__()
         self._format = log_format
-        self._console = structlog.dev.ConsoleRenderer(
-            colors=colors, timestamp_key="ts", event_key="msg", sort_keys=False
-        )
+        if log_format == "console":
+            from structlog.dev import ConsoleRenderer  # noqa: PLC0415  the others start without it
+
+            self._console = ConsoleRenderer(
+                colors=colors, timestamp_key="ts", event_key="msg", sort_keys=False
+            )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from exporter.simulator.wire import Request, Response
 
@@ -55,3 +56,11 @@ class Exchange:
     def close(self) -> None:
         """Let the connection end after what was sent so far."""
         self.keep_alive = False
+
+
+class Fault(Protocol):
+    """A fault takes the place of the regular answer."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Answer the request, or do not; OSError where the client has gone."""
+        ...

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
-from exporter.simulator.faults import Fault
+from exporter.simulator.exchange import Fault
 from exporter.simulator.operations import Call
 
 

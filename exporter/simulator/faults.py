@@ -1,23 +1,18 @@
-"""What can go wrong with one answer, from a wrong status to bytes that are not HTTP."""
+"""What can go wrong with one answer, from a wrong status to bytes that are not HTTP.
+
+Each is a ``Fault`` of ``exchange``.
+"""
 
 import threading
 import zlib
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from exporter.simulator.exchange import Exchange
 from exporter.simulator.wire import Response, json_response
 
 _CHUNK = 64 * 1024
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
-
-
-class Fault(Protocol):
-    """A fault takes the place of the regular answer."""
-
-    def apply(self, exchange: Exchange) -> None:
-        """Answer the request, or do not; OSError where the client has gone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote, unquote, urlencode
@@ -48,7 +49,7 @@ class Transport:
         self._cancelled = cancelled
         self._proxied = proxy_from_environment
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
-        self._context = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
+        self._ca_file = ca_file or Path(certifi.where())
         self._local = threading.local()
         # Weak, so that one goes, with its connections, when the thread that it served ends.
         self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
@@ -118,10 +119,15 @@ class Transport:
     def _adapter(self) -> Adapter:
         adapter: Adapter | None = getattr(self._local, "adapter", None)
         if adapter is None:
-            adapter = self._local.adapter = Adapter(self._context)
             with self._lock:
+                adapter = self._local.adapter = Adapter(self._context)
                 self._adapters.add(adapter)
         return adapter
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """What all connections share; to read all authorities takes longer than the first poll."""
+        return ssl.create_default_context(cafile=str(self._ca_file))
 
 
 def _translated(error: BaseException, operation: str) -> SlsError:

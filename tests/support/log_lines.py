@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from exporter.logs import LogFormat, Logger, bind
+from exporter.logs import LogFormat, Logger
 from exporter.logs.handlers import LineHandler
 from exporter.logs.lines import LineFormatter
 
@@ -21,7 +21,7 @@ class Log:
         self.handler = line_handler(self.written, log_format)
         self.standard = logging.Logger("test")  # noqa: LOG001  outside of the process's logging
         self.standard.addHandler(self.handler)
-        self.logger: Logger = bind(self.standard)
+        self.logger = Logger(self.standard)
 
     @property
     def text(self) -> str:
