@@ -19,8 +19,8 @@ from exporter.keychain import CredentialsError
 from exporter.logs import configure
 from exporter.reload import Load
 from exporter.stopping import Signals, leave_no_thread, signals
-from exporter.web.config import WebConfigError
 from exporter.web.listen import ListenAddress, ListenError
+from exporter.web.nodes import WebConfigError
 
 _INTERRUPTED = 130
 

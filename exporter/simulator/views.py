@@ -1,13 +1,11 @@
 """What a world shows of itself: rows as the API lists them, and the truth for an oracle."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 UpdateTimeUnit = Literal["s", "ms", "us", "ns"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointRow:
+class CheckpointRow(NamedTuple):
     """One entry of GetCheckPoint; update_time is in the world's unit, 0 if never written."""
 
     shard: int
@@ -16,8 +14,7 @@ class CheckpointRow:
     consumer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
+class GroupRow(NamedTuple):
     """One entry of ListConsumerGroup; the timeout is in seconds."""
 
     name: str
@@ -25,8 +22,7 @@ class GroupRow:
     order: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardRow:
+class ShardRow(NamedTuple):
     """One entry of ListShards; created is in unix seconds, keys are 32 hexadecimal digits."""
 
     shard: int
@@ -36,8 +32,7 @@ class ShardRow:
     created: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogstoreRow:
+class LogstoreRow(NamedTuple):
     """What GetLogStore tells; shard_count counts the shards that can be written to."""
 
     name: str
@@ -46,8 +41,7 @@ class LogstoreRow:
     created: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectRow:
+class ProjectRow(NamedTuple):
     """One entry of ListProject."""
 
     name: str
@@ -55,8 +49,7 @@ class ProjectRow:
     created: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardTruth:
+class ShardTruth(NamedTuple):
     """What is true of one shard and one group now; cursors as integers, instants in unix seconds.
 
     checkpoint is None where none was written or it is unreadable; oldest_unread_at is None where

@@ -8,10 +8,12 @@ import contextlib
 import functools
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exporter.web.connection import Connection, Limits
-from exporter.web.tls import TlsPolicy
+
+if TYPE_CHECKING:  # most servers start without
+    from exporter.web.tls import TlsPolicy
 
 _ACCEPTS_AT_ONCE: Final = 16  # small against the limit, as a shed connection ends a turn later
 _SWEEP_SECONDS: Final = 0.25
@@ -28,7 +30,7 @@ class Acceptor:
         sockets: Sequence[socket.socket],
         connection: Callable[[socket.socket, Callable[[Connection], None]], Connection],
         *,
-        tls: Callable[[], TlsPolicy | None],
+        tls: "Callable[[], TlsPolicy | None]",
         limits: Limits,
         on_error: Callable[[str, BaseException], None],
     ) -> None:

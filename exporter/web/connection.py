@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from exporter.web.tls import Admits
+Admits = Callable[[Mapping[str, object] | None], bool]
+"""A test of a client's certificate, as ssl gives it."""
 
 # uvicorn warns of every malformed request, which would let any client fill the log.
 _LOGGER: Final = logging.getLogger("uvicorn.connection")
@@ -42,7 +43,7 @@ class Connection(H11Protocol):
     """A connection that knows when its client has taken too long."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
-    admits: Admits | None = None  # a test of the client's certificate, set before the handshake
+    admits: Admits | None = None  # set before the handshake
 
     def __init__(
         self,

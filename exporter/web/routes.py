@@ -6,9 +6,9 @@ so a slow scrape delays neither a health check nor the status page.
 
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from exporter.web.headers import PLAIN_HEADERS, html_headers
 from exporter.web.pages import Pages
 from exporter.web.scrapes import Scrapes, plain_text
+from exporter.web.threads import run_in
 
 _PAGE_THREADS: Final = 2
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]*")
@@ -41,7 +42,7 @@ def create_app(
     """
     if not _PLAIN_PATH.fullmatch(telemetry_path):
         raise ValueError("the telemetry path must begin with / and be a plain path")
-    threads = CapacityLimiter(_PAGE_THREADS)
+    threads = ThreadPoolExecutor(_PAGE_THREADS, "pages")
     scrapes = Scrapes(pages, on_error=on_error, path=telemetry_path, max_requests=max_requests)
 
     def route(path: str, respond: Respond, method: str = "GET") -> Route:
@@ -49,12 +50,12 @@ def create_app(
 
     async def status(request: Request) -> Response:
         query = dict(request.query_params)
-        page = await to_thread.run_sync(pages.status, query, limiter=threads)
+        page = await run_in(threads, pages.status, query)
         return Response(page, headers=html_headers(page), media_type="text/html")
 
     async def groups(request: Request) -> Response:
         query = dict(request.query_params)
-        body = await to_thread.run_sync(pages.groups, query, limiter=threads)
+        body = await run_in(threads, pages.groups, query)
         headers = PLAIN_HEADERS | {"Cache-Control": "no-store"}
         return Response(body, headers=headers, media_type="application/json")
 
@@ -98,12 +99,12 @@ def _check(check: Callable[[], str | None], state: str) -> Respond:
 
 
 def _reload(pages: Pages) -> Respond:
-    one_at_a_time = CapacityLimiter(1)
+    one_at_a_time = ThreadPoolExecutor(1, "reload")
 
     async def respond(_: Request) -> Response:
         if pages.reload is None:
             return plain_text("Reloading over HTTP is off; start with --web.enable-lifecycle.", 403)
-        faults = await to_thread.run_sync(pages.reload, limiter=one_at_a_time)
+        faults = await run_in(one_at_a_time, pages.reload)
         return plain_text("\n".join(faults), 500) if faults else plain_text("reloaded", 200)
 
     return respond

@@ -7,15 +7,16 @@ hardly more than one.
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
+from exporter.web.threads import run_in
 
 _METRICS_THREADS: Final = 4
 _PIECE: Final = 256 * 1024
@@ -43,7 +44,7 @@ class Scrapes:
         self._path = path
         self._max_requests = max_requests
         self._in_flight = 0
-        self._threads = CapacityLimiter(_METRICS_THREADS)
+        self._threads = ThreadPoolExecutor(_METRICS_THREADS, "scrapes")
         self._lock = threading.Lock()
         self._newest: dict[MetricsRequest, _Rendering] = {}
 
@@ -68,7 +69,7 @@ class Scrapes:
             accept=", ".join(request.headers.getlist("accept")),
             accept_encoding=", ".join(request.headers.getlist("accept-encoding")),
         )
-        rendering, first = await to_thread.run_sync(self._begin, asked, limiter=self._threads)
+        rendering, first = await run_in(self._threads, self._begin, asked)
         answer = rendering.answer
         headers = PLAIN_HEADERS | {
             "Content-Type": answer.content_type,
@@ -105,7 +106,7 @@ class Scrapes:
         yield piece.data
         while not piece.is_last:
             number += 1
-            piece = await to_thread.run_sync(rendering.piece, number, limiter=self._threads)
+            piece = await run_in(self._threads, rendering.piece, number)
             yield piece.data
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
@@ -22,9 +22,10 @@ from uvicorn.server import ServerState
 from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor
 from exporter.web.connection import Connection, Limits
-from exporter.web.guard import Guard
 from exporter.web.listen import ListenAddress, bind_all
-from exporter.web.watch import WatchedWebConfig
+
+if TYPE_CHECKING:  # most servers start without
+    from exporter.web.watch import WatchedWebConfig
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _DATE_SECONDS: Final = 1.0
@@ -51,8 +52,7 @@ class WebServer:
         self._app = app
         self._web_config: WatchedWebConfig | None = None
         if web_config_file is not None:
-            self._web_config = WatchedWebConfig(web_config_file, on_error)
-            self._app = Guard(app, self._web_config.current, clock)
+            self._app, self._web_config = _secured(app, web_config_file, on_error, clock)
         self._asked = tuple(addresses)
         self._on_error = on_error
         self._limits = _within_descriptors(limits or Limits())
@@ -175,6 +175,17 @@ async def _keep_date(state: ServerState) -> None:
     while True:
         state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         await asyncio.sleep(_DATE_SECONDS)
+
+
+def _secured(
+    app: ASGIApp, file: Path, on_error: Callable[[str, BaseException], None], clock: Clock
+) -> "tuple[ASGIApp, WatchedWebConfig]":
+    """Put an application behind what a web configuration asks for."""
+    from exporter.web.guard import Guard  # noqa: PLC0415  most servers start without
+    from exporter.web.watch import WatchedWebConfig  # noqa: PLC0415  the same
+
+    web_config = WatchedWebConfig(file, on_error)
+    return Guard(app, web_config.current, clock), web_config
 
 
 def _within_descriptors(limits: Limits) -> Limits:

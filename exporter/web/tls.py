@@ -8,9 +8,11 @@ import ipaddress
 import os
 import ssl
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from exporter.web.connection import Admits
 
 VERSIONS: Final = {
     "TLS10": ssl.TLSVersion.TLSv1,
@@ -56,8 +58,6 @@ CLIENT_AUTH: Final = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-
-Admits = Callable[[Mapping[str, object] | None], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
