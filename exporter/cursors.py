@@ -41,6 +41,7 @@ class Cursors:
         self._client = client
         self._logstore = logstore
         self._monotonic = monotonic
+        self._created: dict[int, int | None] = {}
         self._final_ends: dict[int, End] = {}
         self._oldest: dict[int, _Oldest] = {}
         self._times: dict[tuple[int, int], _Time] = {}
@@ -48,8 +49,10 @@ class Cursors:
 
     def end(self, shard: Shard) -> End:
         """Return the end of a shard; raises SlsError."""
+        if self._created.setdefault(shard.shard, shard.created_at) != shard.created_at:
+            self._forget(shard)
         final = self._final_ends.get(shard.shard)
-        if final is not None:
+        if final is not None and shard.status == "readonly":
             return final
         text = self._client.get_cursor(self._logstore, shard.shard, "end")
         end = End(cursor=self._decoded(text), readonly=shard.status == "readonly")
@@ -81,11 +84,19 @@ class Cursors:
 
     def end_poll(self, shards: frozenset[int]) -> None:
         """Forget what this poll did not use and the shards that are no more."""
+        self._created = {shard: at for shard, at in self._created.items() if shard in shards}
         self._times, self._used = self._used, {}
         self._final_ends = {
             shard: end for shard, end in self._final_ends.items() if shard in shards
         }
         self._oldest = {shard: oldest for shard, oldest in self._oldest.items() if shard in shards}
+
+    def _forget(self, shard: Shard) -> None:
+        """Forget another shard of this number: the logstore was deleted and created anew."""
+        self._created[shard.shard] = shard.created_at
+        self._final_ends.pop(shard.shard, None)
+        self._oldest.pop(shard.shard, None)
+        self._times = {key: time for key, time in self._times.items() if key[0] != shard.shard}
 
     def _first(self, shard: int, end: End) -> _Oldest:
         known = self._oldest.get(shard)

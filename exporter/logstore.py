@@ -9,7 +9,7 @@ from functools import partial
 
 from exporter.clock import Clock
 from exporter.cursors import Cursors
-from exporter.progress import End, Unread, is_behind
+from exporter.progress import NOTHING_UNREAD, End, Unread, is_behind
 from exporter.report import PollObserver
 from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError, Unanswered
 from exporter.targets import Target
@@ -18,7 +18,10 @@ _DAY_SECONDS = 86_400.0
 
 
 class LogstoreReader:
-    """Reads one logstore, with a memory that saves requests; used by one poll at a time."""
+    """Reads one logstore, with a memory that saves requests; used by one poll at a time.
+
+    Which groups the target has does not matter to it.
+    """
 
     def __init__(
         self, target: Target, client: SlsClient, *, clock: Clock, observer: PollObserver
@@ -31,6 +34,8 @@ class LogstoreReader:
         self._unanswered = Unanswered[int]()
         self._denied = False
         self._ask_again_at = 0.0
+        self.has_listed = False
+        """Whether the newest listing of shards succeeded; else an earlier one stands in for it."""
         self._listed: Mapping[int, Shard] = {}
         self._listed_at: float | None = None
         self._retention: float | None = None
@@ -46,6 +51,7 @@ class LogstoreReader:
 
         A listing that fails is stood in for by the last good one, up to ``stale_after``.
         """
+        self.has_listed = False
         if not self._target.settings.lag or self._is_denied():
             return None
         try:
@@ -61,6 +67,7 @@ class LogstoreReader:
             self._observer.entries_skipped(self._target.key, "", parsed.faults)
         self._listed = {shard.shard: shard for shard in parsed.entries}
         self._listed_at = self._clock.monotonic()
+        self.has_listed = True
         return self._listed
 
     def ends(self, shards: Iterable[Shard]) -> Mapping[int, End]:
@@ -102,7 +109,7 @@ class LogstoreReader:
 
     def _unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
         if not is_behind(checkpoint, end):
-            return Unread()
+            return NOTHING_UNREAD
         try:
             return self._unanswered.ask(
                 checkpoint.shard,

@@ -4,12 +4,12 @@ What fails is told through a hook and kept from spreading: a shard's fault leave
 a group's the other groups. Only a stop ends a poll early.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.logstore import LogstoreReader
-from exporter.progress import End, ShardProgress, Unread, carry_over, judge
+from exporter.progress import NOTHING_UNREAD, End, ShardProgress, Unread, carry_over, judge
 from exporter.report import PollObserver
 from exporter.sls import (
     Cancelled,
@@ -33,17 +33,26 @@ from exporter.targets import GroupTarget, Target
 
 
 class Poller:
-    """Polls one target; it keeps no result, only what saves requests."""
+    """Polls one target; it keeps no result, only what saves requests.
+
+    What the reader of the logstore remembers may outlive the poller.
+    """
 
     def __init__(
-        self, target: Target, client: SlsClient, *, clock: Clock, observer: PollObserver
+        self,
+        target: Target,
+        client: SlsClient,
+        *,
+        logstore: LogstoreReader,
+        clock: Clock,
+        observer: PollObserver,
     ) -> None:
         self._target = target
         self._client = client
         self._clock = clock
         self._observer = observer
         self._unanswered = Unanswered[GroupTarget]()
-        self._logstore = LogstoreReader(target, client, clock=clock, observer=observer)
+        self._logstore = logstore
 
     def poll(self, previous: TargetStatus | None) -> TargetStatus:
         """Poll every group of the target once; raises Cancelled when the exporter stops."""
@@ -58,8 +67,16 @@ class Poller:
         answers = [(group, asked[group]) for group in self._target.groups]
         now = Instant(server=self._client.server_now(), monotonic=self._clock.monotonic())
         good = {group: answer for group, answer in answers if not isinstance(answer, SlsError)}
-        listed = self._logstore.shards() if good else None
-        selected = {group: select(group, answer, listed) for group, answer in good.items()}
+        if not good:
+            errors = [(group, answer) for group, answer in answers if isinstance(answer, SlsError)]
+            return self._all_failed(errors, known, previous, now)
+        listed = self._logstore.shards()
+        selected = {
+            group: select(
+                group, answer, listed, self._maybe_unconsumed(known.get(group.name), listed)
+            )
+            for group, answer in good.items()
+        }
         wanted = {checkpoint.shard for chosen in selected.values() for checkpoint in chosen}
         ends = self._logstore.ends(
             shard for shard in (listed or {}).values() if shard.shard in wanted
@@ -80,9 +97,42 @@ class Poller:
             polled_monotonic=now.monotonic,
             stale_after=self._target.settings.stale_after,
             shards_by_status=None if listed is None else count_by_status(listed.values()),
-            retention_seconds=self._logstore.retention_seconds() if good else None,
+            retention_seconds=self._logstore.retention_seconds(),
             cursor_access=self._logstore.cursor_access,
         )
+
+    def _all_failed(
+        self,
+        errors: Sequence[tuple[GroupTarget, SlsError]],
+        known: Mapping[str, GroupStatus],
+        previous: TargetStatus | None,
+        now: Instant,
+    ) -> TargetStatus:
+        """Keep what was last read of the logstore, unless there is definitely no such logstore."""
+        groups = tuple(self._failed(group, known.get(group.name), error) for group, error in errors)
+        stale_after = self._target.settings.stale_after
+        if previous is None or all(is_logstore_gone(error) for _, error in errors):
+            return TargetStatus(
+                key=self._target.key,
+                groups=groups,
+                polled_monotonic=now.monotonic,
+                stale_after=stale_after,
+            )
+        # It is as old as the poll that read it.
+        return replace(previous, groups=groups, stale_after=stale_after)
+
+    def _maybe_unconsumed(
+        self, known: GroupStatus | None, listed: Mapping[int, Shard] | None
+    ) -> Collection[int]:
+        """Return the shards that count as never consumed where a group has no checkpoint of them.
+
+        An earlier listing may name a shard that has vanished together with its checkpoint, so then
+        they are those that the group had no checkpoint of before.
+        """
+        if listed is None or self._logstore.has_listed:
+            return listed or ()
+        before = known.snapshot.shards if known and known.snapshot else ()
+        return {shard.shard for shard in before if not shard.is_consumed} & listed.keys()
 
     def _checkpoints(self, group: GroupTarget) -> Parsed[Checkpoint] | SlsError:
         try:
@@ -144,7 +194,7 @@ class Poller:
         found: tuple[End, Unread] | None,
         now: Instant,
     ) -> ShardProgress:
-        end, unread = found or (None, Unread())
+        end, unread = found or (None, NOTHING_UNREAD)
         progress = judge(checkpoint, previous=previous, end=end, unread=unread, seen_at=now.server)
         if progress.judged_at is None and previous is not None and self._logstore.cursor_access:
             max_age = self._target.settings.stale_after
@@ -160,14 +210,22 @@ class Poller:
         )
 
 
+def is_logstore_gone(error: SlsError) -> bool:
+    """Tell whether there is definitely no such logstore, or no such project."""
+    return isinstance(error, NotFound) and error.code != "ConsumerGroupNotExist"
+
+
 def select(
-    group: GroupTarget, answer: Parsed[Checkpoint], listed: Mapping[int, Shard] | None
+    group: GroupTarget,
+    answer: Parsed[Checkpoint],
+    listed: Mapping[int, Shard] | None,
+    maybe_unconsumed: Collection[int],
 ) -> tuple[Checkpoint, ...]:
     """Choose the checkpoints of interest, in the order of shards.
 
-    Where the shards are listed, one that is gone is left out, and one that the group has no
-    checkpoint of is there as never consumed; but not if that might be an entry that could not be
-    read.
+    Where the shards are listed, one that is gone is left out. One of ``maybe_unconsumed`` that the
+    group has no checkpoint of is there as never consumed; but not if that might be an entry that
+    could not be read.
     """
     chosen = {
         checkpoint.shard: checkpoint
@@ -175,9 +233,9 @@ def select(
         if group.wants(checkpoint.shard, checkpoint.consumer)
         and (listed is None or checkpoint.shard in listed)
     }
-    if listed is not None and not group.consumers and not answer.faults:
+    if not group.consumers and not answer.faults:
         known = {checkpoint.shard for checkpoint in answer.entries}
-        for shard in listed:
+        for shard in maybe_unconsumed:
             if shard not in known and group.wants_shard(shard):
                 chosen[shard] = Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")
     return tuple(chosen[shard] for shard in sorted(chosen))

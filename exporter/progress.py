@@ -51,6 +51,10 @@ class Unread:
     expired: bool = False
 
 
+NOTHING_UNREAD = Unread()
+"""What there is to know of a shard whose end is reached, or is not known."""
+
+
 class ShardProgress(NamedTuple):
     """Where a consumer group stands in one shard; instants are unix seconds of the server's clock.
 
@@ -109,23 +113,29 @@ def judge(
     Without an end (no right to read it, or it could not be read) only ages are known. ``unread``
     matters only for a shard that is behind; ``seen_at`` is the time of this poll.
     """
-    consumed = checkpoint.cursor != ""
+    shard, cursor, updated_at, consumer = checkpoint
+    is_consumed = cursor != ""
     count = None
     if end is not None:
-        start = decode_cursor(checkpoint.cursor) if consumed else unread.first_cursor
+        start = decode_cursor(cursor) if is_consumed else unread.first_cursor
         count = None if start is None else max(0, end.cursor - start)
+    moved_at = lag_seconds = None
+    if is_consumed:
+        moved_at = _moved_at(checkpoint, previous, seen_at)
+        lag_seconds = None if count is None else _lag(count, unread)
+    # By position, in the order of the fields: by name it takes twice as long.
     return ShardProgress(
-        shard=checkpoint.shard,
-        consumer=checkpoint.consumer,
-        checkpoint=checkpoint.cursor,
-        updated_at=checkpoint.updated_at if consumed else None,
-        moved_at=_moved_at(checkpoint, previous, seen_at) if consumed else None,
-        unread=count,
-        lag_seconds=_lag(count, unread) if consumed else None,
-        oldest_unread_at=unread.oldest_at if count else None,
-        readonly=end is not None and end.readonly,
-        expired=consumed and bool(count) and unread.expired,
-        judged_at=None if end is None else seen_at,
+        shard,
+        consumer,
+        cursor,
+        updated_at if is_consumed else None,
+        moved_at,
+        count,
+        lag_seconds,
+        unread.oldest_at if count else None,
+        end is not None and end.readonly,
+        is_consumed and bool(count) and unread.expired,
+        None if end is None else seen_at,
     )
 
 
@@ -196,17 +206,15 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
     """
     if not progress.is_consumed:
         return State.UNCONSUMED
-    if progress.unread is None:
-        return State.UNKNOWN
     if progress.unread == 0:
         return State.FINISHED if progress.readonly else State.CAUGHT_UP
     if progress.expired:
         return State.EXPIRED
     seen_at = now if progress.judged_at is None else min(now, progress.judged_at)
-    stalled = stalled_seconds(progress, seen_at)
-    if stalled is None:
+    since = standing_since(progress)
+    if since is None:  # as the end or both times are not known
         return State.UNKNOWN
-    return State.STALLED if stalled > stall_after else State.CONSUMING
+    return State.STALLED if elapsed(since, seen_at) > stall_after else State.CONSUMING
 
 
 def _moved_at(
@@ -221,14 +229,12 @@ def _moved_at(
     return None if previous is None else seen_at
 
 
-def _lag(count: int | None, unread: Unread) -> float | None:
+def _lag(count: int, unread: Unread) -> float | None:
     """Return SLS's own lag: receive time of the newest log minus that of the last consumed one.
 
     Source: the samples of the CloudMonitor metric ConsumerGroupFallBehind in the vendor's
     documentation. Where the last consumed log has expired, the oldest unread one stands in.
     """
-    if count is None:
-        return None
     if count == 0:
         return 0.0
     consumed_at = unread.oldest_at if unread.consumed_at is None else unread.consumed_at

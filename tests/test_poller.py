@@ -419,6 +419,49 @@ def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> 
         assert made.stalled() == 90_000.0
 
 
+# A logstore that was deleted and created anew between two polls
+
+
+def recreate(made: Bench) -> None:
+    made.world.delete_logstore(*STORE)
+    made.world.create_logstore(*STORE, shards=1)
+    made.world.create_group(*BY)
+    made.world.write(*STORE, 0, 3)
+
+
+def test_the_final_end_of_a_shard_is_not_that_of_another_one_of_its_number() -> None:
+    with bench() as made:
+        made.world.write(*STORE, 0, 10)
+        made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
+        made.world.split_shard(*STORE, 0)
+        made.poll(after=60.0)
+        assert made.state() is State.FINISHED
+        recreate(made)
+        made.world.update_checkpoint(*BY, 0, made.world.begin_cursor(*STORE, 0))
+        made.poll(after=60.0)
+        assert made.state() is State.CONSUMING
+        assert made.shards()[0].unread == 3
+        made.world.split_shard(*STORE, 0)
+        made.poll(after=60.0)
+        recreate(made)
+        made.world.split_shard(*STORE, 0)
+        made.world.update_checkpoint(*BY, 0, made.world.begin_cursor(*STORE, 0))
+        made.poll(after=60.0)
+        assert made.shards()[0].unread == 3
+
+
+def test_the_first_log_group_of_a_shard_is_not_that_of_another_one_of_its_number() -> None:
+    with bench() as made:
+        made.world.write(*STORE, 0, 10)
+        made.poll(after=60.0)
+        assert made.shards()[0].unread == 10
+        recreate(made)
+        recreated_at = made.held.wall()
+        made.poll(after=60.0)
+        assert made.shards()[0].unread == 3
+        assert made.shards()[0].oldest_unread_at == recreated_at
+
+
 # The service's clock
 
 

@@ -83,6 +83,7 @@ def test_a_cursor_is_base64_of_a_decimal_number() -> None:
         base64.b64encode(b"\xff\xff").decode(),
         base64.b64encode(b"9223372036854775808").decode(),
         base64.b64encode(b"1" * 200).decode(),
+        base64.b64encode(b"00000000000000000001").decode(),  # more digits than 64 bits need
     ],
 )
 def test_what_is_no_64_bit_number_in_base64_is_no_cursor(text: str) -> None:
@@ -474,8 +475,15 @@ def test_a_state_has_the_name_that_labels_show() -> None:
 
 
 def test_a_shard_that_was_never_consumed_has_no_lag_and_no_stall() -> None:
-    times = {"first_cursor": 1, "oldest_at": 10.0, "consumed_at": 10.0, "newest_at": 20.0}
-    progress = judged(saved(""), end_at(9), **times, expired=True)
+    progress = judged(
+        saved(""),
+        end_at(9),
+        first_cursor=1,
+        oldest_at=10.0,
+        consumed_at=10.0,
+        newest_at=20.0,
+        expired=True,
+    )
     assert (progress.unread, progress.lag_seconds, progress.expired) == (8, None, False)
     assert standing_since(progress) is None
     assert stalled_seconds(judged(saved(""), end_at(1), first_cursor=1), NOW) is None

@@ -123,6 +123,29 @@ def test_a_bad_entry_is_left_out_and_told(bad: object, fault: str) -> None:
     assert parsed.faults == (fault,)
 
 
+ALMOST_REGULAR = st.fixed_dictionaries(
+    {
+        "shard": st.integers(-1, 3) | st.sampled_from([2**31 - 1, 2**31, 0.0, "1", True]),
+        "checkpoint": st.sampled_from(
+            ["", "MTUy", "\u65e5", "\x1b", "x" * 256, "x" * 257, None, 5]
+        ),
+        "updateTime": st.integers(10**15, 2 * 10**15)
+        | st.sampled_from([0, 10**14 - 1, 10**14, int((NOW + YEAR) * 1e6), 10**17, 10**400, 1e15]),
+        "consumer": st.sampled_from(["", "host-1", "\u200b", "x" * 257, None]),
+    }
+)
+
+
+@given(st.lists(ALMOST_REGULAR, max_size=4))
+def test_what_an_answer_tells_does_not_depend_on_its_other_entries(rows: list[object]) -> None:
+    # One that is no entry keeps the others from being read column by column.
+    alone, beside = checkpoints(rows), checkpoints([*rows, "none"])
+    assert beside.entries == alone.entries
+    faults = [*beside.faults]
+    faults.remove("expected an object, got the text 'none'")
+    assert faults == [*alone.faults]
+
+
 def test_a_whole_number_may_be_written_as_a_float_or_a_text() -> None:
     parsed = checkpoints([{**CHECKPOINT, "shard": 1.0}, {**CHECKPOINT, "shard": "2"}])
     assert [entry.shard for entry in parsed.entries] == [1, 2]
@@ -183,6 +206,17 @@ def test_shards_are_listed_by_their_other_name() -> None:
     )
     assert parsed.entries == (Shard(shard=0, status="readwrite"), Shard(shard=1, status="readonly"))
     assert parsed.faults == ("shardID is nothing, expected a whole number",)
+
+
+@pytest.mark.parametrize(
+    ("create_time", "created_at"),
+    [(1_524_224_984, 1_524_224_984), ("1524224984", 1_524_224_984), (None, None), ([], None)],
+)
+def test_a_shard_may_tell_when_it_was_created(create_time: object, created_at: int | None) -> None:
+    answer = [{"shardID": 0, "status": "readwrite", "createTime": create_time}]
+    assert answers.shards(answer).entries == (
+        Shard(shard=0, status="readwrite", created_at=created_at),
+    )
 
 
 @pytest.mark.parametrize("seconds", [1_524_224_984, "1524224984", 1_524_224_984.0])
@@ -253,6 +287,11 @@ def test_what_is_not_json_is_told_by_its_beginning(body: bytes, message: str) ->
 
 def test_a_byte_order_mark_does_not_matter() -> None:
     assert answers.load_json(b"\xef\xbb\xbf[]") == []
+
+
+def test_half_a_character_spoils_no_more_than_its_own_text() -> None:
+    assert answers.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
+    assert answers.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
 
 
 PARSERS: list[Callable[[object], object]] = [

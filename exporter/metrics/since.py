@@ -22,12 +22,12 @@ class Since:
     Instants are in milliseconds, which is precise enough and makes for short values.
     """
 
-    texts: Sequence[bytes] = (b"",)
+    texts: Sequence[bytes]
     """What stands around the values, one more than there are."""
-    milliseconds: Sequence[float] = ()
-    oldest: float = 0.0
-    newest: float = 0.0
-    count: int = 0
+    milliseconds: Sequence[float]
+    oldest: float
+    newest: float
+    count: int
     """Of the lines."""
 
     @classmethod
@@ -62,8 +62,6 @@ def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
         for head, shard in zip(heads, shards, strict=True)
         if shard.updated_at is not None
     ]
-    if not dated:
-        return Since()
     texts = around(catalogue.CHECKPOINT_AGE, [head for head, _ in dated])
     return Since.of(texts, [at for _, at in dated], count=len(dated))
 

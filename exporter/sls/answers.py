@@ -8,18 +8,29 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import orjson
+
 from exporter.sls.errors import is_code
-from exporter.text import bounded
+from exporter.text import LIMIT, bounded
 
 MAX_ENTRIES = 10_000  # of one answer; the service allows 256 shards and 30 groups a logstore
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _MAX_DIGITS = 20  # of a 64-bit number
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
+_MICROSECONDS, _MICROSECONDS_FROM, _MICROSECONDS_BELOW = 10**6, 10**14, 10**17
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
-_UNITS = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (1e20, 10**9))
+_UNITS = (
+    (10**11, 1),
+    (_MICROSECONDS_FROM, 10**3),
+    (_MICROSECONDS_BELOW, _MICROSECONDS),
+    (10**20, 10**9),
+)
+_CHECKPOINT_FIELDS = itemgetter("shard", "checkpoint", "updateTime", "consumer")
 
 T = TypeVar("T")
 
@@ -58,6 +69,8 @@ class Shard:
     shard: int
     status: str
     """``readwrite`` or ``readonly``."""
+    created_at: int | None = None
+    """Unix seconds; None if the service does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +99,18 @@ class Page:
     total: int
 
 
+_NEW_CHECKPOINT = partial(tuple.__new__, Checkpoint)
+"""Makes one of a tuple of its fields, without a call into Python for each."""
+
+
 def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
     """Decode a body; raises ShapeError for what is not JSON (NaN and Infinity are not)."""
     if not body:
         raise ShapeError("the answer is empty")
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        pass  # it may be fit for use all the same: with a mark of its encoding, or half a character
     try:
         return json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -99,6 +120,9 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
 
 def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
     """Read GetCheckPoint's bare array; a shard that is listed twice keeps its newest write."""
+    regular = _regular_checkpoints(answer, now)
+    if regular is not None:
+        return Parsed(entries=regular)
     parsed = _entries(answer, lambda entry: _checkpoint(entry, now))
     newest: dict[int, Checkpoint] = {}
     faults = list(parsed.faults)
@@ -196,13 +220,44 @@ def _entries(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
     return Parsed(entries=tuple(good), faults=tuple(faults))
 
 
+def _regular_checkpoints(
+    answer: Any,  # noqa: ANN401  JSON
+    now: float,
+) -> tuple[Checkpoint, ...] | None:
+    """Read an answer as the service sends it; None for any other.
+
+    Column by column, which takes a tenth of the time that it takes entry by entry.
+    """
+    try:
+        shards, cursors, times, consumers = zip(*map(_CHECKPOINT_FIELDS, answer), strict=True)
+        texts = cursors + consumers
+        is_regular = (
+            len(set(shards)) == len(shards) <= MAX_ENTRIES
+            and {*map(type, shards), *map(type, times)} == {int}
+            and set(map(type, texts)) == {str}
+            and min(shards) >= 0
+            and max(shards) <= _MAX_SHARD
+            and min(times) >= _MICROSECONDS_FROM
+            and max(times) < _MICROSECONDS_BELOW
+            and max(times) / _MICROSECONDS <= now + _ABSURD_AHEAD_SECONDS
+            and bounded(text := "".join(texts), len(text)) == text
+            and max(map(len, texts)) <= LIMIT
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+    if not is_regular:
+        return None
+    seconds = [time / _MICROSECONDS for time in times]
+    return tuple(map(_NEW_CHECKPOINT, zip(shards, cursors, seconds, consumers, strict=True)))
+
+
 def _checkpoint(entry: object, now: float) -> Checkpoint:
     fields = _object(entry)
     return Checkpoint(
         shard=_integer(fields, "shard", low=0, high=_MAX_SHARD),
-        cursor=_text(fields, "checkpoint", limit=256),
+        cursor=_text(fields, "checkpoint", limit=LIMIT),
         updated_at=instant(fields.get("updateTime"), now=now),
-        consumer=_text(fields, "consumer", limit=256),
+        consumer=_text(fields, "consumer", limit=LIMIT),
     )
 
 
@@ -217,9 +272,11 @@ def _consumer_group(entry: object) -> ConsumerGroup:
 
 def _shard(entry: object) -> Shard:
     fields = _object(entry)
+    created_at = _from_digits(fields.get("createTime"))
     return Shard(
         shard=_integer(fields, "shardID", low=0, high=_MAX_SHARD),
         status=_text(fields, "status", limit=32).lower(),
+        created_at=created_at if type(created_at) is int else None,
     )
 
 

@@ -1,0 +1,92 @@
+"""What is configured to be watched, as the tests say it and as the configuration file says it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.simulator.server import DEFAULT_CREDENTIALS
+
+STALE_AFTER = 950.0
+STALL_AFTER = 1200.0
+REFRESH = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Logstores of a project, and which of their groups, shards and owners are of interest.
+
+    A name that is not made of letters, digits and ``-`` alone is a pattern.
+    """
+
+    project: str
+    logstore: str
+    groups: tuple[str, ...] = (".*",)
+    exclude: tuple[str, ...] = ()
+    shards: frozenset[int] | None = None
+    owners: tuple[str, ...] = ()
+    lag: bool = True
+
+    def wants(self, shard: int, owner: str) -> bool:
+        """Tell whether a shard with its owner is of interest."""
+        return (self.shards is None or shard in self.shards) and (
+            not self.owners or any(re.fullmatch(each, owner) for each in self.owners)
+        )
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a name means only itself."""
+    return re.fullmatch("[a-z0-9-]+", name) is not None
+
+
+ACCOUNT = (
+    Entry(project="shop", logstore=".*", exclude=("etl-.*",)),
+    Entry(project="bank", logstore="ledger", groups=("audit", "risk"), shards=frozenset({0, 1, 2})),
+    # What the entry above has chosen stays with it.
+    Entry(project="bank", logstore="led.*", groups=("audit", "job-.*"), shards=frozenset({0, 3})),
+    Entry(project="bank", logstore="cards", groups=("audit", "etl-.*")),
+    Entry(project="bank", logstore="fees", owners=("w-.*[02468]",)),
+    Entry(project="vault", logstore="old", groups=("audit", "risk", "sweep", "job-1")),
+    Entry(project="yard", logstore="gate", lag=False),
+    Entry(project="yard", logstore="shed", groups=("sweep", "risk"), lag=False),
+)
+
+
+def configuration(entries: Sequence[Entry], endpoint: str) -> str:
+    """Write the configuration file."""
+    lines = [
+        "credentials:",
+        f"  access_key_id: {DEFAULT_CREDENTIALS.access_key_id}",
+        f"  access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}",
+        f"stall_after: {STALL_AFTER:.0f}s",
+        "polling:",
+        "  interval: 5m",
+        f"  stale_after: {STALE_AFTER:.0f}s",
+        "  timeout: 30s",  # nothing hangs here
+        "  requests_per_second: 10000",
+        f"discovery: {{interval: {REFRESH:.0f}s}}",
+        "projects:",
+    ]
+    for project in dict.fromkeys(entry.project for entry in entries):
+        its = [entry for entry in entries if entry.project == project]
+        lines += [
+            f"  - project: {project}",
+            f"    endpoint: {endpoint}",
+            f"    lag: {str(its[0].lag).lower()}",
+            "    logstores:",
+        ]
+        for entry in its:
+            lines += [
+                f'      - logstore: "{entry.logstore}"',
+                f"        consumer_groups: {_list(entry.groups)}",
+            ]
+            if entry.exclude:
+                lines.append(f"        exclude_consumer_groups: {_list(entry.exclude)}")
+            if entry.shards is not None:
+                lines.append(f"        shards: {sorted(entry.shards)}")
+            if entry.owners:
+                lines.append(f"        consumers: {_list(entry.owners)}")
+    return "\n".join(lines) + "\n"
+
+
+def _list(names: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"

@@ -1,0 +1,98 @@
+"""What a scrape must show: predicted from the world, from discovery to discovery, poll to poll."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from exporter.simulator.server import RequestRecord
+from exporter.simulator.world import World
+from tests.oracle.account import Entry
+from tests.oracle.comparing import Series, named
+from tests.oracle.fates import Fates
+from tests.oracle.listings import Failures, Listings, Place, Watch
+from tests.oracle.logstore import Logstore
+from tests.oracle.reading import Asked
+
+
+class Oracle:
+    """Follows an exporter of an account; it is told of each discovery and each poll.
+
+    ``seen`` counts the situations that it met, to know that all were played.
+    """
+
+    def __init__(self, world: World, entries: Sequence[Entry]) -> None:
+        self.seen: Counter[str] = Counter()
+        self._world = world
+        self._listings = Listings(world, entries)
+        self._watched: Mapping[Place, Watch] = {}
+        self._logstores: dict[Place, Logstore] = {}
+        self._errors: Failures = Counter()
+        self._polls = 0
+        self._take_over(self._listings.before_any())
+
+    @property
+    def watched(self) -> Mapping[Place, Watch]:
+        """What is to be polled."""
+        return self._watched
+
+    def discover(self, fates: Fates) -> None:
+        """Take over what listings tell now; what has left is forgotten."""
+        watched = self._listings.resolve(fates)
+        self._errors += self._listings.failures
+        self._take_over(watched)
+
+    def poll(self, records: Sequence[RequestRecord], places: Iterable[Place], fates: Fates) -> None:
+        """Poll logstores now; the records are of what the service was asked meanwhile."""
+        now = self._world.now()
+        for place in places:
+            logstore = self._logstores[place]
+            logstore.poll(Asked(records, place), fates, now)
+            self._errors += logstore.failures
+            self._polls += 1
+
+    def series(self) -> dict[Series, float]:
+        """Return all that a scrape must show now."""
+        now = self._world.now()
+        polled = {
+            named(name, labels): float(value)
+            for logstore in self._logstores.values()
+            for name, labels, value in logstore.series(now)
+        }
+        for (name, labels), value in polled.items():
+            if name == "sls_consumer_group_shards" and value:
+                self.seen[dict(labels)["state"]] += 1
+        errors = {
+            named(
+                "sls_exporter_poll_errors_total",
+                {"project": project, "logstore": logstore, "consumer_group": group, "code": code},
+            ): float(count)
+            for (project, logstore, group, code), count in self._errors.items()
+        }
+        own = {
+            "sls_exporter_series": len(polled),
+            "sls_exporter_series_dropped": 0,
+            "sls_exporter_targets": len(self._watched),
+            "sls_exporter_polls_total": self._polls,
+        }
+        return polled | errors | {named(name, {}): float(value) for name, value in own.items()}
+
+    def _take_over(self, watched: Mapping[Place, Watch]) -> None:
+        before, self._watched = self._watched, watched
+        for place in before.keys() - watched.keys():
+            del self._logstores[place]
+            self.seen["logstore left"] += 1
+        for place, watch in watched.items():
+            left = before.get(place, {}).keys() - watch.keys()
+            self.seen["group left"] += len(left)
+            if place in self._logstores:
+                self._logstores[place].watch(watch)
+            else:
+                self._logstores[place] = Logstore(self._world, place, watch, self.seen)
+        failing = {(project, logstore) for project, logstore, _, _ in self._listings.failures}
+        self._errors = Counter(
+            {
+                (project, logstore, group, code): count
+                for (project, logstore, group, code), count in self._errors.items()
+                if group in watched.get((project, logstore), {})
+                or (not group and (project, logstore) in watched.keys() | failing)
+            }
+        )
