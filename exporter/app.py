@@ -19,17 +19,19 @@ from exporter.sharding import WHOLE, Sharding
 from exporter.sizing import shortages
 from exporter.targets import Target
 from exporter.text import bounded
-from exporter.web.config import WebConfigError
 from exporter.web.listen import ListenAddress
+from exporter.web.nodes import WebConfigError
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.routes import create_app
 from exporter.web.server import WebServer
 
 _DISCOVERY = "discovery"
 _HEARTBEAT_SECONDS = 5.0
+_LATE_SECONDS = 30.0  # half of what makes the process unhealthy
 _WEB_GRACE_SECONDS = 1.0
 _CLOCK_JUMP_SECONDS = 5.0
 _TEND_SECONDS = 1.0
+_TRY_AGAIN_SECONDS = 1.0
 _WATCH_FILE_SECONDS = 5.0
 
 
@@ -92,9 +94,11 @@ class App:
         self._watched = FileWatch(options.watched_file) if options.watched_file else None
         self._look_at_file_at = 0.0
         self._reload_asked = threading.Event()
+        self._jobs_lock = threading.Lock()
+        self._listings_due = threading.Event()
         self._scheduler = Scheduler(
             stopping=engine.cancelled,
-            on_skip=lambda _key: engine.own.poll_skipped(),
+            on_skip=self._skipped,
             on_error=self._report_error,
         )
         self._web = WebServer(
@@ -109,7 +113,7 @@ class App:
             web_config_file=options.web_config_file,
         )
         self._shortages: Sequence[str] = ()
-        self._beat = clock.monotonic()
+        self._beat = self._realigned = clock.monotonic()
         self._offset = clock.wall() - clock.monotonic()
         self._tending = threading.Thread(target=self._tend, name="tend", daemon=True)
 
@@ -165,16 +169,25 @@ class App:
     def _take_over(self, config: Config) -> None:
         self._engine.configure(config)
         self._set_jobs()
+        self._listings_due.set()
         self._scheduler.run_soon(_DISCOVERY)
 
     def _set_jobs(self) -> None:
-        targets = self._engine.fleet.targets
-        self._scheduler.set_jobs([*self._background(), *map(self._job, targets)])
-        known = self._shortages
-        self._shortages = shortages(targets)
+        # A reload and the discovery may both come here; the last one must have the newest targets.
+        with self._jobs_lock:
+            targets = self._engine.fleet.targets
+            self._scheduler.set_jobs([*self._background(), *map(self._job, targets)])
+            known, self._shortages = self._shortages, shortages(targets)
         for warning in self._shortages:
             if warning not in known:
                 self._log.warning(warning)
+
+    def _skipped(self, key: str) -> None:
+        if key == _DISCOVERY and self._listings_due.is_set():
+            # The listings under way are those of the configuration before.
+            self._scheduler.run_soon(key, after=_TRY_AGAIN_SECONDS)
+        else:
+            self._engine.own.poll_skipped()
 
     def _background(self) -> list[Job]:
         heartbeat = Job(
@@ -203,6 +216,7 @@ class App:
         )
 
     def _discover(self) -> None:
+        self._listings_due.clear()
         self._engine.discover()
         self._set_jobs()
 
@@ -235,6 +249,15 @@ class App:
         if abs(jump) > _CLOCK_JUMP_SECONDS:
             self._offset = offset
             self._log.warning("the system clock has jumped", seconds=round(jump, 1))
+            self._scheduler.realign()
+            return
+        # One that jumped there and back between two looks may have left runs hours ahead.
+        now = self._clock.monotonic()
+        if now - max(self._beat, self._realigned) > _LATE_SECONDS:
+            self._realigned = now
+            self._log.warning(
+                "the scheduler is late, all is run soon", seconds=round(now - self._beat, 1)
+            )
             self._scheduler.realign()
 
     def _unhealthy(self) -> str | None:

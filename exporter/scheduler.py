@@ -145,11 +145,12 @@ class Scheduler:
                     self._scheduler.modify_job(key, executor=job.pool.alias)
             self._drop_pools(self._pools.keys() - {job.pool for job in wanted.values()})
 
-    def run_soon(self, key: str) -> None:
-        """Run a job now, and then at its phase again."""
+    def run_soon(self, key: str, *, after: float = 0.0) -> None:
+        """Run a job now, or after some seconds, and then at its phase again."""
         with self._lock:
             if key in self._jobs and not self._stopping.is_set():
-                self._scheduler.modify_job(key, next_run_time=datetime.now(UTC))
+                at = datetime.now(UTC) + timedelta(seconds=after)
+                self._scheduler.modify_job(key, next_run_time=at)
 
     def longest_run(self) -> tuple[str, float] | None:
         """Return the run that is under way for longest: its key and for how many seconds."""

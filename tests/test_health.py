@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from exporter.app import Patience
+from exporter.clock import Clock
 from exporter.simulator.faults import DelayUntil
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
@@ -84,3 +85,26 @@ def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> Non
             wait_for(lambda: exporter.get("/-/healthy").status_code == 503)
             assert "the scheduler does not run" in exporter.get("/-/healthy").text
             wait_for(lambda: exporter.get("/-/healthy").status_code == 200)
+
+
+def test_runs_that_were_left_hours_ahead_are_made_up_for(tmp_path: Path) -> None:
+    shift, due = 0.0, 0.0
+    clock = Clock(wall=lambda: time.time() + shift, monotonic=lambda: time.monotonic() + shift)
+
+    def asked() -> int:
+        return sum(each.operation == "GetCheckPoint" for each in simulator.requests)
+
+    def asked_again_after_the_heartbeat_was_late() -> bool:
+        nonlocal shift, due
+        # Again, as a heartbeat may come in before anybody has looked.
+        if time.monotonic() >= due:
+            shift, due = shift + 40.0, time.monotonic() + 7.0
+        return asked() > 1
+
+    with Simulator(shop()) as simulator:
+        config = config_file(tmp_path, simulator.endpoint)
+        config.write_text(config.read_text().replace("interval: 1s", "interval: 1h"))
+        with running(config, clock=clock) as exporter:
+            wait_for(lambda: exporter.get("/-/ready").status_code == 200)
+            assert asked() == 1
+            wait_for(asked_again_after_the_heartbeat_was_late, timeout=40.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from exporter.app import DEFAULT_PATIENCE, App, Options, Patience
-from exporter.clock import SYSTEM_CLOCK
+from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.config import load
 from exporter.web.listen import ListenAddress
 from tests.support.scrape import Scrape, parsed
@@ -46,6 +46,7 @@ def running(
     enable_lifecycle: bool = False,
     watched: bool = False,
     patience: Patience = DEFAULT_PATIENCE,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[Running]:
     """Run the daemon on a free port until the block ends."""
     options = Options(
@@ -54,7 +55,7 @@ def running(
         watched_file=config if watched else None,
     )
     app = App(
-        lambda: load(config, environ={}), options, environ={}, clock=SYSTEM_CLOCK, patience=patience
+        lambda: load(config, environ={}), options, environ={}, clock=clock, patience=patience
     )
     app.start()
     try:
