@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import (
@@ -86,6 +86,14 @@ def test_every_state_is_always_present() -> None:
     }
 
 
+def test_a_shard_is_counted_as_stalled_only_once_a_poll_has_seen_it_stall() -> None:
+    behind = shard(unread=5, moved_at=701.0, oldest_unread_at=701.0, judged_at=None)
+    found = collected(target(group(behind)), at=60.0)
+    assert found.value("sls_consumer_group_stalled_seconds") == 309.0
+    assert found.value("sls_consumer_group_shards", state="stalled") == 0
+    assert found.value("sls_consumer_group_shards", state="consuming") == 1
+
+
 def test_consumers_are_counted_once_and_only_with_a_name() -> None:
     owners = ("a", "a", "b", "")
     shards = (shard(number, consumer=owner) for number, owner in enumerate(owners))
@@ -126,7 +134,8 @@ def test_logstore_and_listing_values_are_shown_where_known() -> None:
 
 
 def test_series_counts_what_this_scrape_shows_of_polls() -> None:
-    found = collected(target(group(shard(0), shard(1))))
+    behind = shard(2, unread=5, oldest_unread_at=990.0)
+    found = collected(target(group(shard(0), shard(1), behind)))
     own = {"sls_exporter_series", "sls_exporter_series_dropped", "sls_exporter_targets"}
     assert found.value("sls_exporter_series") == sum(
         sample.name not in own for sample in found.samples
@@ -151,11 +160,22 @@ def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
     assert found.value("sls_exporter_series") == whole.value("sls_exporter_series") - of_second
 
 
+def test_as_many_series_of_shards_as_are_allowed_are_shown_and_not_one_more() -> None:
+    names = ("first", "second", "third")
+    status = target(*(group(shard(0), shard(1), name=name) for name in names))
+    of_group = 2 * 5  # all but the oldest unread log, of two shards that have none
+    for allowed, shown in ((30, 3), (29, 2), (20, 2), (19, 1), (10, 1), (9, 0)):
+        found = collected(status, shape=Shape(max_series=allowed))
+        assert sum("shard" in sample.labels for sample in found.samples) == shown * of_group
+        assert found.value("sls_exporter_series_dropped") == (3 - shown) * of_group
+
+
 def test_targets_counts_those_that_were_not_polled_yet() -> None:
     written = b"".join(plain(PolledText().write((target(),), 1, Shape(), 60.0)))
     assert parsed(written.decode()).value("sls_exporter_targets") == 2
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consumer: str) -> None:
     registry = CollectorRegistry()

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,12 +28,56 @@ def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
     assert (single.eof, single.unused_data) == (True, b""), "one member, nothing behind it"
 
 
-def test_large_plain_parts_are_passed_on_while_more_come() -> None:
-    taken = 0
+LARGE = b"a" * 262_144  # a quarter of a MiB
 
-    def parts() -> list[bytes]:
-        return [b"x" * 300_000] * 3
 
-    for piece in gzipped(parts()):
-        taken += len(piece)
-    assert 0 < taken < 20_000
+class Scrape:
+    """A stream of parts, and how many were taken when each of its pieces came out."""
+
+    def __init__(self, *parts: bytes | Piece) -> None:
+        self._parts = parts
+        self._taken = 0
+
+    def _one_by_one(self) -> Iterator[bytes | Piece]:
+        for part in self._parts:
+            self._taken += 1
+            yield part
+
+    def taken(self) -> list[int]:
+        whole = b"".join(plain(self._parts))
+        stream, taken = b"", []
+        for piece in gzipped(self._one_by_one()):
+            stream += piece
+            taken.append(self._taken)
+        assert gzip.decompress(stream) == whole
+        return taken[1:-1]  # without the header and the end
+
+
+def test_no_more_than_a_quarter_of_a_mebibyte_of_plain_parts_waits_to_be_compressed() -> None:
+    assert Scrape(LARGE + b"b", LARGE + b"c", LARGE + b"d").taken() == [1, 2, 3]
+    assert Scrape(LARGE, b"b", LARGE, b"c", b"d").taken() == [2, 4, 5]
+    kept = Piece.of(b"kept")
+    assert Scrape(b"a", kept, LARGE, b"b", b"c").taken() == [2, 2, 4, 5]
+
+
+def test_plain_parts_that_follow_each_other_are_compressed_together() -> None:
+    kept = Piece.of(b"kept")
+    assert Scrape(b"a", b"b", b"c").taken() == [3]
+    assert Scrape(b"a", b"b", kept, b"c", b"d").taken() == [3, 3, 5]
+
+
+def test_compressed_pieces_are_passed_on_as_they_are_with_nothing_between() -> None:
+    first, second = Piece.of(b"first"), Piece.of(b"second")
+    _, *between, _ = gzipped([first, second])
+    assert between == [first.deflated, second.deflated]
+
+
+def test_lines_that_look_alike_take_less_than_a_twelfth() -> None:
+    lines = b"".join(
+        b'sls_consumer_group_checkpoint_age_seconds{consumer="worker-%d",consumer_group="billing",'
+        b'logstore="orders",project="shop",shard="%d"} %d.5\n'
+        % (number, number, number * 7919 % 100_000)
+        for number in range(2000)
+    )
+    assert len(b"".join(gzipped([lines]))) * 12 < len(lines)
+    assert len(Piece.of(lines).deflated) * 12 < len(lines)

@@ -85,7 +85,7 @@ def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(statuses, max_size=3), shapes, st.floats(0, 250), st.floats(0, 250))
 def test_it_is_byte_for_byte_what_prometheus_client_writes(
     targets: list[TargetStatus], shape: Shape, now: float, later: float

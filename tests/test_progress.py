@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.progress import (
+    NOTHING_UNREAD,
     End,
     ShardProgress,
     State,
@@ -513,3 +514,13 @@ def test_a_shard_is_behind_before_its_end_and_before_its_first_checkpoint(
     behind: bool,  # noqa: FBT001  a column of the table
 ) -> None:
     assert is_behind(saved(checkpoint), end_at(9)) is behind
+
+
+@pytest.mark.parametrize(("checkpoint", "unread"), [("", None), (4, 5), (9, 0)])
+def test_where_nothing_is_known_of_unread_data_only_a_checkpoint_tells_how_much_there_is(
+    checkpoint: str | int, unread: int | None
+) -> None:
+    progress = judge(
+        saved(checkpoint), previous=None, end=end_at(9), unread=NOTHING_UNREAD, seen_at=NOW
+    )
+    assert (progress.unread, progress.oldest_unread_at) == (unread, None)

@@ -143,6 +143,12 @@ def test_a_poll_that_ends_after_its_target_has_left_changes_nothing() -> None:
     assert store.view() == View(targets=(), pending=frozenset({OTHER}))
 
 
+def test_a_poll_of_what_nobody_expects_changes_nothing() -> None:
+    store = Store()
+    store.put(target(group(shard())))
+    assert store.view() == View(targets=(), pending=frozenset())
+
+
 def test_groups_that_left_their_target_are_forgotten() -> None:
     store = Store()
     store.expect({KEY: ["billing", "mail"]})

@@ -104,8 +104,9 @@ class Families:
             return
         server_now = snapshot.polled.server_now(now)
         self._add(catalogue.GROUP_CONSUMERS, group.key, len(snapshot.consumers))
+        polled_at = snapshot.polled.server
         states = [
-            state(shard, server_now, stall_after=group.stall_after) for shard in snapshot.shards
+            state(shard, polled_at, stall_after=group.stall_after) for shard in snapshot.shards
         ]
         for each in State:
             self._add(catalogue.GROUP_SHARDS, (*group.key, each.value), states.count(each))

@@ -1,0 +1,78 @@
+"""``python -m tests.mutants [module …]``: list the faults that the tests of a module overlook.
+
+Run for all modules, it writes the result into docs/testing.md. The exit status is 1 where a fault
+was overlooked that is not explained in ``subjects``, or where an explanation is out of date.
+"""
+
+import ast
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from tests.mutants import table
+from tests.mutants.subjects import HARMLESS, SUBJECTS
+from tests.mutants.trial import Subject, attempts, passes, warm_up
+
+_ROOT = Path(__file__).parent.parent.parent
+_SECONDS = 120  # for the tests of one module; a fault may make them run for ever
+
+
+def main(modules: Sequence[str]) -> int:
+    """Try the faults of some modules, of all without any."""
+    unknown = [module for module in modules if module not in SUBJECTS]
+    if unknown:
+        sys.stderr.write(f"not among {', '.join(SUBJECTS)}: {', '.join(unknown)}\n")
+        return 2
+    counts = {module: _try(module) for module in modules or SUBJECTS}
+    as_explained = {module: count for module, count in counts.items() if count is not None}
+    if len(as_explained) < len(counts):
+        return 1
+    if not modules:
+        table.update(as_explained)
+    return 0
+
+
+def complaints(overlooked: Mapping[str, int], explained: Collection[str]) -> list[str]:
+    """Write which faults, with their lines, lack an explanation, and which do not need theirs."""
+    missing = [
+        f"{line}: overlooked: {name}" for name, line in overlooked.items() if name not in explained
+    ]
+    stale = [name for name in explained if name not in overlooked]
+    return [*missing, *(f"explained, but noticed or not there: {name}" for name in stale)]
+
+
+def _try(module: str) -> table.Count | None:
+    """Try every fault of a module; None where the outcome is not what is explained."""
+    names = SUBJECTS[module]
+    subject = Subject(
+        module=module,
+        source=_ROOT / f"{module.replace('.', '/')}.py",
+        tests=tuple(_ROOT / "tests" / f"{name}.py" for name in names),
+    )
+    began = time.monotonic()
+    warm_up(f"tests.{name}" for name in names)
+    if not passes(subject, ast.parse(subject.text()), seconds=_SECONDS):
+        _tell(f"{module}: its tests fail without any fault")
+        return None
+    tried = 0
+    overlooked: dict[str, int] = {}
+    for mutant, noticed in attempts(subject, seconds=_SECONDS):
+        tried += 1
+        if not noticed:
+            overlooked[mutant.name] = mutant.line
+    wrong = complaints(overlooked, HARMLESS.get(module, {}))
+    for each in wrong:
+        _tell(f"{module}:{each}")
+    seconds = time.monotonic() - began
+    _tell(f"{module}: {tried} tried, {len(overlooked)} overlooked, in {seconds:.0f} s")
+    return None if wrong else table.Count(tried=tried, overlooked=len(overlooked))
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""The result of trying all faults, as docs/testing.md shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutants.subjects import HARMLESS, SUBJECTS
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
+_MARKS = "<!-- {} -->\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """The faults of a module."""
+
+    tried: int
+    overlooked: int
+
+
+def update(counts: Mapping[str, Count]) -> None:
+    """Write the tables anew."""
+    text = PAGE.read_text(encoding="utf-8")
+    text = _replaced(text, "faults", counted(counts))
+    PAGE.write_text(_replaced(text, "harmless", explained()), encoding="utf-8")
+
+
+def counted(counts: Mapping[str, Count]) -> str:
+    """Write how many faults each module's tests noticed."""
+    lines = ["| module | tests | faults | noticed | harmless |", "|---|---|---:|---:|---:|"]
+    for module, count in counts.items():
+        tests = ", ".join(f"`{name}.py`" for name in SUBJECTS[module])
+        noticed = count.tried - count.overlooked
+        lines.append(f"| `{module}` | {tests} | {count.tried} | {noticed} | {count.overlooked} |")
+    return "\n".join(lines) + "\n"
+
+
+def explained() -> str:
+    """Write why each fault that is not noticed is none."""
+    lines = ["| module | in | fault | why it is none |", "|---|---|---|---|"]
+    for module, reasons in HARMLESS.items():
+        for name, reason in reasons.items():
+            place, _, change = name.partition(": ")
+            shown = change.replace("|", r"\|")
+            lines.append(f"| `{module}` | `{place}` | `{shown}` | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def between(text: str, name: str) -> str:
+    """Return what stands between the marks of a name."""
+    begin, end = _MARKS.format(name), _MARKS.format(f"end of {name}")
+    return text.partition(begin)[2].partition(end)[0]
+
+
+def _replaced(text: str, name: str, inner: str) -> str:
+    begin, end = _MARKS.format(name), _MARKS.format(f"end of {name}")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}{inner}{end}{rest.partition(end)[2]}"

@@ -1,0 +1,127 @@
+"""What a poll has found is written once, when it is polled, and kept until the next poll."""
+
+from collections.abc import ItemsView, Iterator
+
+import pytest
+
+from exporter.metrics.pieces import Piece, plain
+from exporter.metrics.text import PolledText, Shape
+from exporter.progress import ShardProgress
+from exporter.snapshot import GroupSnapshot, GroupStatus, Instant
+from tests.support.snapshots import group, shard, target
+
+
+class ReadShards(tuple[ShardProgress, ...]):
+    """Shards that count how often somebody goes through them."""
+
+    __slots__ = ()
+    reads = 0
+
+    def __iter__(self) -> Iterator[ShardProgress]:
+        ReadShards.reads += 1
+        return super().__iter__()
+
+
+class ReadCounts(dict[str, int]):
+    """Numbers of shards by their status, which count how often somebody goes through them."""
+
+    reads = 0
+
+    def items(self) -> ItemsView[str, int]:  # type: ignore[override]  # a view of dict's own kind
+        ReadCounts.reads += 1
+        return super().items()
+
+
+class Polled:
+    """A logstore with a group, and how much of it was read since it was last asked."""
+
+    def __init__(self) -> None:
+        self.text = PolledText()
+        snapshot = GroupSnapshot(
+            polled=Instant(server=1000.0, monotonic=50.0), shards=ReadShards([shard()])
+        )
+        self.group = GroupStatus(
+            key=group().key, snapshot=snapshot, stale_after=180.0, stall_after=300.0
+        )
+        self.status = target(self.group, shards_by_status=ReadCounts(readwrite=1))
+        self._seen = (ReadShards.reads, ReadCounts.reads)
+
+    def scrape(self, shape: Shape) -> None:
+        written = b"".join(plain(self.text.write([self.status], 0, shape, 60.0)))
+        assert b"sls_logstore_shards" in written
+
+    def read(self) -> tuple[bool, bool]:
+        """Tell whether the shards of the group were read, and those of the logstore."""
+        before, self._seen = self._seen, (ReadShards.reads, ReadCounts.reads)
+        return self._seen[0] > before[0], self._seen[1] > before[1]
+
+
+@pytest.fixture
+def polled() -> Polled:
+    return Polled()
+
+
+def test_what_a_poll_prepares_no_scrape_reads_again(polled: Polled) -> None:
+    polled.text.prepare(polled.status, Shape())
+    assert polled.read() == (True, True)
+    polled.scrape(Shape())
+    polled.scrape(Shape())
+    assert polled.read() == (False, False)
+
+
+def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
+    polled.scrape(Shape())
+    assert polled.read() == (True, True)
+    polled.scrape(Shape())
+    assert polled.read() == (False, False)
+
+
+def test_another_shape_lets_groups_be_written_anew(polled: Polled) -> None:
+    polled.text.prepare(polled.status, Shape())
+    polled.read()
+    polled.scrape(Shape(consumer_label=False))
+    assert polled.read() == (True, False)
+
+
+def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
+    polled.text.prepare(polled.status, Shape())
+    polled.read()
+    polled.text.keep_only([polled.group.key])
+    polled.scrape(Shape())
+    assert polled.read() == (False, False)
+    polled.text.keep_only([polled.group.key._replace(consumer_group="mail")])
+    polled.scrape(Shape())
+    assert polled.read() == (True, False)
+    polled.text.keep_only([polled.group.key._replace(logstore="clicks")])
+    polled.scrape(Shape())
+    assert polled.read() == (True, True)
+
+
+# What is kept compressed
+
+
+def kept(consumer: str) -> list[bytes | Piece]:
+    """Return what is written of the only value that a shard has between polls."""
+    only = shard(consumer=consumer, updated_at=None, unread=None)
+    parts = PolledText().write([target(group(only))], 0, Shape(), 60.0)
+    return [
+        part
+        for part in parts
+        if next(iter(plain([part]))).startswith(b"sls_consumer_group_lag_seconds{")
+    ]
+
+
+def test_only_lines_of_more_than_2048_bytes_are_compressed_by_themselves() -> None:
+    (short,) = kept("")
+    assert isinstance(short, bytes)
+    room = 2048 - len(short)
+    (whole,) = kept("w" * room)
+    assert isinstance(whole, bytes)
+    assert len(whole) == 2048
+    (compressed,) = kept("w" * (room + 1))
+    assert isinstance(compressed, Piece)
+    assert compressed.text() == whole.replace(b'="w', b'="ww')
+
+
+def test_a_scrape_without_wishes_shows_a_million_series_of_shards_with_their_consumers() -> None:
+    assert Shape() == Shape(per_shard=True, consumer_label=True, max_series=1_000_000)

@@ -1,0 +1,66 @@
+"""Numbers and labels as Go, whose tools read them, would write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.utils import floatToGoString
+
+from exporter.metrics import catalogue
+from exporter.metrics.lines import go_float, go_floats, label_text, line
+
+plain = st.integers(-10_000_000, 10_000_000) | st.floats(-1e7, 1e7) | st.floats(-1e-3, 1e-3)
+timestamps = st.integers(999_999_999, 10_000_000_001) | st.floats(999_999_999, 10_000_000_001)
+whole_days = st.integers(11_574, 115_741).map(lambda days: days * 86_400)
+numbers = plain | timestamps | whole_days | st.floats(allow_nan=False) | st.integers(0, 2**63)
+
+WRITTEN = [
+    (0, b"0.0"),
+    (-0.5, b"-0.5"),
+    (1e-7, b"1e-07"),
+    (0.00001, b"1e-05"),
+    (-0.00006, b"-6e-05"),
+    (0.0001, b"0.0001"),
+    (999_999, b"999999.0"),
+    (999_999.5, b"999999.5"),
+    (1_000_000, b"1e+06"),
+    (1_234_567.5, b"1.2345675e+06"),
+    (999_999_999, b"9.99999999e+08"),
+    (1_000_000_000, b"1e+09"),
+    (1_000_000_001, b"1.000000001e+09"),
+    (1_000_000_000.5, b"1.0000000005e+09"),
+    (1_700_000_000, b"1.7e+09"),
+    (1_700_000_000.25, b"1.70000000025e+09"),
+    (9_999_999_999, b"9.999999999e+09"),
+    (10_000_000_000, b"1e+10"),
+    (2**63, b"9.223372036854776e+18"),
+    (-1_000_000, b"-1000000.0"),
+    (float("inf"), b"+Inf"),
+    (float("-inf"), b"-Inf"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), WRITTEN)
+def test_a_number_is_written_as_go_writes_it(value: float, text: bytes) -> None:
+    assert go_float(value) == text
+    assert go_floats([value]) == [text]
+    assert go_floats([value, value]) == [text, text]
+
+
+@given(numbers)
+def test_any_number_is_written_as_by_prometheus_client(value: float) -> None:
+    assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # theirs
+
+
+@given(st.lists(numbers) | st.lists(plain) | st.lists(timestamps) | st.lists(whole_days))
+def test_many_numbers_are_written_as_each_by_itself(values: list[float]) -> None:
+    assert go_floats(values) == [go_float(value) for value in values]
+
+
+def test_labels_stand_in_the_order_of_their_names_with_their_values_escaped() -> None:
+    labels = {"b": "plain", "a": 'back\\slash, "quote" and\nnewline'}
+    assert label_text(labels) == rb'a="back\\slash, \"quote\" and\nnewline",b="plain"'
+
+
+def test_a_line_without_labels_has_no_braces() -> None:
+    assert line(catalogue.SERIES, b"", 5) == b"sls_exporter_series 5.0\n"
+    assert line(catalogue.SERIES, b'a="b"', 5) == b'sls_exporter_series{a="b"} 5.0\n'

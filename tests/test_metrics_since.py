@@ -1,0 +1,66 @@
+"""Ages and stalls, which a scrape fills in: what stands on their lines at a moment."""
+
+import pytest
+
+from exporter.metrics.pieces import plain
+from exporter.metrics.text import PolledText, Shape
+from exporter.progress import ShardProgress
+from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, Instant
+from tests.support.snapshots import KEY, shard, target
+
+NOW = 1_700_000_000.0
+AGE = b"sls_consumer_group_checkpoint_age_seconds"
+STALLED = b"sls_consumer_group_stalled_seconds"
+
+AGES = [
+    (0.0, b"0.0"),
+    (-5.0, b"0.0"),
+    (0.001, b"0.001"),
+    (86_400.0, b"86400.0"),
+    (999_999.999, b"999999.999"),
+    (1_000_000.0, b"1e+06"),
+    (1_234_567.5, b"1.2345675e+06"),
+    (1_700_000_000.0, b"1.7e+09"),
+]
+
+
+def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
+    """Scrape a group at NOW, and return what is written of a metric."""
+    group = GroupStatus(
+        key=GroupKey(*KEY, "billing"),
+        snapshot=GroupSnapshot(polled=Instant(server=NOW - 10.0, monotonic=50.0), shards=shards),
+        stale_after=180.0,
+        stall_after=300.0,
+    )
+    text = b"".join(plain(PolledText().write([target(group)], 0, Shape(), 60.0)))
+    return [line.rpartition(b" ")[2] for line in text.splitlines() if line.startswith(name)]
+
+
+def stuck(since: float, number: int = 0) -> ShardProgress:
+    return shard(number, updated_at=NOW, moved_at=since, unread=1, oldest_unread_at=since)
+
+
+@pytest.mark.parametrize(("age", "text"), AGES)
+def test_an_age_is_written_to_the_millisecond_and_as_go_writes_it(age: float, text: bytes) -> None:
+    assert values(AGE, shard(updated_at=NOW - age)) == [text]
+    assert values(STALLED, stuck(NOW - age)) == [text]
+
+
+@pytest.mark.parametrize("other", [age for age, _ in AGES])
+def test_the_age_of_a_shard_does_not_change_how_that_of_another_is_written(other: float) -> None:
+    for first, second in ((1, other), (other, 1)):
+        written = dict(AGES) | {1: b"1.0"}
+        ages = values(AGE, shard(0, updated_at=NOW - first), shard(1, updated_at=NOW - second))
+        assert ages == [written[first], written[second]]
+        stalls = values(STALLED, stuck(NOW - first), stuck(NOW - second, 1))
+        assert stalls == [written[first], written[second]]
+
+
+def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order() -> None:
+    done, never = shard(unread=0), shard(checkpoint="", unread=0)
+    assert values(STALLED, done, stuck(NOW - 7.0, 1), never, done, stuck(NOW - 9.0, 2)) == [
+        b"0.0",
+        b"7.0",
+        b"0.0",
+        b"9.0",
+    ]

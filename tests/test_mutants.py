@@ -1,0 +1,155 @@
+"""The search for faults that tests overlook, and the page that tells what it found."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import table
+from tests.mutants.__main__ import complaints, main
+from tests.mutants.changes import mutants
+from tests.mutants.subjects import HARMLESS, SUBJECTS
+from tests.support.docs import ROOT, read
+
+SEARCH = """
+import json
+import sys
+from pathlib import Path
+
+from tests.mutants.trial import Subject, attempts, warm_up
+
+warm_up([])
+tiny = Subject(module="tiny", source=Path("tiny.py"), tests=(Path("test_tiny.py"),))
+found = attempts(tiny, seconds=int(sys.argv[1]))
+print(json.dumps({mutant.name: noticed for mutant, noticed in found}))
+"""
+
+
+def noticed(directory: Path, module: str, test: str, *, seconds: int = 60) -> dict[str, bool]:
+    """Tell of each fault of a made-up module whether its made-up test notices it."""
+    (directory / "tiny.py").write_text(module, encoding="utf-8")
+    (directory / "test_tiny.py").write_text(test, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(seconds)],
+        cwd=directory,
+        env={"PYTHONPATH": f"{directory}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, bool] = json.loads(done.stdout)
+    return found
+
+
+def names(source: str) -> list[str]:
+    return [mutant.name for mutant in mutants(source)]
+
+
+# The search
+
+
+def test_a_fault_that_no_test_notices_is_found_and_one_that_a_test_notices_is_not(
+    tmp_path: Path,
+) -> None:
+    found = noticed(
+        tmp_path,
+        "def late(age: int) -> bool:\n    return age > 3\n",
+        "from tiny import late\n\n\ndef test_late():\n    assert late(5) and not late(2)\n",
+    )
+    assert found == {
+        "late: return age > 3 -> return None": True,
+        "late: age > 3 -> age >= 3": False,
+        "late: age > 3 -> age <= 3": True,
+        "late: 3 -> 4": False,
+        "late: 3 -> 2": False,
+    }
+
+
+def test_a_fault_that_keeps_a_test_from_ending_is_noticed(tmp_path: Path) -> None:
+    found = noticed(
+        tmp_path,
+        "def empty(queue: list[int]) -> None:\n    while queue:\n        queue.pop()\n",
+        "from tiny import empty\n\n\ndef test_empty():\n    empty([3])\n",
+        seconds=2,
+    )
+    assert found["empty: queue.pop() -> None"]
+
+
+# The faults
+
+
+def test_types_decorators_docstrings_and_imports_are_left_alone() -> None:
+    source = """
+'''A module.'''
+from dataclasses import dataclass
+from typing import Literal
+Kind = Literal["a", "b"]
+@dataclass(frozen=True)
+class Value:
+    '''A value.'''
+    kind: Kind | Literal["c"]
+"""
+    assert names(source) == []
+
+
+def test_faults_that_read_alike_are_numbered() -> None:
+    assert names("first = True\nsecond = True\n") == [
+        "the module: True -> False",
+        "the module: True -> False (2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "faults"),
+    [
+        ("a and b", ["a or b", "b", "a"]),
+        ("not a", ["not not a"]),
+        ("a is None", ["a is not None"]),
+        ("a < b", ["a <= b", "a >= b"]),
+        ("min(a)", ["max(a)"]),
+        ("a.strip(b=c)", ["a.strip()"]),
+        ("(a, b)", ["(b,)", "(a,)"]),
+        ("{a: b}", ["{}"]),
+        ("a - b", ["a + b"]),
+        ("b if a else c", ["b if True else c", "b if False else c"]),
+    ],
+)
+def test_a_fault_is_one_small_change(source: str, faults: list[str]) -> None:
+    assert names(source)[1:] == [f"the module: {source} -> {fault}" for fault in faults]
+
+
+# What is explained
+
+
+def test_a_fault_without_an_explanation_and_an_explanation_without_a_fault_are_told() -> None:
+    assert complaints({"f: 1 -> 2": 7}, {"f: 1 -> 2": "why"}) == []
+    assert complaints({"f: 1 -> 2": 7}, {}) == ["7: overlooked: f: 1 -> 2"]
+    assert complaints({}, {"f: 1 -> 2": "why"}) == [
+        "explained, but noticed or not there: f: 1 -> 2"
+    ]
+
+
+def test_a_module_that_is_not_among_those_that_are_tried_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["exporter.signing", "exporter.nothing"]) == 2
+    assert capsys.readouterr().err.endswith(": exporter.nothing\n")
+
+
+def test_the_page_tells_of_each_module_with_its_tests_and_how_many_faults_are_harmless() -> None:
+    _, _, *rows = table.between(read("docs/testing.md"), "faults").splitlines()
+    told = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
+    assert [
+        (module, tests.replace("`", ""), harmless) for module, tests, _, _, harmless in told
+    ] == [
+        (module, ", ".join(f"{name}.py" for name in tests), str(len(HARMLESS.get(module, {}))))
+        for module, tests in SUBJECTS.items()
+    ]
+    for module, _, tried, found, harmless in told:
+        assert int(tried) == int(found) + int(harmless), module
+
+
+def test_the_page_explains_each_harmless_fault() -> None:
+    assert table.between(read("docs/testing.md"), "harmless") == table.explained()
