@@ -1,0 +1,130 @@
+"""Where the time of a poll and of a scrape goes: each part by itself, as a share of their sum.
+
+A poll is that of a consumer group of 64 shards with its checkpoints alone, without the request; a
+scrape is that of 100 000 shards with gzip, without HTTP. The least of several runs counts.
+"""
+
+import argparse
+import json
+import time
+import timeit
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from benchmarks.made_up import SHARDS_A_GROUP, target, targets
+from exporter.metrics import catalogue
+from exporter.metrics.lines import filled
+from exporter.metrics.pieces import Piece, gzipped
+from exporter.metrics.since import Since
+from exporter.metrics.text import GroupText, PolledText, Shape
+from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
+from exporter.sls import answers
+from exporter.snapshot import GroupStatus
+
+Parts = Mapping[str, Callable[[], object]]
+_NOW = 1_800_000_000.0
+_AT_ONCE = 20  # texts of about as many groups are compressed as one
+
+
+def of_a_poll() -> Parts:
+    """Return what a poll does once it has an answer, in order."""
+    body = json.dumps(
+        [
+            {
+                "shard": number,
+                "checkpoint": encode_cursor(1_700_000_000_000_000_000 + number),
+                "updateTime": int((_NOW - number * 1.37) * 1e6),
+                "consumer": f"consumer-1-{number}",
+            }
+            for number in range(SHARDS_A_GROUP)
+        ]
+    ).encode()
+    parsed = answers.load_json(body)
+    found = answers.checkpoints(parsed, now=_NOW)
+    status = target(1).groups[0]
+    shape = Shape()
+    return {
+        "JSON": lambda: answers.load_json(body),
+        "checkpoints": lambda: answers.checkpoints(parsed, now=_NOW),
+        "judging": lambda: [
+            judge(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
+            for each in found.entries
+        ],
+        "writing and compressing": lambda: GroupText(status, shape),
+    }
+
+
+def of_a_scrape(shards: int) -> Parts:
+    """Return what a scrape does, of which the first part is all of it."""
+    statuses = targets(shards)
+    text, shape, now = PolledText(), Shape(), time.monotonic()
+    for status in statuses:
+        text.prepare(status, shape)
+    kept = [
+        since for status in statuses for group in status.groups for since in _since(group, shape)
+    ]
+    until = _NOW * 1000
+    values = [[(until - at) / 1000 for at in each.milliseconds] for each in kept]
+    numbers = [orjson.dumps(each)[1:-1].split(b",") for each in values]
+    texts = [filled(each.texts, written) for each, written in zip(kept, numbers, strict=True)]
+    return {
+        "all": lambda: sum(map(len, gzipped(text.write(statuses, 0, shape, now)))),
+        "reckoning ages": lambda: [
+            [(until - at) / 1000 for at in each.milliseconds] for each in kept
+        ],
+        "ages as text": lambda: [orjson.dumps(each)[1:-1].split(b",") for each in values],
+        # As in a scrape, a text is forgotten before the next one is made.
+        "joining with labels": lambda: deque(
+            (filled(each.texts, written) for each, written in zip(kept, numbers, strict=True)),
+            maxlen=0,
+        ),
+        "compressing ages": lambda: deque(
+            (
+                Piece.of(*texts[start : start + _AT_ONCE])
+                for start in range(0, len(texts), _AT_ONCE)
+            ),
+            maxlen=0,
+        ),
+    }
+
+
+def _since(group: GroupStatus, shape: Shape) -> Sequence[Since]:
+    text = GroupText(group, shape)
+    return [text.since[catalogue.CHECKPOINT_AGE], text.since[catalogue.STALLED]]
+
+
+def least(parts: Parts, *, number: int, rounds: int) -> dict[str, float]:
+    """Return the least seconds of each part, which take turns."""
+    found = dict.fromkeys(parts, float("inf"))
+    for _ in range(rounds):
+        for name, part in parts.items():
+            found[name] = min(found[name], timeit.timeit(part, number=number) / number)
+    return found
+
+
+def report(title: str, found: Mapping[str, float], whole: float) -> None:
+    """Print the share of each part."""
+    print(f"{title}: {whole * 1e3:.2f} ms")
+    for name, seconds in found.items():
+        print(f"  {name:24} {seconds / whole:5.0%}")
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--quick", action="store_true", help="1000 shards, one round")
+    options = parser.parse_args()
+    shards, rounds = (1000, 1) if options.quick else (100_000, options.rounds)
+    found = least(of_a_poll(), number=20, rounds=rounds)
+    report("a poll, but for its request", found, sum(found.values()))
+    found = least(of_a_scrape(shards), number=1, rounds=rounds)
+    whole = found.pop("all")
+    found["all else"] = whole - sum(found.values())
+    report(f"a scrape of {shards} shards, but for HTTP", found, whole)
+
+
+if __name__ == "__main__":
+    main()
