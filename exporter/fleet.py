@@ -5,12 +5,14 @@ It does not know when polls happen: a scheduler or a single round calls ``poll``
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from exporter import __version__
 from exporter.clock import Clock
 from exporter.config import HttpConfig, ProjectSettings
 from exporter.keychain import Provider, provider
 from exporter.logs import Logger
+from exporter.logstore import LogstoreReader
 from exporter.metrics.own import OwnMetrics
 from exporter.poller import Poller
 from exporter.reporter import Reporter
@@ -77,7 +79,9 @@ class Clients:
 
     def close(self) -> None:
         """Close idle connections."""
-        for transport in self._transports.values():
+        with self._lock:  # a reload under way may add one
+            transports = list(self._transports.values())
+        for transport in transports:
             transport.close()
 
     def _transport(self, http: HttpConfig) -> Transport:
@@ -168,14 +172,22 @@ class Fleet:
             return known
         reporter = known.reporter if known else Reporter(self._own, self._log, clock=self._clock)
         client = self._clients.get(target.settings, target.key.project)
-        poller = Poller(target, client, clock=self._clock, observer=reporter)
-        return _Member(target, poller, reporter)
+        if known is not None and replace(known.target, groups=target.groups) == target:
+            # Only its groups have changed; what is known of the logstore is as true as before.
+            logstore = known.logstore
+        else:
+            logstore = LogstoreReader(target, client, clock=self._clock, observer=reporter)
+        poller = Poller(target, client, logstore=logstore, clock=self._clock, observer=reporter)
+        return _Member(target, poller, logstore, reporter)
 
 
 class _Member:
     """A target with what polls it."""
 
-    def __init__(self, target: Target, poller: Poller, reporter: Reporter) -> None:
+    def __init__(
+        self, target: Target, poller: Poller, logstore: LogstoreReader, reporter: Reporter
+    ) -> None:
         self.target = target
         self.poller = poller
+        self.logstore = logstore
         self.reporter = reporter

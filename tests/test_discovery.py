@@ -1,5 +1,6 @@
 """Discovery: patterns become targets by listings, over real HTTP to the simulator."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,15 @@ projects:
     endpoint: ENDPOINT
     logstores:
       - {logstore: "app-.*", consumer_groups: [".*"], exclude_consumer_groups: ["etl-.*"]}
+"""
+
+
+WITH_LAG = HEAD.replace("lag: false", "lag: true")
+ONE_LOGSTORE = """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    logstores: [{logstore: web, consumer_groups: [".*"], exclude_consumer_groups: ["etl-.*"]}]
 """
 
 
@@ -178,6 +188,47 @@ def test_a_failed_listing_of_projects_removes_nothing(fleet: Fleet) -> None:
         ErrorAnswer(status=403, code="ProjectForbidden", message="no"), operation="ListProject"
     )
     assert fleet.discover(engine) == before
+
+
+def test_a_group_that_joins_costs_no_more_than_its_checkpoints(fleet: Fleet) -> None:
+    engine = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
+    fleet.world.split_shard("shop", "web", 0)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    fleet.world.create_group("shop", "web", "audit")
+    assert fleet.discover(engine) == ["shop/web/audit", "shop/web/billing"]
+    fleet.simulator.forget_requests()
+    fleet.poll(engine)
+    asked = Counter(record.operation for record in fleet.simulator.requests)
+    # The end of the read-only shard is known already, and so is the retention time.
+    assert asked == {"GetCheckPoint": 2, "ListShards": 1, "GetCursor": 3}
+
+
+def test_a_group_that_leaves_takes_nothing_of_what_is_known_of_the_logstore(fleet: Fleet) -> None:
+    engine = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
+    fleet.world.create_group("shop", "web", "audit")
+    fleet.discover(engine)
+    fleet.poll(engine)
+    fleet.world.delete_group("shop", "web", "audit")
+    for operation in ("ListShards", "GetLogStore"):
+        fleet.simulator.faults.add(
+            ErrorAnswer(status=400, code="ParameterInvalid"), operation=operation
+        )
+    assert fleet.discover(engine) == ["shop/web/billing"]
+    fleet.clock.advance(60.0)
+    found = fleet.poll(engine)
+    assert found.value("sls_logstore_shards", status="readwrite") == 2
+    assert found.value("sls_logstore_retention_seconds") == 604_800.0
+    assert found.value("sls_consumer_group_shards", state="unconsumed") == 2
+
+
+def test_other_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
+    engine = fleet.engine(ONE_LOGSTORE)
+    fleet.discover(engine)
+    assert not fleet.poll(engine).find("sls_logstore_shards")
+    other = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
+    engine.configure(other.config)
+    assert fleet.poll(engine).value("sls_logstore_shards", status="readwrite") == 2
 
 
 def test_an_empty_listing_is_the_truth(fleet: Fleet) -> None:

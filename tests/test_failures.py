@@ -45,6 +45,11 @@ SHARDS = "sls_consumer_group_shards"
 UP = "sls_consumer_group_up"
 LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
 ERRORS = "sls_exporter_poll_errors_total"
+OF_LOGSTORE = {
+    "sls_logstore_shards",
+    "sls_logstore_retention_seconds",
+    "sls_exporter_cursor_access",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +262,30 @@ def test_what_does_not_exist_is_withdrawn_at_once(stage: Stage, missing: str, co
     if missing == "group":
         for group in OTHERS:
             assert_fresh(scrape, group, at=START + 60)
-    elif missing == "logstore":
+        return
+    assert not names(scrape, logstore="orders") & OF_LOGSTORE
+    if missing == "logstore":
         assert_fresh(scrape, OTHERS[1], at=START + 60)
+
+
+def test_what_is_of_the_logstore_stays_until_stale_after_while_all_its_groups_fail(
+    stage: Stage,
+) -> None:
+    stage.poll()
+    outage = stage.simulator.faults.add(
+        faults.Html(status=200), operation="GetCheckPoint", logstore="orders"
+    )
+    stage.poll(after=60)
+    scrape = stage.poll(after=60)
+    assert values(scrape, UP, logstore="orders") == [0, 0]
+    scrape = stage.scrape(after=60)
+    assert names(scrape, logstore="orders") >= OF_LOGSTORE
+    assert values(scrape, "sls_logstore_shards", logstore="orders", status="readwrite") == [2]
+    scrape = stage.poll(after=1)
+    assert not names(scrape, logstore="orders") & OF_LOGSTORE
+    assert names(scrape, logstore="clicks") >= OF_LOGSTORE
+    stage.simulator.faults.remove(outage)
+    assert names(stage.poll(after=60), logstore="orders") >= OF_LOGSTORE
 
 
 def test_a_group_that_comes_back_is_shown_again(stage: Stage) -> None:

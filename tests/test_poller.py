@@ -200,6 +200,20 @@ def test_a_shard_without_a_checkpoint_stays_known_while_the_listing_fails() -> N
         assert not made.shards("silent")[0].is_consumed
 
 
+def test_a_shard_that_vanished_is_not_made_up_from_an_earlier_listing() -> None:
+    with bench(shards=2, ttl_days=1) as made:
+        made.world.write(*STORE, 0, 5)
+        for shard in range(2):
+            made.world.update_checkpoint(*BY, shard, made.world.end_cursor(*STORE, shard))
+        made.world.split_shard(*STORE, 0)
+        made.poll(after=86_370.0)
+        assert made.state(0) is State.FINISHED
+        made.simulator.faults.add(BROKEN, operation="ListShards")
+        made.poll(after=60.0)
+        assert set(made.shards()) == {1, 2, 3}
+        assert made.state(2) is State.UNCONSUMED
+
+
 def test_a_failed_poll_keeps_the_last_snapshot_and_tells_the_failure(behind: Bench) -> None:
     behind.poll()
     known = behind.group().snapshot
@@ -252,6 +266,55 @@ def test_where_every_group_fails_nothing_else_is_asked(behind: Bench) -> None:
     assert behind.calls() == {"GetCheckPoint": 1}
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        BROKEN,
+        ErrorAnswer(status=404, code="ConsumerGroupNotExist"),
+        ErrorAnswer(status=400, code="LogStoreNotExist"),
+    ],
+    ids=["broken", "no such group", "not quite a definite answer"],
+)
+def test_where_every_group_fails_what_is_known_of_the_logstore_is_as_old_as_its_poll(
+    behind: Bench, fault: ErrorAnswer
+) -> None:
+    read_at = behind.poll().polled_monotonic
+    behind.simulator.faults.add(fault, operation="GetCheckPoint")
+    for _ in range(2):
+        status = behind.poll(after=90.0)
+        assert status.shards_by_status == {"readwrite": 2, "readonly": 0}
+        assert status.retention_seconds == 7 * 86_400.0
+        assert status.cursor_access is True
+        assert status.polled_monotonic == read_at
+        assert status.is_fresh(read_at + 180.0)
+        assert not status.is_fresh(read_at + 180.1)
+
+
+def test_where_no_group_has_ever_answered_nothing_is_known_of_the_logstore(behind: Bench) -> None:
+    behind.simulator.faults.add(BROKEN, operation="GetCheckPoint")
+    for _ in range(2):
+        status = behind.poll(after=60.0)
+        assert status.shards_by_status is None
+        assert status.retention_seconds is None
+        assert status.cursor_access is None
+
+
+def test_that_there_is_no_such_logstore_must_be_the_answer_to_every_group() -> None:
+    groups = (GroupTarget(name=GROUP), GroupTarget(name="other"))
+    with bench(groups=groups) as made:
+        made.world.create_group(*STORE, "other")
+        made.poll()
+        made.simulator.faults.add(
+            ErrorAnswer(status=404, code="LogStoreNotExist"),
+            operation="GetCheckPoint",
+            consumer_group=GROUP,
+        )
+        made.simulator.faults.add(BROKEN, operation="GetCheckPoint", consumer_group="other")
+        status = made.poll(after=60.0)
+        assert made.group(GROUP).snapshot is None
+        assert status.shards_by_status == {"readwrite": 1, "readonly": 0}
+
+
 def test_bad_entries_of_an_answer_are_told_and_the_good_ones_used(behind: Bench) -> None:
     behind.simulator.faults.add(
         Body(text='[{"shard": 0, "checkpoint": ""}, {"shard": "x"}, 7]'),
@@ -277,12 +340,18 @@ def test_a_deleted_group_is_withdrawn_at_once(behind: Bench) -> None:
     assert group.failure.code == "ConsumerGroupNotExist"
 
 
-def test_a_deleted_logstore_is_withdrawn_at_once(behind: Bench) -> None:
+@pytest.mark.parametrize("gone", ["logstore", "project"])
+def test_what_is_deleted_is_withdrawn_at_once(behind: Bench, gone: str) -> None:
     behind.poll()
-    behind.world.delete_logstore(*STORE)
+    if gone == "logstore":
+        behind.world.delete_logstore(*STORE)
+    else:
+        behind.world.delete_project(PROJECT)
     status = behind.poll(after=60.0)
     assert behind.group().snapshot is None
     assert status.shards_by_status is None
+    assert status.retention_seconds is None
+    assert status.cursor_access is None
 
 
 def test_a_shard_that_vanished_is_dropped() -> None:

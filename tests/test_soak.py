@@ -18,13 +18,14 @@ import pytest
 from exporter.config import parse
 from exporter.engine import Engine
 from exporter.simulator.clock import HeldClock
+from exporter.simulator.fault_plan import Scope
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.snapshot import TargetKey
 from tests.oracle.account import ACCOUNT, STALE_AFTER, Entry, configuration
 from tests.oracle.churn import START, Churn
 from tests.oracle.comparing import Difference, Series, compare, named, read_series
-from tests.oracle.fates import Fates
+from tests.oracle.fates import Fate, Fates, Trouble
 from tests.oracle.oracle import Oracle
 from tests.oracle.troubles import AIMS, KINDS, Troubles
 from tests.oracle.verdicts import STATES
@@ -231,6 +232,33 @@ def test_the_oracle_tells_what_the_documents_promise() -> None:
         named("sls_exporter_series_dropped", {}): 0.0,
         named("sls_exporter_targets", {}): 1.0,
     }
+
+
+def test_the_oracle_makes_up_no_shard_from_an_earlier_listing() -> None:
+    held = HeldClock(START)
+    world = World(wall=held.wall)
+    world.create_project("shop")
+    world.create_logstore("shop", "orders", shards=2, ttl_days=1)
+    world.create_group("shop", "orders", "billing")
+    for shard in (0, 1):
+        end = world.end_cursor("shop", "orders", shard)
+        world.update_checkpoint("shop", "orders", "billing", shard, end)
+    world.split_shard("shop", "orders", 0)
+    oracle = Oracle(world, [Entry(project="shop", logstore="orders", groups=("billing",))])
+    failing = Trouble(
+        name="listing fails",
+        fault=None,
+        fate=Fate.FAILS,
+        code="InternalServerError",
+        scope=Scope(operation="ListShards", project="shop", logstore="orders"),
+    )
+    shown = []
+    for seconds, fates in ((86_370.0, Fates()), (60.0, Fates([failing]))):
+        held.advance(seconds)  # shard 0 vanishes between the polls
+        oracle.poll([], [("shop", "orders")], fates)
+        labels = [dict(labels) for _, labels in oracle.series()]
+        shown.append({each["shard"] for each in labels if "shard" in each})
+    assert shown == [{"0", "1", "2", "3"}, {"1", "2", "3"}]
 
 
 def test_a_comparison_finds_a_wrong_value_of_each_metric(calm: Soak) -> None:

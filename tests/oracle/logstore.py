@@ -92,6 +92,7 @@ class Logstore:
         labels = {"project": project, "logstore": logstore}
         if not self._is_polled:
             return
+        yield from self._of_logstore(labels, now)
         for name, group in self._groups.items():
             its = {**labels, "consumer_group": name}
             yield from _always(group, its)
@@ -101,6 +102,9 @@ class Logstore:
                     yield from _of_stands(group.stands, its, now)
                 else:
                     self._seen["withdrawn as stale"] += 1
+
+    def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, float]]:
+        """Yield what was last read of the logstore itself, while it is young enough."""
         if self._read_at is None:
             return
         if now - self._read_at > STALE_AFTER:
@@ -143,9 +147,6 @@ class Logstore:
         silent = statuses.keys() - {row.shard for row in rows}
         if self._reading.is_stood_in:
             before = self._groups.get(name, _Group()).stands or {}
-            self._seen["shard not made up"] += any(
-                shard in before and before[shard].text for shard in silent
-            )
             silent = {shard for shard in silent if shard in before and not before[shard].text}
         return selected + [
             CheckpointRow(shard=shard, checkpoint="", update_time=0, consumer="")

@@ -147,7 +147,8 @@ class Reading:
             self._is_denial(refused)
             return None
         if isinstance(first, _First) and start is None:
-            unread = end - first.cursor
+            # A remembered end may be that of a logstore that was there before this one.
+            unread = max(0, end - first.cursor)
             received = first.received if unread else None
             return Verdict(at=self._now, unread=unread, oldest=received, readonly=readonly)
         start = start or 0

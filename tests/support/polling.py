@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from exporter.clock import Clock
 from exporter.config import HttpConfig, Pattern, ProjectSettings
 from exporter.endpoint import Endpoint
+from exporter.logstore import LogstoreReader
 from exporter.poller import Poller
 from exporter.progress import ShardProgress, State, stalled_seconds, state
 from exporter.simulator.clock import HeldClock
@@ -127,7 +128,8 @@ def bench(
             http=HttpConfig(),
         )
         target = Target(key=KEY, groups=groups, settings=settings, refresh_seconds=REFRESH_SECONDS)
-        poller = Poller(target, made.client, clock=clock, observer=observed)
+        logstore = LogstoreReader(target, made.client, clock=clock, observer=observed)
+        poller = Poller(target, made.client, logstore=logstore, clock=clock, observer=observed)
         yield Bench(held=held, world=world, simulator=simulator, poller=poller, observed=observed)
 
 
