@@ -16,7 +16,7 @@ import orjson
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
 from exporter.metrics import catalogue
 from exporter.metrics.lines import filled
-from exporter.metrics.pieces import Piece, gzipped
+from exporter.metrics.pieces import gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
@@ -25,7 +25,6 @@ from exporter.snapshot import GroupStatus
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
-_AT_ONCE = 20  # texts of about as many groups are compressed as one
 
 
 def of_a_poll() -> Parts:
@@ -80,13 +79,7 @@ def of_a_scrape(shards: int) -> Parts:
             (filled(each.texts, written) for each, written in zip(kept, numbers, strict=True)),
             maxlen=0,
         ),
-        "compressing ages": lambda: deque(
-            (
-                Piece.of(*texts[start : start + _AT_ONCE])
-                for start in range(0, len(texts), _AT_ONCE)
-            ),
-            maxlen=0,
-        ),
+        "compressing ages": lambda: deque(gzipped(texts), maxlen=0),
     }
 
 

@@ -28,9 +28,6 @@ def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
     assert (single.eof, single.unused_data) == (True, b""), "one member, nothing behind it"
 
 
-LARGE = b"a" * 262_144  # a quarter of a MiB
-
-
 class Scrape:
     """A stream of parts, and how many were taken when each of its pieces came out."""
 
@@ -53,17 +50,23 @@ class Scrape:
         return taken[1:-1]  # without the header and the end
 
 
-def test_no_more_than_a_quarter_of_a_mebibyte_of_plain_parts_waits_to_be_compressed() -> None:
-    assert Scrape(LARGE + b"b", LARGE + b"c", LARGE + b"d").taken() == [1, 2, 3]
-    assert Scrape(LARGE, b"b", LARGE, b"c", b"d").taken() == [2, 4, 5]
+LARGE = b"a" * 8192
+
+
+def test_plain_parts_of_8_kib_do_not_wait_for_others() -> None:
+    assert Scrape(LARGE, b"b", LARGE, b"c", b"d").taken() == [1, 3, 5, 5]
+    assert Scrape(LARGE[1:], b"b", b"c").taken() == [2, 3, 3]
     kept = Piece.of(b"kept")
-    assert Scrape(b"a", kept, LARGE, b"b", b"c").taken() == [2, 2, 4, 5]
+    assert Scrape(b"a", kept, LARGE, b"b").taken() == [2, 2, 2, 3, 4, 4]
 
 
 def test_plain_parts_that_follow_each_other_are_compressed_together() -> None:
+    lines = [b'lag{consumer="worker-%d"} 5.0\n' % number for number in range(2000)]
+    together = len(b"".join(gzipped(lines)))
+    apart = sum(len(Piece.of(line).deflated) for line in lines)
+    assert together * 3 < apart
     kept = Piece.of(b"kept")
-    assert Scrape(b"a", b"b", b"c").taken() == [3]
-    assert Scrape(b"a", b"b", kept, b"c", b"d").taken() == [3, 3, 5]
+    assert Scrape(b"a", b"b", kept, b"c", b"d").taken() == [3, 3, 3, 5, 5]
 
 
 def test_compressed_pieces_are_passed_on_as_they_are_with_nothing_between() -> None:

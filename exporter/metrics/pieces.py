@@ -17,7 +17,7 @@ _LEVEL = 1
 _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
-_GATHER_BYTES = 256 * 1024
+_GATHER_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,11 @@ class Piece:
     length: int
 
     @classmethod
-    def of(cls, *texts: bytes) -> Self:
-        """Compress some texts as one."""
-        compressor = isal_zlib.compressobj(_LEVEL, wbits=_RAW)
-        crc = length = 0
-        deflated: list[bytes] = []
-        for text in texts:
-            # Not joined before: one after the other they stay near at hand for the processor.
-            deflated.append(compressor.compress(text))
-            crc = isal_zlib.crc32(text, crc)
-            length += len(text)
-        deflated.append(compressor.flush(zlib.Z_FULL_FLUSH))
-        return cls(b"".join(deflated), crc, length)
+    def of(cls, text: bytes) -> Self:
+        """Compress a text."""
+        compressor = _compressor()
+        deflated = compressor.compress(text) + compressor.flush(zlib.Z_FULL_FLUSH)
+        return cls(deflated, isal_zlib.crc32(text), len(text))
 
     def text(self) -> bytes:
         """Return the text."""
@@ -53,31 +46,51 @@ def plain(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
 
 
 def gzipped(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
-    """Yield parts as one gzip stream; plain ones are compressed on the way."""
+    """Yield parts as one gzip stream; plain ones are compressed on the way.
+
+    Those that follow each other are compressed as one, since many small ones compress badly, but
+    as they come, while they are still near at hand for the processor.
+    """
     yield _HEADER
     crc = length = 0
-    for piece in _gathered(parts):
-        crc = isal_zlib.crc32_combine(crc, piece.crc, piece.length)
-        length += piece.length
-        yield piece.deflated
+    compressor = None
+    for part in _gathered(parts):
+        if isinstance(part, Piece):
+            if compressor is not None:
+                yield compressor.flush(zlib.Z_FULL_FLUSH)
+                compressor = None
+            crc = isal_zlib.crc32_combine(crc, part.crc, part.length)
+            length += part.length
+            yield part.deflated
+        else:
+            compressor = compressor or _compressor()
+            crc = isal_zlib.crc32(part, crc)
+            length += len(part)
+            yield compressor.compress(part)
+    if compressor is not None:
+        yield compressor.flush(zlib.Z_FULL_FLUSH)
     yield _END + struct.pack("<II", crc, length & 0xFFFFFFFF)
 
 
-def _gathered(parts: Iterable[bytes | Piece]) -> Iterator[Piece]:
-    """Join plain parts that follow each other, since many small ones compress badly."""
+def _gathered(parts: Iterable[bytes | Piece]) -> Iterator[bytes | Piece]:
+    """Join small plain parts that follow each other, as a call for each takes longer."""
     waiting: list[bytes] = []
     size = 0
     for part in parts:
-        if isinstance(part, Piece):
+        if not isinstance(part, Piece):
+            waiting.append(part)
+            size += len(part)
+            if size < _GATHER_BYTES:
+                continue
+            yield b"".join(waiting)
+        else:
             if waiting:
-                yield Piece.of(*waiting)
-                waiting, size = [], 0
+                yield b"".join(waiting)
             yield part
-            continue
-        waiting.append(part)
-        size += len(part)
-        if size > _GATHER_BYTES:
-            yield Piece.of(*waiting)
-            waiting, size = [], 0
+        waiting, size = [], 0
     if waiting:
-        yield Piece.of(*waiting)
+        yield b"".join(waiting)
+
+
+def _compressor() -> isal_zlib.Compress:
+    return isal_zlib.compressobj(_LEVEL, wbits=_RAW)
