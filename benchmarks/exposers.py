@@ -141,7 +141,7 @@ def serve_ours(
     registry = CollectorRegistry()
     OwnMetrics(registry)
     text = PolledText()
-    shape = Shape()
+    shape = Shape(max_series=10**8)  # none is to be left out
     for status in statuses:
         text.prepare(status, shape)
 

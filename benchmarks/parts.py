@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
+from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
 from exporter.metrics import catalogue
 from exporter.metrics.lines import filled
+from exporter.metrics.own import OwnMetrics
 from exporter.metrics.pieces import gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
@@ -25,6 +27,7 @@ from exporter.snapshot import GroupStatus
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
+_FEW = 1000
 
 
 def of_a_poll() -> Parts:
@@ -83,6 +86,20 @@ def of_a_scrape(shards: int) -> Parts:
     }
 
 
+def of_a_small_scrape(shards: int) -> Parts:
+    """Return the two parts of a scrape of few shards."""
+    statuses = targets(shards)
+    text, shape, now = PolledText(), Shape(), time.monotonic()
+    for status in statuses:
+        text.prepare(status, shape)
+    registry = CollectorRegistry()
+    OwnMetrics(registry)
+    return {
+        "the exporter's own": lambda: generate_latest(registry),
+        "what was polled": lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0),
+    }
+
+
 def _since(group: GroupStatus, shape: Shape) -> Sequence[Since]:
     text = GroupText(group, shape)
     return [text.since[catalogue.CHECKPOINT_AGE], text.since[catalogue.STALLED]]
@@ -108,11 +125,13 @@ def main() -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="1000 shards, one round")
+    parser.add_argument("--quick", action="store_true", help="2000 shards, one round")
     options = parser.parse_args()
-    shards, rounds = (1000, 1) if options.quick else (100_000, options.rounds)
+    shards, rounds = (2000, 1) if options.quick else (100_000, options.rounds)
     found = least(of_a_poll(), number=20, rounds=rounds)
     report("a poll, but for its request", found, sum(found.values()))
+    found = least(of_a_small_scrape(_FEW), number=20, rounds=rounds)
+    report(f"a scrape of {_FEW} shards, but for HTTP", found, sum(found.values()))
     found = least(of_a_scrape(shards), number=1, rounds=rounds)
     whole = found.pop("all")
     found["all else"] = whole - sum(found.values())
