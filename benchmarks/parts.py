@@ -22,7 +22,7 @@ from exporter.metrics.pieces import gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
-from exporter.sls import answers
+from exporter.sls import answers, shapes
 from exporter.snapshot import GroupStatus
 
 Parts = Mapping[str, Callable[[], object]]
@@ -43,12 +43,12 @@ def of_a_poll() -> Parts:
             for number in range(SHARDS_A_GROUP)
         ]
     ).encode()
-    parsed = answers.load_json(body)
+    parsed = shapes.load_json(body)
     found = answers.checkpoints(parsed, now=_NOW)
     status = target(1).groups[0]
     shape = Shape()
     return {
-        "JSON": lambda: answers.load_json(body),
+        "JSON": lambda: shapes.load_json(body),
         "checkpoints": lambda: answers.checkpoints(parsed, now=_NOW),
         "judging": lambda: [
             judge(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)

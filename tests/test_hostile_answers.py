@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from exporter.endpoint import Endpoint
 from exporter.sls import InvalidResponse
-from exporter.sls.answers import ShapeError, checkpoints, load_json, project_names
+from exporter.sls.answers import checkpoints, project_names
 from exporter.sls.reading import MAX_BODY_BYTES
+from exporter.sls.shapes import ShapeError, load_json
 from tests.support.misbehaving import Turn, misbehaving
 from tests.support.sls_client import rig
 

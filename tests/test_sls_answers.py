@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sls import answers
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Refusal, ShapeError, Shard
+from exporter.sls import answers, shapes
+from exporter.sls.answers import Checkpoint, ConsumerGroup, Refusal, Shard
+from exporter.sls.shapes import ShapeError
 
 NOW = 1_700_000_000.0
 YEAR = 366 * 86_400
@@ -21,7 +22,7 @@ CHECKPOINT = {
 }
 
 
-def checkpoints(answer: object) -> answers.Parsed[Checkpoint]:
+def checkpoints(answer: object) -> shapes.Parsed[Checkpoint]:
     return answers.checkpoints(answer, now=NOW)
 
 
@@ -29,7 +30,7 @@ def checkpoints(answer: object) -> answers.Parsed[Checkpoint]:
 
 
 def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
-    parsed = checkpoints(answers.load_json(json.dumps([CHECKPOINT]).encode()))
+    parsed = checkpoints(shapes.load_json(json.dumps([CHECKPOINT]).encode()))
     assert parsed.entries == (
         Checkpoint(
             shard=0,
@@ -42,7 +43,7 @@ def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
 
 
 def test_no_shards_are_no_checkpoints() -> None:
-    assert checkpoints([]) == answers.Parsed(entries=())
+    assert checkpoints([]) == shapes.Parsed(entries=())
 
 
 def test_what_a_shard_does_not_tell_is_empty() -> None:
@@ -281,17 +282,17 @@ def test_an_error_without_a_code_of_the_service_is_none_of_it(code: object) -> N
 )
 def test_what_is_not_json_is_told_by_its_beginning(body: bytes, message: str) -> None:
     with pytest.raises(ShapeError) as raised:
-        answers.load_json(body)
+        shapes.load_json(body)
     assert str(raised.value) == message
 
 
 def test_a_byte_order_mark_does_not_matter() -> None:
-    assert answers.load_json(b"\xef\xbb\xbf[]") == []
+    assert shapes.load_json(b"\xef\xbb\xbf[]") == []
 
 
 def test_half_a_character_spoils_no_more_than_its_own_text() -> None:
-    assert answers.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
-    assert answers.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
+    assert shapes.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
+    assert shapes.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
 
 
 PARSERS: list[Callable[[object], object]] = [
@@ -332,7 +333,7 @@ def test_any_json_is_read_or_has_another_shape(
 def test_any_bytes_are_read_or_have_another_shape(
     parse: Callable[[object], object], body: bytes
 ) -> None:
-    only_shape_errors(lambda: parse(answers.load_json(body)))
+    only_shape_errors(lambda: parse(shapes.load_json(body)))
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:

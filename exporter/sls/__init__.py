@@ -1,6 +1,6 @@
 """A typed, reading-only client of the SLS API: it polls, and it never lets a library error out."""
 
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Parsed, Shard
+from exporter.sls.answers import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.client import ClientSettings, Observer, SlsClient
 from exporter.sls.errors import (
     AccessDenied,
@@ -17,6 +17,7 @@ from exporter.sls.errors import (
     TimedOut,
     Unreachable,
 )
+from exporter.sls.shapes import Parsed
 from exporter.sls.throttle import Throttle
 from exporter.sls.transport import Transport
 from exporter.sls.unanswered import Unanswered

@@ -1,26 +1,32 @@
 """Answers of SLS turned into types: pure functions from JSON to values.
 
-The shape of an answer as a whole must be right, else ShapeError. One bad entry in a list is left
-out and reported beside the good ones. Sources: the API reference and the vendor's SDKs.
+What may be wrong with them is the matter of ``shapes``. Sources: the API reference and the vendor's
+SDKs.
 """
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Any, Generic, NamedTuple, TypeVar
-
-import orjson
+from typing import Any, NamedTuple
 
 from exporter.sls.errors import is_code
+from exporter.sls.shapes import (
+    MAX_ENTRIES,
+    Parsed,
+    ShapeError,
+    entries_of,
+    from_digits,
+    integer_of,
+    name_of,
+    object_of,
+    text_of,
+)
 from exporter.text import LIMIT, bounded
 
-MAX_ENTRIES = 10_000  # of one answer; the service allows 256 shards and 30 groups a logstore
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
-_MAX_DIGITS = 20  # of a 64-bit number
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
 _MICROSECONDS, _MICROSECONDS_FROM, _MICROSECONDS_BELOW = 10**6, 10**14, 10**17
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
@@ -31,20 +37,6 @@ _UNITS = (
     (10**20, 10**9),
 )
 _CHECKPOINT_FIELDS = itemgetter("shard", "checkpoint", "updateTime", "consumer")
-
-T = TypeVar("T")
-
-
-class ShapeError(ValueError):
-    """The answer as a whole is not of the shape that the operation gives."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed(Generic[T]):
-    """The good entries of a list, and what was wrong with each of the others."""
-
-    entries: tuple[T, ...]
-    faults: tuple[str, ...] = ()
 
 
 class Checkpoint(NamedTuple):
@@ -103,27 +95,12 @@ _NEW_CHECKPOINT = partial(tuple.__new__, Checkpoint)
 """Makes one of a tuple of its fields, without a call into Python for each."""
 
 
-def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
-    """Decode a body; raises ShapeError for what is not JSON (NaN and Infinity are not)."""
-    if not body:
-        raise ShapeError("the answer is empty")
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass  # it may be fit for use all the same: with a mark of its encoding, or half a character
-    try:
-        return json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        start = bounded(body[:64].decode("utf-8", errors="replace"))
-        raise ShapeError(f"the answer is not JSON; it begins with {start!r}") from error
-
-
 def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
     """Read GetCheckPoint's bare array; a shard that is listed twice keeps its newest write."""
     regular = _regular_checkpoints(answer, now)
     if regular is not None:
         return Parsed(entries=regular)
-    parsed = _entries(answer, lambda entry: _checkpoint(entry, now))
+    parsed = entries_of(answer, lambda entry: _checkpoint(entry, now))
     newest: dict[int, Checkpoint] = {}
     faults = list(parsed.faults)
     for entry in parsed.entries:
@@ -139,32 +116,32 @@ def consumer_groups(answer: Any) -> Parsed[ConsumerGroup]:  # noqa: ANN401  JSON
     """Read ListConsumerGroup: an array, or an object around it as old documents show."""
     if isinstance(answer, dict):
         answer = answer.get("consumerGroups")
-    return _entries(answer, _consumer_group)
+    return entries_of(answer, _consumer_group)
 
 
 def shards(answer: Any) -> Parsed[Shard]:  # noqa: ANN401  JSON
     """Read ListShards, whose entries name the shard ``shardID``."""
-    return _entries(answer, _shard)
+    return entries_of(answer, _shard)
 
 
 def cursor(answer: Any) -> str:  # noqa: ANN401  JSON
     """Read GetCursor; a cursor is base64 of a decimal number."""
-    return _text(_object(answer), "cursor", limit=256)
+    return text_of(object_of(answer), "cursor", limit=256)
 
 
 def cursor_time(answer: Any) -> int:  # noqa: ANN401  JSON
     """Read GetCursorTime: unix seconds, a number or (one document says) a string of digits."""
-    return _integer(_object(answer), "cursor_time", low=0, high=2**53)
+    return integer_of(object_of(answer), "cursor_time", low=0, high=2**53)
 
 
 def retention_days(answer: Any) -> int:  # noqa: ANN401  JSON
     """Read the retention time, ``ttl`` in days, from GetLogStore."""
-    return _integer(_object(answer), "ttl", low=0, high=2**31)
+    return integer_of(object_of(answer), "ttl", low=0, high=2**31)
 
 
 def logstore_names(answer: Any) -> Page:  # noqa: ANN401  JSON
     """Read one page of ListLogStores."""
-    return _page(answer, "logstores", _name)
+    return _page(answer, "logstores", name_of)
 
 
 def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
@@ -174,8 +151,8 @@ def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
 
 def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
     """Read the body of an error; a code that is not fit for a label is not SLS's."""
-    fields = _object(answer)
-    code = _text(fields, "errorCode", limit=256)
+    fields = object_of(answer)
+    code = text_of(fields, "errorCode", limit=256)
     if not is_code(code):
         raise ShapeError("the error has no errorCode")
     # The code counts; a message that is none must not hide it.
@@ -189,7 +166,7 @@ def instant(value: object, *, now: float) -> float | None:
     Zero, negative, absent and absurd values (more than a year ahead of ``now``) give None.
     """
     if type(value) is not int:
-        value = _from_digits(value)
+        value = from_digits(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
     if value <= 0:
@@ -199,25 +176,6 @@ def instant(value: object, *, now: float) -> float | None:
             seconds = value / per_second
             return seconds if seconds <= now + _ABSURD_AHEAD_SECONDS else None
     return None
-
-
-def _no_constant(name: str) -> None:
-    raise ShapeError(f"{name} is not JSON")
-
-
-def _entries(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
-    if not isinstance(answer, list):
-        raise ShapeError(f"expected an array, got {_kind(answer)}")
-    if len(answer) > MAX_ENTRIES:
-        raise ShapeError(f"the answer lists {len(answer)} entries, more than {MAX_ENTRIES}")
-    good: list[T] = []
-    faults: list[str] = []
-    for entry in answer:
-        try:
-            good.append(parse(entry))
-        except ShapeError as error:
-            faults.append(str(error))
-    return Parsed(entries=tuple(good), faults=tuple(faults))
 
 
 def _regular_checkpoints(
@@ -252,97 +210,47 @@ def _regular_checkpoints(
 
 
 def _checkpoint(entry: object, now: float) -> Checkpoint:
-    fields = _object(entry)
+    fields = object_of(entry)
     return Checkpoint(
-        shard=_integer(fields, "shard", low=0, high=_MAX_SHARD),
-        cursor=_text(fields, "checkpoint", limit=LIMIT),
+        shard=integer_of(fields, "shard", low=0, high=_MAX_SHARD),
+        cursor=text_of(fields, "checkpoint", limit=LIMIT),
         updated_at=instant(fields.get("updateTime"), now=now),
-        consumer=_text(fields, "consumer", limit=LIMIT),
+        consumer=text_of(fields, "consumer", limit=LIMIT),
     )
 
 
 def _consumer_group(entry: object) -> ConsumerGroup:
-    fields = _object(entry)
+    fields = object_of(entry)
     return ConsumerGroup(
-        name=_name(fields.get("name")),
-        timeout_seconds=_integer(fields, "timeout", low=0, high=2**31),
+        name=name_of(fields.get("name")),
+        timeout_seconds=integer_of(fields, "timeout", low=0, high=2**31),
         order=fields.get("order") is True,
     )
 
 
 def _shard(entry: object) -> Shard:
-    fields = _object(entry)
-    created_at = _from_digits(fields.get("createTime"))
+    fields = object_of(entry)
+    created_at = from_digits(fields.get("createTime"))
     return Shard(
-        shard=_integer(fields, "shardID", low=0, high=_MAX_SHARD),
-        status=_text(fields, "status", limit=32).lower(),
+        shard=integer_of(fields, "shardID", low=0, high=_MAX_SHARD),
+        status=text_of(fields, "status", limit=32).lower(),
         created_at=created_at if type(created_at) is int else None,
     )
 
 
 def _project(entry: object) -> str:
     # It becomes a part of the host that requests go to, so nothing else may be smuggled in.
-    name = _name(_object(entry).get("projectName"))
+    name = name_of(object_of(entry).get("projectName"))
     if not _HOST_LABEL.fullmatch(name):
         raise ShapeError("expected the name of a project, got one that no host can have")
     return name
 
 
 def _page(answer: object, key: str, parse: Callable[[object], str]) -> Page:
-    fields = _object(answer)
+    fields = object_of(answer)
     listed = fields.get(key)
     return Page(
-        names=_entries(listed, parse),
+        names=entries_of(listed, parse),
         count=len(listed) if isinstance(listed, list) else 0,
-        total=_integer(fields, "total", low=0, high=2**31),
+        total=integer_of(fields, "total", low=0, high=2**31),
     )
-
-
-def _object(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise ShapeError(f"expected an object, got {_kind(value)}")
-    return value
-
-
-def _name(value: object) -> str:
-    # A name that had to be changed to be shown would not be the name any more.
-    if not isinstance(value, str) or not value or bounded(value) != value:
-        raise ShapeError(f"expected a name, got {_kind(value)}")
-    return value
-
-
-def _text(fields: dict[str, object], key: str, *, limit: int) -> str:
-    value = fields.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise ShapeError(f"{key} is {_kind(value)}, expected a string")
-    return bounded(value, limit)
-
-
-def _integer(fields: dict[str, object], key: str, *, low: int, high: int) -> int:
-    value = fields.get(key)
-    if type(value) is not int:  # and not a boolean, which is one
-        value = _from_digits(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ShapeError(f"{key} is {_kind(value)}, expected a whole number")
-    if not low <= value <= high:
-        raise ShapeError(f"{key} is out of range")
-    return value
-
-
-def _from_digits(value: object) -> object:
-    """Turn a text of digits into its number: some documents show numbers as strings."""
-    if isinstance(value, str) and len(value) <= _MAX_DIGITS and re.fullmatch("[0-9]+", value):
-        return int(value)
-    return value
-
-
-def _kind(value: object) -> str:
-    """Name a JSON type, with a little of what a text holds."""
-    if isinstance(value, str):
-        return f"the text {bounded(value, 32)!r}"
-    names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "nothing"}
-    return names.get(type(value), "a number")

@@ -17,8 +17,8 @@ from exporter.clock import Clock
 from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.endpoint import Endpoint
 from exporter.signing import SignatureVersion, V1Auth, V4Auth
-from exporter.sls import answers
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Parsed, ShapeError, Shard
+from exporter.sls import answers, shapes
+from exporter.sls.answers import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
@@ -31,6 +31,7 @@ from exporter.sls.errors import (
 )
 from exporter.sls.patience import Patience
 from exporter.sls.reading import Answer
+from exporter.sls.shapes import Parsed, ShapeError
 from exporter.sls.throttle import Throttle
 from exporter.sls.transport import Transport
 
@@ -317,8 +318,8 @@ def _parsed(answer: Answer, operation: str, parse: Callable[[object], T]) -> T:
     request_id = answer.headers.get("x-log-requestid", "")
     try:
         if answer.status == HTTPStatus.OK:
-            return parse(answers.load_json(answer.body))
-        refusal = answers.refusal(answers.load_json(answer.body))
+            return parse(shapes.load_json(answer.body))
+        refusal = answers.refusal(shapes.load_json(answer.body))
     except ShapeError as error:
         raise InvalidResponse(
             str(error),

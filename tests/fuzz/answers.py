@@ -13,8 +13,9 @@ from exporter.progress import (
     stalled_seconds,
     state,
 )
-from exporter.sls import Checkpoint, answers
-from exporter.sls.answers import MAX_ENTRIES, Page, Parsed, ShapeError
+from exporter.sls import Checkpoint, answers, shapes
+from exporter.sls.answers import Page
+from exporter.sls.shapes import MAX_ENTRIES, Parsed, ShapeError
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
 
@@ -44,7 +45,7 @@ def bodies(data: bytes) -> None:
     reader = Reader(data)
     parse = reader.pick(_PARSERS)
     try:
-        found = parse(answers.load_json(reader.body(KEYS)))
+        found = parse(shapes.load_json(reader.body(KEYS)))
     except ShapeError as error:
         require_showable(str(error), 256)
         return

@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 from exporter.metrics import exposition
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import End, Unread, decode_cursor, judge
-from exporter.sls import answers
+from exporter.sls import answers, shapes
 from exporter.snapshot import (
     GroupKey,
     GroupListing,
@@ -144,4 +144,4 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
 
 def _sent(answer: object) -> object:
     """Send an answer the way of every answer: as JSON."""
-    return answers.load_json(json.dumps(answer).encode())
+    return shapes.load_json(json.dumps(answer).encode())

@@ -54,9 +54,7 @@ def running(
         enable_lifecycle=enable_lifecycle,
         watched_file=config if watched else None,
     )
-    app = App(
-        lambda: load(config, environ={}), options, environ={}, clock=clock, patience=patience
-    )
+    app = App(lambda: load(config, environ={}), options, environ={}, clock=clock, patience=patience)
     app.start()
     try:
         yield Running(app, config)
