@@ -1,7 +1,7 @@
 """Scrapes, polls, reloads, discovery and a changing world at once, under hostile thread switching.
 
 Answers are kept while it goes on, and afterwards compared with what was true when they were asked
-for. SLS_EXPORTER_RACE_SECONDS is for how long (10).
+for. SLS_EXPORTER_RACE_SECONDS is for how long (6).
 """
 
 import heapq
@@ -44,7 +44,7 @@ from tests.support.running import Running, running
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
 
-SECONDS = float(os.environ.get("SLS_EXPORTER_RACE_SECONDS", "10"))
+SECONDS = float(os.environ.get("SLS_EXPORTER_RACE_SECONDS", "6"))
 SWITCH_SECONDS = 1e-5
 JOINED_SECONDS = 1.5
 """A compressed answer may be shared, and so much older than its request."""
@@ -749,7 +749,11 @@ def test_whatever_goes_on_at_once_every_answer_is_true(
             race.scrape(session, openmetrics=True, gzip=False)
         # Three projects have 6 workers, each of which has a connection that the simulator serves in
         # a thread; listings, pages, the event loop and so on need a few more.
-        wait_for(lambda: threading.active_count() <= 60 and descriptors() <= 65, what="few threads")
+        wait_for(
+            lambda: threading.active_count() <= 60 and descriptors() <= 65,
+            timeout=30,
+            what="few threads",
+        )
     wait_for(
         lambda: threads() <= before[0] and descriptors() <= before[1],
         timeout=30,
