@@ -29,7 +29,8 @@ from exporter.sls import (
 from exporter.sls.patience import Patience
 from tests.faults.catalogue import CASES, Case
 from tests.faults.stage import PHASES, slug, staged
-from tests.faults.table import DOCUMENT, current, names_and_codes
+from tests.faults.table import DOCUMENT, names_and_codes
+from tests.support.docs import between
 from tests.support.running import running
 from tests.support.scrape import Scrape, scrape
 from tests.support.wait import wait_for
@@ -63,7 +64,7 @@ def test_a_fault_harms_nothing_else_in_any_phase_and_is_over_when_it_ends(
 
 
 def test_the_table_in_the_document_names_every_fault_with_its_codes() -> None:
-    assert names_and_codes(current(DOCUMENT.read_text())) == names_and_codes(
+    assert names_and_codes(between(DOCUMENT.read_text(), "matrix")) == names_and_codes(
         "\n".join(f"| {case.name} | {', '.join(sorted(case.codes))} |" for case in CASES)
     ), "run python -m tests.faults"
 

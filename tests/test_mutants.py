@@ -11,7 +11,7 @@ from tests.mutants import table
 from tests.mutants.__main__ import complaints, main
 from tests.mutants.changes import mutants
 from tests.mutants.subjects import HARMLESS, SUBJECTS
-from tests.support.docs import ROOT, read
+from tests.support.docs import ROOT, between, read
 
 SEARCH = """
 import json
@@ -139,7 +139,7 @@ def test_a_module_that_is_not_among_those_that_are_tried_is_refused(
 
 
 def test_the_page_tells_of_each_module_with_its_tests_and_how_many_faults_are_harmless() -> None:
-    _, _, *rows = table.between(read("docs/testing.md"), "faults").splitlines()
+    _, _, *rows = between(read("docs/testing.md"), "faults").splitlines()
     told = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
     assert [
         (module, tests.replace("`", ""), harmless) for module, tests, _, _, harmless in told
@@ -152,4 +152,4 @@ def test_the_page_tells_of_each_module_with_its_tests_and_how_many_faults_are_ha
 
 
 def test_the_page_explains_each_harmless_fault() -> None:
-    assert table.between(read("docs/testing.md"), "harmless") == table.explained()
+    assert between(read("docs/testing.md"), "harmless") == table.explained()

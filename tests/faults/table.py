@@ -1,6 +1,5 @@
 """The fault matrix as Markdown, and its place in the document."""
 
-import re
 import sys
 import tempfile
 import traceback
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from tests.faults.catalogue import CASES, Case
 from tests.faults.stage import PHASES, staged
+from tests.support.docs import replaced
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 _AT_ONCE = 2
-_TABLE = re.compile(r"(<!-- matrix -->\n).*?(<!-- end of matrix -->)", re.DOTALL)
 
 
 def play(case: Case) -> Mapping[str, bool]:
@@ -46,13 +45,6 @@ def render(cases: Iterable[Case] = CASES) -> str:
     return "\n".join(lines) + "\n"
 
 
-def current(document: str) -> str:
-    """Return the table that a document holds."""
-    found = _TABLE.search(document)
-    assert found is not None
-    return found[0].removeprefix(found[1]).removesuffix(found[2])
-
-
 def names_and_codes(table: str) -> dict[str, str]:
     """Read the first two columns of a table, without its head."""
     rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
@@ -66,5 +58,4 @@ def names_and_codes(table: str) -> dict[str, str]:
 def update(path: Path = DOCUMENT) -> None:
     """Write the table in the document anew."""
     table = render()
-    text = path.read_text()
-    path.write_text(_TABLE.sub(lambda found: found[1] + table + found[2], text))
+    path.write_text(replaced(path.read_text(), "matrix", table))

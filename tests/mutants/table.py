@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.subjects import HARMLESS, SUBJECTS
+from tests.support.docs import replaced
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
-_MARKS = "<!-- {} -->\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class Count:
 def update(counts: Mapping[str, Count]) -> None:
     """Write the tables anew."""
     text = PAGE.read_text(encoding="utf-8")
-    text = _replaced(text, "faults", counted(counts))
-    PAGE.write_text(_replaced(text, "harmless", explained()), encoding="utf-8")
+    text = replaced(text, "faults", counted(counts))
+    PAGE.write_text(replaced(text, "harmless", explained()), encoding="utf-8")
 
 
 def counted(counts: Mapping[str, Count]) -> str:
@@ -44,15 +44,3 @@ def explained() -> str:
             shown = change.replace("|", r"\|")
             lines.append(f"| `{module}` | `{place}` | `{shown}` | {reason} |")
     return "\n".join(lines) + "\n"
-
-
-def between(text: str, name: str) -> str:
-    """Return what stands between the marks of a name."""
-    begin, end = _MARKS.format(name), _MARKS.format(f"end of {name}")
-    return text.partition(begin)[2].partition(end)[0]
-
-
-def _replaced(text: str, name: str, inner: str) -> str:
-    begin, end = _MARKS.format(name), _MARKS.format(f"end of {name}")
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}{inner}{end}{rest.partition(end)[2]}"

@@ -180,26 +180,26 @@ class Churn:
         return f"{'/'.join(place)}/{name}"
 
     def _delete_group(self) -> str | None:
-        place = self._place()
-        groups = self.world.groups(*place) if place else []
-        if place is None or not groups:
-            return None
-        name = self._chance.choice(groups).name
-        self.world.delete_group(*place, name)
-        self._crew.forget((*place, name))
-        return f"{'/'.join(place)}/{name}"
+        place = self._removed_group()
+        return "/".join(place) if place else None
 
     def _recreate_group(self) -> str | None:
+        place = self._removed_group()
+        if place is None:
+            return None
+        self._open_group(place)
+        self._crew.start(place)
+        return "/".join(place)
+
+    def _removed_group(self) -> tuple[str, str, str] | None:
         place = self._place()
         groups = self.world.groups(*place) if place else []
         if place is None or not groups:
             return None
-        name = self._chance.choice(groups).name
-        self.world.delete_group(*place, name)
-        self._crew.forget((*place, name))
-        self._open_group((*place, name))
-        self._crew.start((*place, name))
-        return f"{'/'.join(place)}/{name}"
+        removed = (*place, self._chance.choice(groups).name)
+        self.world.delete_group(*removed)
+        self._crew.forget(removed)
+        return removed
 
     def _split(self) -> str | None:
         place = self._place()

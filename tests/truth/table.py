@@ -1,10 +1,10 @@
 """The truth table as Markdown, and its place in the document."""
 
 import functools
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.docs import replaced
 from tests.support.rules import ROOT, RULES
 from tests.truth import alerts
 from tests.truth.judges import BURROW, NAIVE, OURS, SERVICE, Outcome, Verdict, outcomes
@@ -14,7 +14,6 @@ from tests.truth.stage import Recording
 DOCUMENT = ROOT / "docs" / "truth.md"
 
 _JUDGES = (OURS, NAIVE, SERVICE, BURROW)
-_TABLE = re.compile(r"(<!-- table -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 @functools.cache
@@ -52,21 +51,9 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def current(document: str) -> str:
-    """Return the table that a document holds."""
-    found = _TABLE.search(document)
-    assert found is not None
-    return found[0].removeprefix(found[1]).removesuffix(found[2])
-
-
-def replace(document: str, table: str) -> str:
-    """Return the document with another table."""
-    return _TABLE.sub(lambda found: found[1] + table + found[2], document)
-
-
 def update(path: Path = DOCUMENT) -> None:
     """Write the table in the document anew."""
-    path.write_text(replace(path.read_text(), render()))
+    path.write_text(replaced(path.read_text(), "table", render()))
 
 
 def _cell(outcome: Outcome) -> str:
