@@ -167,7 +167,11 @@ def serve_ours(
         reload=None,
     )
     server = WebServer(
-        create_app(pages, on_error=lambda place, error: print(place, error, file=sys.stderr)),
+        lambda threads: create_app(
+            pages,
+            threads,
+            on_error=lambda place, error: print(place, error, file=sys.stderr),
+        ),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=lambda place, error: print(place, error, file=sys.stderr),
     )

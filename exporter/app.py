@@ -102,8 +102,9 @@ class App:
             on_error=self._report_error,
         )
         self._web = WebServer(
-            create_app(
+            lambda threads: create_app(
                 self._pages(options),
+                threads,
                 on_error=self._report_error,
                 telemetry_path=options.telemetry_path,
                 max_requests=options.max_requests,

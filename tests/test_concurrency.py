@@ -704,12 +704,6 @@ def assert_page_is_whole(body: bytes) -> None:
         assert all((shard["age_seconds"] or 0) >= 0 for shard in row["shards"])
 
 
-def threads() -> int:
-    # Idle workers of pages end with the last reference to the daemon, which the test still has.
-    of_pages = ("scrapes_", "pages_", "reload_")
-    return sum(not thread.name.startswith(of_pages) for thread in threading.enumerate())
-
-
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as it is
 
@@ -738,7 +732,7 @@ def test_whatever_goes_on_at_once_every_answer_is_true(
 ) -> None:
     caplog.set_level(logging.INFO)
     record_property("gil", getattr(sys, "_is_gil_enabled", lambda: True)())
-    before = threads(), descriptors()
+    before = threading.active_count(), descriptors()
     with prepared(tmp_path) as race:
         await_all(race)
         wait_for(lambda: all_asked(race) >= 3, timeout=60, what="polls to compare with")
@@ -750,12 +744,12 @@ def test_whatever_goes_on_at_once_every_answer_is_true(
         # Three projects have 6 workers, each of which has a connection that the simulator serves in
         # a thread; listings, pages, the event loop and so on need a few more.
         wait_for(
-            lambda: threading.active_count() <= 60 and descriptors() <= 65,
+            lambda: threading.active_count() <= before[0] + 60 and descriptors() <= before[1] + 60,
             timeout=30,
-            what="few threads",
+            what=f"few more threads and descriptors than {before}",
         )
     wait_for(
-        lambda: threads() <= before[0] and descriptors() <= before[1],
+        lambda: threading.active_count() <= before[0] and descriptors() <= before[1],
         timeout=30,
         what=f"nothing left behind: {before}",
     )

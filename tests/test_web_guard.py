@@ -186,7 +186,7 @@ def test_requests_above_the_rate_are_refused_until_time_passes(tmp_path: Path) -
     file = tmp_path / "web.yml"
     file.write_text("rate_limit: {interval: 10s, burst: 2}")
     server = WebServer(
-        create_app(pages(), on_error=Faults().report),
+        lambda threads: create_app(pages(), threads, on_error=Faults().report),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=Faults().report,
         web_config_file=file,

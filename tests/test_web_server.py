@@ -37,9 +37,12 @@ def new_server(
     *addresses: str, metrics: Callable[[MetricsRequest], MetricsAnswer] = metrics
 ) -> WebServer:
     faults = Faults()
-    app = create_app(pages(metrics=metrics), on_error=faults.report)
     listen = [ListenAddress.parse(text) for text in addresses]
-    return WebServer(app, listen, on_error=faults.report)
+    return WebServer(
+        lambda threads: create_app(pages(metrics=metrics), threads, on_error=faults.report),
+        listen,
+        on_error=faults.report,
+    )
 
 
 def endless(_: MetricsRequest) -> MetricsAnswer:
@@ -88,6 +91,17 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
     server.start()
     server.stop(0.0)
     server.stop(0.0)
+
+
+def test_no_thread_is_left_when_it_has_stopped() -> None:
+    before = threading.active_count()
+    server = new_server("127.0.0.1:0")
+    server.start()
+    for path in ("/metrics", "/", "/api/v1/groups"):
+        assert fetch(server.addresses[0].port, path).status == 200
+    assert threading.active_count() > before + 1
+    server.stop(1.0)
+    wait_for(lambda: threading.active_count() <= before, what="the end of all threads")
 
 
 def test_one_connection_serves_many_requests() -> None:

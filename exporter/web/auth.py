@@ -10,12 +10,11 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import bcrypt
 
-from exporter.web.threads import run_in
+from exporter.web.threads import WorkerThreads
 
 _HASH: Final = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _KEPT: Final = 128
@@ -30,8 +29,8 @@ def is_bcrypt_hash(text: str) -> bool:
 class Authenticator:
     """Judges Authorization headers; users and hashes are handed in, as they may change."""
 
-    def __init__(self) -> None:
-        self._one_at_a_time = ThreadPoolExecutor(1, "bcrypt")
+    def __init__(self, threads: WorkerThreads) -> None:
+        self._one_at_a_time = threads.kind("bcrypt", 1)
         self._key = secrets.token_bytes(32)
         # Apart, so that a flood of wrong passwords does not push out the right ones.
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
@@ -51,7 +50,7 @@ class Authenticator:
             return True
         if _kept(self._refused, entry):
             return False
-        matches = await run_in(self._one_at_a_time, _matches, password, hashed)
+        matches = await self._one_at_a_time.run(_matches, password, hashed)
         accepted = matches and known is not None
         _keep(self._accepted if accepted else self._refused, entry)
         return accepted

@@ -14,16 +14,23 @@ from exporter.web.auth import Authenticator
 from exporter.web.config import WebConfig
 from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.rate import RateLimit, TokenBucket
+from exporter.web.threads import WorkerThreads
 
 
 class Guard:
     """An ASGI application around another; ``config`` is asked at each request."""
 
-    def __init__(self, app: ASGIApp, config: Callable[[], WebConfig], clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: Callable[[], WebConfig],
+        clock: Clock,
+        threads: WorkerThreads,
+    ) -> None:
         self._app = app
         self._config = config
         self._clock = clock
-        self._authenticator = Authenticator()
+        self._authenticator = Authenticator(threads)
         self._bucket: TokenBucket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

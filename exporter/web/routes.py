@@ -6,7 +6,6 @@ so a slow scrape delays neither a health check nor the status page.
 
 import re
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from starlette.applications import Starlette
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp
 from exporter.web.headers import PLAIN_HEADERS, html_headers
 from exporter.web.pages import Pages
 from exporter.web.scrapes import Scrapes, plain_text
-from exporter.web.threads import run_in
+from exporter.web.threads import Kind, WorkerThreads
 
 _PAGE_THREADS: Final = 2
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]*")
@@ -30,6 +29,7 @@ OnError = Callable[[str, BaseException], None]
 
 def create_app(
     pages: Pages,
+    threads: WorkerThreads,
     *,
     on_error: OnError,
     telemetry_path: str = "/metrics",
@@ -42,20 +42,23 @@ def create_app(
     """
     if not _PLAIN_PATH.fullmatch(telemetry_path):
         raise ValueError("the telemetry path must begin with / and be a plain path")
-    threads = ThreadPoolExecutor(_PAGE_THREADS, "pages")
-    scrapes = Scrapes(pages, on_error=on_error, path=telemetry_path, max_requests=max_requests)
+    of_pages = threads.kind("pages", _PAGE_THREADS)
+    of_reload = threads.kind("reload", 1)  # one at a time
+    scrapes = Scrapes(
+        pages, threads, on_error=on_error, path=telemetry_path, max_requests=max_requests
+    )
 
     def route(path: str, respond: Respond, method: str = "GET") -> Route:
         return Route(path, _guarded(path, respond, on_error), methods=[method])
 
     async def status(request: Request) -> Response:
         query = dict(request.query_params)
-        page = await run_in(threads, pages.status, query)
+        page = await of_pages.run(pages.status, query)
         return Response(page, headers=html_headers(page), media_type="text/html")
 
     async def groups(request: Request) -> Response:
         query = dict(request.query_params)
-        body = await run_in(threads, pages.groups, query)
+        body = await of_pages.run(pages.groups, query)
         headers = PLAIN_HEADERS | {"Cache-Control": "no-store"}
         return Response(body, headers=headers, media_type="application/json")
 
@@ -67,7 +70,7 @@ def create_app(
             route("/api/v1/groups", groups),
             route("/-/healthy", _check(pages.healthy, "healthy")),
             route("/-/ready", _check(pages.ready, "ready")),
-            route("/-/reload", _reload(pages), "POST"),
+            route("/-/reload", _reload(pages, of_reload), "POST"),
         ],
         exception_handlers={HTTPException: _refuse},
     )
@@ -98,13 +101,11 @@ def _check(check: Callable[[], str | None], state: str) -> Respond:
     return respond
 
 
-def _reload(pages: Pages) -> Respond:
-    one_at_a_time = ThreadPoolExecutor(1, "reload")
-
+def _reload(pages: Pages, threads: Kind) -> Respond:
     async def respond(_: Request) -> Response:
         if pages.reload is None:
             return plain_text("Reloading over HTTP is off; start with --web.enable-lifecycle.", 403)
-        faults = await run_in(one_at_a_time, pages.reload)
+        faults = await threads.run(pages.reload)
         return plain_text("\n".join(faults), 500) if faults else plain_text("reloaded", 200)
 
     return respond

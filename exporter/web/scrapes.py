@@ -7,7 +7,6 @@ hardly more than one.
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.threads import run_in
+from exporter.web.threads import WorkerThreads
 
 _METRICS_THREADS: Final = 4
 _PIECE: Final = 256 * 1024
@@ -34,6 +33,7 @@ class Scrapes:
     def __init__(
         self,
         pages: Pages,
+        threads: WorkerThreads,
         *,
         on_error: Callable[[str, BaseException], None],
         path: str,
@@ -44,7 +44,7 @@ class Scrapes:
         self._path = path
         self._max_requests = max_requests
         self._in_flight = 0
-        self._threads = ThreadPoolExecutor(_METRICS_THREADS, "scrapes")
+        self._threads = threads.kind("scrapes", _METRICS_THREADS)
         self._lock = threading.Lock()
         self._newest: dict[MetricsRequest, _Rendering] = {}
 
@@ -69,7 +69,7 @@ class Scrapes:
             accept=", ".join(request.headers.getlist("accept")),
             accept_encoding=", ".join(request.headers.getlist("accept-encoding")),
         )
-        rendering, first = await run_in(self._threads, self._begin, asked)
+        rendering, first = await self._threads.run(self._begin, asked)
         answer = rendering.answer
         headers = PLAIN_HEADERS | {
             "Content-Type": answer.content_type,
@@ -106,7 +106,7 @@ class Scrapes:
         yield piece.data
         while not piece.is_last:
             number += 1
-            piece = await run_in(self._threads, rendering.piece, number)
+            piece = await self._threads.run(rendering.piece, number)
             yield piece.data
 
 

@@ -23,6 +23,7 @@ from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor
 from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, bind_all
+from exporter.web.threads import WorkerThreads
 
 if TYPE_CHECKING:  # most servers start without
     from exporter.web.watch import WatchedWebConfig
@@ -35,13 +36,14 @@ _STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
 class WebServer:
     """Serves an ASGI application on several addresses until it is stopped.
 
+    ``make_app`` makes it, with worker threads that end with the server.
     ``web_config_file`` brings TLS, users, headers and a rate limit; WebConfigError if it is not
     valid. ``on_error`` hears of faults that no client's behaviour explains: where, and what.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        make_app: Callable[[WorkerThreads], ASGIApp],
         addresses: Sequence[ListenAddress],
         *,
         on_error: Callable[[str, BaseException], None],
@@ -49,10 +51,13 @@ class WebServer:
         limits: Limits | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._app = app
+        self._threads = WorkerThreads()
+        self._app = make_app(self._threads)
         self._web_config: WatchedWebConfig | None = None
         if web_config_file is not None:
-            self._app, self._web_config = _secured(app, web_config_file, on_error, clock)
+            self._app, self._web_config = _secured(
+                self._app, web_config_file, on_error, clock, self._threads
+            )
         self._asked = tuple(addresses)
         self._on_error = on_error
         self._limits = _within_descriptors(limits or Limits())
@@ -97,6 +102,7 @@ class WebServer:
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._request_stop)
         self._thread.join(grace + _STOP_SECONDS)
+        self._threads.end()
 
     def _request_stop(self) -> None:
         if self._stopping is not None:
@@ -178,14 +184,18 @@ async def _keep_date(state: ServerState) -> None:
 
 
 def _secured(
-    app: ASGIApp, file: Path, on_error: Callable[[str, BaseException], None], clock: Clock
+    app: ASGIApp,
+    file: Path,
+    on_error: Callable[[str, BaseException], None],
+    clock: Clock,
+    threads: WorkerThreads,
 ) -> "tuple[ASGIApp, WatchedWebConfig]":
     """Put an application behind what a web configuration asks for."""
     from exporter.web.guard import Guard  # noqa: PLC0415  most servers start without
     from exporter.web.watch import WatchedWebConfig  # noqa: PLC0415  the same
 
     web_config = WatchedWebConfig(file, on_error)
-    return Guard(app, web_config.current, clock), web_config
+    return Guard(app, web_config.current, clock, threads), web_config
 
 
 def _within_descriptors(limits: Limits) -> Limits:

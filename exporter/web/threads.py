@@ -1,4 +1,4 @@
-"""Calls from the event loop into worker threads of a kind, so that no kind delays another."""
+"""Worker threads for calls from the event loop, of several kinds, so that none delays another."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,8 +9,30 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 
-async def run_in(
-    threads: ThreadPoolExecutor, call: Callable[[*Arguments], T], *arguments: *Arguments
-) -> T:
-    """Call a function in one of some threads, when one is free, and return its result."""
-    return await asyncio.get_running_loop().run_in_executor(threads, call, *arguments)
+class WorkerThreads:
+    """Threads of several kinds, which end together; a thread starts when it is first needed."""
+
+    def __init__(self) -> None:
+        self._kinds: list[ThreadPoolExecutor] = []
+
+    def kind(self, name: str, most: int) -> "Kind":
+        """Add a kind with so many threads at most."""
+        executor = ThreadPoolExecutor(most, name)
+        self._kinds.append(executor)
+        return Kind(executor)
+
+    def end(self) -> None:
+        """Let the threads end, each after the call it is in; calls that wait are dropped."""
+        for executor in self._kinds:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Kind:
+    """Threads for calls of one kind."""
+
+    def __init__(self, executor: ThreadPoolExecutor) -> None:
+        self._executor = executor
+
+    async def run(self, call: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        """Call a function in a thread, when one is free, and return its result."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)

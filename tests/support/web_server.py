@@ -86,14 +86,14 @@ def serving(
 ) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, and yield the port."""
     report = (faults or Faults()).report
-    app = create_app(
-        served or pages(),
-        on_error=report,
-        telemetry_path=telemetry_path,
-        max_requests=max_requests,
-    )
     server = WebServer(
-        app,
+        lambda threads: create_app(
+            served or pages(),
+            threads,
+            on_error=report,
+            telemetry_path=telemetry_path,
+            max_requests=max_requests,
+        ),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=report,
         limits=limits,
