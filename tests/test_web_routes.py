@@ -12,6 +12,7 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
 from exporter.web.threads import WorkerThreads
 from tests.support.wait import wait_for
+from tests.support.web_peers import connect, read_to_end
 from tests.support.web_server import METRICS, STATUS, Faults, fetch, pages, serving
 
 
@@ -46,6 +47,19 @@ def test_a_scrape_in_pieces_arrives_whole() -> None:
         answer = fetch(port, "/metrics")
     assert answer.headers["Transfer-Encoding"] == "chunked"
     assert hashlib.sha256(answer.body).digest() == hashlib.sha256(b"".join(body())).digest()
+
+
+def test_a_client_of_http_1_0_learns_the_length_of_a_scrape_in_pieces() -> None:
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        body = (b"x" * 100_000 for _ in range(10))
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body)
+
+    with serving(pages(metrics=metrics)) as port, connect(port) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        head, _, body = read_to_end(sock).partition(b"\r\n\r\n")
+    assert b"content-length: 1000000" in head.lower().split(b"\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert body == b"x" * 1_000_000
 
 
 def test_a_large_body_arrives_whole() -> None:

@@ -137,6 +137,46 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert text.index(b"\nhealthy") < text.index(b"\nready")
 
 
+def test_nobody_can_queue_requests_without_end() -> None:
+    leave = threading.Event()
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        assert leave.wait(20)
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+
+    asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(pages(metrics=metrics)) as port, connect(port) as few, connect(port) as many:
+        few.sendall(asked * 17)
+        many.sendall(asked * 18)
+        assert read_to_end(many) == b""
+        leave.set()
+        for _ in range(17):
+            assert read_until(few, METRICS).startswith(b"HTTP/1.1 200")
+
+
+def test_a_malformed_request_ends_no_answer_before_it_half_way() -> None:
+    enter, leave = threading.Event(), threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield b"x" * 300_000
+        enter.set()
+        assert leave.wait(20)
+        yield b"y"
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+
+    with serving(pages(metrics=metrics)) as port, connect(port) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert enter.wait(10)
+        sock.sendall(b"\x00\r\n\r\n")
+        text = read_to_end(sock)
+        leave.set()
+    assert text.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 400" not in text
+    assert not text.endswith(b"0\r\n\r\n")
+
+
 def test_a_connection_that_never_completes_a_head_is_cut() -> None:
     with serving(limits=QUICK) as port, silent(port, 20) as socks:
         wait_for(lambda: closed_by_server(socks) == 20, what="silent connections to be cut")
@@ -227,14 +267,27 @@ def test_a_client_that_stops_reading_is_cut_and_its_slot_comes_back() -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/x\r\nHost: x\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: x\n\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 20_000,
+        b"GET /" + b"y" * 100_000,
         b"A" * 100_000,
+        b"\r\n" * 50_000,
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
-    ids=range(9),
+    ids=range(22),
 )
 def test_a_malformed_request_is_refused_without_a_log_line(
     request_bytes: bytes, caplog: pytest.LogCaptureFixture
@@ -255,6 +308,14 @@ def test_an_upgrade_to_another_protocol_is_answered_as_http() -> None:
     with serving() as port:
         headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
         assert fetch(port, "/-/healthy", headers=headers).status == 200
+        with connect(port) as sock:
+            sock.sendall(
+                b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+                b"\x00\x00\x12\x04"
+            )
+            text = read_to_end(sock)
+    assert text.endswith(b"\r\n\r\nhealthy\n")
+    assert b"\r\nconnection: close\r\n" in text
 
 
 def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:
