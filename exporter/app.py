@@ -5,8 +5,9 @@ Parts do not import each other sideways; each is handed the callables it needs h
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from exporter import status
 from exporter.clock import Clock
@@ -35,8 +36,7 @@ _TRY_AGAIN_SECONDS = 1.0
 _WATCH_FILE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What the command line says."""
 
     listen: Sequence[ListenAddress]
@@ -50,8 +50,7 @@ class Options:
     sharding: Sharding = WHOLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """After how many seconds without a sign of life something counts as stuck."""
 
     heartbeat: float = 60.0

@@ -6,7 +6,8 @@ have expired meanwhile; only what the last poll used is remembered.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from exporter.progress import End, Unread, decode_cursor, encode_cursor
 from exporter.sls import Checkpoint, InvalidCursor, InvalidResponse, Shard, SlsClient
@@ -16,8 +17,7 @@ from exporter.sls import Checkpoint, InvalidCursor, InvalidResponse, Shard, SlsC
 _OLDEST_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Oldest:
+class _Oldest(Struct, frozen=True, kw_only=True):
     """The first retained log group of a shard, as read at a time; no time if there is none."""
 
     cursor: int
@@ -26,8 +26,7 @@ class _Oldest:
     read_at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Time:
+class _Time(Struct, frozen=True, kw_only=True):
     """When a log group was received, None if it is not there any more; and when that was asked."""
 
     received_at: int | None

@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 # {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
 _REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
@@ -17,8 +18,7 @@ METADATA_ADDRESS = "100.100.100.200"
 """Where an ECS instance finds its metadata; the packets never leave the host it runs on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """A scheme, a host and a port; projects are virtual hosts in front of the host."""
 
     scheme: str

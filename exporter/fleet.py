@@ -5,7 +5,8 @@ It does not know when polls happen: a scheduler or a single round calls ``poll``
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from exporter import __version__
 from exporter.clock import Clock

@@ -5,7 +5,8 @@ a group's the other groups. Only a stop ends a poll early.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from exporter.clock import Clock
 from exporter.logstore import LogstoreReader

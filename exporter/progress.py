@@ -7,9 +7,10 @@ whether unread data exists and since when nothing has moved.
 
 import base64
 import binascii
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from exporter.sls import Checkpoint
 
@@ -29,16 +30,14 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """The end of a shard: the cursor of the next log group to be written."""
 
     cursor: int
     readonly: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class Unread(Struct, frozen=True, kw_only=True):
     """What is known of the unread log groups of a shard; times are unix seconds, None if unknown.
 
     ``expired`` says that the retention time took log groups before they were read.

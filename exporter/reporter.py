@@ -5,7 +5,8 @@ What many logstores have in common is not its matter: the handler of the logs su
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from exporter.clock import Clock
 from exporter.logs import Logger
@@ -17,8 +18,7 @@ from exporter.snapshot import GroupKey, TargetKey
 _MAX_CODES = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outage:
+class _Outage(Struct, frozen=True, kw_only=True):
     """Since when something fails (monotonic seconds), and the codes that were told."""
 
     since: float

@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,13 +16,13 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from msgspec import Struct
 
 FIRST_POLLS_SECONDS = 5.0
 """The first polls of all targets are spread over this time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Pool(Struct, frozen=True, kw_only=True):
     """Threads that some jobs share; ``workers`` is how many of them run at once."""
 
     name: str
@@ -39,8 +38,7 @@ BACKGROUND = Pool(name="background", workers=2)
 """For what must not wait behind polls."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """What is to be run every ``interval`` seconds; jobs of one key are one job.
 
     The first run is within ``spread`` seconds. A job waits behind others of its ``pool`` only.

@@ -1,13 +1,13 @@
 """Which of several exporters polls a target: a stable hash that moves little when one is added."""
 
 import hashlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from exporter.snapshot import TargetKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sharding:
+class Sharding(Struct, frozen=True, kw_only=True):
     """This exporter's place among all: shard number ``shard`` of ``total``, counted from 0."""
 
     shard: int = 0

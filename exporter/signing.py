@@ -9,11 +9,12 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from msgspec import Struct
+from msgspec.structs import replace
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -27,8 +28,7 @@ V4_METHOD = "SLS4-HMAC-SHA256"
 V4_TERMINATOR = "aliyun_v4_request"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestParts:
+class RequestParts(Struct, frozen=True, kw_only=True):
     """What is signed: path and query are raw (not percent-encoded), header names of any case."""
 
     method: str

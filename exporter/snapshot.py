@@ -5,9 +5,11 @@ Each poll replaces its target's value whole, so whatever the new one lacks is go
 
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from exporter.progress import ShardProgress
 
@@ -27,8 +29,7 @@ class GroupKey(NamedTuple):
     consumer_group: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instant:
+class Instant(Struct, frozen=True, kw_only=True):
     """A moment on the server's clock (unix seconds) and on our monotonic one.
 
     The pair carries the server's time forward without our wall clock, which may be wrong or jump.
@@ -42,8 +43,7 @@ class Instant:
         return self.server + max(0.0, monotonic - self.monotonic)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSnapshot:
+class GroupSnapshot(Struct, frozen=True, kw_only=True):
     """What one good poll found of a consumer group."""
 
     polled: Instant
@@ -55,8 +55,7 @@ class GroupSnapshot:
         return frozenset(shard.consumer for shard in self.shards if shard.consumer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """Why polls of a group fail, and since when (unix seconds of our clock)."""
 
     code: str
@@ -64,16 +63,14 @@ class Failure:
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupListing:
+class GroupListing(Struct, frozen=True, kw_only=True):
     """How a consumer group was set up, where it was listed."""
 
     order: bool
     timeout_seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupStatus:
+class GroupStatus(Struct, frozen=True, kw_only=True):
     """A consumer group after its newest poll: good or bad, with the last good snapshot."""
 
     key: GroupKey
@@ -97,8 +94,7 @@ class GroupStatus:
         return self.snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetStatus:
+class TargetStatus(Struct, frozen=True, kw_only=True):
     """A logstore after its newest poll."""
 
     key: TargetKey
@@ -116,8 +112,7 @@ class TargetStatus:
         return monotonic - self.polled_monotonic <= self.stale_after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """Everything that is known at one moment, in the order of project and logstore."""
 
     targets: tuple[TargetStatus, ...] = ()

@@ -1,13 +1,12 @@
 """What is to be polled: a logstore with its consumer groups and the settings of its project."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from exporter.config import Pattern, ProjectSettings
 from exporter.snapshot import GroupListing, TargetKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupTarget:
+class GroupTarget(Struct, frozen=True, kw_only=True):
     """A consumer group, and which of its shards are of interest."""
 
     name: str
@@ -28,8 +27,7 @@ class GroupTarget:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One logstore: its groups are polled together, so that shard ends are read once for all."""
 
     key: TargetKey

@@ -16,6 +16,7 @@ SHOWS = {
     "interference": r"poll +before median [\d.]+ ms, .* median delay -?[\d.]+ ms",
     "parts": r"a scrape of 2000 shards, but for HTTP: [\d.]+ ms\n  reckoning ages +\d+%",
     "poll": r"vendor's SDK +[\d.]+ ms of CPU a group, .* with a scrape +[\d.]+ x ours",
+    "records": r"named_tuple +class +[\d.]+ us, +[\d.]+ x struct; instance",
     "schedule": r"ours +\d+ runs, \d+ lost, mean period [\d.]+ of the interval",
     "scrape": r"prometheus_client +[\d.]+ ms .* time +[\d.]+ x  memory +[\d.]+ x",
     "start": r"demo +\d+ ms, [\d.]+ x bare, resident \d+ MB",

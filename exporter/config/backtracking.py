@@ -9,9 +9,10 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from re import _parser  # type: ignore[attr-defined]  # it has no public name
 from typing import Any
+
+from msgspec import Struct
 
 # Of the number of ways. With 2**24 a name of 256 characters takes half a second at worst.
 _MOST_BITS = 24
@@ -48,8 +49,7 @@ def takes_long(text: str) -> bool:
     return _bits(parsed, parsed.state.flags) > _MOST_BITS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True):
     """A part of a pattern by its positions: those that it may begin and end with."""
 
     first: Sequence[int] = ()

@@ -5,7 +5,8 @@ of single values and not only after those are mended.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from exporter.config.durations import format_duration, parse_duration
 from exporter.config.faults import KeyPath, quoted
@@ -16,8 +17,7 @@ from exporter.endpoint import Endpoint
 _PAIR = {"interval", "stale_after"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """A fault at ``path``; ``first`` is the place that it repeats."""
 
     path: KeyPath

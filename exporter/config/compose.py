@@ -5,10 +5,10 @@ guard, so that deep nesting would end the process, and duplicate keys pass it si
 """
 
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 import yaml
+from msgspec import Struct
 
 from exporter.config.document import Document, ListNode, MapNode, Node, position_of
 from exporter.config.faults import Position, Problem, printable
@@ -56,8 +56,7 @@ class _StopError(Exception):
     """Reading on makes no sense; the reason is among the problems."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Level:
+class _Level(Struct, kw_only=True):
     """A collection that is still open, and in a mapping the key whose value comes next.
 
     ``part`` is the step from the enclosing collection to this one, empty at the root.

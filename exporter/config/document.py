@@ -1,9 +1,9 @@
 """A YAML document that was read: its plain data, and the place of every value for messages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import yaml
+from msgspec import Struct, field
 
 from exporter.config.faults import KeyPath, Position, Problem
 from exporter.config.variables import expand
@@ -18,8 +18,7 @@ class Broken:
 BROKEN = Broken()
 
 
-@dataclass(slots=True, eq=False)
-class ListNode:
+class ListNode(Struct, eq=False):
     """A list; ``size`` and ``height`` measure it with all beneath, 1 when it is empty."""
 
     start: yaml.Event
@@ -28,8 +27,7 @@ class ListNode:
     height: int = 1
 
 
-@dataclass(slots=True, eq=False)
-class MapNode:
+class MapNode(Struct, eq=False):
     """A mapping: each key with the place of the key, and its value; measured as a list is."""
 
     start: yaml.Event
@@ -42,8 +40,7 @@ class MapNode:
 Node = yaml.ScalarEvent | yaml.AliasEvent | ListNode | MapNode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """The root, and the problems of the structure; ``complete`` if it was read to its end."""
 
     root: Node | None

@@ -5,8 +5,9 @@ control characters here, before it gets into a message.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 _TYPE_NAMES = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
@@ -16,16 +17,14 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ECHO_LIMIT = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class Position(Struct, frozen=True, kw_only=True):
     """A place in the text, both numbers from 1, the column in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """A fault whose file is not named yet."""
 
     path: KeyPath
@@ -33,8 +32,7 @@ class Problem:
     position: Position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """One fault of a configuration file; as text it is ``file:line:column: path: message``."""
 
     file: str

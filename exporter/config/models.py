@@ -4,9 +4,9 @@ The descriptions are those of the JSON Schema. Faults that need more than one va
 found in ``checks``.
 """
 
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from exporter.config.fields import (
@@ -186,8 +186,7 @@ class ProjectConfig(Section):
     logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectSettings:
+class ProjectSettings(Struct, frozen=True, kw_only=True):
     """What holds for one project: its own settings over the global ones; times in seconds."""
 
     endpoint: Endpoint

@@ -6,9 +6,10 @@ STS, the metadata of an ECS instance and a credentials URI give the same four fi
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+
+from msgspec import Struct
 
 from exporter.credentials import Credentials
 from exporter.keychain.connection import Answer
@@ -19,8 +20,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temporary:
+class Temporary(Struct, frozen=True, kw_only=True):
     """Credentials that are valid until ``expires_at``, unix seconds."""
 
     credentials: Credentials

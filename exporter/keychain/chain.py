@@ -7,10 +7,10 @@ instance, which is only asked where a variable names a role. Nothing here uses t
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from pydantic import SecretStr
 
 from exporter.config import CredentialsConfig
@@ -51,8 +51,7 @@ _FIELDS = ("access_key_id", "access_key_secret", "security_token")
 Environ = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedKey:
+class FixedKey(Struct, frozen=True, kw_only=True):
     """An access key that does not change while the process lives."""
 
     description: str

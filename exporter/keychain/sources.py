@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
+
 from exporter.endpoint import Endpoint
 from exporter.keychain import answers
 from exporter.keychain.answers import Temporary
@@ -41,8 +43,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcRole:
+class OidcRole(Struct, frozen=True, kw_only=True):
     """A RAM role that a pod takes on with the OIDC token of its service account (RRSA)."""
 
     sts: Endpoint
@@ -87,8 +88,7 @@ class OidcRole:
         return answers.temporary(fields.get("Credentials"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EcsRole:
+class EcsRole(Struct, frozen=True, kw_only=True):
     """The RAM role of the ECS instance that this process runs on, by the instance's metadata."""
 
     metadata: Endpoint

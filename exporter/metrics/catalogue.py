@@ -4,8 +4,9 @@ docs/metrics.md is checked against it. Those of the process and of Python itself
 prometheus_client as they are.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 POLLED = "Polled on the exporter's schedule, not at the scrape."
 
@@ -14,8 +15,7 @@ _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Metric:
+class Metric(Struct, frozen=True, kw_only=True, eq=False):
     """One metric family; the name of a counter ends with ``_total``."""
 
     name: str

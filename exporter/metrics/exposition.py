@@ -1,8 +1,8 @@
 """Writes a scrape as the scraper wants it: text 0.0.4 or OpenMetrics, plain or gzip, in pieces."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -11,8 +11,7 @@ from exporter.metrics.pieces import Piece, gzipped, plain
 _EOF = b"# EOF\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scrape:
+class Scrape(Struct, frozen=True, kw_only=True):
     """A scrape as it goes over the wire; its body can be read once."""
 
     content_type: str

@@ -1,9 +1,9 @@
 """Lines of the exposition format, byte for byte as prometheus_client writes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.catalogue import Metric
@@ -13,8 +13,7 @@ _PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
 _TEN_DIGITS_FROM, _TEN_DIGITS_BELOW = 1e9, 1e10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(Struct, frozen=True, kw_only=True):
     """Lines of one family, and how many."""
 
     text: bytes | Piece = b""

@@ -8,10 +8,10 @@ every client. Sources: RFC 1951 (deflate), RFC 1952 (gzip), zlib's crc32_combine
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Self
 
 from isal import isal_zlib
+from msgspec import Struct
 
 _LEVEL = 1
 _RAW = -15  # deflate without a header
@@ -20,8 +20,7 @@ _END = b"\x03\x00"  # an empty last block
 _GATHER_BYTES = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Text that is kept compressed."""
 
     deflated: bytes

@@ -2,10 +2,10 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import orjson
+from msgspec import Struct
 
 from exporter.metrics import catalogue
 from exporter.metrics.lines import Block, around, filled, go_float
@@ -15,8 +15,7 @@ from exporter.progress import ShardProgress, standing_since
 _PLAIN_BELOW_MILLISECONDS = 10**9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Since:
+class Since(Struct, frozen=True, kw_only=True):
     """Lines whose values are the time since an instant; others among them are complete.
 
     Instants are in milliseconds, which is precise enough and makes for short values.

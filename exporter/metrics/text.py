@@ -6,8 +6,9 @@ the same in the text format and in OpenMetrics: gauges look alike in both.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, compress
+
+from msgspec import Struct
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
@@ -40,8 +41,7 @@ _PER_SHARD = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """Which series are shown: whether one a shard, whether with its consumer, and how many."""
 
     per_shard: bool = True

@@ -4,15 +4,15 @@ A consumer writes a checkpoint at its flush times, and only if it changed since 
 all official consumer libraries do. Nothing is simulated step by step that can be computed.
 """
 
-from dataclasses import dataclass, field
 from typing import TypedDict
+
+from msgspec import Struct, field
 
 from exporter.simulator.cursors import decode_cursor, encode_cursor
 from exporter.simulator.shard import Shard, ticks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True, kw_only=True):
     """A checkpoint as it was last written: its text, when in unix seconds, and by whom."""
 
     text: str
@@ -29,8 +29,7 @@ class PaceOptions(TypedDict, total=False):
     writes_as: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(Struct, frozen=True, kw_only=True):
     """How a consumer reads and flushes.
 
     flush_interval is in seconds; max_rate is in log groups a second and shard, without it all that
@@ -138,8 +137,7 @@ class Reader:
         return self._started + tick * self._pace.flush_interval
 
 
-@dataclass(slots=True, kw_only=True)
-class Consumer:
+class Consumer(Struct, kw_only=True):
     """A consumer of a group: since when, how, and which shards it reads."""
 
     name: str
@@ -153,8 +151,7 @@ class Consumer:
         return self.name if self.pace.writes_as is None else self.pace.writes_as
 
 
-@dataclass(slots=True, kw_only=True)
-class Group:
+class Group(Struct, kw_only=True):
     """A consumer group: its checkpoints by shard, its consumers and its heartbeats."""
 
     name: str

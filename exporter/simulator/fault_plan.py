@@ -1,8 +1,9 @@
 """Which requests meet which fault: a list that tests and the demo change while the server runs."""
 
 import threading
-from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
+
+from msgspec import Struct, field
 
 from exporter.simulator.exchange import Fault
 from exporter.simulator.operations import Call
@@ -18,8 +19,7 @@ class Scope(TypedDict, total=False):
     shard: int
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class PlannedFault:
+class PlannedFault(Struct, kw_only=True, eq=False):
     """A fault in a plan: the handle to remove it by."""
 
     fault: Fault

@@ -5,8 +5,9 @@ Each is a ``Fault`` of ``exchange``.
 
 import threading
 import zlib
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from exporter.simulator.exchange import Exchange
 from exporter.simulator.wire import Response, json_response
@@ -15,8 +16,7 @@ _CHUNK = 64 * 1024
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorAnswer:
+class ErrorAnswer(Struct, frozen=True, kw_only=True):
     """An error of SLS: any status with an errorCode and an errorMessage."""
 
     status: int
@@ -29,8 +29,7 @@ class ErrorAnswer:
         exchange.respond(json_response(self.status, document, {}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Html:
+class Html(Struct, frozen=True, kw_only=True):
     """A page of HTML, as front proxies answer it, even with status 200."""
 
     status: int = 502
@@ -43,8 +42,7 @@ class Html:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """Any body with any status: empty, not JSON, or JSON of a shape that nobody expects."""
 
     text: str = ""
@@ -56,8 +54,7 @@ class Body:
         exchange.respond(Response(status=self.status, body=self.text.encode(), headers=headers))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirect:
+class Redirect(Struct, frozen=True, kw_only=True):
     """A redirect to an URL."""
 
     location: str
@@ -68,8 +65,7 @@ class Redirect:
         exchange.respond(Response(status=self.status, headers={"Location": self.location}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
+class Delay(Struct, frozen=True, kw_only=True):
     """The regular answer, some seconds late."""
 
     seconds: float
@@ -82,8 +78,7 @@ class Delay:
         exchange.send(response.render())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DelayUntil:
+class DelayUntil(Struct, frozen=True, kw_only=True):
     """The regular answer as soon as an event is set."""
 
     event: threading.Event
@@ -98,8 +93,7 @@ class DelayUntil:
         exchange.send(response.render())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hang:
+class Hang(Struct, frozen=True, kw_only=True):
     """No answer until the fault is removed; then the regular one."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -109,8 +103,7 @@ class Hang:
         exchange.send(exchange.answer().render())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HangAfterHeaders:
+class HangAfterHeaders(Struct, frozen=True, kw_only=True):
     """The headers at once, the body when the fault is removed."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -122,8 +115,7 @@ class HangAfterHeaders:
         exchange.send(response.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drip:
+class Drip(Struct, frozen=True, kw_only=True):
     """The regular answer one byte each interval (seconds): from its start, or from its body on."""
 
     interval: float = 0.1
@@ -144,8 +136,7 @@ class Drip:
             exchange.send(data[at : at + 1])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truncated:
+class Truncated(Struct, frozen=True, kw_only=True):
     """Half of the body that Content-Length declares, then the end of the connection."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -156,8 +147,7 @@ class Truncated:
         exchange.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reset:
+class Reset(Struct, frozen=True, kw_only=True):
     """The connection is reset (RST) without an answer."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -166,8 +156,7 @@ class Reset:
         exchange.reset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Close:
+class Close(Struct, frozen=True, kw_only=True):
     """The connection ends in order, without an answer."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -176,8 +165,7 @@ class Close:
         exchange.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HugeBody:
+class HugeBody(Struct, frozen=True, kw_only=True):
     """A body of many bytes, truly sent until the client has enough."""
 
     size: int = 256 * 1024 * 1024
@@ -194,8 +182,7 @@ class HugeBody:
             exchange.send(b" " * min(_CHUNK, self.size - sent))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndlessBody:
+class EndlessBody(Struct, frozen=True, kw_only=True):
     """A chunked body without an end."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -207,8 +194,7 @@ class EndlessBody:
             exchange.send(b"%x\r\n%s\r\n" % (_CHUNK, b" " * _CHUNK))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GarbledChunks:
+class GarbledChunks(Struct, frozen=True, kw_only=True):
     """A chunked body whose chunk sizes are no numbers."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -218,8 +204,7 @@ class GarbledChunks:
         exchange.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GarbageStatusLine:
+class GarbageStatusLine(Struct, frozen=True, kw_only=True):
     """Bytes that are not HTTP where the status line should be."""
 
     def apply(self, exchange: Exchange) -> None:
@@ -229,8 +214,7 @@ class GarbageStatusLine:
         exchange.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GzipBomb:
+class GzipBomb(Struct, frozen=True, kw_only=True):
     """A gzip body that nobody asked for, small on the wire and of size bytes when unpacked."""
 
     size: int = 64 * 1024 * 1024

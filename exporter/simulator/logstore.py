@@ -1,7 +1,8 @@
 """A logstore: its shards as they are split, merged and expire, and its consumer groups."""
 
 import itertools
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from exporter.simulator.consumers import Group
 from exporter.simulator.errors import group_not_exist, parameter_invalid, shard_not_exist
@@ -112,8 +113,7 @@ class Logstore:
         shard.readonly_since = now
 
 
-@dataclass(slots=True, kw_only=True)
-class Project:
+class Project(Struct, kw_only=True):
     """A project: its region and its logstores by name."""
 
     name: str

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import ServiceError, parameter_invalid
@@ -19,8 +20,7 @@ _SHARD = re.compile(r"/logstores/([^/]+)/shards/([^/]+)")
 _LOGSTORE = re.compile(r"/logstores/([^/]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """An operation and what it is about; what a request does not name is empty or None."""
 
     operation: str

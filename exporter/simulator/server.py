@@ -12,9 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self
+
+from msgspec import Struct
 
 from exporter.credentials import Credentials
 from exporter.simulator.authority import Authority
@@ -35,8 +36,7 @@ _JOIN_SECONDS = 5.0
 _PUBLIC_ENDPOINT = re.compile(r"(.*?)\.?((?:[a-z0-9-]+\.(?:log|sls)|log-global)\.aliyuncs\.com)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRecord:
+class RequestRecord(Struct, frozen=True, kw_only=True):
     """A request that the server received; status 0 where no status was sent.
 
     received_at is monotonic time in seconds; cursor is the parameter cursor or from.

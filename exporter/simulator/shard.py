@@ -6,15 +6,15 @@ little as a minute.
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 NANOSECONDS = 1_000_000_000
 LAST_KEY = (1 << 128) - 1
 
 
-@dataclass(slots=True, kw_only=True)
-class _Run:
+class _Run(Struct, kw_only=True):
     """Log groups received at first, first + interval, …; without a count it still goes on."""
 
     start: int
@@ -107,8 +107,7 @@ class ShardLog:
         return run.received(run.start + run.count), run.interval
 
 
-@dataclass(slots=True, kw_only=True)
-class Shard:
+class Shard(Struct, kw_only=True):
     """A range of hash keys with its log; read-only since it was split or merged."""
 
     shard_id: int

@@ -5,10 +5,11 @@ It is written by hand, not upon http.server, so that faults can break it at any 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct, field
 
 from exporter.simulator.errors import ServiceError
 
@@ -17,8 +18,7 @@ _MAX_HEADERS = 200
 _MAX_BODY = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A request as received: path and query decoded, header names in lower case."""
 
     method: str
@@ -33,8 +33,7 @@ class Request:
         return self.headers.get("connection", "").lower() != "close"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Struct, frozen=True, kw_only=True):
     """An answer: status, body and headers beside Content-Length."""
 
     status: int

@@ -6,10 +6,11 @@ SDKs.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from exporter.sls.errors import is_code
 from exporter.sls.shapes import (
@@ -54,8 +55,7 @@ class Checkpoint(NamedTuple):
     """The last owner; empty where the writer gave no name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
+class Shard(Struct, frozen=True, kw_only=True):
     """One shard of a logstore."""
 
     shard: int
@@ -65,8 +65,7 @@ class Shard:
     """Unix seconds; None if the service does not say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerGroup:
+class ConsumerGroup(Struct, frozen=True, kw_only=True):
     """A consumer group as it is listed."""
 
     name: str
@@ -74,16 +73,14 @@ class ConsumerGroup:
     order: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """The body of an error answer."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """One page of a listing of names, with the number of names in all pages."""
 
     names: Parsed[str]

@@ -8,10 +8,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from exporter.clock import Clock
 from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
@@ -63,8 +64,7 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
+class ClientSettings(Struct, frozen=True, kw_only=True):
     """How to reach one project."""
 
     endpoint: Endpoint

@@ -6,9 +6,9 @@ time, which is most of what a request costs.
 
 import http.client
 import socket
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 # Far more than the largest regular answer (500 projects), and little even when it is all brackets,
 # which take some twenty times their length once they are decoded.
@@ -28,8 +28,7 @@ class RefusedError(http.client.HTTPException):
         self.headers = headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """A whole HTTP answer; header names are lower case."""
 
     status: int

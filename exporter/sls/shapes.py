@@ -7,10 +7,10 @@ out and reported beside the good ones.
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import orjson
+from msgspec import Struct
 
 from exporter.text import bounded
 
@@ -24,8 +24,7 @@ class ShapeError(ValueError):
     """The answer as a whole is not of the shape that the operation gives."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed(Generic[T]):
+class Parsed(Struct, Generic[T], frozen=True, kw_only=True):
     """The good entries of a list, and what was wrong with each of the others."""
 
     entries: tuple[T, ...]

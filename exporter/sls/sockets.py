@@ -14,11 +14,11 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import requests
 import urllib3
+from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -56,8 +56,7 @@ class Watch(threading.local):
 watch = Watch()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """How a host is reached: its connections, and what stands before a path in a request."""
 
     pool: urllib3.HTTPConnectionPool
@@ -140,8 +139,7 @@ class _TLSSocket(ssl.SSLSocket):
                 return super().do_handshake(block)
 
 
-@dataclass(kw_only=True)
-class Exchange:
+class Exchange(Struct, kw_only=True):
     """What urllib3 takes for its response: it hands the answer on and sets the last three."""
 
     answer: Answer

@@ -4,15 +4,15 @@ Rows of shards are built only where they are looked at, so thousands of groups s
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import overload
+
+from msgspec import Struct
 
 from exporter.progress import ShardProgress, State, stalled_seconds, state
 from exporter.snapshot import GroupStatus, View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardRow:
+class ShardRow(Struct, frozen=True, kw_only=True):
     """One shard of a group; times in seconds, None where not known."""
 
     shard: int
@@ -24,8 +24,7 @@ class ShardRow:
     stalled_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
+class GroupRow(Struct, frozen=True, kw_only=True):
     """One consumer group; times in seconds, None where not known."""
 
     project: str
@@ -56,8 +55,7 @@ class GroupRow:
     """In the order of their numbers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """All groups at a moment (``at``, unix seconds), and how many logstores await a first poll."""
 
     at: float

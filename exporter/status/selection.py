@@ -5,9 +5,10 @@ A bad value is not an error: it counts as absent, and its name is told in ``igno
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct, field
 
 from exporter.progress import State
 from exporter.status.rows import SEVERITY, GroupRow
@@ -48,8 +49,7 @@ KEYS: Mapping[str, Callable[[GroupRow], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """What was asked for; empty where nothing was."""
 
     project: str = ""

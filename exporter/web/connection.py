@@ -10,9 +10,9 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -30,8 +30,7 @@ _MAX_BODY_BYTES: Final = 64 * 1024  # of which no route takes anything
 _MAX_QUEUED: Final = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How long a client may take, in seconds, and how many may be connected."""
 
     head: float = 10.0  # from the connection, or a head's first byte, to a whole request head

@@ -10,8 +10,9 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 _BACKLOG = 1024
 _ADDRESS = re.compile(
@@ -25,8 +26,7 @@ class ListenError(Exception):
     """An address cannot be listened on; the text says which and why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenAddress:
+class ListenAddress(Struct, frozen=True, kw_only=True):
     """A host and a port; an empty host means every address, port 0 any free port."""
 
     host: str

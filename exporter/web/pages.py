@@ -1,19 +1,18 @@
 """What the routes need: the callables behind each page, and what is said between them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsRequest:
+class MetricsRequest(Struct, frozen=True, kw_only=True):
     """The headers that decide a scrape's format and compression; empty where not sent."""
 
     accept: str
     accept_encoding: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsAnswer:
+class MetricsAnswer(Struct, frozen=True, kw_only=True):
     """A rendered scrape: its headers, and its body at once or in pieces of any size."""
 
     content_type: str
@@ -21,8 +20,7 @@ class MetricsAnswer:
     body: bytes | Iterable[bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pages:
+class Pages(Struct, frozen=True, kw_only=True):
     """The callables behind the routes.
 
     ``metrics``, ``status`` (HTML), ``groups`` (JSON) and ``reload`` run in worker threads.

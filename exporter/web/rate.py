@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _UNITS: Final = {
     "ns": 1e-9,
@@ -20,8 +21,7 @@ _PART: Final = re.compile(rf"({_NUMBER})({'|'.join(_UNITS)})")
 _MAX_TEXT: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True, kw_only=True):
     """A token every ``interval`` seconds, ``burst`` of them kept at most."""
 
     interval: float

@@ -6,7 +6,6 @@ for slow connections when it stops.
 
 import asyncio
 import contextlib
-import dataclasses
 import resource
 import socket
 import threading
@@ -15,6 +14,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -201,4 +201,4 @@ def _within_descriptors(limits: Limits) -> Limits:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft // 2 >= limits.connections:
         return limits
-    return dataclasses.replace(limits, connections=max(soft // 2, 1))
+    return replace(limits, connections=max(soft // 2, 1))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from exporter.web.connection import Admits
 
 VERSIONS: Final = {
@@ -83,8 +85,7 @@ class TlsError(Exception):
         self.key = key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsPolicy:
+class TlsPolicy(Struct, frozen=True, kw_only=True):
     """How a new connection is secured: the context, and who is let in by its certificate."""
 
     context: ssl.SSLContext
