@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from benchmarks.made_up import PER_SHARD, targets
 from benchmarks.processes import Process, module
 from exporter.metrics import exposition
+from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
 from exporter.snapshot import TargetStatus
@@ -140,6 +141,7 @@ def serve_ours(
     """
     registry = CollectorRegistry()
     OwnMetrics(registry)
+    counted = Counted(registry)
     text = PolledText()
     shape = Shape(max_series=10**8)  # none is to be left out
     for status in statuses:
@@ -147,7 +149,7 @@ def serve_ours(
 
     def metrics(request: MetricsRequest) -> MetricsAnswer:
         found = exposition.render(
-            registry,
+            counted,
             lambda: text.write(statuses, 0, shape, time.monotonic()),
             accept=request.accept,
             accept_encoding=request.accept_encoding,

@@ -12,6 +12,7 @@ from exporter.discovery import Discovery, Listings
 from exporter.fleet import Clients, Fleet
 from exporter.logs import get_logger
 from exporter.metrics import exposition
+from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
 from exporter.reporter import Reporter
@@ -39,8 +40,9 @@ class Engine:
         self.cancelled = threading.Event()
         self.store = Store()
         self.registry = CollectorRegistry()
-        self._text = PolledText()
         self.own = OwnMetrics(self.registry)
+        self._counted = Counted(self.registry)
+        self._text = PolledText()
         self.own.sharded(sharding.shard, sharding.total)
         self._sharding = sharding
         self.discovered = False
@@ -131,7 +133,7 @@ class Engine:
         view = self.store.view()
         now = self.clock.monotonic()
         return exposition.render(
-            self.registry,
+            self._counted,
             lambda: self._text.write(view.targets, len(view.pending), self._shape(), now),
             accept=accept,
             accept_encoding=accept_encoding,

@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.counted import Counted
 from exporter.metrics.exposition import render
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.pieces import plain
@@ -186,7 +187,9 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
         (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
     ):
         found = render(
-            registry, lambda: PolledText().write((status,), 0, Shape(), 60.0), accept=accept
+            Counted(registry),
+            lambda: PolledText().write((status,), 0, Shape(), 60.0),
+            accept=accept,
         )
         written = b"".join(found.body)
         ages = [
@@ -226,7 +229,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         retention_seconds=86_400.0,
     )
     polled = PolledText().write((status,), 0, Shape(), 60.0)
-    written = b"".join(render(registry, lambda: polled).body).decode()
+    written = b"".join(render(Counted(registry), lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
     for family in text_string_to_metric_families(written):

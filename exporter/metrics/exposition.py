@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from exporter.metrics.counted import Counted
 from exporter.metrics.pieces import Piece, gzipped, plain
-
-_EOF = b"# EOF\n"
 
 
 class Scrape(Struct, frozen=True, kw_only=True):
@@ -21,7 +19,7 @@ class Scrape(Struct, frozen=True, kw_only=True):
 
 
 def render(
-    own: CollectorRegistry,
+    own: Counted,
     polled: Callable[[], Iterable[bytes | Piece]],
     *,
     accept: str = "",
@@ -32,7 +30,7 @@ def render(
     All of it is written when the body is read, so a scrape whose body nobody reads costs nothing.
     """
     encode, content_type = choose_encoder(accept)
-    body = _joined(lambda: encode(own), polled)
+    body = _joined(lambda: own.text(encode, content_type), polled)
     if accepts_gzip(accept_encoding):
         return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
     return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
@@ -48,11 +46,11 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _joined(
-    own: Callable[[], bytes], polled: Callable[[], Iterable[bytes | Piece]]
+    own: Callable[[], tuple[bytes, bytes]], polled: Callable[[], Iterable[bytes | Piece]]
 ) -> Iterator[bytes | Piece]:
     # Gauges look alike in both formats; only OpenMetrics says where it ends.
-    text = own()
-    yield text.removesuffix(_EOF)
+    text, end = own()
+    yield text
     yield from polled()
-    if text.endswith(_EOF):
-        yield _EOF
+    if end:
+        yield end

@@ -80,7 +80,7 @@ def go_floats(values: Sequence[float]) -> list[bytes]:
     """Write numbers as Go does; those that are alike together, in a fraction of the time.
 
     orjson writes a number as Python does, but for those with an exponent, which it writes in
-    another way or, from 0.00001 to 0.0001, without one.
+    another way or, from 0.00001 to 0.0001, without one, and what is no number.
     """
     if not values:
         return []
@@ -88,7 +88,7 @@ def go_floats(values: Sequence[float]) -> list[bytes]:
     is_plain = least > -_PLAIN_BELOW and most < _PLAIN_BELOW
     if is_plain or (least >= _TEN_DIGITS_FROM and most < _TEN_DIGITS_BELOW):
         text = orjson.dumps([*map(float, values)])
-        if b"e" not in text and b"0.0000" not in text:
+        if b"e" not in text and b"0.0000" not in text and b"null" not in text:
             written = text[1:-1].split(b",")
             return written if is_plain else [*map(_ten_digits, written)]
     return [*map(go_float, values)]

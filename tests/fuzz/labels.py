@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from prometheus_client.samples import Sample
 
 from exporter.metrics import exposition
+from exporter.metrics.counted import Counted
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import End, Unread, decode_cursor, judge
 from exporter.sls import answers, shapes
@@ -52,7 +53,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
     plain, packed = (
         b"".join(
             exposition.render(
-                CollectorRegistry(),
+                Counted(CollectorRegistry()),
                 lambda: text.write([status], 1, shape, now),
                 accept=accept,
                 accept_encoding=encoding,

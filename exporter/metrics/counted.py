@@ -1,0 +1,86 @@
+"""Writes what is counted as prometheus_client does, whose text of a family serves as a pattern.
+
+The library writes every label anew at each scrape, though only values change. Here it writes a
+family once for each set of its series, and from then on values are put into that text.
+"""
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from exporter.metrics.lines import filled, go_floats
+
+Encode = Callable[[Collector], bytes]
+
+_MAX_FORMATS = 8  # a scraper chooses among more than it is worth to keep patterns for
+
+
+class _Pattern(Struct, frozen=True, kw_only=True):
+    """A family without its values: its series in order, and the texts around the values."""
+
+    series: list[tuple[str, dict[str, str]]]
+    texts: list[bytes]
+
+
+class _Just(Collector):
+    """Some families, for the library to write."""
+
+    def __init__(self, *families: Metric) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+class Counted:
+    """Writes a registry of metrics that have no time stamps and no exemplars."""
+
+    def __init__(self, registry: Collector) -> None:
+        self._registry = registry
+        self._formats: dict[str, dict[str, _Pattern]] = {}
+
+    def text(self, encode: Encode, content_type: str) -> tuple[bytes, bytes]:
+        """Return what an encoder of the library writes, but for its end, and that end.
+
+        ``content_type`` tells the encoders apart.
+        """
+        end = encode(_Just())
+        patterns = self._formats.get(content_type)
+        if patterns is None:
+            if len(self._formats) >= _MAX_FORMATS:
+                return encode(self._registry).removesuffix(end), end
+            patterns = self._formats[content_type] = {}
+        parts = []
+        for family in self._registry.collect():
+            series = [(sample.name, sample.labels) for sample in family.samples]
+            pattern = patterns.get(family.name)
+            if pattern is None or pattern.series != series:
+                text = encode(_Just(family)).removesuffix(end)
+                pattern = _Pattern(series=series, texts=_around_values(text))
+                if filled(pattern.texts, _values(family.samples)) == text:
+                    patterns[family.name] = pattern
+                parts.append(text)
+            else:
+                parts.append(filled(pattern.texts, _values(family.samples)))
+        return b"".join(parts), end
+
+
+def _values(samples: Iterable[Sample]) -> list[bytes]:
+    return go_floats([sample.value for sample in samples])
+
+
+def _around_values(text: bytes) -> list[bytes]:
+    """Cut the values out of a family's text, each of which ends its line."""
+    texts: list[bytes] = []
+    before = b""
+    for line in text.split(b"\n")[:-1]:
+        if line.startswith(b"#"):
+            before += line + b"\n"
+        else:
+            head, space, _ = line.rpartition(b" ")
+            texts.append(before + head + space)
+            before = b"\n"
+    return [*texts, before]
