@@ -18,6 +18,7 @@ _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
 _GATHER_BYTES = 8 * 1024
+_KEEP_FROM_BYTES = 2048  # less compresses badly by itself
 
 
 class Piece(Struct, frozen=True):
@@ -37,6 +38,11 @@ class Piece(Struct, frozen=True):
     def text(self) -> bytes:
         """Return the text."""
         return isal_zlib.decompressobj(_RAW).decompress(self.deflated)
+
+
+def kept(text: bytes) -> bytes | Piece:
+    """Compress a text that is to be kept, unless it is so short that it is better left."""
+    return Piece.of(text) if len(text) > _KEEP_FROM_BYTES else text
 
 
 def plain(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from exporter.metrics import catalogue
 from exporter.metrics.lines import Block, around, filled, go_float
+from exporter.metrics.pieces import kept
 from exporter.progress import ShardProgress, standing_since
 
 # From a million seconds on Go writes an exponent where Python does not.
@@ -28,27 +29,34 @@ class Since(Struct, frozen=True, kw_only=True):
     newest: float
     count: int
     """Of the lines."""
+    constant: Block | None = None
+    """All of them, where none awaits anything: most groups have nothing unread."""
 
     @classmethod
     def of(cls, texts: Sequence[bytes], instants: Sequence[float], *, count: int) -> Self:
         """Keep lines of which some await the time since an instant (unix seconds), in order."""
+        if not instants:
+            block = Block(text=kept(b"".join(texts)), count=count)
+            return cls(texts=(), milliseconds=(), oldest=0, newest=0, count=count, constant=block)
         # Whole numbers, but floats side by side, since those are read and reckoned with faster.
         milliseconds = array("d", [round(at * 1000) for at in instants])
         return cls(
             texts=texts,
             milliseconds=milliseconds,
-            oldest=min(milliseconds, default=0.0),
-            newest=max(milliseconds, default=0.0),
+            oldest=min(milliseconds),
+            newest=max(milliseconds),
             count=count,
         )
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
+        if self.constant is not None:
+            return self.constant
         until = float(round(now * 1000))
         values = [(until - at) / 1000 for at in self.milliseconds]
         if self.oldest > until - _PLAIN_BELOW_MILLISECONDS and self.newest <= until:
             # orjson writes a number as Python does, in a fraction of the time.
-            written = orjson.dumps(values)[1:-1].split(b",") if values else []
+            written = orjson.dumps(values)[1:-1].split(b",")
         else:
             written = [go_float(max(0.0, value)) for value in values]
         return Block(text=filled(self.texts, written), count=self.count)

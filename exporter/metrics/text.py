@@ -24,12 +24,10 @@ from exporter.metrics.lines import (
     line,
     one_line,
 )
-from exporter.metrics.pieces import Piece
+from exporter.metrics.pieces import Piece, kept
 from exporter.metrics.since import Since, ages, stalled
 from exporter.progress import ShardProgress, State, state
 from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, TargetStatus
-
-_PIECE_FROM_BYTES = 2048  # less compresses badly by itself
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,
@@ -246,8 +244,7 @@ def _of_shards(
         if known:
             is_known = [value is not None for value in values]
             text = filled(around(metric, [*compress(heads, is_known)]), go_floats(known))
-            kept = Piece.of(text) if len(text) > _PIECE_FROM_BYTES else text
-            yield metric, Block(text=kept, count=len(known))
+            yield metric, Block(text=kept(text), count=len(known))
 
 
 def _shards_by_status(target: TargetStatus) -> Block:

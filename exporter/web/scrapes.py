@@ -18,7 +18,7 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.threads import WorkerThreads
 
 _METRICS_THREADS: Final = 4
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 1024 * 1024  # less, and the ways between threads take their share
 _RETRY_AFTER: Final = "1"
 _SHARED_SECONDS: Final = 0.25  # by so much may a shared scrape be older than its request
 
