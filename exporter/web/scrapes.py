@@ -18,7 +18,8 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.threads import WorkerThreads
 
 _METRICS_THREADS: Final = 4
-_PIECE: Final = 1024 * 1024  # less, and the ways between threads take their share
+_FIRST_PIECE: Final = 64 * 1024  # small, so that the first byte comes soon; each is twice the last
+_LARGEST_PIECE: Final = 1024 * 1024  # and large, since each takes the way to a thread and back
 _RETRY_AFTER: Final = "1"
 _SHARED_SECONDS: Final = 0.25  # by so much may a shared scrape be older than its request
 
@@ -143,7 +144,7 @@ class _Rendering:
     def piece(self, number: int) -> _Piece:
         """Return a piece, written now if nobody had it yet; each reader takes them in order."""
         if self.answer.content_encoding is None:
-            return _take(self._rest)
+            return _take(self._rest, number)
         # Who is behind need not wait for the piece that is being written.
         if number == len(self._pieces):
             with self._lock:
@@ -155,7 +156,7 @@ class _Rendering:
         if self._fault is not None:
             raise self._fault
         try:
-            self._pieces.append(_take(self._rest))
+            self._pieces.append(_take(self._rest, len(self._pieces)))
         except Exception as fault:
             self._fault = fault
             raise
@@ -199,18 +200,20 @@ class _Scrape(Response):
 
 def _parts(body: bytes | Iterable[bytes]) -> Iterator[bytes]:
     if isinstance(body, bytes):
-        return (body[start : start + _PIECE] for start in range(0, len(body), _PIECE))
+        starts = range(0, len(body), _FIRST_PIECE)
+        return (body[start : start + _FIRST_PIECE] for start in starts)
     return iter(body)
 
 
-def _take(rest: Iterator[bytes]) -> _Piece:
-    """Join parts up to a size that is worth the way to another thread and back."""
+def _take(rest: Iterator[bytes], number: int) -> _Piece:
+    """Join parts up to the size of the piece of a number."""
+    enough = min(_FIRST_PIECE << number, _LARGEST_PIECE)
     parts: list[bytes] = []
     size = 0
     for part in rest:
         parts.append(part)
         size += len(part)
-        if size >= _PIECE:
+        if size >= enough:
             return _Piece(b"".join(parts), is_last=False)
     return _Piece(b"".join(parts), is_last=True)
 
