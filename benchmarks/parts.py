@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
 from exporter.metrics import catalogue
+from exporter.metrics.counted import Counted
 from exporter.metrics.lines import filled
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.pieces import gzipped
@@ -94,8 +95,9 @@ def of_a_small_scrape(shards: int) -> Parts:
         text.prepare(status, shape)
     registry = CollectorRegistry()
     OwnMetrics(registry)
+    counted = Counted(registry)
     return {
-        "the exporter's own": lambda: generate_latest(registry),
+        "the exporter's own": lambda: counted.text(generate_latest, "text"),
         "what was polled": lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0),
     }
 

@@ -8,9 +8,9 @@ whether unread data exists and since when nothing has moved.
 import base64
 import binascii
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.sls import Checkpoint
 
@@ -54,11 +54,11 @@ NOTHING_UNREAD = Unread()
 """What there is to know of a shard whose end is reached, or is not known."""
 
 
-class ShardProgress(NamedTuple):
+class ShardProgress(Struct, frozen=True, gc=False):
     """Where a consumer group stands in one shard; instants are unix seconds of the server's clock.
 
-    A value that is not known is None. A tuple, as many are made and a frozen dataclass takes longer
-    to make.
+    A value that is not known is None. There may be a million of them, which the garbage collection
+    need not look through: they hold nothing but values.
     """
 
     shard: int
@@ -160,7 +160,8 @@ def carry_over(
     """
     if previous.judged_at is None or now - previous.judged_at > max_age:
         return progress
-    return progress._replace(
+    return replace(
+        progress,
         unread=previous.unread,
         lag_seconds=previous.lag_seconds,
         oldest_unread_at=previous.oldest_unread_at,

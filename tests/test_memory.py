@@ -14,9 +14,12 @@ import pytest
 
 from exporter.config import parse
 from exporter.engine import Engine
+from exporter.metrics.text import PolledText, Shape
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
+from exporter.snapshot import TargetKey
+from tests.support.snapshots import group, shard, target
 
 PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4
@@ -149,3 +152,20 @@ def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) 
     assert late.lines == early.lines
     # Numbers in names grow by a digit; a leak of one label a step would be several times as much.
     assert late.allocated - early.allocated < 0.02 * early.allocated + 4096
+
+
+def test_the_garbage_collection_has_little_to_look_through() -> None:
+    # A full collection stops the process for as long as it takes to look at all that it tracks.
+    groups, shards = 20, 64
+    text = PolledText()
+    statuses = []
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(groups):
+        behind = [shard(each, unread=each % 3, oldest_unread_at=990.0) for each in range(shards)]
+        status = target(group(*behind), key=TargetKey("shop", f"orders-{number}"))
+        text.prepare(status, Shape())
+        statuses.append(status)
+    gc.collect()
+    tracked = len(gc.get_objects()) - before
+    assert tracked / groups < 30

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
@@ -53,7 +54,7 @@ def test_a_checkpoint_written_after_our_last_look_at_the_time_has_age_zero() -> 
 
 def test_a_shard_never_consumed_has_no_age_and_counts_as_unconsumed() -> None:
     never = shard(checkpoint="", consumer="", updated_at=None, moved_at=None, unread=None)
-    found = collected(target(group(never._replace(lag_seconds=None))))
+    found = collected(target(group(replace(never, lag_seconds=None))))
     assert not any(found.find(name) for name in PER_SHARD)
     assert found.value("sls_consumer_group_shards", state="unconsumed") == 1
 

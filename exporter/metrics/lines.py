@@ -13,7 +13,7 @@ _PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
 _TEN_DIGITS_FROM, _TEN_DIGITS_BELOW = 1e9, 1e10
 
 
-class Block(Struct, frozen=True, kw_only=True):
+class Block(Struct, frozen=True, kw_only=True, gc=False):
     """Lines of one family, and how many."""
 
     text: bytes | Piece = b""
@@ -50,7 +50,7 @@ def header(metric: Metric) -> bytes:
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
 
 
-def around(metric: Metric, heads: Sequence[bytes]) -> list[bytes]:
+def around(metric: Metric, heads: Sequence[bytes]) -> Sequence[bytes]:
     """Return what stands around the values of lines: one text more than there are values.
 
     ``heads`` are what stands between the name and each value.

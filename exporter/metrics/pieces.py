@@ -21,7 +21,7 @@ _GATHER_BYTES = 8 * 1024
 _KEEP_FROM_BYTES = 2048  # less compresses badly by itself
 
 
-class Piece(Struct, frozen=True):
+class Piece(Struct, frozen=True, gc=False):
     """Text that is kept compressed."""
 
     deflated: bytes

@@ -41,7 +41,7 @@ class Since(Struct, frozen=True, kw_only=True):
         # Whole numbers, but floats side by side, since those are read and reckoned with faster.
         milliseconds = array("d", [round(at * 1000) for at in instants])
         return cls(
-            texts=texts,
+            texts=tuple(texts),  # which the garbage collection does not look through
             milliseconds=milliseconds,
             oldest=min(milliseconds),
             newest=max(milliseconds),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from exporter.progress import ShardProgress
 from exporter.snapshot import (
     Failure,
@@ -34,7 +36,7 @@ _CAUGHT_UP = ShardProgress(
 
 def shard(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
     """Build a shard; one that is caught up, but for the changes."""
-    return _CAUGHT_UP._replace(shard=number, **changes)
+    return replace(_CAUGHT_UP, shard=number, **changes)
 
 
 def group(
