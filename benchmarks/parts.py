@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
 from exporter.metrics import catalogue
@@ -97,7 +98,7 @@ def of_a_small_scrape(shards: int) -> Parts:
     OwnMetrics(registry)
     counted = Counted(registry)
     return {
-        "the exporter's own": lambda: counted.text(generate_latest, "text"),
+        "the exporter's own": lambda: counted.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4),
         "what was polled": lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0),
     }
 

@@ -9,12 +9,11 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from msgspec import Struct
-from msgspec.structs import replace
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -28,13 +27,14 @@ V4_METHOD = "SLS4-HMAC-SHA256"
 V4_TERMINATOR = "aliyun_v4_request"
 
 
-class RequestParts(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestParts:
     """What is signed: path and query are raw (not percent-encoded), header names of any case."""
 
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # a security token may be among them
     body: bytes = b""
 
 

@@ -83,8 +83,9 @@ class Churn:
 class Held:
     """What the exporter holds: objects of its own and of prometheus_client by type, and bytes.
 
-    Bytes are those that its own lines have allocated. ``lines`` is the length of a scrape. Shards
-    are not tracked as objects, so they are counted in their snapshots.
+    Bytes are those that its own lines have allocated. ``lines`` is the length of a scrape.
+    Records that hold nothing but values are not tracked as objects: shards are counted in their
+    snapshots, and the others, among them what is remembered of cursors, by their bytes alone.
     """
 
     objects: Counter[str]

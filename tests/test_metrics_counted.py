@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -101,7 +101,7 @@ def test_the_library_writes_a_family_once_for_each_set_of_its_series() -> None:
 
     def written() -> bytes:
         library.asked.clear()
-        return counted.text(library, "text")[0]
+        return counted.text(library, CONTENT_TYPE_PLAIN_0_0_4)[0]
 
     assert written().endswith(b'polls{group="a"} 1.0\n')
     assert library.asked == [[], ["polls"]]
@@ -144,13 +144,14 @@ def test_what_is_more_than_a_value_is_left_to_the_library() -> None:
         assert_alike(counted, Dated())
 
 
-def test_patterns_are_kept_for_a_few_formats_only() -> None:
+def test_patterns_are_kept_for_the_formats_that_prometheus_asks_for() -> None:
     registry = CollectorRegistry()
     Gauge("polls", "Polls.", registry=registry).inc()
     counted = Counted(registry)
     library = Library()
-    for number in range(100):
+    asked = [choose_encoder(accept)[1] for accept in ACCEPTED]
+    for content_type in (*asked, "application/openmetrics-text; version=1.0.1"):
         for _ in range(2):
             library.asked.clear()
-            assert counted.text(library, f"version {number}")[0].endswith(b"polls 1.0\n")
-        assert library.asked == ([[]] if number < 8 else [[], ["polls"]])
+            assert counted.text(library, content_type)[0].endswith(b"polls 1.0\n")
+        assert library.asked == ([[]] if content_type in asked else [[], ["polls"]])

@@ -41,6 +41,16 @@ def test_openmetrics_where_it_is_preferred(registry: CollectorRegistry) -> None:
     assert body.endswith(b"a 1.0\n# EOF\n")
 
 
+@pytest.mark.parametrize("version", ["latest", "1.0.0-rc1", "1.0.é", "9" * 5000, ""])
+@pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
+def test_a_version_that_is_no_number_is_answered_all_the_same(
+    registry: CollectorRegistry, kind: str, version: str
+) -> None:
+    content_type, _, body = found(registry, accept=f"{kind};version={version}")
+    assert content_type.startswith(("text/plain; version=0.0.4", "application/openmetrics-text"))
+    assert b"\npolls_total 3.0\n" in body
+
+
 @pytest.mark.parametrize("accept", ["gzip", "deflate, gzip;q=0.5", "GZIP", "*", "br, x-gzip"])
 def test_gzip_where_it_is_accepted(registry: CollectorRegistry, accept: str) -> None:
     _, encoding, body = found(registry, accept_encoding=accept)

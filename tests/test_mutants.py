@@ -90,6 +90,8 @@ Kind = Literal["a", "b"]
 class Value:
     '''A value.'''
     kind: Kind | Literal["c"]
+class Record(Struct, frozen=True):
+    kind: Kind
 """
     assert names(source) == []
 

@@ -315,7 +315,6 @@ def test_an_upgrade_to_another_protocol_is_answered_as_http() -> None:
             )
             text = read_to_end(sock)
     assert text.endswith(b"\r\n\r\nhealthy\n")
-    assert b"\r\nconnection: close\r\n" in text
 
 
 def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:

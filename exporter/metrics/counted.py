@@ -7,6 +7,7 @@ family once for each set of its series, and from then on values are put into tha
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -15,7 +16,16 @@ from exporter.metrics.lines import filled, go_floats
 
 Encode = Callable[[Collector], bytes]
 
-_MAX_FORMATS = 8  # a scraper chooses among more than it is worth to keep patterns for
+# As a scraper may name any version, patterns are kept for the formats that Prometheus asks for.
+_FORMATS = frozenset(
+    choose_encoder(accept)[1]
+    for accept in (
+        "",
+        "text/plain;version=1.0.0;escaping=allow-utf-8",
+        "application/openmetrics-text;version=1.0.0",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+    )
+)
 
 
 class _Pattern(Struct, frozen=True, kw_only=True):
@@ -48,11 +58,9 @@ class Counted:
         ``content_type`` tells the encoders apart.
         """
         end = encode(_Just())
-        patterns = self._formats.get(content_type)
-        if patterns is None:
-            if len(self._formats) >= _MAX_FORMATS:
-                return encode(self._registry).removesuffix(end), end
-            patterns = self._formats[content_type] = {}
+        if content_type not in _FORMATS:
+            return encode(self._registry).removesuffix(end), end
+        patterns = self._formats.setdefault(content_type, {})
         parts = []
         for family in self._registry.collect():
             series = [(sample.name, sample.labels) for sample in family.samples]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 from prometheus_client.exposition import choose_encoder
 
-from exporter.metrics.counted import Counted
+from exporter.metrics.counted import Counted, Encode
 from exporter.metrics.pieces import Piece, gzipped, plain
 
 
@@ -29,11 +29,18 @@ def render(
 
     All of it is written when the body is read, so a scrape whose body nobody reads costs nothing.
     """
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = _chosen(accept)
     body = _joined(lambda: own.text(encode, content_type), polled)
     if accepts_gzip(accept_encoding):
         return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
     return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
+
+
+def _chosen(accept: str) -> tuple[Encode, str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # where a version is no number
+        return choose_encoder("")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -6,6 +6,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.signing": ("test_signing",),
     "exporter.snapshot": ("test_snapshot",),
     "exporter.progress": ("test_progress",),
+    "exporter.metrics.counted": ("test_metrics_counted",),
     "exporter.metrics.lines": ("test_metrics_lines", "test_metrics"),
     "exporter.metrics.since": ("test_metrics_since", "test_metrics"),
     "exporter.metrics.pieces": ("test_metrics_pieces",),
