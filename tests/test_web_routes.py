@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
 from exporter.web.threads import WorkerThreads
 from tests.support.wait import wait_for
-from tests.support.web_peers import connect, read_to_end
+from tests.support.web_peers import connect
 from tests.support.web_server import METRICS, STATUS, Faults, fetch, pages, serving
 
 
@@ -49,17 +50,31 @@ def test_a_scrape_in_pieces_arrives_whole() -> None:
     assert hashlib.sha256(answer.body).digest() == hashlib.sha256(b"".join(body())).digest()
 
 
-def test_a_client_of_http_1_0_learns_the_length_of_a_scrape_in_pieces() -> None:
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        body = (b"x" * 100_000 for _ in range(10))
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body)
+def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
+    breaks_off = [False, True]
 
-    with serving(pages(metrics=metrics)) as port, connect(port) as sock:
-        sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        head, _, body = read_to_end(sock).partition(b"\r\n\r\n")
-    assert b"content-length: 1000000" in head.lower().split(b"\r\n")
-    assert b"transfer-encoding" not in head.lower()
-    assert body == b"x" * 1_000_000
+    def body() -> Iterator[bytes]:
+        yield b"x" * 300_000
+        if breaks_off.pop(0):
+            raise RuntimeError("half-way")
+
+    def metrics(_: MetricsRequest) -> MetricsAnswer:
+        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+
+    with serving(pages(metrics=metrics)) as port:
+        with connect(port) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            head, _, found = received(sock).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert found == b"x" * 300_000
+        with connect(port) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                received(sock)
+
+
+def received(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(65_536), b""))
 
 
 def test_a_large_body_arrives_whole() -> None:

@@ -1,6 +1,8 @@
+import gc
 import http.client
 import logging
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.web.connection import Limits
+from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, ListenError
 from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
@@ -137,29 +139,11 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert text.index(b"\nhealthy") < text.index(b"\nready")
 
 
-def test_nobody_can_queue_requests_without_end() -> None:
+def test_what_is_malformed_behind_a_request_does_not_spoil_its_answer() -> None:
     leave = threading.Event()
-
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        assert leave.wait(20)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
-
-    asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with serving(pages(metrics=metrics)) as port, connect(port) as few, connect(port) as many:
-        few.sendall(asked * 16 + last)
-        many.sendall(asked * 17 + last)
-        assert read_to_end(many) == b""
-        leave.set()
-        assert read_to_end(few).count(METRICS) == 17
-
-
-def test_a_malformed_request_ends_no_answer_before_it_half_way() -> None:
-    enter, leave = threading.Event(), threading.Event()
 
     def body() -> Iterator[bytes]:
         yield b"x" * 300_000
-        enter.set()
         assert leave.wait(20)
         yield b"y"
 
@@ -167,14 +151,29 @@ def test_a_malformed_request_ends_no_answer_before_it_half_way() -> None:
         return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
 
     with serving(pages(metrics=metrics)) as port, connect(port) as sock:
-        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert enter.wait(10)
-        sock.sendall(b"\x00\r\n\r\n")
-        text = read_to_end(sock)
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n\x00\r\n\r\n")
+        assert sock.recv(1) == b"H"
         leave.set()
-    assert text.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 400" not in text
-    assert not text.endswith(b"0\r\n\r\n")
+        text = read_to_end(sock)
+    answer, _, rest = text.partition(b"y\r\n0\r\n\r\n")
+    assert answer.startswith(b"TTP/1.1 200 ")
+    assert rest.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_connection_that_is_reset_leaves_nothing_behind() -> None:
+    with serving(limits=Limits(keep_alive=75)) as port:
+        before = alive()
+        for _ in range(5):
+            with connect(port) as sock:
+                sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert read_until(sock, b"healthy\n").startswith(b"HTTP/1.1 200")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_for(lambda: alive() <= before, what="connections to be forgotten")
+
+
+def alive() -> int:
+    gc.collect()
+    return sum(isinstance(each, Connection) for each in gc.get_objects())
 
 
 def test_a_connection_that_never_completes_a_head_is_cut() -> None:
@@ -270,14 +269,8 @@ def test_a_client_that_stops_reading_is_cut_and_its_slot_comes_back() -> None:
         b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         b"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
         b"GET /\r\n\r\n",
-        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/x\r\nHost: x\r\n\r\n",
-        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
-        b"GET / HTTP/1.1\nHost: x\n\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 100_000,
@@ -287,7 +280,7 @@ def test_a_client_that_stops_reading_is_cut_and_its_slot_comes_back() -> None:
         b"\r\n" * 50_000,
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
-    ids=range(22),
+    ids=range(16),
 )
 def test_a_malformed_request_is_refused_without_a_log_line(
     request_bytes: bytes, caplog: pytest.LogCaptureFixture
@@ -308,13 +301,6 @@ def test_an_upgrade_to_another_protocol_is_answered_as_http() -> None:
     with serving() as port:
         headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
         assert fetch(port, "/-/healthy", headers=headers).status == 200
-        with connect(port) as sock:
-            sock.sendall(
-                b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-                b"\x00\x00\x12\x04"
-            )
-            text = read_to_end(sock)
-    assert text.endswith(b"\r\n\r\nhealthy\n")
 
 
 def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:

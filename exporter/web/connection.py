@@ -1,20 +1,21 @@
 """One client connection: uvicorn's HTTP/1.1 protocol with a deadline for every wait on the client.
 
 uvicorn bounds only the time between requests. Here a request head, the reading of an answer and a
-whole exchange are bounded as well, and so is the size of heads, bodies and queues, which llhttp
-leaves to its user. A client's faults are answered, not logged.
+whole exchange are bounded as well. A client's faults are answered, not logged.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import h11
 from msgspec import Struct
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 Admits = Callable[[Mapping[str, object] | None], bool]
@@ -25,9 +26,8 @@ _LOGGER: Final = logging.getLogger("uvicorn.connection")
 _LOGGER.setLevel(logging.ERROR)
 
 _SLICE_BYTES: Final = 4096
-_MAX_HEAD_BYTES: Final = 16 * 1024
-_MAX_BODY_BYTES: Final = 64 * 1024  # of which no route takes anything
-_MAX_QUEUED: Final = 16
+_MAX_BODY_BYTES: Final = 64 * 1024
+_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, for no time
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     connections: int = 128  # a TLS connection takes 0.3 MB, so 38 MB at most
 
 
-class Connection(HttpToolsProtocol):
+class Connection(H11Protocol):
     """A connection that knows when its client has taken too long."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
@@ -62,11 +62,11 @@ class Connection(HttpToolsProtocol):
         self._on_lost = on_lost
         self._since = self.loop.time()
         self._connected = False
-        self._waits_for_head = True
-        self._in_message = False
-        self._in_body = False
-        self._part_bytes = 0  # of the head or body that is being read
+        self._cut = False  # before all of an answer was sent
+        self._head_begun = True
         self._stalled_since: float | None = None
+        self._body_of: RequestResponseCycle | None = None
+        self._body_bytes = 0
 
     @property
     def busy(self) -> bool:
@@ -80,12 +80,13 @@ class Connection(HttpToolsProtocol):
         if self.busy:
             return now - self._since > self._limits.exchange
         # Between requests uvicorn's own keep-alive timer closes the connection.
-        waits = self._waits_for_head or self.transport.is_closing()
-        return waits and now - self._since > self._limits.head
+        waits_for_head = self._head_begun or self.transport.is_closing()
+        return waits_for_head and now - self._since > self._limits.head
 
     def drop(self) -> None:
         """Cut the connection at once, also in the middle of a TLS handshake."""
         if self._connected:
+            self._cut = self.transport.get_write_buffer_size() > 0
             self.transport.abort()
         elif self._sock.fileno() >= 0:
             # The transport does not answer yet, so it has to learn from the socket.
@@ -101,12 +102,25 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        self._unset_keepalive_if_required()  # uvicorn leaves it, and so the connection, to run out
+        if self._breaks_off():
+            with contextlib.suppress(OSError):  # with TLS the socket is closed already
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         super().connection_lost(exc)
         self._on_lost(self)
 
+    def _breaks_off(self) -> bool:
+        """Whether a client of HTTP/1.0 would take a part of the body for the whole.
+
+        For it a usual end of the connection is that of the body, which only a reset is not.
+        """
+        if self.cycle is None or self.cycle.scope["http_version"] != "1.0":
+            return False
+        return self._cut or (self.cycle.response_started and self.busy)
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and start the clocks that the data starts."""
-        # In slices, so that what is over a limit is noticed before all of it is parsed.
+        # In slices: a body of tiny chunks takes the parser a hundred times longer than its head.
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 # asyncio promises no silence after a close, and an abort may have refused it.
@@ -114,61 +128,35 @@ class Connection(HttpToolsProtocol):
             self._take(data[start : start + _SLICE_BYTES])
 
     def _take(self, data: bytes) -> None:
+        if self.cycle is not self._body_of:
+            self._body_of, self._body_bytes = self.cycle, 0
+        if self.conn.their_state is h11.SEND_BODY:
+            self._body_bytes += len(data)
+            if self._body_bytes > _MAX_BODY_BYTES:
+                self.transport.close()  # no route takes a body
+                return
         was_busy = self.busy
-        if not was_busy and not self._waits_for_head:
-            self._waits_for_head = True
+        if not was_busy and not self._head_begun:
+            self._head_begun = True
             self._since = self.loop.time()
-        self._part_bytes += len(data)
         super().data_received(data)
         if self.busy and not was_busy:
             self._since = self.loop.time()
-        if self.transport.is_closing():
-            return
-        if self._in_body:
-            if self._part_bytes > _MAX_BODY_BYTES:
-                self.transport.close()
-        elif self._part_bytes > _MAX_HEAD_BYTES:
-            self.send_400_response("The head of the request is too large.")
-
-    def on_message_begin(self) -> None:
-        """Begin to read a head; line ends before it count as part of it."""
-        self._in_message = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer, and to read a body if there is one."""
-        # What is raised here makes the request malformed.
-        version = self.parser.get_http_version()
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if version not in {"1.0", "1.1"} or hosts > 1 or (not hosts and version == "1.1"):
-            raise ValueError("neither HTTP/1.1 with one Host (RFC 9112, 3.2) nor HTTP/1.0")
-        if len(self.pipeline) >= _MAX_QUEUED:
-            raise ValueError("nobody sends so many requests ahead")
-        super().on_headers_complete()
-        self._in_body, self._part_bytes = True, 0
-        if self.parser.should_upgrade() and self.cycle is not None:
-            self.cycle.keep_alive = False  # answered as HTTP; what comes next may be anything
-
-    def on_message_complete(self) -> None:
-        """Begin to read what comes next."""
-        self._in_message = self._in_body = False
-        self._part_bytes = 0
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._since = self.loop.time()
         super().on_response_complete()
-        self._waits_for_head = self._in_message  # a part of the next, or of a body, may be here
+        self._head_begun = bool(self.conn.trailing_data[0])  # a part of the next may be here
 
     def send_400_response(self, msg: str) -> None:
         """Answer a malformed request, unless another answer has begun already."""
-        if self.pipeline or (self.busy and self.cycle is not None and self.cycle.response_started):
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # whatever is being made ready is not sent
+            super().send_400_response(msg)
+        else:
             self.transport.close()
-            return
-        if self.cycle is not None:
-            self.cycle.disconnected = True  # whatever is being made ready is not sent
-        super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         """Note that the client has stopped reading."""

@@ -80,13 +80,9 @@ class Scrapes:
             headers["Content-Encoding"] = answer.content_encoding
         if first.is_last:
             return Response(first.data, headers=headers)
-        pieces = self._pieces(rendering, first)
-        if request.scope["http_version"] == "1.0":
-            # There the length alone tells a whole body from one that broke off.
-            return Response(b"".join([piece async for piece in pieces]), headers=headers)
         if isinstance(answer.body, bytes):
             headers["Content-Length"] = str(len(answer.body))
-        return StreamingResponse(pieces, headers=headers)
+        return StreamingResponse(self._pieces(rendering, first), headers=headers)
 
     def _begin(self, asked: MetricsRequest) -> "tuple[_Rendering, _Piece]":
         """Render up to the first piece, or join who is about to."""

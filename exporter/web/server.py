@@ -28,6 +28,7 @@ from exporter.web.threads import WorkerThreads
 if TYPE_CHECKING:  # most servers start without
     from exporter.web.watch import WatchedWebConfig
 
+_MAX_HEAD_BYTES: Final = 16 * 1024
 _DATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
 
@@ -155,6 +156,7 @@ class WebServer:
             server_header=False,
             workers=1,
             timeout_keep_alive=self._limits.keep_alive,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         )
         config.load()
         return config

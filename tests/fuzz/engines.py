@@ -30,7 +30,7 @@ def has_atheris() -> bool:
 def by_coverage(name: str, corpus: Path, seconds: int) -> None:
     """Run a target under atheris, which ends the process itself."""
     atheris = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["exporter", "yaml", "configparser", "json"]):
+    with atheris.instrument_imports(include=["exporter", "yaml", "h11", "configparser", "json"]):
         # Now, so that all it imports is instrumented.
         target = importlib.import_module("tests.fuzz.targets").TARGETS[name]
     # What it finds interesting stays, so that the next run goes on from there.
