@@ -36,6 +36,7 @@ WRITTEN = [
     (-1_000_000, b"-1000000.0"),
     (float("inf"), b"+Inf"),
     (float("-inf"), b"-Inf"),
+    (float("nan"), b"NaN"),
 ]
 
 
@@ -44,6 +45,11 @@ def test_a_number_is_written_as_go_writes_it(value: float, text: bytes) -> None:
     assert go_float(value) == text
     assert go_floats([value]) == [text]
     assert go_floats([value, value]) == [text, text]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_written_among_numbers_as_well(value: float) -> None:
+    assert go_floats([1.5, value, 2.5]) == [b"1.5", go_float(value), b"2.5"]
 
 
 @given(numbers)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.pieces import Piece, gzipped, plain
+from exporter.metrics.pieces import Piece, gzipped, kept, plain
 
 texts = st.binary(max_size=2000) | st.builds(
     lambda a, n: a * n, st.binary(max_size=9), st.just(400)
@@ -26,6 +26,15 @@ def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
     single = zlib.decompressobj(wbits=31)
     assert single.decompress(stream) == whole
     assert (single.eof, single.unused_data) == (True, b""), "one member, nothing behind it"
+
+
+def test_what_is_kept_is_compressed_unless_it_is_short() -> None:
+    short, long = b"x" * 2048, b"x" * 2049
+    assert kept(short) == short
+    found = kept(long)
+    assert isinstance(found, Piece)
+    assert found.text() == long
+    assert len(found.deflated) < 100
 
 
 class Scrape:

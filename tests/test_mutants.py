@@ -86,6 +86,7 @@ def test_types_decorators_docstrings_and_imports_are_left_alone() -> None:
 from dataclasses import dataclass
 from typing import Literal
 Kind = Literal["a", "b"]
+Judge = Callable[[Kind], None]
 @dataclass(frozen=True)
 class Value:
     '''A value.'''

@@ -18,8 +18,9 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.threads import WorkerThreads
 
 _METRICS_THREADS: Final = 4
-_FIRST_PIECE: Final = 64 * 1024  # small, so that the first byte comes soon; each is twice the last
-_LARGEST_PIECE: Final = 1024 * 1024  # and large, since each takes the way to a thread and back
+# Pieces begin small, so that the first byte comes soon, and grow, as each goes from thread to thread.
+_FIRST_PIECE: Final = 64 * 1024
+_DOUBLINGS: Final = 4
 _RETRY_AFTER: Final = "1"
 _SHARED_SECONDS: Final = 0.25  # by so much may a shared scrape be older than its request
 
@@ -203,7 +204,7 @@ def _parts(body: bytes | Iterable[bytes]) -> Iterator[bytes]:
 
 def _take(rest: Iterator[bytes], number: int) -> _Piece:
     """Join parts up to the size of the piece of a number."""
-    enough = min(_FIRST_PIECE << number, _LARGEST_PIECE)
+    enough = _FIRST_PIECE << min(number, _DOUBLINGS)
     parts: list[bytes] = []
     size = 0
     for part in rest:
