@@ -18,7 +18,7 @@ from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.threads import WorkerThreads
 
 _METRICS_THREADS: Final = 4
-# Pieces begin small, so that the first byte comes soon, and grow, as each costs a change of threads.
+# Pieces begin small, so that the first byte comes soon, and grow, as each changes threads twice.
 _FIRST_PIECE: Final = 64 * 1024
 _DOUBLINGS: Final = 4
 _RETRY_AFTER: Final = "1"
