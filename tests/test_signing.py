@@ -120,6 +120,14 @@ def test_a_request_signed_with_version_4_carries_its_headers(
     assert request.headers["x-log-content-sha256"] == EMPTY_SHA256
 
 
+def test_what_is_signed_does_not_show_a_security_token() -> None:
+    signed = RequestParts(
+        method="GET", path="/", query={}, headers={"x-acs-security-token": "sts-1"}
+    )
+    assert "sts-1" not in repr(signed)
+    assert "method='GET'" in repr(signed)
+
+
 def test_the_string_to_sign_of_version_1_has_the_documented_lines() -> None:
     signed = RequestParts(
         method="POST",

@@ -73,6 +73,19 @@ def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
                 received(sock)
 
 
+def test_a_client_of_http_1_0_is_reset_where_the_server_stops_before_all_is_sent() -> None:
+    # More than fits into the buffers of the kernel waits in the server when all is written.
+    page = b"x" * 20_000_000
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with serving(pages(status=lambda _: page)) as port:
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert sock.recv(1) == b"H"
+        with pytest.raises(ConnectionResetError):
+            received(sock)
+
+
 def received(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65_536), b""))
 
