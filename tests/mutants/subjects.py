@@ -26,8 +26,6 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "exporter.signing": {
         "v1_content_md5: hashlib.md5(body, usedforsecurity=False) -> hashlib.md5(body)": _NO_FIPS,
         "v1_content_md5: False -> True": _NO_FIPS,
-        "RequestParts: headers: Mapping[str, str] = field(repr=False)"
-        " -> headers: Mapping[str, str] = None": "everybody gives them",
         "v4_signature: '~' -> '~X'": "letters are never quoted",
         "_parts: '' -> 'X'": _PREPARED,
         "_parts: 'GET' -> 'GETX'": _PREPARED,
