@@ -96,14 +96,15 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
 
 
 def test_no_thread_is_left_when_it_has_stopped() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     server = new_server("127.0.0.1:0")
     server.start()
     for path in ("/metrics", "/", "/api/v1/groups"):
         assert fetch(server.addresses[0].port, path).status == 200
-    assert threading.active_count() > before + 1
+    threads = set(threading.enumerate()) - before
+    assert len(threads) >= 3, "of the server, of scrapes and of pages"
     server.stop(1.0)
-    wait_for(lambda: threading.active_count() <= before, what="the end of all threads")
+    wait_for(lambda: not any(each.is_alive() for each in threads), what="the end of all threads")
 
 
 def test_one_connection_serves_many_requests() -> None:
