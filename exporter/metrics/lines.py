@@ -50,7 +50,7 @@ def header(metric: Metric) -> bytes:
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
 
 
-def around(metric: Metric, heads: Sequence[bytes]) -> Sequence[bytes]:
+def around(metric: Metric, heads: Sequence[bytes]) -> list[bytes]:
     """Return what stands around the values of lines: one text more than there are values.
 
     ``heads`` are what stands between the name and each value.
