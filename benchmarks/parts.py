@@ -9,23 +9,19 @@ import json
 import time
 import timeit
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
-from exporter.metrics import catalogue
 from exporter.metrics.counted import Counted
-from exporter.metrics.lines import filled
 from exporter.metrics.own import OwnMetrics
-from exporter.metrics.pieces import gzipped
+from exporter.metrics.pieces import gathered, gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
 from exporter.sls import answers, shapes
-from exporter.snapshot import GroupStatus
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -66,25 +62,21 @@ def of_a_scrape(shards: int) -> Parts:
     text, shape, now = PolledText(), Shape(), time.monotonic()
     for status in statuses:
         text.prepare(status, shape)
-    kept = [
-        since for status in statuses for group in status.groups for since in _since(group, shape)
+    waiting = [
+        lines
+        for status in statuses
+        for group in status.groups
+        for lines in GroupText(group, shape).lines.values()
+        if isinstance(lines, Since)
     ]
-    until = _NOW * 1000
-    values = [[(until - at) / 1000 for at in each.milliseconds] for each in kept]
-    numbers = [orjson.dumps(each)[1:-1].split(b",") for each in values]
-    texts = [filled(each.texts, written) for each, written in zip(kept, numbers, strict=True)]
+    blocks = [each.at(_NOW).text for each in waiting]
+    texts = [*gathered(blocks)]
     return {
         "all": lambda: sum(map(len, gzipped(text.write(statuses, 0, shape, now)))),
-        "reckoning ages": lambda: [
-            [(until - at) / 1000 for at in each.milliseconds] for each in kept
-        ],
-        "ages as text": lambda: [orjson.dumps(each)[1:-1].split(b",") for each in values],
+        "filling in ages": lambda: deque((each.at(_NOW) for each in waiting), maxlen=0),
         # As in a scrape, a text is forgotten before the next one is made.
-        "joining with labels": lambda: deque(
-            (filled(each.texts, written) for each, written in zip(kept, numbers, strict=True)),
-            maxlen=0,
-        ),
-        "compressing ages": lambda: deque(gzipped(texts), maxlen=0),
+        "joining them with labels": lambda: deque(gathered(blocks), maxlen=0),
+        "compressing them": lambda: deque(gzipped(texts), maxlen=0),
     }
 
 
@@ -101,11 +93,6 @@ def of_a_small_scrape(shards: int) -> Parts:
         "the exporter's own": lambda: counted.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4),
         "what was polled": lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0),
     }
-
-
-def _since(group: GroupStatus, shape: Shape) -> Sequence[Since]:
-    text = GroupText(group, shape)
-    return [text.since[catalogue.CHECKPOINT_AGE], text.since[catalogue.STALLED]]
 
 
 def least(parts: Parts, *, number: int, rounds: int) -> dict[str, float]:

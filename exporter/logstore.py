@@ -89,22 +89,23 @@ class LogstoreReader:
         return ends
 
     def unread(
-        self, checkpoints: Iterable[tuple[str, Checkpoint]], ends: Mapping[int, End]
-    ) -> Mapping[tuple[str, int], tuple[End, Unread]]:
+        self, checkpoints: Mapping[str, Iterable[Checkpoint]], ends: Mapping[int, End]
+    ) -> Mapping[str, Mapping[int, tuple[End, Unread]]]:
         """Find out what groups have not read of the shards whose ends are known.
 
         By group and shard, with the end; what cannot be read is reported and left out.
         """
         wanted: dict[int, list[tuple[str, Checkpoint]]] = {}
-        for group, checkpoint in checkpoints:
-            if checkpoint.shard in ends:
-                wanted.setdefault(checkpoint.shard, []).append((group, checkpoint))
-        found: dict[tuple[str, int], tuple[End, Unread]] = {}
+        for group, each in checkpoints.items():
+            for checkpoint in each if ends else ():
+                if checkpoint.shard in ends:
+                    wanted.setdefault(checkpoint.shard, []).append((group, checkpoint))
+        found: dict[str, dict[int, tuple[End, Unread]]] = {group: {} for group in checkpoints}
         for shard in self._unanswered.in_turn(wanted):
             for group, checkpoint in wanted[shard]:
                 unread = self._unread(checkpoint, ends[shard])
                 if unread is not None:
-                    found[group, shard] = ends[shard], unread
+                    found[group][shard] = ends[shard], unread
         return found
 
     def _unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:

@@ -5,6 +5,7 @@ a group's the other groups. Only a stop ends a poll early.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -31,6 +32,8 @@ from exporter.snapshot import (
     TargetStatus,
 )
 from exporter.targets import GroupTarget, Target
+
+_SHARD = attrgetter("shard")
 
 
 class Poller:
@@ -83,12 +86,14 @@ class Poller:
             shard for shard in (listed or {}).values() if shard.shard in wanted
         )
         unread = self._logstore.unread(
-            [(group.name, each) for group, chosen in selected.items() for each in chosen], ends
+            {group.name: chosen for group, chosen in selected.items()}, ends
         )
         groups = tuple(
             self._failed(group, known.get(group.name), answer)
             if isinstance(answer, SlsError)
-            else self._succeeded(group, known.get(group.name), selected[group], unread, now)
+            else self._succeeded(
+                group, known.get(group.name), selected[group], unread[group.name], now
+            )
             for group, answer in answers
         )
         self._logstore.end_poll(listed)
@@ -168,38 +173,33 @@ class Poller:
         group: GroupTarget,
         known: GroupStatus | None,
         checkpoints: Sequence[Checkpoint],
-        unread: Mapping[tuple[str, int], tuple[End, Unread]],
+        unread: Mapping[int, tuple[End, Unread]],
         now: Instant,
     ) -> GroupStatus:
         before = known.snapshot.shards if known and known.snapshot else ()
         previous = {shard.shard: shard for shard in before}
-        progress = tuple(
-            self._progress(
-                checkpoint,
-                previous.get(checkpoint.shard),
-                unread.get((group.name, checkpoint.shard)),
-                now,
-            )
-            for checkpoint in checkpoints
-        )
+        judged = [
+            self._judged(each, previous.get(each.shard), unread.get(each.shard), now.server)
+            for each in checkpoints
+        ]
         return replace(
             self._unknown(group),
             last_success=self._clock.wall(),
-            snapshot=GroupSnapshot(polled=now, shards=progress),
+            snapshot=GroupSnapshot(polled=now, shards=tuple(judged)),
         )
 
-    def _progress(
+    def _judged(
         self,
         checkpoint: Checkpoint,
         previous: ShardProgress | None,
         found: tuple[End, Unread] | None,
-        now: Instant,
+        now: float,
     ) -> ShardProgress:
         end, unread = found or (None, NOTHING_UNREAD)
-        progress = judge(checkpoint, previous=previous, end=end, unread=unread, seen_at=now.server)
-        if progress.judged_at is None and previous is not None and self._logstore.cursor_access:
+        progress = judge(checkpoint, previous=previous, end=end, unread=unread, seen_at=now)
+        if end is None and previous is not None and self._logstore.cursor_access:
             max_age = self._target.settings.stale_after
-            return carry_over(progress, previous, now=now.server, max_age=max_age)
+            return carry_over(progress, previous, now=now, max_age=max_age)
         return progress
 
     def _unknown(self, group: GroupTarget) -> GroupStatus:
@@ -228,18 +228,19 @@ def select(
     group has no checkpoint of is there as never consumed; but not if that might be an entry that
     could not be read.
     """
-    chosen = {
-        checkpoint.shard: checkpoint
-        for checkpoint in answer.entries
-        if group.wants(checkpoint.shard, checkpoint.consumer)
-        and (listed is None or checkpoint.shard in listed)
-    }
-    if not group.consumers and not answer.faults:
-        known = {checkpoint.shard for checkpoint in answer.entries}
-        for shard in maybe_unconsumed:
-            if shard not in known and group.wants_shard(shard):
-                chosen[shard] = Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")
-    return tuple(chosen[shard] for shard in sorted(chosen))
+    chosen = list(answer.entries)
+    if not group.wants_all:
+        chosen = [each for each in chosen if group.wants(each.shard, each.consumer)]
+    if listed is not None:
+        chosen = [each for each in chosen if each.shard in listed]
+    if maybe_unconsumed and not group.consumers and not answer.faults:
+        known = {each.shard for each in answer.entries}
+        chosen += [
+            Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")
+            for shard in maybe_unconsumed
+            if shard not in known and group.wants_shard(shard)
+        ]
+    return tuple(sorted(chosen, key=_SHARD))
 
 
 def count_by_status(shards: Iterable[Shard]) -> Mapping[str, int]:

@@ -186,16 +186,21 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
 
 
 def elapsed(since: float, now: float) -> float:
-    """Return the seconds between two instants, to the millisecond, 0 if there are none."""
-    return max(0, round(now * 1000) - round(since * 1000)) / 1000
+    """Return the seconds between two instants, to the tenth, 0 if there are none.
+
+    The server tells its time in whole seconds: more digits would say nothing.
+    """
+    return max(0, round(now * 10) - round(since * 10)) / 10
 
 
 def standing_since(progress: ShardProgress) -> float | None:
     """Return since when nothing has moved in a shard that is behind, else None."""
-    if not progress.is_consumed or not progress.unread:
+    if not progress.unread or not progress.is_consumed:
         return None
-    known = [at for at in (progress.moved_at, progress.oldest_unread_at) if at is not None]
-    return max(known, default=None)
+    moved_at, oldest_unread_at = progress.moved_at, progress.oldest_unread_at
+    if moved_at is None or oldest_unread_at is None:
+        return oldest_unread_at if moved_at is None else moved_at
+    return max(moved_at, oldest_unread_at)
 
 
 def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
@@ -204,15 +209,17 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
     Stalled is said only of what a poll has seen: stalled_seconds goes on counting between polls,
     in which a consumer that commits as rarely as ``stall_after`` may have moved.
     """
-    if not progress.is_consumed:
+    if not progress.checkpoint:
         return State.UNCONSUMED
+    if progress.unread is None:  # as the end is not known
+        return State.UNKNOWN
     if progress.unread == 0:
         return State.FINISHED if progress.readonly else State.CAUGHT_UP
     if progress.expired:
         return State.EXPIRED
     seen_at = now if progress.judged_at is None else min(now, progress.judged_at)
     since = standing_since(progress)
-    if since is None:  # as the end or both times are not known
+    if since is None:  # as both times are not known
         return State.UNKNOWN
     return State.STALLED if elapsed(since, seen_at) > stall_after else State.CONSUMING
 

@@ -52,7 +52,7 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
     @property
     def consumers(self) -> frozenset[str]:
         """The distinct owners that have a name."""
-        return frozenset(shard.consumer for shard in self.shards if shard.consumer)
+        return frozenset({shard.consumer for shard in self.shards} - {""})
 
 
 class Failure(Struct, frozen=True, kw_only=True):

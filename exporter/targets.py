@@ -16,6 +16,11 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
     """Only shards of owners that match one of these; empty for any owner."""
     listing: GroupListing | None = None
 
+    @property
+    def wants_all(self) -> bool:
+        """Whether all shards are of interest, whoever owns them."""
+        return self.shards is None and not self.consumers
+
     def wants_shard(self, shard: int) -> bool:
         """Tell whether a shard is of interest, whoever owns it."""
         return self.shards is None or shard in self.shards

@@ -14,7 +14,7 @@ SHOWS = {
     "connections": r"ours +800 requests to 50 hosts by 8 threads: 400 connections, 1\.00 for",
     "growth": r'"shards": 100, ',
     "interference": r"poll +before median [\d.]+ ms, .* median delay -?[\d.]+ ms",
-    "parts": r"a scrape of 2000 shards, but for HTTP: [\d.]+ ms\n  reckoning ages +\d+%",
+    "parts": r"a scrape of 2000 shards, but for HTTP: [\d.]+ ms\n  filling in ages +\d+%",
     "poll": r"vendor's SDK +[\d.]+ ms of CPU a group, .* with a scrape +[\d.]+ x ours",
     "records": r"named_tuple +class +[\d.]+ us, +[\d.]+ x struct; instance",
     "schedule": r"ours +\d+ runs, \d+ lost, mean period [\d.]+ of the interval",

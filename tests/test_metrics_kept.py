@@ -4,7 +4,7 @@ from collections.abc import ItemsView, Iterator
 
 import pytest
 
-from exporter.metrics.pieces import Piece, plain
+from exporter.metrics.pieces import Part, Piece, plain
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import ShardProgress
 from exporter.snapshot import GroupSnapshot, GroupStatus, Instant
@@ -100,7 +100,7 @@ def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
 # What is kept compressed
 
 
-def kept(consumer: str) -> list[bytes | Piece]:
+def kept(consumer: str) -> list[Part]:
     """Return what is written of the only value that a shard has between polls."""
     only = shard(consumer=consumer, updated_at=None, unread=None)
     parts = PolledText().write([target(group(only))], 0, Shape(), 60.0)

@@ -10,6 +10,7 @@ from exporter.metrics.lines import go_float, go_floats, label_text, line
 
 plain = st.integers(-10_000_000, 10_000_000) | st.floats(-1e7, 1e7) | st.floats(-1e-3, 1e-3)
 timestamps = st.integers(999_999_999, 10_000_000_001) | st.floats(999_999_999, 10_000_000_001)
+microseconds = st.integers(10**15, 10**16).map(lambda number: number / 10**6)
 whole_days = st.integers(11_574, 115_741).map(lambda days: days * 86_400)
 numbers = plain | timestamps | whole_days | st.floats(allow_nan=False) | st.integers(0, 2**63)
 
@@ -30,6 +31,10 @@ WRITTEN = [
     (1_000_000_000.5, b"1.0000000005e+09"),
     (1_700_000_000, b"1.7e+09"),
     (1_700_000_000.25, b"1.70000000025e+09"),
+    (1_700_000_000.000001, b"1.700000000000001e+09"),
+    (2_000_000_000, b"2e+09"),
+    (3_999_999_999.999999, b"3.999999999999999e+09"),
+    (4_000_000_000.000001, b"4.000000000000001e+09"),
     (9_999_999_999, b"9.999999999e+09"),
     (10_000_000_000, b"1e+10"),
     (2**63, b"9.223372036854776e+18"),
@@ -57,7 +62,14 @@ def test_any_number_is_written_as_by_prometheus_client(value: float) -> None:
     assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # theirs
 
 
-@given(st.lists(numbers) | st.lists(plain) | st.lists(timestamps) | st.lists(whole_days))
+@given(st.lists(microseconds, min_size=1))
+def test_many_timestamps_in_microseconds_are_written_as_each_by_itself(values: list[float]) -> None:
+    assert go_floats(values) == [go_float(value) for value in values]
+
+
+@given(
+    st.lists(numbers) | st.lists(plain) | st.lists(timestamps | microseconds) | st.lists(whole_days)
+)
 def test_many_numbers_are_written_as_each_by_itself(values: list[float]) -> None:
     assert go_floats(values) == [go_float(value) for value in values]
 

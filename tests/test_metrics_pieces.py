@@ -2,23 +2,28 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.pieces import Piece, gzipped, kept, plain
+from exporter.metrics.pieces import Part, Piece, gzipped, kept, plain
 
 texts = st.binary(max_size=2000) | st.builds(
     lambda a, n: a * n, st.binary(max_size=9), st.just(400)
 )
 
 
-@given(st.lists(st.tuples(texts, st.booleans())))
+@given(st.lists(st.tuples(texts, st.sampled_from(("plain", "compressed", "to be joined")))))
 def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
-    parts: list[tuple[bytes, bool]],
+    parts: list[tuple[bytes, str]],
 ) -> None:
-    mixed = [Piece.of(text) if compressed else text for text, compressed in parts]
+    forms: dict[str, Callable[[bytes], Part]] = {
+        "plain": bytes,
+        "compressed": Piece.of,
+        "to be joined": lambda text: [text[:3], text[3:]],
+    }
+    mixed = [forms[form](text) for text, form in parts]
     whole = b"".join(text for text, _ in parts)
     stream = b"".join(gzipped(mixed))
     assert b"".join(plain(mixed)) == whole
@@ -40,11 +45,11 @@ def test_what_is_kept_is_compressed_unless_it_is_short() -> None:
 class Scrape:
     """A stream of parts, and how many were taken when each of its pieces came out."""
 
-    def __init__(self, *parts: bytes | Piece) -> None:
+    def __init__(self, *parts: Part) -> None:
         self._parts = parts
         self._taken = 0
 
-    def _one_by_one(self) -> Iterator[bytes | Piece]:
+    def _one_by_one(self) -> Iterator[Part]:
         for part in self._parts:
             self._taken += 1
             yield part
@@ -62,12 +67,18 @@ class Scrape:
 LARGE = b"a" * 8192
 
 
-def test_plain_parts_of_8_kib_do_not_wait_for_others() -> None:
+def test_large_plain_parts_do_not_wait_for_others() -> None:
     assert Scrape(LARGE, b"b", LARGE, b"c", b"d").taken() == [1, 3, 5, 5]
-    assert Scrape(LARGE[1:], b"b", b"c").taken() == [2, 3, 3]
+    assert Scrape(LARGE[1:], b"b", b"c").taken() == [3, 3]
     assert Scrape(LARGE, LARGE[1:], b"b").taken() == [1, 3, 3]
     kept = Piece.of(b"kept")
     assert Scrape(b"a", kept, LARGE, b"b").taken() == [2, 2, 2, 3, 4, 4]
+
+
+def test_many_small_plain_parts_do_not_wait_for_more() -> None:
+    assert Scrape(*[b"a"] * 601).taken() == [600, 601, 601]
+    assert Scrape([b"a"] * 599, b"b", [b"c", b"d"]).taken() == [2, 3, 3]
+    assert Scrape([b"a"] * 700, [b"b"]).taken() == [1, 2, 2]
 
 
 def test_plain_parts_that_follow_each_other_are_compressed_together() -> None:

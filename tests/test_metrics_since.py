@@ -15,9 +15,13 @@ STALLED = b"sls_consumer_group_stalled_seconds"
 AGES = [
     (0.0, b"0.0"),
     (-5.0, b"0.0"),
-    (0.001, b"0.001"),
+    (0.1, b"0.1"),
+    (0.04, b"0.0"),
+    (12.34, b"12.3"),
+    (1638.3, b"1638.3"),
+    (1638.4, b"1638.4"),
     (86_400.0, b"86400.0"),
-    (999_999.999, b"999999.999"),
+    (999_999.9, b"999999.9"),
     (1_000_000.0, b"1e+06"),
     (1_234_567.5, b"1.2345675e+06"),
     (1_700_000_000.0, b"1.7e+09"),
@@ -41,7 +45,9 @@ def stuck(since: float, number: int = 0) -> ShardProgress:
 
 
 @pytest.mark.parametrize(("age", "text"), AGES)
-def test_an_age_is_written_to_the_millisecond_and_as_go_writes_it(age: float, text: bytes) -> None:
+def test_an_age_is_written_to_the_tenth_of_a_second_and_as_go_writes_it(
+    age: float, text: bytes
+) -> None:
     assert values(AGE, shard(updated_at=NOW - age)) == [text]
     assert values(STALLED, stuck(NOW - age)) == [text]
 

@@ -101,6 +101,34 @@ def test_it_is_byte_for_byte_what_prometheus_client_writes(
         assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.lists(shards, max_size=4), min_size=2, max_size=4),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+)
+def test_nothing_of_an_earlier_poll_shows(
+    polls: list[list[ShardProgress]], seen: list[bool]
+) -> None:
+    text = PolledText()
+    for found, is_scraped in zip([*polls, *polls[:1]], [True, *seen], strict=False):
+        view = View(targets=(target(group(*found)),))
+        text.prepare(view.targets[0], Shape())
+        if is_scraped:
+            assert written(text, view, Shape(), 60.0) == generate_latest(
+                registry_of(view, Shape(), 60.0)
+            )
+
+
+def test_an_owner_that_takes_over_a_shard_shows_at_once() -> None:
+    text = PolledText()
+    for owners in ("ab", "ba", "a", "abc"):
+        found = [shard(number, consumer=owner) for number, owner in enumerate(owners)]
+        view = View(targets=(target(group(*found)),))
+        assert written(text, view, Shape(), 60.0) == generate_latest(
+            registry_of(view, Shape(), 60.0)
+        )
+
+
 def test_what_was_not_prepared_is_written_all_the_same() -> None:
     view = View(targets=(target(group(shard(), shard(1, unread=5, oldest_unread_at=990.0))),))
     shape = Shape()

@@ -26,6 +26,7 @@ from exporter.progress import (
 from exporter.sls import Checkpoint
 
 NOW = 1_700_000_000.0
+PRECISION = 0.101  # both instants are rounded to the tenth of a second
 BIRTH = 1_524_157_379_373_908_496  # a real cursor: nanoseconds, beyond 2^53
 STALL_AFTER = 300.0
 
@@ -401,7 +402,7 @@ def test_a_stall_does_not_shrink_while_time_passes(
     before, after = stalled_seconds(progress, now), stalled_seconds(progress, now + span)
     assert (before is None) == (after is None)
     if before is not None and after is not None:
-        assert before <= after <= before + span + 1e-3
+        assert before <= after <= before + span + PRECISION
 
 
 @given(behind(), instants)
@@ -411,7 +412,7 @@ def test_a_stall_is_no_longer_than_the_last_move_and_the_oldest_unread_log_are_a
     stalled = stalled_seconds(progress, now)
     if stalled is not None:
         for since in (progress.moved_at, progress.oldest_unread_at):
-            assert since is None or stalled <= max(0.0, now - since) + 1e-3
+            assert since is None or stalled <= max(0.0, now - since) + PRECISION
 
 
 @given(behind(), instants, st.floats(min_value=1.0, max_value=1e6))
@@ -447,7 +448,7 @@ def test_however_often_a_checkpoint_is_rewritten_its_stall_is_that_of_the_first_
             oldest_at=oldest,
         )
     expected = max(0.0, now - max(first, oldest))
-    assert stalled_seconds(progress, now) == pytest.approx(expected, abs=1e-3)
+    assert stalled_seconds(progress, now) == pytest.approx(expected, abs=PRECISION)
 
 
 @given(st.text(min_size=1, max_size=40), cursors, maybe_instants)

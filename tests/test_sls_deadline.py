@@ -1,14 +1,17 @@
 """The client's time limits: a whole operation ends in time, and a stop ends it sooner."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import trustme
 
-from exporter.sls import Cancelled, SlsError, Throttle, TimedOut
+from exporter.sls import Cancelled, SlsError, Throttle, TimedOut, Transport
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -140,17 +143,75 @@ def test_another_call_on_the_thread_is_not_harmed_by_one_that_timed_out() -> Non
     assert server.connections == 2
 
 
+# Requests that are not read
+
+LARGE = "a" * 16_000_000  # far more than what a connection takes in unread
+
+
+def answer_and_read_no_more(seconds: float | None) -> Behaviour:
+    def behave(turn: Turn) -> None:
+        turn.send(EMPTY_LIST)
+        if turn.number == 1:
+            turn.wait(seconds)
+
+    return behave
+
+
+@contextmanager
+def connected(behaviour: Behaviour, *, scheme: str, timeout: float) -> Iterator[Rig]:
+    """Yield a client with a connection on which a first request was answered."""
+    with TemporaryDirectory() as place, ExitStack() as stack:
+        tls, ca_file = None, None
+        if scheme == "https":
+            authority = trustme.CA()
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1").configure_cert(tls)
+            ca_file = Path(place, "ca.pem")
+            authority.cert_pem.write_to_path(str(ca_file))
+        server = stack.enter_context(misbehaving(behaviour, tls=tls))
+        made = stack.enter_context(
+            rig(
+                server.endpoint,
+                timeout=timeout,
+                make_transport=lambda event: Transport(cancelled=event, ca_file=ca_file),
+            )
+        )
+        made.client.list_shards("orders")
+        yield made
+        assert server.connections == 1
+
+
+over_both = pytest.mark.parametrize("scheme", ["http", "https"])
+
+
+@over_both
+def test_a_call_ends_in_time_where_its_request_is_not_read(scheme: str) -> None:
+    behaviour = answer_and_read_no_more(None)
+    with connected(behaviour, scheme=scheme, timeout=TIMEOUT) as made:
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            made.client.list_shards(LARGE)
+        assert TIMEOUT - 0.05 <= time.monotonic() - started < LATEST
+
+
+@over_both
+def test_a_request_that_is_read_late_arrives_whole(scheme: str) -> None:
+    behaviour = answer_and_read_no_more(0.6)
+    with connected(behaviour, scheme=scheme, timeout=30.0) as made:
+        assert made.client.list_shards(LARGE).entries == ()
+
+
 # Stopping
 
 
 @contextmanager
-def calling(made: Rig) -> Iterator[list[BaseException | None]]:
+def calling(made: Rig, logstore: str = "orders") -> Iterator[list[BaseException | None]]:
     """Call in a thread; at the end of the block stop, and expect the call to end soon."""
     outcome: list[BaseException | None] = []
 
     def run() -> None:
         try:
-            made.client.list_shards("orders")
+            made.client.list_shards(logstore)
         except SlsError as error:
             outcome.append(error)
         else:
@@ -194,6 +255,23 @@ def test_a_stop_ends_the_wait_for_a_connection() -> None:
         before = waiting_connections(port)
         with calling(made) as outcome:
             wait_for(lambda: waiting_connections(port) > before)
+            assert outcome == []
+
+
+def unsent_bytes(port: int) -> int:
+    """Count what connections to a port hold back because it is not read there."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[0], 16) for row in rows if row[2].endswith(f":{port:04X}"))
+
+
+def test_a_stop_ends_the_wait_for_a_request_to_be_read() -> None:
+    with (
+        misbehaving(answer_and_read_no_more(None)) as server,
+        rig(server.endpoint, timeout=60) as made,
+    ):
+        made.client.list_shards("orders")
+        with calling(made, LARGE) as outcome:
+            wait_for(lambda: unsent_bytes(server.port))
             assert outcome == []
 
 

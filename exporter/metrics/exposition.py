@@ -6,7 +6,7 @@ from msgspec import Struct
 from prometheus_client.exposition import choose_encoder
 
 from exporter.metrics.counted import Counted, Encode
-from exporter.metrics.pieces import Piece, gzipped, plain
+from exporter.metrics.pieces import Part, gzipped, plain
 
 
 class Scrape(Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Scrape(Struct, frozen=True, kw_only=True):
 
 def render(
     own: Counted,
-    polled: Callable[[], Iterable[bytes | Piece]],
+    polled: Callable[[], Iterable[Part]],
     *,
     accept: str = "",
     accept_encoding: str = "",
@@ -53,8 +53,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _joined(
-    own: Callable[[], tuple[bytes, bytes]], polled: Callable[[], Iterable[bytes | Piece]]
-) -> Iterator[bytes | Piece]:
+    own: Callable[[], tuple[bytes, bytes]], polled: Callable[[], Iterable[Part]]
+) -> Iterator[Part]:
     # Gauges look alike in both formats; only OpenMetrics says where it ends.
     text, end = own()
     yield text

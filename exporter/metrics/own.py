@@ -54,6 +54,8 @@ class OwnMetrics:
         ).set(1)
         for operation in OPERATIONS:
             self._retries.labels(operation=operation)
+        # Those that are known are kept at hand: to look them up takes longer than to count.
+        self._skew_of: dict[str, Gauge] = {}
         self._of_operation = {operation: self._of(operation) for operation in OPERATIONS}
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
@@ -63,7 +65,6 @@ class OwnMetrics:
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         """Count one try of a request, failed if it has an error code."""
-        # Those that are known are kept at hand: to look them up takes longer than to count.
         known = self._of_operation.get(operation)
         requests, duration = known or self._of(operation)
         requests.inc()
@@ -78,7 +79,10 @@ class OwnMetrics:
 
     def clock_skew(self, endpoint: str, seconds: float) -> None:
         """Show the server's clock minus ours."""
-        self._skew.labels(endpoint=endpoint).set(seconds)
+        known = self._skew_of.get(endpoint)
+        if known is None:
+            known = self._skew_of[endpoint] = self._skew.labels(endpoint=endpoint)
+        known.set(seconds)
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""

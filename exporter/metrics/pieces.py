@@ -17,7 +17,8 @@ _LEVEL = 1
 _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
-_GATHER_BYTES = 8 * 1024
+_GATHER_PARTS = 600  # some tens of kilobytes, which the processor still has at hand
+_LARGE_BYTES = 8 * 1024
 _KEEP_FROM_BYTES = 2048  # less compresses badly by itself
 
 
@@ -45,12 +46,20 @@ def kept(text: bytes) -> bytes | Piece:
     return Piece.of(text) if len(text) > _KEEP_FROM_BYTES else text
 
 
-def plain(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
+Part = bytes | Piece | list[bytes]
+"""Text, or such that is kept compressed, or such that is yet to be joined."""
+
+
+def plain(parts: Iterable[Part]) -> Iterator[bytes]:
     """Yield the text of parts."""
-    return (part.text() if isinstance(part, Piece) else part for part in parts)
+    for part in parts:
+        if isinstance(part, list):
+            yield b"".join(part)
+        else:
+            yield part.text() if isinstance(part, Piece) else part
 
 
-def gzipped(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
+def gzipped(parts: Iterable[Part]) -> Iterator[bytes]:
     """Yield parts as one gzip stream; plain ones are compressed on the way.
 
     Those that follow each other are compressed as one, since many small ones compress badly, but
@@ -59,7 +68,7 @@ def gzipped(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
     yield _HEADER
     crc = length = 0
     compressor = None
-    for part in _gathered(parts):
+    for part in gathered(parts):
         if isinstance(part, Piece):
             if compressor is not None:
                 yield compressor.flush(zlib.Z_FULL_FLUSH)
@@ -77,22 +86,24 @@ def gzipped(parts: Iterable[bytes | Piece]) -> Iterator[bytes]:
     yield _END + struct.pack("<II", crc, length & 0xFFFFFFFF)
 
 
-def _gathered(parts: Iterable[bytes | Piece]) -> Iterator[bytes | Piece]:
+def gathered(parts: Iterable[Part]) -> Iterator[bytes | Piece]:
     """Join small plain parts that follow each other, as a call for each takes longer."""
     waiting: list[bytes] = []
-    size = 0
     for part in parts:
-        if not isinstance(part, Piece):
+        is_last = False
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, bytes):
             waiting.append(part)
-            size += len(part)
-            if size < _GATHER_BYTES:
-                continue
-            yield b"".join(waiting)
+            is_last = len(part) >= _LARGE_BYTES
         else:
             if waiting:
                 yield b"".join(waiting)
+                waiting = []
             yield part
-        waiting, size = [], 0
+        if is_last or len(waiting) >= _GATHER_PARTS:
+            yield b"".join(waiting)
+            waiting = []
     if waiting:
         yield b"".join(waiting)
 

@@ -1,94 +1,116 @@
 """Lines whose values are the time since an instant, filled in when they are asked for."""
 
-from array import array
 from collections.abc import Sequence
+from functools import cache
+from itertools import compress
 from typing import Self
 
 import orjson
 from msgspec import Struct
 
 from exporter.metrics import catalogue
-from exporter.metrics.lines import Block, around, filled, go_float
+from exporter.metrics.catalogue import Metric
+from exporter.metrics.lines import EMPTY, Block, go_floats, written
 from exporter.metrics.pieces import kept
 from exporter.progress import ShardProgress, standing_since
 
-# From a million seconds on Go writes an exponent where Python does not.
-_PLAIN_BELOW_MILLISECONDS = 10**9
+_LONGEST_KNOWN = 14  # bits of tenths of a second, which is half an hour
+_ZERO = b"0.0"
 
 
 class Since(Struct, frozen=True, kw_only=True):
-    """Lines whose values are the time since an instant; others among them are complete.
+    """Lines of one metric whose values are the time since an instant.
 
-    Instants are in milliseconds, which is precise enough and makes for short values.
+    Times are in tenths of a second: the server tells its time in whole seconds, so more digits
+    would say nothing, and of so few values the text is known.
     """
 
-    texts: Sequence[bytes]
-    """What stands around the values, one more than there are."""
-    milliseconds: Sequence[float]
-    oldest: float
-    newest: float
-    count: int
-    """Of the lines."""
-    constant: Block | None = None
-    """All of them, where none awaits anything: most groups have nothing unread."""
+    name: bytes
+    heads: Sequence[bytes]
+    """What stands between the name and each value."""
+    newest: int
+    """The newest instant."""
+    before: Sequence[int | None]
+    """By how much the instant of each line is before the newest; None where its value is 0."""
+    most: int
+    """The most of these."""
 
     @classmethod
-    def of(cls, texts: Sequence[bytes], instants: Sequence[float], *, count: int) -> Self:
-        """Keep lines of which some await the time since an instant (unix seconds), in order."""
-        if not instants:
-            block = Block(text=kept(b"".join(texts)), count=count)
-            return cls(texts=(), milliseconds=(), oldest=0, newest=0, count=count, constant=block)
-        # Whole numbers, but floats side by side, since those are read and reckoned with faster.
-        milliseconds = array("d", [round(at * 1000) for at in instants])
+    def of(cls, metric: Metric, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
+        """Keep lines that await the time since an instant (unix seconds), one at least."""
+        tenths = [None if at is None else round(at * 10) for at in instants]
+        known = [at for at in tenths if at is not None]
+        newest = max(known)
         return cls(
-            texts=tuple(texts),  # which the garbage collection does not look through
-            milliseconds=milliseconds,
-            oldest=min(milliseconds),
-            newest=max(milliseconds),
-            count=count,
+            name=metric.name.encode(),
+            heads=heads,
+            newest=newest,
+            # A tuple, which the garbage collection does not look through, of small numbers.
+            before=tuple([None if at is None else newest - at for at in tenths]),
+            most=newest - min(known),
         )
+
+    @property
+    def count(self) -> int:
+        """The number of lines."""
+        return len(self.heads)
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
-        if self.constant is not None:
-            return self.constant
-        until = float(round(now * 1000))
-        values = [(until - at) / 1000 for at in self.milliseconds]
-        if self.oldest > until - _PLAIN_BELOW_MILLISECONDS and self.newest <= until:
-            # orjson writes a number as Python does, in a fraction of the time.
-            written = orjson.dumps(values)[1:-1].split(b",")
+        least = round(now * 10) - self.newest
+        bits = (least + self.most).bit_length()
+        if least >= 0 and bits <= _LONGEST_KNOWN:
+            known = _known(self.name, bits)
+            values = [known[0 if before is None else least + before] for before in self.before]
         else:
-            written = [go_float(max(0.0, value)) for value in values]
-        return Block(text=filled(self.texts, written), count=self.count)
+            ages = [
+                0.0 if before is None else max(0, least + before) / 10 for before in self.before
+            ]
+            following = b"\n" + self.name
+            values = [text + following for text in go_floats(ages)]
+        # What follows a value is always the same, so they are kept together; but not for the last.
+        parts = [self.name] * (2 * len(values) + 1)
+        parts[1::2] = self.heads
+        parts[2::2] = values
+        parts[-1] = values[-1].removesuffix(self.name)
+        return Block(text=parts, count=len(values))
 
 
-def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
+@cache
+def _known(name: bytes, bits: int) -> Sequence[bytes]:
+    """Write all times of so many bits of tenths of a second, each with the name after it."""
+    values = orjson.dumps([tenths / 10 for tenths in range(1 << bits)])[1:-1]
+    return [value + b"\n" + name for value in values.split(b",")]
+
+
+def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:
     """Write the ages of checkpoints; ``heads`` are what stands before each shard's values."""
-    dated = [
-        (head, shard.updated_at)
-        for head, shard in zip(heads, shards, strict=True)
-        if shard.updated_at is not None
-    ]
-    texts = around(catalogue.CHECKPOINT_AGE, [head for head, _ in dated])
-    return Since.of(texts, [at for _, at in dated], count=len(dated))
+    instants = [shard.updated_at for shard in shards]
+    return _lines(catalogue.CHECKPOINT_AGE, heads, instants, [at is not None for at in instants])
 
 
-def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since:
+def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:
     """Write for how long shards have stood still; ``heads`` as for ages."""
-    name = catalogue.STALLED.name.encode()
-    texts: list[bytes] = []
-    instants: list[float] = []
-    count = 0
-    before: list[bytes] = []  # since the value before
-    for head, shard in zip(heads, shards, strict=True):
-        since = standing_since(shard)
-        if since is not None:
-            texts.append(b"".join([*before, name, head]))
-            instants.append(since)
-            before = [b"\n"]
-            count += 1
-        elif shard.unread == 0 and shard.is_consumed:
-            before += (name, head, b"0.0\n")
-            count += 1
-    texts.append(b"".join(before))
-    return Since.of(texts, instants, count=count)
+    instants = [standing_since(shard) for shard in shards]
+    is_shown = [
+        at is not None or (shard.unread == 0 and shard.is_consumed)
+        for at, shard in zip(instants, shards, strict=True)
+    ]
+    return _lines(catalogue.STALLED, heads, instants, is_shown)
+
+
+def _lines(
+    metric: Metric,
+    heads: Sequence[bytes],
+    instants: Sequence[float | None],
+    is_shown: Sequence[bool],
+) -> Since | Block:
+    """Keep the lines that are shown; complete ones, where none awaits anything, as most do not."""
+    if not all(is_shown):
+        heads = tuple(compress(heads, is_shown))
+        instants = [*compress(instants, is_shown)]
+    if any(at is not None for at in instants):
+        return Since.of(metric, heads, instants)
+    if not heads:
+        return EMPTY
+    return Block(text=kept(written(metric, heads, [_ZERO] * len(heads))), count=len(heads))

@@ -15,19 +15,18 @@ from exporter.metrics.catalogue import Metric
 from exporter.metrics.lines import (
     EMPTY,
     Block,
-    around,
     escaped,
-    filled,
     go_floats,
     header,
     label_text,
     line,
     one_line,
+    written,
 )
-from exporter.metrics.pieces import Piece, kept
+from exporter.metrics.pieces import Part, kept
 from exporter.metrics.since import Since, ages, stalled
 from exporter.progress import ShardProgress, State, state
-from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, TargetStatus
+from exporter.snapshot import GroupSnapshot, GroupStatus, TargetStatus
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,
@@ -37,6 +36,8 @@ _PER_SHARD = (
     catalogue.UNREAD,
     catalogue.STALLED,
 )
+
+_STATES = tuple(State)
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -51,31 +52,35 @@ class Shape(Struct, frozen=True, kw_only=True):
 class GroupText:
     """The lines of a group as its newest poll left it.
 
-    What is shown for each shard but does not change until the next poll is kept compressed.
+    What is shown for each shard but does not change until the next poll is kept compressed. What
+    was written of the group before, in the same shape, saves writing the same labels again.
     """
 
-    __slots__ = ("always", "group", "of_shards", "shape", "shard_series", "since", "snapshot")
+    __slots__ = ("always", "group", "heads", "key", "lines", "shape", "shard_series", "snapshot")
 
-    def __init__(self, group: GroupStatus, shape: Shape) -> None:
+    def __init__(
+        self, group: GroupStatus, shape: Shape, earlier: "GroupText | None" = None
+    ) -> None:
         self.group = group
         self.shape = shape
-        self.always: Mapping[Metric, Block] = _always(group)
+        self.key: bytes = earlier.key if earlier else label_text(group.key._asdict())
+        self.always: Mapping[Metric, Block] = _always(group, self.key)
         self.snapshot: Mapping[Metric, Block] = {}
-        self.of_shards: Mapping[Metric, Block] = {}
-        self.since: Mapping[Metric, Since] = {}
+        self.heads: Sequence[bytes] = ()
+        self.lines: Mapping[Metric, Block | Since] = {}
         if group.snapshot is not None:
-            self.snapshot = _of_group(group, group.snapshot)
+            self.snapshot = _of_group(group, group.snapshot, self.key)
             if shape.per_shard:
                 shards = group.snapshot.shards
-                heads = _heads(group.key, shards, shape)
-                self.of_shards = dict(_of_shards(heads, shards))
-                self.since = {
-                    catalogue.CHECKPOINT_AGE: ages(heads, shards),
-                    catalogue.STALLED: stalled(heads, shards),
-                }
-        self.shard_series = sum(block.count for block in self.of_shards.values()) + sum(
-            since.count for since in self.since.values()
-        )
+                self.heads = earlier.heads_of(shards) if earlier else ()
+                self.heads = self.heads or _heads(self.key, shards, shape)
+                self.lines = dict(_of_shards(self.heads, shards))
+        self.shard_series = sum(lines.count for lines in self.lines.values())
+
+    def heads_of(self, shards: Sequence[ShardProgress]) -> Sequence[bytes]:
+        """Return what stands between a name and the value of each shard, empty where not known."""
+        known = self.group.snapshot.shards if self.group.snapshot is not None else ()
+        return self.heads if _owners(known) == _owners(shards) else ()
 
 
 class LogstoreText:
@@ -117,7 +122,7 @@ class PolledText:
 
     def write(
         self, targets: Sequence[TargetStatus], pending: int, shape: Shape, now: float
-    ) -> Iterator[bytes | Piece]:
+    ) -> Iterator[Part]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
         texts = [self._group(group, shape) for target in targets for group in target.groups]
         shown = [
@@ -129,10 +134,7 @@ class PolledText:
         detailed, dropped = _within(shape.max_series, shown)
         series = 0
         for metric in _PER_SHARD:
-            if metric in _SINCE:
-                blocks = (text.since[metric].at(at) for text, at in detailed if text.since)
-            else:
-                blocks = (text.of_shards.get(metric, EMPTY) for text, _ in detailed)
+            blocks = (_at(text.lines.get(metric, EMPTY), now) for text, now in detailed)
             series += yield from _family(metric, blocks)
         for metric in _PER_GROUP:
             if metric in _ALWAYS:
@@ -151,8 +153,10 @@ class PolledText:
 
     def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
         known = self._prepared.get(group.key)
-        if known is None or known.group is not group or known.shape != shape:
+        if known is None or known.shape != shape:
             known = self._prepared[group.key] = GroupText(group, shape)
+        elif known.group is not group:
+            known = self._prepared[group.key] = GroupText(group, shape, known)
         return known
 
     def _logstore(self, target: TargetStatus) -> LogstoreText:
@@ -162,7 +166,6 @@ class PolledText:
         return known
 
 
-_SINCE = frozenset({catalogue.CHECKPOINT_AGE, catalogue.STALLED})
 _ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_UP, catalogue.GROUP_LAST_SUCCESS})
 _PER_GROUP = (
     catalogue.GROUP_SHARDS,
@@ -183,7 +186,11 @@ def _within(limit: int, shown: _Shown) -> tuple[_Shown, int]:
     return shown[:kept], sum(counts[kept:])
 
 
-def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece, None, int]:
+def _at(lines: Block | Since, now: float) -> Block:
+    return lines if isinstance(lines, Block) else lines.at(now)
+
+
+def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[Part, None, int]:
     """Yield a family with its header, nothing if it has no lines; return their number."""
     count = 0
     for block in blocks:
@@ -195,9 +202,8 @@ def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[bytes | Piece,
     return count
 
 
-def _always(group: GroupStatus) -> dict[Metric, Block]:
+def _always(group: GroupStatus, key: bytes) -> dict[Metric, Block]:
     """Write what is shown of a group whether or not its values are."""
-    key = label_text(group.key._asdict())
     info = EMPTY
     if group.listing is not None:
         order = "true" if group.listing.order else "false"
@@ -213,26 +219,25 @@ def _always(group: GroupStatus) -> dict[Metric, Block]:
     }
 
 
-def _of_group(group: GroupStatus, snapshot: GroupSnapshot) -> dict[Metric, Block]:
+def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[Metric, Block]:
     """Write what a snapshot says of its group as a whole; states are as the poll saw them."""
-    key = label_text(group.key._asdict())
     now = snapshot.polled.server
     found = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
-    lines = [
-        # Not by a Counter: an enum's hash takes longer than to look at all of them.
-        line(catalogue.GROUP_SHARDS, b'%b,state="%b"' % (key, each.encode()), found.count(each))
-        for each in State
-    ]
+    # Not by a Counter: an enum's hash takes longer than to look at all of them.
+    counts = go_floats([found.count(each) for each in _STATES])
+    heads = [b'{%b,state="%b"} ' % (key, each.encode()) for each in _STATES]
     consumers = len(snapshot.consumers)
     return {
-        catalogue.GROUP_SHARDS: Block(text=b"".join(lines), count=len(lines)),
+        catalogue.GROUP_SHARDS: Block(
+            text=written(catalogue.GROUP_SHARDS, heads, counts), count=len(heads)
+        ),
         catalogue.GROUP_CONSUMERS: one_line(catalogue.GROUP_CONSUMERS, key, consumers),
     }
 
 
 def _of_shards(
     heads: Sequence[bytes], shards: Sequence[ShardProgress]
-) -> Iterator[tuple[Metric, Block]]:
+) -> Iterator[tuple[Metric, Block | Since]]:
     """Write what a snapshot says of its shards, but for what depends on the time."""
     for metric, values in (
         (catalogue.CHECKPOINT_UPDATED, [shard.updated_at for shard in shards]),
@@ -242,9 +247,11 @@ def _of_shards(
     ):
         known = [value for value in values if value is not None]
         if known:
-            is_known = [value is not None for value in values]
-            text = filled(around(metric, [*compress(heads, is_known)]), go_floats(known))
+            shown = [*compress(heads, [value is not None for value in values])]
+            text = written(metric, shown, go_floats(known))
             yield metric, Block(text=kept(text), count=len(known))
+    yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
+    yield catalogue.STALLED, stalled(heads, shards)
 
 
 def _shards_by_status(target: TargetStatus) -> Block:
@@ -273,15 +280,20 @@ _OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
 }
 
 
-def _heads(key: GroupKey, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
+def _heads(key: bytes, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
     """Write what stands between the name of a metric and the value of each shard.
 
     Labels are in the order of their names.
     """
-    shared = label_text(key._asdict())
     if not shape.consumer_label:
-        return [b'{%b,shard="%d"} ' % (shared, shard.shard) for shard in shards]
-    return [
-        b'{consumer="%b",%b,shard="%d"} ' % (escaped(shard.consumer).encode(), shared, shard.shard)
-        for shard in shards
-    ]
+        return tuple([b'{%b,shard="%d"} ' % (key, shard.shard) for shard in shards])
+    return tuple(
+        [
+            b'{consumer="%b",%b,shard="%d"} ' % (escaped(each.consumer).encode(), key, each.shard)
+            for each in shards
+        ]
+    )
+
+
+def _owners(shards: Sequence[ShardProgress]) -> list[tuple[int, str]]:
+    return [(each.shard, each.consumer) for each in shards]

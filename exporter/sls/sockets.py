@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -59,8 +59,12 @@ watch = Watch()
 class Route(Struct, frozen=True, kw_only=True):
     """How a host is reached: its connections, and what stands before a path in a request."""
 
-    pool: urllib3.HTTPConnectionPool
+    pool: "_Pool"
     prefix: str
+
+    def get(self, target: str, headers: Mapping[str, str]) -> Answer:
+        """Send a GET for a path with its query, both percent-encoded, and return the answer."""
+        return self.pool.exchange(self.prefix + target, headers)
 
 
 class Adapter(HTTPAdapter):
@@ -84,7 +88,8 @@ class Adapter(HTTPAdapter):
             proxies = get_environ_proxies(request.url) if proxied else {}
             pool = self.get_connection_with_tls_context(request, verify=True, proxies=proxies)
             is_whole = self.request_url(request, proxies) == request.url
-            route = Route(pool=pool, prefix=base_url if is_whole else "")
+            prefix = base_url if is_whole else ""
+            route = Route(pool=cast("_Pool", pool), prefix=prefix)  # by the classes given below
             self._routes[base_url] = route
         return route
 
@@ -103,33 +108,39 @@ class Adapter(HTTPAdapter):
         """Leave verification to the context, which always demands it."""
 
 
-class _Socket(socket.socket):
+class _Watched(socket.socket):
+    """Waits in slices. Of both kinds of sockets, whose own methods come after these."""
+
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401  a size and flags, as socket
         while True:
-            self.settimeout(watch.next_wait())
+            self._wait_at_most(watch.next_wait())
             with contextlib.suppress(TimeoutError):
                 return super().recv(*args)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
         while True:
-            self.settimeout(watch.next_wait())
+            self._wait_at_most(watch.next_wait())
             with contextlib.suppress(TimeoutError):
                 return super().recv_into(*args, **kwargs)
 
-
-class _TLSSocket(ssl.SSLSocket):
-    def recv(self, *args: Any) -> bytes:  # noqa: ANN401  a size and flags, as socket
-        while True:
-            self.settimeout(watch.next_wait())
+    def sendall(self, data: Any, flags: int = 0) -> None:  # noqa: ANN401  any buffer, as socket
+        rest = memoryview(data)
+        while rest:
+            self._wait_at_most(watch.next_wait())
             with contextlib.suppress(TimeoutError):
-                return super().recv(*args)
+                rest = rest[self.send(rest, flags) :]
 
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401  any buffer, as socket
-        while True:
-            self.settimeout(watch.next_wait())
-            with contextlib.suppress(TimeoutError):
-                return super().recv_into(*args, **kwargs)
+    def _wait_at_most(self, seconds: float) -> None:
+        # Mostly it is a slice again, and to set that would be a call of the system.
+        if self.gettimeout() != seconds:
+            self.settimeout(seconds)
 
+
+class _Socket(_Watched):
+    pass
+
+
+class _TLSSocket(_Watched, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as ssl's
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
@@ -139,42 +150,26 @@ class _TLSSocket(ssl.SSLSocket):
                 return super().do_handshake(block)
 
 
-class Exchange(Struct, kw_only=True):
-    """What urllib3 takes for its response: it hands the answer on and sets the last three."""
-
-    answer: Answer
-    status: int
-    headers: Mapping[str, str]
-    version_string: str = "HTTP/1.1"
-    length_remaining: int = 0
-    retries: object = None
-    _connection: object = None
-    _pool: object = None
-
-
 class _Connection(HTTPConnection):
     """Sends requests and reads answers whole, without the detours of http.client."""
 
-    def request(  # type: ignore[override]  # only what a GET has
-        self, method: str, url: str, *, headers: Mapping[str, str], **_: object
-    ) -> None:
-        """Send a request in one piece; raises ValueError for what would be more than one."""
-        lines = [f"{method} {url} HTTP/1.1", *map("%s: %s".__mod__, headers.items()), "", ""]
+    def get(self, target: str, headers: Mapping[str, str]) -> Answer:
+        """Send a GET in one piece and read the whole answer, which may end the connection.
+
+        Raises ValueError for what would be more than one request.
+        """
+        lines = [f"GET {target} HTTP/1.1", *map("%s: %s".__mod__, headers.items()), "", ""]
         text = "\r\n".join(lines)
         breaks = len(lines) - 1
-        if " " in url or "\0" in text or {text.count("\r"), text.count("\n")} != {breaks}:
+        if " " in target or "\0" in text or {text.count("\r"), text.count("\n")} != {breaks}:
             raise ValueError("a request that would not be one")
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(watch.remaining())
         self.sock.sendall(text.encode("latin-1"))
-
-    def getresponse(self) -> Exchange:  # type: ignore[override]  # all that the pool needs of one
-        """Read the whole answer, and close the connection where it is of no more use."""
         answer = read_answer(self.sock)
         if not answer.keep_alive:
             self.close()
-        return Exchange(answer=answer, status=answer.status, headers=answer.headers)
+        return answer
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -194,11 +189,44 @@ class _TLSConnection(HTTPSConnection, _Connection):
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection  # type: ignore[assignment]  # it answers in its own way
+    """Keeps a connection; exchanges go without the detours of ``urlopen``.
+
+    Those are for retries, redirects and answers that are read bit by bit.
+    """
+
+    ConnectionCls = _Connection
+
+    def exchange(self, target: str, headers: Mapping[str, str]) -> Answer:
+        """Send a GET and return the answer; raises what the layers below do, as it is."""
+        connection = cast("_Connection", self._get_conn())  # none that has ended meanwhile
+        try:
+            self._through_proxy(connection)
+            return connection.get(target, {**headers, **self._forwarded})
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._put_conn(connection)
+
+    @property
+    def _forwarded(self) -> Mapping[str, str]:
+        """What is for the proxy, which reads the request itself."""
+        return self.proxy_headers
+
+    def _through_proxy(self, connection: _Connection) -> None:
+        """Prepare a connection that is not open for the way through a proxy."""
 
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection  # type: ignore[assignment]  # the same
+class _TLSPool(urllib3.HTTPSConnectionPool, _Pool):
+    ConnectionCls = _TLSConnection
+
+    @property
+    def _forwarded(self) -> Mapping[str, str]:
+        return {}  # it is told to the proxy beforehand
+
+    def _through_proxy(self, connection: _Connection) -> None:
+        if self.proxy is not None and connection.is_closed:
+            self._prepare_proxy(cast("_TLSConnection", connection))
 
 
 def _connect(host: str, port: int) -> socket.socket:

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote, unquote, urlencode
 
 import certifi
@@ -28,7 +27,7 @@ from exporter.sls.errors import (
     is_passing,
 )
 from exporter.sls.reading import Answer, RefusedError
-from exporter.sls.sockets import Adapter, Exchange, watch
+from exporter.sls.sockets import Adapter, watch
 
 
 class Transport:
@@ -81,6 +80,7 @@ class Transport:
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
             OSError,
             ValueError,  # of http.client for headers, of codecs and urllib.parse for addresses
             TypeError,  # of requests for the address of a proxy that is a user without a host
@@ -105,16 +105,7 @@ class Transport:
         parts = RequestParts(method="GET", path=unquote(path), query=query, headers=headers)
         route = self._adapter().route(base_url, proxied=self._proxied)
         target = f"{path}?{urlencode(query, quote_via=quote)}" if query else path
-        exchange = route.pool.urlopen(
-            "GET",
-            route.prefix + target,
-            headers={**headers, **self._headers, **auth.sign(parts)},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=watch.remaining(),
-        )
-        return cast("Exchange", exchange).answer
+        return route.get(target, {**headers, **self._headers, **auth.sign(parts)})
 
     def _adapter(self) -> Adapter:
         adapter: Adapter | None = getattr(self._local, "adapter", None)
