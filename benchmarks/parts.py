@@ -21,7 +21,7 @@ from exporter.metrics.pieces import gathered, gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
-from exporter.sls import answers, shapes
+from exporter.sls import answers
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -41,13 +41,11 @@ def of_a_poll() -> Parts:
             for number in range(SHARDS_A_GROUP)
         ]
     ).encode()
-    parsed = shapes.load_json(body)
-    found = answers.checkpoints(parsed, now=_NOW)
+    found = answers.read_checkpoints(body, now=_NOW)
     status = target(1).groups[0]
     shape = Shape()
     return {
-        "JSON": lambda: shapes.load_json(body),
-        "checkpoints": lambda: answers.checkpoints(parsed, now=_NOW),
+        "reading": lambda: answers.read_checkpoints(body, now=_NOW),
         "judging": lambda: [
             judge(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries

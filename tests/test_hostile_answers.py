@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from exporter.endpoint import Endpoint
 from exporter.sls import InvalidResponse
-from exporter.sls.answers import checkpoints, project_names
+from exporter.sls.answers import project_names, read_checkpoints
 from exporter.sls.reading import MAX_BODY_BYTES
-from exporter.sls.shapes import ShapeError, load_json
+from exporter.sls.shapes import ShapeError
 from tests.support.misbehaving import Turn, misbehaving
 from tests.support.sls_client import rig
 
@@ -46,6 +46,7 @@ def test_a_million_shards_are_not_even_received() -> None:
     [
         b"[" * 4_000_000,
         b'{"a":' * 700_000,
+        b'[{"a":' + b"[" * 4_000_000,
         b"[" + b"0," * 2_000_000 + b"0]",
         b'"' + b"\\ud800" * 600_000 + b'"',
         b"[" + b"9" * 4_000_000 + b"]",
@@ -53,11 +54,21 @@ def test_a_million_shards_are_not_even_received() -> None:
         b"\xef\xbb\xbf" * 1_000_000,
         b"\xff" * 4_000_000,
     ],
-    ids=["arrays", "objects", "numbers", "surrogates", "digits", "exponent", "marks", "no UTF-8"],
+    ids=[
+        "arrays",
+        "objects",
+        "a field",
+        "numbers",
+        "surrogates",
+        "digits",
+        "exponent",
+        "marks",
+        "no UTF-8",
+    ],
 )
 def test_the_largest_bodies_of_any_kind_are_another_shape(body: bytes) -> None:
     with pytest.raises(ShapeError) as raised:
-        checkpoints(load_json(body), now=NOW)
+        read_checkpoints(body, now=NOW)
     assert len(str(raised.value)) <= 256
     assert str(raised.value).isprintable()
 

@@ -1,5 +1,6 @@
 """Answers as types: every documented shape, and whatever else may come instead."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -23,7 +24,11 @@ CHECKPOINT = {
 
 
 def checkpoints(answer: object) -> shapes.Parsed[Checkpoint]:
-    return answers.checkpoints(answer, now=NOW)
+    found = answers.checkpoints(answer, now=NOW)
+    with contextlib.suppress(ValueError):  # no JSON can say it
+        body = json.dumps(answer, allow_nan=False).encode()
+        assert answers.read_checkpoints(body, now=NOW) == found
+    return found
 
 
 # GetCheckPoint
@@ -182,6 +187,57 @@ def test_an_answer_has_at_most_ten_thousand_entries(count: int) -> None:
             checkpoints(answer)
 
 
+times = st.integers(10**14, 10**17 - 1) | st.integers(16 * 10**14, 2 * 10**15)
+regular = st.fixed_dictionaries(
+    {
+        "shard": st.integers(0, 2**31 - 1),
+        "checkpoint": st.sampled_from(["MTA=", "", "x" * 256]),
+        "updateTime": st.integers(10**14, 10**17 - 1)
+        | st.integers(1_600_000_000_000_000, 2 * 10**15),
+        "consumer": st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=300),
+    }
+)
+irregular = st.fixed_dictionaries(
+    {},
+    optional={
+        "shard": st.integers(-1, 2**32)
+        | st.booleans()
+        | st.floats(0, 5)
+        | st.just("1")
+        | st.none(),
+        "checkpoint": st.text(max_size=300) | st.none() | st.integers(),
+        "updateTime": st.integers() | st.sampled_from([10**14 - 1, 10**17, 1.5e15, "1", None]),
+        "consumer": st.text(max_size=300) | st.none() | st.booleans(),
+        "more": st.lists(st.none() | st.text()),
+    },
+)
+
+
+@given(st.lists(regular) | st.lists(regular | irregular) | st.just({}) | st.just([[]]))
+def test_a_regular_answer_is_read_like_any_other(answer: object) -> None:
+    with contextlib.suppress(ShapeError):
+        checkpoints(answer)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [b'"consumer":"a\\u0007b"', b'"consumer":"a\x7fb"', b'"shard":1', b'"checkpoint":null'],
+)
+def test_what_only_the_text_of_an_answer_shows_is_seen(fields: bytes) -> None:
+    whole = json.dumps([CHECKPOINT]).encode()
+    body = whole.replace(b"}]", b"," + fields + b"}]")
+    expected = answers.checkpoints(json.loads(body), now=NOW)
+    assert answers.read_checkpoints(body, now=NOW) == expected
+    assert expected.entries != answers.read_checkpoints(whole, now=NOW).entries
+
+
+def test_nothing_but_json_is_a_regular_answer() -> None:
+    whole = json.dumps([CHECKPOINT]).encode()
+    for body in (whole + b"x", whole[:-1], whole + whole, b""):
+        with pytest.raises(ShapeError):
+            answers.read_checkpoints(body, now=NOW)
+
+
 # The other operations
 
 GROUP = {"name": "billing", "timeout": 60, "order": True}
@@ -334,6 +390,7 @@ def test_any_bytes_are_read_or_have_another_shape(
     parse: Callable[[object], object], body: bytes
 ) -> None:
     only_shape_errors(lambda: parse(shapes.load_json(body)))
+    only_shape_errors(lambda: answers.read_checkpoints(body, now=NOW))
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:

@@ -80,7 +80,10 @@ class GroupText:
     def heads_of(self, shards: Sequence[ShardProgress]) -> Sequence[bytes]:
         """Return what stands between a name and the value of each shard, empty where not known."""
         known = self.group.snapshot.shards if self.group.snapshot is not None else ()
-        return self.heads if _owners(known) == _owners(shards) else ()
+        is_same = [each.shard for each in known] == [each.shard for each in shards] and (
+            [each.consumer for each in known] == [each.consumer for each in shards]
+        )
+        return self.heads if is_same else ()
 
 
 class LogstoreText:
@@ -90,7 +93,8 @@ class LogstoreText:
 
     def __init__(self, target: TargetStatus) -> None:
         self.target = target
-        self.blocks = {metric: write(target) for metric, write in _OF_LOGSTORES.items()}
+        key = label_text(target.key._asdict())
+        self.blocks = {metric: write(target, key) for metric, write in _OF_LOGSTORES.items()}
 
 
 class PolledText:
@@ -239,11 +243,12 @@ def _of_shards(
     heads: Sequence[bytes], shards: Sequence[ShardProgress]
 ) -> Iterator[tuple[Metric, Block | Since]]:
     """Write what a snapshot says of its shards, but for what depends on the time."""
+    unread = [shard.unread for shard in shards]
     for metric, values in (
         (catalogue.CHECKPOINT_UPDATED, [shard.updated_at for shard in shards]),
         (catalogue.LAG, [shard.lag_seconds for shard in shards]),
         (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
-        (catalogue.UNREAD, [shard.unread for shard in shards]),
+        (catalogue.UNREAD, unread),
     ):
         known = [value for value in values if value is not None]
         if known:
@@ -251,29 +256,29 @@ def _of_shards(
             text = written(metric, shown, go_floats(known))
             yield metric, Block(text=kept(text), count=len(known))
     yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
-    yield catalogue.STALLED, stalled(heads, shards)
+    if unread.count(None) < len(unread):
+        yield catalogue.STALLED, stalled(heads, shards)
 
 
-def _shards_by_status(target: TargetStatus) -> Block:
+def _shards_by_status(target: TargetStatus, key: bytes) -> Block:
     counts = target.shards_by_status or {}
     lines = [
-        line(catalogue.LOGSTORE_SHARDS, label_text({**target.key._asdict(), "status": each}), count)
+        line(catalogue.LOGSTORE_SHARDS, b'%b,status="%b"' % (key, each.encode()), count)
         for each, count in counts.items()
     ]
     return Block(text=b"".join(lines), count=len(lines))
 
 
-def _retention(target: TargetStatus) -> Block:
-    key = label_text(target.key._asdict())
+def _retention(target: TargetStatus, key: bytes) -> Block:
     return one_line(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
 
 
-def _cursor_access(target: TargetStatus) -> Block:
+def _cursor_access(target: TargetStatus, key: bytes) -> Block:
     access = None if target.cursor_access is None else int(target.cursor_access)
-    return one_line(catalogue.CURSOR_ACCESS, label_text(target.key._asdict()), access)
+    return one_line(catalogue.CURSOR_ACCESS, key, access)
 
 
-_OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus], Block]] = {
+_OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus, bytes], Block]] = {
     catalogue.LOGSTORE_SHARDS: _shards_by_status,
     catalogue.LOGSTORE_RETENTION: _retention,
     catalogue.CURSOR_ACCESS: _cursor_access,
@@ -293,7 +298,3 @@ def _heads(key: bytes, shards: Sequence[ShardProgress], shape: Shape) -> Sequenc
             for each in shards
         ]
     )
-
-
-def _owners(shards: Sequence[ShardProgress]) -> list[tuple[int, str]]:
-    return [(each.shard, each.consumer) for each in shards]

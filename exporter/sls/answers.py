@@ -7,10 +7,9 @@ SDKs.
 import re
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, MsgspecError, Struct, field, json
 
 from exporter.sls.errors import is_code
 from exporter.sls.shapes import (
@@ -20,6 +19,7 @@ from exporter.sls.shapes import (
     entries_of,
     from_digits,
     integer_of,
+    load_json,
     name_of,
     object_of,
     text_of,
@@ -37,7 +37,6 @@ _UNITS = (
     (_MICROSECONDS_BELOW, _MICROSECONDS),
     (10**20, 10**9),
 )
-_CHECKPOINT_FIELDS = itemgetter("shard", "checkpoint", "updateTime", "consumer")
 
 
 class Checkpoint(NamedTuple):
@@ -92,11 +91,28 @@ _NEW_CHECKPOINT = partial(tuple.__new__, Checkpoint)
 """Makes one of a tuple of its fields, without a call into Python for each."""
 
 
+class _Regular(Struct, gc=False):
+    """A checkpoint as the service sends it."""
+
+    shard: Annotated[int, Meta(ge=0, le=_MAX_SHARD)]
+    checkpoint: Annotated[str, Meta(max_length=LIMIT)]
+    update_time: Annotated[int, Meta(ge=_MICROSECONDS_FROM, lt=_MICROSECONDS_BELOW)] = field(
+        name="updateTime"
+    )
+    consumer: Annotated[str, Meta(max_length=LIMIT)]
+
+
+_REGULAR = json.Decoder(list[_Regular])
+
+
+def read_checkpoints(body: bytes, *, now: float) -> Parsed[Checkpoint]:
+    """Read the body of GetCheckPoint's answer; one that is regular in a fraction of the time."""
+    regular = _regular_checkpoints(body, now)
+    return checkpoints(load_json(body), now=now) if regular is None else Parsed(entries=regular)
+
+
 def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
     """Read GetCheckPoint's bare array; a shard that is listed twice keeps its newest write."""
-    regular = _regular_checkpoints(answer, now)
-    if regular is not None:
-        return Parsed(entries=regular)
     parsed = entries_of(answer, lambda entry: _checkpoint(entry, now))
     newest: dict[int, Checkpoint] = {}
     faults = list(parsed.faults)
@@ -175,35 +191,30 @@ def instant(value: object, *, now: float) -> float | None:
     return None
 
 
-def _regular_checkpoints(
-    answer: Any,  # noqa: ANN401  JSON
-    now: float,
-) -> tuple[Checkpoint, ...] | None:
-    """Read an answer as the service sends it; None for any other.
-
-    Column by column, which takes a tenth of the time that it takes entry by entry.
-    """
+def _regular_checkpoints(body: bytes, now: float) -> tuple[Checkpoint, ...] | None:
+    """Read an answer as the service sends it; None for any other."""
+    # Without escapes there are no control characters in JSON but this one.
+    if not body.isascii() or b"\\" in body or b"\x7f" in body:
+        return None
     try:
-        shards, cursors, times, consumers = zip(*map(_CHECKPOINT_FIELDS, answer), strict=True)
-        texts = cursors + consumers
-        is_regular = (
-            len(set(shards)) == len(shards) <= MAX_ENTRIES
-            and {*map(type, shards), *map(type, times)} == {int}
-            and set(map(type, texts)) == {str}
-            and min(shards) >= 0
-            and max(shards) <= _MAX_SHARD
-            and min(times) >= _MICROSECONDS_FROM
-            and max(times) < _MICROSECONDS_BELOW
-            and max(times) / _MICROSECONDS <= now + _ABSURD_AHEAD_SECONDS
-            and bounded(text := "".join(texts), len(text)) == text
-            and max(map(len, texts)) <= LIMIT
-        )
-    except (KeyError, TypeError, ValueError, IndexError):
+        found = _REGULAR.decode(body)
+    except (MsgspecError, RecursionError):
         return None
-    if not is_regular:
+    latest = max([each.update_time for each in found], default=0)
+    if (
+        len({each.shard for each in found}) < len(found)
+        or len(found) > MAX_ENTRIES
+        or latest / _MICROSECONDS > now + _ABSURD_AHEAD_SECONDS
+    ):
         return None
-    seconds = [time / _MICROSECONDS for time in times]
-    return tuple(map(_NEW_CHECKPOINT, zip(shards, cursors, seconds, consumers, strict=True)))
+    return tuple(
+        [
+            _NEW_CHECKPOINT(
+                (each.shard, each.checkpoint, each.update_time / _MICROSECONDS, each.consumer)
+            )
+            for each in found
+        ]
+    )
 
 
 def _checkpoint(entry: object, now: float) -> Checkpoint:

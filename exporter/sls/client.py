@@ -18,7 +18,7 @@ from exporter.clock import Clock
 from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.endpoint import Endpoint
 from exporter.signing import SignatureVersion, V1Auth, V4Auth
-from exporter.sls import answers, shapes
+from exporter.sls import answers
 from exporter.sls.answers import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import (
     Cancelled,
@@ -32,7 +32,7 @@ from exporter.sls.errors import (
 )
 from exporter.sls.patience import Patience
 from exporter.sls.reading import Answer
-from exporter.sls.shapes import Parsed, ShapeError
+from exporter.sls.shapes import Parsed, ShapeError, load_json, of_json
 from exporter.sls.throttle import Throttle
 from exporter.sls.transport import Transport
 
@@ -130,7 +130,7 @@ class SlsClient:
         return self._call(
             "GetCheckPoint",
             f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
-            lambda answer: answers.checkpoints(answer, now=self.server_now()),
+            lambda body: answers.read_checkpoints(body, now=self.server_now()),
         )
 
     def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
@@ -138,19 +138,21 @@ class SlsClient:
         return self._call(
             "ListConsumerGroup",
             f"/logstores/{_part(logstore)}/consumergroups",
-            answers.consumer_groups,
+            of_json(answers.consumer_groups),
         )
 
     def list_shards(self, logstore: str) -> Parsed[Shard]:
         """Return the shards of a logstore, read-only ones included (ListShards)."""
-        return self._call("ListShards", f"/logstores/{_part(logstore)}/shards", answers.shards)
+        return self._call(
+            "ListShards", f"/logstores/{_part(logstore)}/shards", of_json(answers.shards)
+        )
 
     def get_cursor(self, logstore: str, shard: int, position: str) -> str:
         """Return the cursor at ``begin``, at ``end`` (of the next write) or at unix seconds."""
         return self._call(
             "GetCursor",
             f"/logstores/{_part(logstore)}/shards/{shard}",
-            answers.cursor,
+            of_json(answers.cursor),
             {"type": "cursor", "from": position},
         )
 
@@ -159,13 +161,15 @@ class SlsClient:
         return self._call(
             "GetCursorTime",
             f"/logstores/{_part(logstore)}/shards/{shard}",
-            answers.cursor_time,
+            of_json(answers.cursor_time),
             {"type": "cursor_time", "cursor": cursor},
         )
 
     def get_retention_days(self, logstore: str) -> int:
         """Return for how many days the logstore keeps its logs (GetLogStore)."""
-        return self._call("GetLogStore", f"/logstores/{_part(logstore)}", answers.retention_days)
+        return self._call(
+            "GetLogStore", f"/logstores/{_part(logstore)}", of_json(answers.retention_days)
+        )
 
     def list_logstores(self) -> Parsed[str]:
         """Return the names of all logstores of the project, page by page (ListLogStores)."""
@@ -183,7 +187,7 @@ class SlsClient:
         offset = 0
         for _ in range(MAX_PAGES):
             query = {"offset": str(offset), "size": str(PAGE_SIZE)}
-            page = self._call(operation, path, parse, query)
+            page = self._call(operation, path, of_json(parse), query)
             names += page.names.entries
             faults += page.names.faults
             offset += page.count
@@ -199,7 +203,7 @@ class SlsClient:
         self,
         operation: str,
         path: str,
-        parse: Callable[[object], T],
+        parse: Callable[[bytes], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
         self._wait_for_place(self._throttle.reserve() or 0.0, operation)
@@ -210,7 +214,7 @@ class SlsClient:
         self,
         operation: str,
         path: str,
-        parse: Callable[[object], T],
+        parse: Callable[[bytes], T],
         query: Mapping[str, str],
         deadline: float,
     ) -> T:
@@ -262,7 +266,7 @@ class SlsClient:
         self,
         operation: str,
         path: str,
-        parse: Callable[[object], T],
+        parse: Callable[[bytes], T],
         query: Mapping[str, str],
         deadline: float,
     ) -> T:
@@ -314,12 +318,12 @@ class SlsClient:
         self._observer.clock_skew(self._place, self._skew)
 
 
-def _parsed(answer: Answer, operation: str, parse: Callable[[object], T]) -> T:
+def _parsed(answer: Answer, operation: str, parse: Callable[[bytes], T]) -> T:
     request_id = answer.headers.get("x-log-requestid", "")
     try:
         if answer.status == HTTPStatus.OK:
-            return parse(shapes.load_json(answer.body))
-        refusal = answers.refusal(shapes.load_json(answer.body))
+            return parse(answer.body)
+        refusal = answers.refusal(load_json(answer.body))
     except ShapeError as error:
         raise InvalidResponse(
             str(error),

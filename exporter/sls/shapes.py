@@ -46,6 +46,11 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
         raise ShapeError(f"the answer is not JSON; it begins with {start!r}") from error
 
 
+def of_json(parse: Callable[[object], T]) -> Callable[[bytes], T]:
+    """Turn what reads a decoded answer into what reads its body."""
+    return lambda body: parse(load_json(body))
+
+
 def entries_of(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
     """Read each entry of an array; raises ShapeError where it is none, or too long."""
     if not isinstance(answer, list):

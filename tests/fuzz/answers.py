@@ -25,16 +25,21 @@ KEYS = (
     *("status", "cursor", "cursor_time", "ttl", "logstores", "projects", "projectName", "total"),
     *("count", "consumerGroups", "errorCode", "errorMessage"),
 )
-_PARSERS: tuple[Callable[[object], object], ...] = (
-    lambda answer: answers.checkpoints(answer, now=NOW),
-    answers.consumer_groups,
-    answers.shards,
-    answers.cursor,
-    answers.cursor_time,
-    answers.retention_days,
-    answers.logstore_names,
-    answers.project_names,
-    answers.refusal,
+_PARSERS: tuple[Callable[[bytes], object], ...] = (
+    lambda body: answers.read_checkpoints(body, now=NOW),
+    *map(
+        shapes.of_json,
+        (
+            answers.consumer_groups,
+            answers.shards,
+            answers.cursor,
+            answers.cursor_time,
+            answers.retention_days,
+            answers.logstore_names,
+            answers.project_names,
+            answers.refusal,
+        ),
+    ),
 )
 _INSTANTS = (None, 0.0, -1.0, 1e-300, NOW, NOW + 1e9, 1e300)
 _CURSORS = ("", "MQ==", "MA==", "LTE=", "MS4w", "OTIyMzM3MjAzNjg1NDc3NTgwNw==", "4pyT", "MQ")
@@ -45,7 +50,7 @@ def bodies(data: bytes) -> None:
     reader = Reader(data)
     parse = reader.pick(_PARSERS)
     try:
-        found = parse(shapes.load_json(reader.body(KEYS)))
+        found = parse(reader.body(KEYS))
     except ShapeError as error:
         require_showable(str(error), 256)
         return

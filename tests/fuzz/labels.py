@@ -129,7 +129,7 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
         }
         for number in range(reader.below(4))
     ]
-    found = answers.checkpoints(_sent(entries), now=NOW).entries
+    found = answers.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
     shards = tuple(
         judge(
             each,
