@@ -9,7 +9,7 @@ import json
 import time
 import timeit
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -22,6 +22,7 @@ from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
 from exporter.sls import answers
+from exporter.snapshot import TargetStatus
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -55,11 +56,9 @@ def of_a_poll() -> Parts:
 
 
 def of_a_scrape(shards: int) -> Parts:
-    """Return what a scrape does, of which the first part is all of it."""
+    """Return what a scrape does, of which the first two are all of it."""
     statuses = targets(shards)
-    text, shape, now = PolledText(), Shape(), time.monotonic()
-    for status in statuses:
-        text.prepare(status, shape)
+    shape = Shape()
     waiting = [
         lines
         for status in statuses
@@ -70,7 +69,8 @@ def of_a_scrape(shards: int) -> Parts:
     blocks = [each.at(_NOW).text for each in waiting]
     texts = [*gathered(blocks)]
     return {
-        "all": lambda: sum(map(len, gzipped(text.write(statuses, 0, shape, now)))),
+        "all": _scrape(statuses, shape),
+        "all, with every third checkpoint hours old": _scrape(targets(shards, idle=3600.0), shape),
         "filling in ages": lambda: deque((each.at(_NOW) for each in waiting), maxlen=0),
         # As in a scrape, a text is forgotten before the next one is made.
         "joining them with labels": lambda: deque(gathered(blocks), maxlen=0),
@@ -78,18 +78,21 @@ def of_a_scrape(shards: int) -> Parts:
     }
 
 
-def of_a_small_scrape(shards: int) -> Parts:
-    """Return the two parts of a scrape of few shards."""
-    statuses = targets(shards)
-    text, shape, now = PolledText(), Shape(), time.monotonic()
+def _scrape(statuses: Sequence[TargetStatus], shape: Shape) -> Callable[[], object]:
+    text, now = PolledText(), time.monotonic()
     for status in statuses:
         text.prepare(status, shape)
+    return lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0)
+
+
+def of_a_small_scrape(shards: int) -> Parts:
+    """Return the two parts of a scrape of few shards."""
     registry = CollectorRegistry()
     OwnMetrics(registry)
     counted = Counted(registry)
     return {
         "the exporter's own": lambda: counted.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4),
-        "what was polled": lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0),
+        "what was polled": _scrape(targets(shards), Shape()),
     }
 
 
@@ -121,9 +124,10 @@ def main() -> None:
     found = least(of_a_small_scrape(_FEW), number=20, rounds=rounds)
     report(f"a scrape of {_FEW} shards, but for HTTP", found, sum(found.values()))
     found = least(of_a_scrape(shards), number=1, rounds=rounds)
-    whole = found.pop("all")
+    whole, idle = found.pop("all"), found.pop("all, with every third checkpoint hours old")
     found["all else"] = whole - sum(found.values())
     report(f"a scrape of {shards} shards, but for HTTP", found, whole)
+    print(f"  and with every third checkpoint hours old {idle / whole:.2f} times as long")
 
 
 if __name__ == "__main__":

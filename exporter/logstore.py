@@ -95,12 +95,14 @@ class LogstoreReader:
 
         By group and shard, with the end; what cannot be read is reported and left out.
         """
+        found: dict[str, dict[int, tuple[End, Unread]]] = {group: {} for group in checkpoints}
+        if not ends:
+            return found
         wanted: dict[int, list[tuple[str, Checkpoint]]] = {}
-        for group, each in checkpoints.items():
-            for checkpoint in each if ends else ():
+        for group, chosen in checkpoints.items():
+            for checkpoint in chosen:
                 if checkpoint.shard in ends:
                     wanted.setdefault(checkpoint.shard, []).append((group, checkpoint))
-        found: dict[str, dict[int, tuple[End, Unread]]] = {group: {} for group in checkpoints}
         for shard in self._unanswered.in_turn(wanted):
             for group, checkpoint in wanted[shard]:
                 unread = self._unread(checkpoint, ends[shard])

@@ -186,10 +186,7 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
 
 
 def elapsed(since: float, now: float) -> float:
-    """Return the seconds between two instants, to the tenth, 0 if there are none.
-
-    The server tells its time in whole seconds: more digits would say nothing.
-    """
+    """Return the seconds between two instants, to the tenth, 0 if there are none."""
     return max(0, round(now * 10) - round(since * 10)) / 10
 
 

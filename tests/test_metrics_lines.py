@@ -32,6 +32,7 @@ WRITTEN = [
     (1_700_000_000, b"1.7e+09"),
     (1_700_000_000.25, b"1.70000000025e+09"),
     (1_700_000_000.000001, b"1.700000000000001e+09"),
+    (1_700_000_000.1234567, b"1.7000000001234567e+09"),
     (2_000_000_000, b"2e+09"),
     (3_999_999_999.999999, b"3.999999999999999e+09"),
     (4_000_000_000.000001, b"4.000000000000001e+09"),
@@ -55,6 +56,13 @@ def test_a_number_is_written_as_go_writes_it(value: float, text: bytes) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_no_number_is_written_among_numbers_as_well(value: float) -> None:
     assert go_floats([1.5, value, 2.5]) == [b"1.5", go_float(value), b"2.5"]
+    assert go_floats([1.7e9, value, 1.8e9]) == [b"1.7e+09", go_float(value), b"1.8e+09"]
+
+
+@pytest.mark.parametrize("value", [value for value, _ in WRITTEN])
+@pytest.mark.parametrize("other", [-5.0, 5.0, 2_000_000.5, 1_700_000_000.5])
+def test_a_number_does_not_change_how_another_is_written(value: float, other: float) -> None:
+    assert go_floats([value, other]) == [go_float(value), go_float(other)]
 
 
 @given(numbers)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exporter.metrics.lines import go_floats
 from exporter.metrics.pieces import plain
 from exporter.metrics.text import PolledText, Shape
 from exporter.progress import ShardProgress
@@ -12,6 +13,8 @@ NOW = 1_700_000_000.0
 AGE = b"sls_consumer_group_checkpoint_age_seconds"
 STALLED = b"sls_consumer_group_stalled_seconds"
 
+# Some of them at the borders between ways to write them: those of what is known, and of what is
+# much older than the newest.
 AGES = [
     (0.0, b"0.0"),
     (-5.0, b"0.0"),
@@ -20,6 +23,8 @@ AGES = [
     (12.34, b"12.3"),
     (1638.3, b"1638.3"),
     (1638.4, b"1638.4"),
+    (819.1, b"819.1"),
+    (819.2, b"819.2"),
     (86_400.0, b"86400.0"),
     (999_999.9, b"999999.9"),
     (1_000_000.0, b"1e+06"),
@@ -54,7 +59,7 @@ def test_an_age_is_written_to_the_tenth_of_a_second_and_as_go_writes_it(
 
 @pytest.mark.parametrize("other", [age for age, _ in AGES])
 def test_the_age_of_a_shard_does_not_change_how_that_of_another_is_written(other: float) -> None:
-    for first, second in ((1, other), (other, 1)):
+    for first, second in ((1, other), (other, 1), (86_400, other), (other, 86_400)):
         written = dict(AGES) | {1: b"1.0"}
         ages = values(AGE, shard(0, updated_at=NOW - first), shard(1, updated_at=NOW - second))
         assert ages == [written[first], written[second]]
@@ -62,11 +67,22 @@ def test_the_age_of_a_shard_does_not_change_how_that_of_another_is_written(other
         assert stalls == [written[first], written[second]]
 
 
-def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order() -> None:
+@pytest.mark.parametrize("number", range(6))
+def test_so_many_old_ones_among_new_ones_are_written_in_their_places(number: int) -> None:
+    ages = [3.0, 2e6, 86_400.5, 1_000.0, 2_000.0]
+    ages[number:] = [1.0, 2.0, 4.0, 5.0, 6.0][number:]
+    found = [shard(each, updated_at=NOW - age) for each, age in enumerate(ages)]
+    assert values(AGE, *found) == go_floats(ages)
+
+
+@pytest.mark.parametrize(("age", "text"), AGES)
+def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order(
+    age: float, text: bytes
+) -> None:
     done, never = shard(unread=0), shard(checkpoint="", unread=0)
-    assert values(STALLED, done, stuck(NOW - 7.0, 1), never, done, stuck(NOW - 9.0, 2)) == [
+    assert values(STALLED, done, stuck(NOW - 7.0, 1), never, done, stuck(NOW - age, 2)) == [
         b"0.0",
         b"7.0",
         b"0.0",
-        b"9.0",
+        text,
     ]

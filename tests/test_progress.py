@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from exporter.progress import (
     NOTHING_UNREAD,
@@ -263,6 +264,20 @@ def test_where_neither_time_is_known_a_shard_that_is_behind_is_unknown() -> None
 def test_without_an_update_time_the_oldest_unread_log_alone_tells_the_stall() -> None:
     progress = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5), oldest_at=NOW - 400.0)
     assert stalled_seconds(progress, NOW) == 400.0
+
+
+def test_without_the_time_of_the_oldest_unread_log_the_last_move_alone_tells_the_stall() -> None:
+    progress = judged(saved(BIRTH, updated_at=NOW - 400.0), end_at(BIRTH + 5))
+    assert stalled_seconds(progress, NOW) == 400.0
+
+
+def test_where_a_poll_does_not_say_when_it_saw_it_the_state_is_that_of_now() -> None:
+    progress = replace(
+        judged(saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0),
+        judged_at=None,
+    )
+    assert state_of(progress) is State.CONSUMING
+    assert state_of(progress, NOW + 50.0) is State.STALLED
 
 
 def test_lag_is_absent_where_the_newest_log_has_no_time() -> None:

@@ -1,14 +1,15 @@
 """Proxies of the environment: used where that is configured, and nowhere else."""
 
 import ssl
+import time
 from pathlib import Path
 from threading import Event
 
 import pytest
 import trustme
 
-from exporter.sls import Transport, Unreachable
-from tests.support.misbehaving import EMPTY_LIST, always, misbehaving, proxy
+from exporter.sls import TimedOut, Transport, Unreachable
+from tests.support.misbehaving import EMPTY_LIST, Turn, always, misbehaving, proxy
 from tests.support.sls_client import rig
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -27,6 +28,15 @@ def at_once(_: float, __: float) -> float:
 
 def through_proxy(cancelled: Event, ca_file: Path | None = None) -> Transport:
     return Transport(cancelled=cancelled, ca_file=ca_file, proxy_from_environment=True)
+
+
+def certified(place: Path) -> tuple[ssl.SSLContext, Path]:
+    """Return what a server on loopback needs for TLS, and the file of its authority."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(place / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    return tls, place / "ca.pem"
 
 
 def test_a_proxy_of_the_environment_is_not_used_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,13 +70,10 @@ def test_a_proxy_of_the_environment_is_used_where_configured(
 def test_tls_goes_through_a_tunnel_and_is_verified_behind_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    tls, ca_file = certified(tmp_path)
 
     def trusting(cancelled: Event) -> Transport:
-        return through_proxy(cancelled, tmp_path / "ca.pem")
+        return through_proxy(cancelled, ca_file)
 
     with proxy() as seen, misbehaving(always(EMPTY_LIST), tls=tls) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{seen.port}")
@@ -128,3 +135,57 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.raises(Unreachable, match="Tunnel connection failed: 407"),
         ):
             made.client.list_shards("orders")
+
+
+def answer_late(turn: Turn) -> None:
+    turn.wait(0.4)  # longer than one wait of a socket
+    turn.send(EMPTY_LIST)
+
+
+@pytest.mark.parametrize("of_proxy", ["http", "https"])
+@pytest.mark.parametrize("of_server", ["http", "https"])
+def test_any_proxy_leads_to_any_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, of_proxy: str, of_server: str
+) -> None:
+    tls, ca_file = certified(tmp_path)
+    with (
+        proxy(tls=tls if of_proxy == "https" else None) as seen,
+        misbehaving(answer_late, tls=tls if of_server == "https" else None) as server,
+        rig(
+            server.endpoint,
+            make_transport=lambda cancelled: through_proxy(cancelled, ca_file),
+        ) as made,
+    ):
+        address = f"{of_proxy}://user:password@127.0.0.1:{seen.port}"
+        monkeypatch.setenv(f"{of_server.upper()}_PROXY", address)
+        for _ in range(2):
+            assert made.client.list_shards("orders").entries == ()
+    place = f"127.0.0.1:{server.port}"
+    path = f"http://{place}/logstores/orders/shards"
+    assert seen.asked == [place if of_server == "https" else path], "one connection for both"
+    assert seen.headers[0]["proxy-authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
+    if of_server == "https":
+        assert "proxy-authorization" not in server.requests[0].headers
+    assert server.requests[0].headers["host"] == f"shop.{place}"
+
+
+@pytest.mark.parametrize("of_proxy", ["http", "https"])
+def test_a_call_through_a_tunnel_ends_in_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, of_proxy: str
+) -> None:
+    tls, ca_file = certified(tmp_path)
+    with (
+        proxy(tls=tls if of_proxy == "https" else None) as seen,
+        misbehaving(Turn.wait, tls=tls) as server,
+        rig(
+            server.endpoint,
+            timeout=1.0,
+            make_transport=lambda cancelled: through_proxy(cancelled, ca_file),
+        ) as made,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"{of_proxy}://127.0.0.1:{seen.port}")
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            made.client.list_shards("orders")
+        assert 0.95 <= time.monotonic() - started < 2.0
+    assert len(server.requests) == 1

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from exporter.metrics.lines import filled, go_floats
+from exporter.metrics.lines import go_floats
 
 Encode = Callable[[Collector], bytes]
 
@@ -68,16 +68,24 @@ class Counted:
             if pattern is None or pattern.series != series:
                 text = encode(_Just(family)).removesuffix(end)
                 pattern = _Pattern(series=series, texts=_around_values(text))
-                if filled(pattern.texts, _values(family.samples)) == text:
+                if _filled(pattern.texts, _values(family.samples)) == text:
                     patterns[family.name] = pattern
                 parts.append(text)
             else:
-                parts.append(filled(pattern.texts, _values(family.samples)))
+                parts.append(_filled(pattern.texts, _values(family.samples)))
         return b"".join(parts), end
 
 
 def _values(samples: Iterable[Sample]) -> list[bytes]:
     return go_floats([sample.value for sample in samples])
+
+
+def _filled(texts: list[bytes], values: list[bytes]) -> bytes:
+    """Put values between texts, of which there is one more."""
+    parts = [b""] * (len(texts) + len(values))
+    parts[::2] = texts
+    parts[1::2] = values
+    return b"".join(parts)
 
 
 def _around_values(text: bytes) -> list[bytes]:

@@ -17,8 +17,9 @@ _LEVEL = 1
 _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
-_GATHER_PARTS = 600  # some tens of kilobytes, which the processor still has at hand
-_LARGE_BYTES = 8 * 1024
+# What is gathered should still be at hand for the processor when it is compressed.
+_GATHER_PARTS = 600  # of lists: some tens of kilobytes
+_GATHER_BYTES = 8 * 1024  # of other text
 _KEEP_FROM_BYTES = 2048  # less compresses badly by itself
 
 
@@ -89,21 +90,21 @@ def gzipped(parts: Iterable[Part]) -> Iterator[bytes]:
 def gathered(parts: Iterable[Part]) -> Iterator[bytes | Piece]:
     """Join small plain parts that follow each other, as a call for each takes longer."""
     waiting: list[bytes] = []
+    size = 0
     for part in parts:
-        is_last = False
         if isinstance(part, list):
             waiting += part
         elif isinstance(part, bytes):
             waiting.append(part)
-            is_last = len(part) >= _LARGE_BYTES
+            size += len(part)
         else:
             if waiting:
                 yield b"".join(waiting)
-                waiting = []
+                waiting, size = [], 0
             yield part
-        if is_last or len(waiting) >= _GATHER_PARTS:
+        if size >= _GATHER_BYTES or len(waiting) >= _GATHER_PARTS:
             yield b"".join(waiting)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield b"".join(waiting)
 

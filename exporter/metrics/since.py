@@ -1,6 +1,6 @@
 """Lines whose values are the time since an instant, filled in when they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
 from typing import Self
@@ -10,19 +10,22 @@ from msgspec import Struct
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
-from exporter.metrics.lines import EMPTY, Block, go_floats, written
+from exporter.metrics.lines import EMPTY, Block, go_float, written
 from exporter.metrics.pieces import kept
 from exporter.progress import ShardProgress, standing_since
 
-_LONGEST_KNOWN = 14  # bits of tenths of a second, which is half an hour
+_KNOWN_BITS = 14  # of tenths of a second: 27 minutes
+_MUCH_OLDER = 1 << (_KNOWN_BITS - 1)
+_FEW = 2  # a part of so many
+_PLAIN_BELOW = 10**7  # tenths of a second; from here on Go writes an exponent
 _ZERO = b"0.0"
 
 
 class Since(Struct, frozen=True, kw_only=True):
     """Lines of one metric whose values are the time since an instant.
 
-    Times are in tenths of a second: the server tells its time in whole seconds, so more digits
-    would say nothing, and of so few values the text is known.
+    Times are in tenths of a second, so that there are few of them, whose text is known; older ones
+    are written each time.
     """
 
     name: bytes
@@ -33,21 +36,33 @@ class Since(Struct, frozen=True, kw_only=True):
     before: Sequence[int | None]
     """By how much the instant of each line is before the newest; None where its value is 0."""
     most: int
-    """The most of these."""
+    """The most of these, but for those that are set apart."""
+    apart: Mapping[int, int]
+    """The same of the few that are much older than the others, by the number of the line."""
 
     @classmethod
     def of(cls, metric: Metric, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
         """Keep lines that await the time since an instant (unix seconds), one at least."""
         tenths = [None if at is None else round(at * 10) for at in instants]
-        known = [at for at in tenths if at is not None]
-        newest = max(known)
+        newest = max([at for at in tenths if at is not None])
+        before = [None if at is None else newest - at for at in tenths]
+        apart = {
+            number: each
+            for number, each in enumerate(before)
+            if each is not None and each > _MUCH_OLDER
+        }
+        if len(apart) > len(before) // _FEW:
+            apart = {}
+        else:
+            before = [None if number in apart else each for number, each in enumerate(before)]
         return cls(
             name=metric.name.encode(),
             heads=heads,
             newest=newest,
             # A tuple, which the garbage collection does not look through, of small numbers.
-            before=tuple([None if at is None else newest - at for at in tenths]),
-            most=newest - min(known),
+            before=tuple(before),
+            most=max([each for each in before if each is not None]),
+            apart=apart,
         )
 
     @property
@@ -59,16 +74,16 @@ class Since(Struct, frozen=True, kw_only=True):
         """Fill in the values of a moment."""
         least = round(now * 10) - self.newest
         bits = (least + self.most).bit_length()
-        if least >= 0 and bits <= _LONGEST_KNOWN:
+        if least >= 0 and bits <= _KNOWN_BITS:
             known = _known(self.name, bits)
             values = [known[0 if before is None else least + before] for before in self.before]
         else:
-            ages = [
-                0.0 if before is None else max(0, least + before) / 10 for before in self.before
-            ]
-            following = b"\n" + self.name
-            values = [text + following for text in go_floats(ages)]
-        # What follows a value is always the same, so they are kept together; but not for the last.
+            times = [0 if before is None else least + before for before in self.before]
+            values = _written(self.name, times)
+        if self.apart:
+            times = [least + before for before in self.apart.values()]
+            for number, value in zip(self.apart, _written(self.name, times), strict=True):
+                values[number] = value
         parts = [self.name] * (2 * len(values) + 1)
         parts[1::2] = self.heads
         parts[2::2] = values
@@ -78,9 +93,20 @@ class Since(Struct, frozen=True, kw_only=True):
 
 @cache
 def _known(name: bytes, bits: int) -> Sequence[bytes]:
-    """Write all times of so many bits of tenths of a second, each with the name after it."""
-    values = orjson.dumps([tenths / 10 for tenths in range(1 << bits)])[1:-1]
-    return [value + b"\n" + name for value in values.split(b",")]
+    """Write all times of so many bits."""
+    return _written(name, range(1 << bits))
+
+
+def _written(name: bytes, times: Sequence[int]) -> list[bytes]:
+    """Write times (tenths of a second, 0 for none), each with the name on the line after it."""
+    following = b"\n" + name
+    if min(times) < 0:
+        times = [max(0, each) for each in times]
+    if max(times) >= _PLAIN_BELOW:
+        return [go_float(each / 10) + following for each in times]
+    # orjson writes such numbers as Python does, in a fraction of the time.
+    text = orjson.dumps([each / 10 for each in times])[1:-1]
+    return (text.replace(b",", following + b",") + following).split(b",")
 
 
 def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:

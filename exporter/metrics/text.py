@@ -72,8 +72,8 @@ class GroupText:
             self.snapshot = _of_group(group, group.snapshot, self.key)
             if shape.per_shard:
                 shards = group.snapshot.shards
-                self.heads = earlier.heads_of(shards) if earlier else ()
-                self.heads = self.heads or _heads(self.key, shards, shape)
+                known = earlier.heads_of(shards) if earlier else ()
+                self.heads = known or _heads(self.key, shards, shape)
                 self.lines = dict(_of_shards(self.heads, shards))
         self.shard_series = sum(lines.count for lines in self.lines.values())
 
@@ -138,7 +138,7 @@ class PolledText:
         detailed, dropped = _within(shape.max_series, shown)
         series = 0
         for metric in _PER_SHARD:
-            blocks = (_at(text.lines.get(metric, EMPTY), now) for text, now in detailed)
+            blocks = (_at(text.lines.get(metric, EMPTY), at) for text, at in detailed)
             series += yield from _family(metric, blocks)
         for metric in _PER_GROUP:
             if metric in _ALWAYS:
@@ -263,7 +263,7 @@ def _of_shards(
 def _shards_by_status(target: TargetStatus, key: bytes) -> Block:
     counts = target.shards_by_status or {}
     lines = [
-        line(catalogue.LOGSTORE_SHARDS, b'%b,status="%b"' % (key, each.encode()), count)
+        line(catalogue.LOGSTORE_SHARDS, b'%b,status="%b"' % (key, escaped(each).encode()), count)
         for each, count in counts.items()
     ]
     return Block(text=b"".join(lines), count=len(lines))

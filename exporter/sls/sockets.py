@@ -100,7 +100,9 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  as requests'
         """Pool connections of our own kind through a proxy as well."""
-        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        manager = super().proxy_manager_for(
+            proxy, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs
+        )
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
 
@@ -109,7 +111,7 @@ class Adapter(HTTPAdapter):
 
 
 class _Watched(socket.socket):
-    """Waits in slices. Of both kinds of sockets, whose own methods come after these."""
+    """Waits in slices, until the request that its thread is on has no time left."""
 
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401  a size and flags, as socket
         while True:
@@ -197,36 +199,29 @@ class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
     def exchange(self, target: str, headers: Mapping[str, str]) -> Answer:
-        """Send a GET and return the answer; raises what the layers below do, as it is."""
+        """Send a GET and return the answer; raises what the layers below do, as it is.
+
+        Where the target is a whole address, the proxy reads the request itself, and what is for it
+        is among the headers. Else it is told beforehand, and hands on what it cannot read.
+        """
+        watch.remaining()
+        is_read_by_proxy = not target.startswith("/")
         connection = cast("_Connection", self._get_conn())  # none that has ended meanwhile
         try:
-            self._through_proxy(connection)
-            return connection.get(target, {**headers, **self._forwarded})
+            if is_read_by_proxy:
+                return connection.get(target, {**headers, **self.proxy_headers})
+            if self.proxy is not None and connection.is_closed:
+                self._prepare_proxy(connection)
+            return connection.get(target, headers)
         except BaseException:
             connection.close()
             raise
         finally:
             self._put_conn(connection)
 
-    @property
-    def _forwarded(self) -> Mapping[str, str]:
-        """What is for the proxy, which reads the request itself."""
-        return self.proxy_headers
-
-    def _through_proxy(self, connection: _Connection) -> None:
-        """Prepare a connection that is not open for the way through a proxy."""
-
 
 class _TLSPool(urllib3.HTTPSConnectionPool, _Pool):
     ConnectionCls = _TLSConnection
-
-    @property
-    def _forwarded(self) -> Mapping[str, str]:
-        return {}  # it is told to the proxy beforehand
-
-    def _through_proxy(self, connection: _Connection) -> None:
-        if self.proxy is not None and connection.is_closed:
-            self._prepare_proxy(cast("_TLSConnection", connection))
 
 
 def _connect(host: str, port: int) -> socket.socket:

@@ -211,8 +211,8 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy() -> Iterator[Proxy]:
-    """Run an HTTP proxy that forwards requests and opens tunnels."""
+def proxy(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run an HTTP proxy, which may itself be spoken to over TLS: it forwards and opens tunnels."""
 
     def forward(turn: Turn) -> None:
         seen.asked.append(turn.target)
@@ -230,7 +230,7 @@ def proxy() -> Iterator[Proxy]:
             _splice(turn, upstream)
         turn.close()
 
-    with misbehaving(forward) as server:
+    with misbehaving(forward, tls=tls) as server:
         seen = Proxy(port=server.port)
         yield seen
 
@@ -239,6 +239,8 @@ def _splice(turn: Turn, upstream: socket.socket) -> None:
     """Copy both ways until either side ends."""
     while not turn.server.closing.is_set():
         readable, _, _ = select.select([turn.connection, upstream], [], [], 0.1)
+        if isinstance(turn.connection, ssl.SSLSocket) and turn.connection.pending():
+            readable = [turn.connection]
         for source in readable:
             data = source.recv(65536)
             if not data:
