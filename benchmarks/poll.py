@@ -155,19 +155,19 @@ class _Side:
         )
 
 
-def measure(groups: int, rounds: int, *, cursors: bool) -> dict[str, Cost]:
+def measure(groups: int, rounds: int, *, cursors: bool, threads: int = _THREADS) -> dict[str, Cost]:
     """Return what each side costs."""
     with ExitStack() as stack:
         served = stack.enter_context(api(logstores=groups, shards=SHARDS_A_GROUP))
         poll, scrape = stack.enter_context(ours(served, groups, cursors=cursors))
-        sides = [_Side(name="ours", poll=poll, scrape=scrape, threads=_THREADS)]
+        sides = [_Side(name="ours", poll=poll, scrape=scrape, threads=threads)]
         poll, registry = stack.enter_context(sdk(served, cursors=cursors))
         sides.append(
             _Side(
                 name="vendor's SDK",
                 poll=poll,
                 scrape=lambda: gzip.compress(generate_latest(registry)),
-                threads=_THREADS,
+                threads=threads,
             )
         )
         if not cursors:
@@ -202,13 +202,14 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a few groups, one round")
+    parser.add_argument("--threads", type=int, default=_THREADS, help="of either side")
     options = parser.parse_args()
     groups, rounds = (10, 1) if options.quick else (options.groups, options.rounds)
     print(f"groups of {SHARDS_A_GROUP} shards, HTTPS, signed, median of {rounds}")
     print("checkpoints, shards and their ends: the default")
-    report(measure(max(1, groups // 5), rounds, cursors=True))
+    report(measure(max(1, groups // 5), rounds, cursors=True, threads=options.threads))
     print("checkpoints alone: lag: false")
-    report(measure(groups, rounds, cursors=False))
+    report(measure(groups, rounds, cursors=False, threads=options.threads))
 
 
 if __name__ == "__main__":
