@@ -27,7 +27,7 @@ from exporter.progress import (
 from exporter.sls import Checkpoint
 
 NOW = 1_700_000_000.0
-PRECISION = 0.101  # both instants are rounded to the tenth of a second
+PRECISION = 0.2001  # whole tenths of a second between two instants
 BIRTH = 1_524_157_379_373_908_496  # a real cursor: nanoseconds, beyond 2^53
 STALL_AFTER = 300.0
 
@@ -280,6 +280,26 @@ def test_where_a_poll_does_not_say_when_it_saw_it_the_state_is_that_of_now() -> 
     assert state_of(progress, NOW + 50.0) is State.STALLED
 
 
+@pytest.mark.parametrize(
+    ("since", "now", "seconds"),
+    [
+        (NOW, NOW, 0.0),
+        (NOW, NOW + 0.1, 0.1),
+        (NOW, NOW + 0.3, 0.3),
+        (NOW + 0.7, NOW + 1.4, 0.7),
+        (NOW, NOW + 0.19, 0.1),
+        (NOW + 0.01, NOW + 0.2, 0.1),
+        (NOW + 0.01, NOW + 0.29, 0.1),
+        (NOW + 0.09, NOW + 0.11, 0.0),
+        (NOW, NOW - 5.0, 0.0),
+    ],
+)
+def test_whole_tenths_have_passed_and_never_more_than_that(
+    since: float, now: float, seconds: float
+) -> None:
+    assert elapsed(since, now) == seconds
+
+
 def test_lag_is_absent_where_the_newest_log_has_no_time() -> None:
     assert judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW).lag_seconds is None
 
@@ -427,7 +447,7 @@ def test_a_stall_is_no_longer_than_the_last_move_and_the_oldest_unread_log_are_a
     stalled = stalled_seconds(progress, now)
     if stalled is not None:
         for since in (progress.moved_at, progress.oldest_unread_at):
-            assert since is None or stalled <= max(0.0, now - since) + PRECISION
+            assert since is None or stalled <= max(0.0, now - since) + 0.001
 
 
 @given(behind(), instants, st.floats(min_value=1.0, max_value=1e6))

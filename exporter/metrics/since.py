@@ -12,7 +12,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.lines import EMPTY, Block, go_float, written
 from exporter.metrics.pieces import kept
-from exporter.progress import ShardProgress, standing_since
+from exporter.progress import ShardProgress, first_tenth, last_tenth, standing_since
 
 _KNOWN_BITS = 14  # of tenths of a second: 27 minutes
 _MUCH_OLDER = 1 << (_KNOWN_BITS - 1)
@@ -43,7 +43,7 @@ class Since(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, metric: Metric, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
         """Keep lines that await the time since an instant (unix seconds), one at least."""
-        tenths = [None if at is None else round(at * 10) for at in instants]
+        tenths = [None if at is None else first_tenth(at) for at in instants]
         newest = max([at for at in tenths if at is not None])
         before = [None if at is None else newest - at for at in tenths]
         apart = {
@@ -72,7 +72,7 @@ class Since(Struct, frozen=True, kw_only=True):
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
-        least = round(now * 10) - self.newest
+        least = last_tenth(now) - self.newest
         bits = (least + self.most).bit_length()
         if least >= 0 and bits <= _KNOWN_BITS:
             known = _known(self.name, bits)

@@ -20,7 +20,7 @@ _COMPARED = (
     "sls_exporter_targets",
 )
 _AGES = ("_age_seconds", "_stalled_seconds")
-_AGE_PRECISION = 0.101  # both instants are rounded to the tenth of a second
+_AGE_PRECISION = 0.201  # whole tenths of a second between two instants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
