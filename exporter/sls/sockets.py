@@ -38,13 +38,6 @@ class Watch(threading.local):
     deadline: float = 0.0
     cancelled: threading.Event = threading.Event()
 
-    def remaining(self) -> float:
-        """Return the seconds until the deadline; TimeoutError if there are none."""
-        remaining = self.deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("the deadline of the request has passed")
-        return remaining
-
     def next_wait(self, *, before: float = float("inf")) -> float:
         """Return the seconds to wait before looking again; TimeoutError if there are none."""
         remaining = min(self.deadline, before) - time.monotonic()
@@ -204,7 +197,7 @@ class _Pool(urllib3.HTTPConnectionPool):
         Where the target is a whole address, the proxy reads the request itself, and what is for it
         is among the headers. Else it is told beforehand, and hands on what it cannot read.
         """
-        watch.remaining()
+        watch.next_wait()
         is_read_by_proxy = not target.startswith("/")
         connection = cast("_Connection", self._get_conn())  # none that has ended meanwhile
         try:
