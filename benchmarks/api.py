@@ -18,7 +18,7 @@ from pathlib import Path
 import trustme
 
 from benchmarks.processes import Process, module
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 

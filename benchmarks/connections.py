@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 import requests
 
 from benchmarks.api import GROUP, PROJECT, logstore, world
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.signing import V1Auth
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.sls import Transport

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
-from exporter.clock import SYSTEM_CLOCK
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config import parse
 from exporter.engine import Engine
 

@@ -27,7 +27,7 @@ from exporter.metrics import exposition
 from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
-from exporter.snapshot import TargetStatus
+from exporter.model.snapshot import TargetStatus
 from exporter.web.listen import ListenAddress
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.routes import create_app

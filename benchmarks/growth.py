@@ -20,7 +20,7 @@ from benchmarks.api import PROJECT, api, logstore
 from benchmarks.engines import engine
 from benchmarks.made_up import SHARDS_A_GROUP
 from benchmarks.processes import Process
-from exporter.snapshot import TargetKey
+from exporter.model.names import TargetKey
 
 SIZES = (10, 100, 1000, 10_000, 100_000, 500_000)
 _THREADS = 8

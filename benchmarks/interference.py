@@ -23,7 +23,7 @@ from benchmarks.exposers import OURS, Exposer, serve_ours
 from benchmarks.made_up import SHARDS_A_GROUP, targets
 from benchmarks.processes import Process, module
 from benchmarks.scrape import Scraper
-from exporter.snapshot import TargetKey
+from exporter.model.names import TargetKey
 
 _PAUSE_SECONDS = 0.005
 

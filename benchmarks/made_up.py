@@ -3,15 +3,9 @@
 import time
 
 from exporter.metrics import catalogue
-from exporter.progress import ShardProgress
-from exporter.snapshot import (
-    GroupKey,
-    GroupSnapshot,
-    GroupStatus,
-    Instant,
-    TargetKey,
-    TargetStatus,
-)
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, TargetStatus
 
 SHARDS_A_GROUP = 64
 PER_SHARD = (

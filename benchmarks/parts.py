@@ -15,14 +15,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
+from exporter.evaluation.shard import evaluate
 from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.pieces import gathered, gzipped
 from exporter.metrics.since import Since
 from exporter.metrics.text import GroupText, PolledText, Shape
-from exporter.progress import NOTHING_UNREAD, encode_cursor, judge
+from exporter.model.progress import NOTHING_UNREAD
+from exporter.model.shards import encode_cursor
+from exporter.model.snapshot import TargetStatus
 from exporter.sls import answers
-from exporter.snapshot import TargetStatus
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -48,7 +50,7 @@ def of_a_poll() -> Parts:
     return {
         "reading": lambda: answers.read_checkpoints(body, now=_NOW),
         "judging": lambda: [
-            judge(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
+            evaluate(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries
         ],
         "writing and compressing": lambda: GroupText(status, shape),

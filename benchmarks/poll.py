@@ -33,8 +33,8 @@ from benchmarks.api import GROUP, KEY, PROJECT, Api, api, logstore
 from benchmarks.engines import engine
 from benchmarks.made_up import SHARDS_A_GROUP
 from benchmarks.sdk import sdk
+from exporter.model.names import TargetKey
 from exporter.signing import API_VERSION, V1_METHOD, RequestParts, v1_signature
-from exporter.snapshot import TargetKey
 
 Poll = Callable[[int], None]
 Scrape = Callable[[], bytes]

@@ -9,7 +9,7 @@ from benchmarks import made_up
 from exporter import status
 from exporter.metrics.pieces import gzipped
 from exporter.metrics.text import PolledText, Shape
-from exporter.snapshot import View
+from exporter.model.snapshot import View
 
 SHARDS_A_GROUP = 4
 Answer = Callable[[], int]

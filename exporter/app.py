@@ -10,16 +10,16 @@ from pathlib import Path
 from msgspec import Struct
 
 from exporter import status
-from exporter.clock import Clock
+from exporter.base.clock import Clock
+from exporter.base.text import bounded
 from exporter.config import Config
 from exporter.engine import Engine
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
 from exporter.reload import FileWatch, Load, Reloader
 from exporter.scheduler import BACKGROUND, Job, Pool, Scheduler
 from exporter.sharding import WHOLE, Sharding
 from exporter.sizing import shortages
 from exporter.targets import Target
-from exporter.text import bounded
 from exporter.web.listen import ListenAddress
 from exporter.web.nodes import WebConfigError
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages

@@ -2,15 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from exporter.config import (
-    Config,
-    LogstoreConfig,
-    Pattern,
-    ProjectConfig,
-    ProjectSettings,
-    format_duration,
-)
-from exporter.keychain import CredentialsError, describe
+from exporter.base.durations import format_duration
+from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
+from exporter.keychain import describe
+from exporter.model.credentials import CredentialsError
 
 _READS = ("log:GetConsumerGroupCheckPoint",)
 _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")

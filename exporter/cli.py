@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from exporter.app import App, Options
-from exporter.clock import SYSTEM_CLOCK
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config import ConfigError, json_schema, load
 from exporter.flags import DEFAULT_PORT, PROG, Command, Flags, parse
-from exporter.keychain import CredentialsError
-from exporter.logs import configure
+from exporter.logs.logger import configure
+from exporter.model.credentials import CredentialsError
 from exporter.reload import Load
 from exporter.stopping import Signals, leave_no_thread, signals
 from exporter.web.listen import ListenAddress, ListenError

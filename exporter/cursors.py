@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from exporter.progress import End, Unread, decode_cursor, encode_cursor
-from exporter.sls import Checkpoint, InvalidCursor, InvalidResponse, Shard, SlsClient
+from exporter.model.progress import ShardEnd, Unread
+from exporter.model.shards import Checkpoint, Shard, decode_cursor, encode_cursor
+from exporter.sls import InvalidCursor, InvalidResponse, SlsClient
 
 # How long the first log group of a shard is taken to stay the first, and one that is due to expire
 # to be still there.
@@ -41,12 +42,12 @@ class Cursors:
         self._logstore = logstore
         self._monotonic = monotonic
         self._created: dict[int, int | None] = {}
-        self._final_ends: dict[int, End] = {}
+        self._final_ends: dict[int, ShardEnd] = {}
         self._oldest: dict[int, _Oldest] = {}
         self._times: dict[tuple[int, int], _Time] = {}
         self._used: dict[tuple[int, int], _Time] = {}
 
-    def end(self, shard: Shard) -> End:
+    def end(self, shard: Shard) -> ShardEnd:
         """Return the end of a shard; raises SlsError."""
         if self._created.setdefault(shard.shard, shard.created_at) != shard.created_at:
             self._forget(shard)
@@ -54,12 +55,12 @@ class Cursors:
         if final is not None and shard.status == "readonly":
             return final
         text = self._client.get_cursor(self._logstore, shard.shard, "end")
-        end = End(cursor=self._decoded(text), readonly=shard.status == "readonly")
+        end = ShardEnd(cursor=self._decoded(text), readonly=shard.status == "readonly")
         if end.readonly:
             self._final_ends[shard.shard] = end
         return end
 
-    def unread(self, checkpoint: Checkpoint, end: End, *, expires_before: float) -> Unread:
+    def unread(self, checkpoint: Checkpoint, end: ShardEnd, *, expires_before: float) -> Unread:
         """Find out what a shard that is behind, or was never consumed, has not read.
 
         Log groups received before ``expires_before`` (unix seconds) may be gone since they were
@@ -97,7 +98,7 @@ class Cursors:
         self._oldest.pop(shard.shard, None)
         self._times = {key: time for key, time in self._times.items() if key[0] != shard.shard}
 
-    def _first(self, shard: int, end: End) -> _Oldest:
+    def _first(self, shard: int, end: ShardEnd) -> _Oldest:
         known = self._oldest.get(shard)
         now = self._monotonic()
         if known is not None:

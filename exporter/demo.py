@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.config import Config, parse
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
 from exporter.simulator.server import Simulator

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
+from exporter.model.names import TargetKey
+from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import GroupListing
 from exporter.report import PollObserver
-from exporter.sls import Cancelled, ConsumerGroup, NotFound, Parsed, SlsClient, SlsError, Unanswered
-from exporter.snapshot import GroupListing, TargetKey
+from exporter.sls import Cancelled, NotFound, Parsed, SlsClient, SlsError, Unanswered
 from exporter.targets import GroupTarget, Target
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]

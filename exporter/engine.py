@@ -6,19 +6,20 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry
 
 from exporter import status
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.config import Config
 from exporter.discovery import Discovery, Listings
 from exporter.fleet import Clients, Fleet
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
+from exporter.model.names import GroupKey
+from exporter.model.snapshot import Store
 from exporter.reporter import Reporter
 from exporter.sharding import WHOLE, Sharding
 from exporter.sls import Cancelled
-from exporter.snapshot import GroupKey, Store
 from exporter.targets import Target
 
 

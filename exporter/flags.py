@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, Self, get_args
 
 from exporter import __version__
-from exporter.logs import FORMATS, LEVELS, LogFormat, LogLevel
+from exporter.base.text import bounded
+from exporter.logs.log_line import LogFormat
+from exporter.logs.logger import FORMATS, LEVELS, LogLevel
 from exporter.sharding import Sharding
-from exporter.text import bounded
 from exporter.web.listen import ListenAddress
 
 PROG = "sls-exporter"

@@ -9,16 +9,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from msgspec.structs import replace
 
 from exporter import __version__
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.config import HttpConfig, ProjectSettings
 from exporter.keychain import Provider, provider
-from exporter.logs import Logger
+from exporter.logs.logger import Logger
 from exporter.logstore import LogstoreReader
 from exporter.metrics.own import OwnMetrics
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.snapshot import Store, TargetStatus
 from exporter.poller import Poller
 from exporter.reporter import Reporter
 from exporter.sls import Cancelled, ClientSettings, SlsClient, Throttle, Transport
-from exporter.snapshot import GroupKey, Store, TargetKey, TargetStatus
 from exporter.targets import Target
 
 

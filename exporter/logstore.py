@@ -7,11 +7,13 @@ checkpoints.
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.cursors import Cursors
-from exporter.progress import NOTHING_UNREAD, End, Unread, is_behind
+from exporter.evaluation.shard import is_behind
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, Unread
+from exporter.model.shards import Checkpoint, Shard
 from exporter.report import PollObserver
-from exporter.sls import AccessDenied, Cancelled, Checkpoint, Shard, SlsClient, SlsError, Unanswered
+from exporter.sls import AccessDenied, Cancelled, SlsClient, SlsError, Unanswered
 from exporter.targets import Target
 
 _DAY_SECONDS = 86_400.0
@@ -70,9 +72,9 @@ class LogstoreReader:
         self.has_listed = True
         return self._listed
 
-    def ends(self, shards: Iterable[Shard]) -> Mapping[int, End]:
+    def ends(self, shards: Iterable[Shard]) -> Mapping[int, ShardEnd]:
         """Read the ends of shards; one that cannot be had is reported and left out."""
-        ends: dict[int, End] = {}
+        ends: dict[int, ShardEnd] = {}
         wanted = {shard.shard: shard for shard in shards}
         for shard in self._unanswered.begin_round(wanted):
             try:
@@ -89,13 +91,13 @@ class LogstoreReader:
         return ends
 
     def unread(
-        self, checkpoints: Mapping[str, Iterable[Checkpoint]], ends: Mapping[int, End]
-    ) -> Mapping[str, Mapping[int, tuple[End, Unread]]]:
+        self, checkpoints: Mapping[str, Iterable[Checkpoint]], ends: Mapping[int, ShardEnd]
+    ) -> Mapping[str, Mapping[int, tuple[ShardEnd, Unread]]]:
         """Find out what groups have not read of the shards whose ends are known.
 
         By group and shard, with the end; what cannot be read is reported and left out.
         """
-        found: dict[str, dict[int, tuple[End, Unread]]] = {group: {} for group in checkpoints}
+        found: dict[str, dict[int, tuple[ShardEnd, Unread]]] = {group: {} for group in checkpoints}
         if not ends:
             return found
         wanted: dict[int, list[tuple[str, Checkpoint]]] = {}
@@ -110,7 +112,7 @@ class LogstoreReader:
                     found[group][shard] = ends[shard], unread
         return found
 
-    def _unread(self, checkpoint: Checkpoint, end: End) -> Unread | None:
+    def _unread(self, checkpoint: Checkpoint, end: ShardEnd) -> Unread | None:
         if not is_behind(checkpoint, end):
             return NOTHING_UNREAD
         try:

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter import status
+from exporter.base.text import bounded
 from exporter.engine import Engine
 from exporter.metrics import catalogue
-from exporter.progress import State
+from exporter.model.progress import State
 from exporter.status import GroupRow, duration
-from exporter.text import bounded
 
 _PROGRESS_FROM_TARGETS = 20
 _UNBOUNDED_WIDTH = 10_000

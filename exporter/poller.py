@@ -9,28 +9,15 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
+from exporter.evaluation.shard import carry_over, evaluate
 from exporter.logstore import LogstoreReader
-from exporter.progress import NOTHING_UNREAD, End, ShardProgress, Unread, carry_over, judge
+from exporter.model.names import GroupKey
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, Unread
+from exporter.model.shards import Checkpoint, Shard
+from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus
 from exporter.report import PollObserver
-from exporter.sls import (
-    Cancelled,
-    Checkpoint,
-    NotFound,
-    Parsed,
-    Shard,
-    SlsClient,
-    SlsError,
-    Unanswered,
-)
-from exporter.snapshot import (
-    Failure,
-    GroupKey,
-    GroupSnapshot,
-    GroupStatus,
-    Instant,
-    TargetStatus,
-)
+from exporter.sls import Cancelled, NotFound, Parsed, SlsClient, SlsError, Unanswered
 from exporter.targets import GroupTarget, Target
 
 _SHARD = attrgetter("shard")
@@ -173,7 +160,7 @@ class Poller:
         group: GroupTarget,
         known: GroupStatus | None,
         checkpoints: Sequence[Checkpoint],
-        unread: Mapping[int, tuple[End, Unread]],
+        unread: Mapping[int, tuple[ShardEnd, Unread]],
         now: Instant,
     ) -> GroupStatus:
         before = known.snapshot.shards if known and known.snapshot else ()
@@ -192,11 +179,11 @@ class Poller:
         self,
         checkpoint: Checkpoint,
         previous: ShardProgress | None,
-        found: tuple[End, Unread] | None,
+        found: tuple[ShardEnd, Unread] | None,
         now: float,
     ) -> ShardProgress:
         end, unread = found or (None, NOTHING_UNREAD)
-        progress = judge(checkpoint, previous=previous, end=end, unread=unread, seen_at=now)
+        progress = evaluate(checkpoint, previous=previous, end=end, unread=unread, seen_at=now)
         if end is None and previous is not None and self._logstore.cursor_access:
             max_age = self._target.settings.stale_after
             return carry_over(progress, previous, now=now, max_age=max_age)

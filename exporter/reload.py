@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.config import Config, ConfigError
-from exporter.keychain import CredentialsError
-from exporter.logs import Logger
+from exporter.logs.logger import Logger
+from exporter.model.credentials import CredentialsError
 
 Load = Callable[[], Config]
 

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from exporter.model.names import TargetKey
 from exporter.sls import SlsError
-from exporter.snapshot import TargetKey
 
 
 class PollObserver(Protocol):

@@ -8,11 +8,11 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from exporter.clock import Clock
-from exporter.logs import Logger
+from exporter.base.clock import Clock
+from exporter.logs.logger import Logger
 from exporter.metrics.own import OwnMetrics
+from exporter.model.names import GroupKey, TargetKey
 from exporter.sls import SlsError
-from exporter.snapshot import GroupKey, TargetKey
 
 # Codes come from outside; who fails with more of them is told of a few more often than once.
 _MAX_CODES = 10

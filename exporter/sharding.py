@@ -4,7 +4,7 @@ import hashlib
 
 from msgspec import Struct
 
-from exporter.snapshot import TargetKey
+from exporter.model.names import TargetKey
 
 
 class Sharding(Struct, frozen=True, kw_only=True):

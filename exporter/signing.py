@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 
 SignatureVersion = Literal["v1", "v4"]
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn
 
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
 
 _LINGER_SECONDS = 5.0
 _WAIT_SECONDS = 0.5

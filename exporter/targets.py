@@ -3,7 +3,8 @@
 from msgspec import Struct
 
 from exporter.config import Pattern, ProjectSettings
-from exporter.snapshot import GroupListing, TargetKey
+from exporter.model.names import TargetKey
+from exporter.model.snapshot import GroupListing
 
 
 class GroupTarget(Struct, frozen=True, kw_only=True):

@@ -36,10 +36,11 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 from prometheus_client.samples import Sample
 
 from exporter.metrics.text import PolledText, Shape
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.snapshot import GroupStatus, Store, TargetStatus
 from exporter.simulator.faults import DelayUntil
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.snapshot import GroupKey, GroupStatus, Store, TargetKey, TargetStatus
 from tests.support.running import Running, running
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from exporter.config import Config, ConfigError, Pattern, load, parse
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 from tests.test_config_faults import GOOD, in_logstore, in_project
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.clock import SYSTEM_CLOCK
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.keychain import provider
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.commands import run

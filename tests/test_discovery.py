@@ -9,11 +9,11 @@ import pytest
 
 from exporter.config import parse
 from exporter.engine import Engine
+from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.snapshot import TargetKey
 from tests.support.scrape import Scrape, scrape
 
 NOW = 1_800_000_000.0

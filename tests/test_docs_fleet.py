@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 from exporter.config import parse
+from exporter.model.names import TargetKey
 from exporter.sharding import Sharding
 from exporter.sizing import requests_a_poll, shortages
-from exporter.snapshot import TargetKey
 from exporter.targets import GroupTarget, Target
 from tests.support.docs import read
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from exporter.metrics.catalogue import CATALOGUE, POLLED
-from exporter.progress import State
+from exporter.model.progress import State
 from tests.support import promtool
 from tests.support.docs import blocks, read
 

@@ -12,19 +12,19 @@ import yaml
 
 from exporter import app
 from exporter.app import DEFAULT_PATIENCE
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.check import explain
-from exporter.clock import SYSTEM_CLOCK
 from exporter.config import Config, json_schema, parse
 from exporter.engine import Engine
 from exporter.flags import parse as parse_flags
-from exporter.logs import FORMATS, LEVELS
+from exporter.logs.logger import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
-from exporter.progress import State
+from exporter.model.names import TargetKey
+from exporter.model.progress import State
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.client import TRIES
 from exporter.sls.errors import NOT_FOUND_CODES
-from exporter.snapshot import TargetKey
 from exporter.status.remedies import REMEDIES
 from tests.support import promtool
 from tests.support.docs import ROOT, blocks, read

@@ -2,11 +2,11 @@
 
 import re
 
+from exporter.base.text import LIMIT
 from exporter.config import reader
 from exporter.keychain import connection as keychain_connection
 from exporter.metrics.own import OPERATIONS
 from exporter.sls import client, reading, shapes
-from exporter.text import LIMIT
 from tests.support.docs import ROOT, read
 
 TEXT = read("docs/security.md")

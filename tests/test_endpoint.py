@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.clock import SYSTEM_CLOCK
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config import parse
 from exporter.engine import Engine
 from exporter.simulator import faults

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from exporter.app import Patience
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.simulator.faults import DelayUntil
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 from exporter.sls import InvalidResponse
 from exporter.sls.answers import project_names, read_checkpoints
 from exporter.sls.reading import MAX_BODY_BYTES

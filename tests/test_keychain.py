@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from exporter.config import CredentialsConfig
-from exporter.credentials import Credentials
-from exporter.keychain import CredentialsError, describe, provider
+from exporter.keychain import describe, provider
 from exporter.keychain.files import WatchedFiles
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
+from exporter.model.credentials import Credentials, CredentialsError
 from tests.support.credential_servers import told
 
 ENVIRONMENT = {

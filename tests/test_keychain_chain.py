@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials import Credentials
-from exporter.keychain import CredentialsError, describe, provider
+from exporter.keychain import describe, provider
+from exporter.model.credentials import Credentials, CredentialsError
 
 PLAIN = "credentials travel by https beyond this machine, not http"
 STATIC = {

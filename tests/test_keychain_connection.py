@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.endpoint import Endpoint
-from exporter.keychain.connection import Connector
-from exporter.keychain.errors import FetchError
+from exporter.keychain.connection import Connector, FetchError
+from exporter.model.endpoint import Endpoint
 from tests.support.misbehaving import (
     OK,
     Behaviour,

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.credentials import CredentialsUnavailableError, Refreshable
 from exporter.keychain import Provider, provider
 from exporter.keychain.answers import Temporary
 from exporter.keychain.connection import Connector
 from exporter.keychain.refreshing import RefreshingCredentials
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
+from exporter.model.credentials import CredentialsUnavailableError, Refreshable
 from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving, told
 from tests.support.wait import wait_for

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.clock import Clock
-from exporter.credentials import CredentialsUnavailableError
+from exporter.base.clock import Clock
 from exporter.keychain import Provider, provider
+from exporter.model.credentials import CredentialsUnavailableError
 from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import (
     ECS_ROLE,

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.logs import FORMATS, LogFormat
 from exporter.logs.handlers import BurstHandler, LineHandler
-from exporter.logs.lines import LineFormatter
+from exporter.logs.log_line import LineFormatter, LogFormat
+from exporter.logs.logger import FORMATS
 from tests.support.log_lines import Log, line_handler, parse_logfmt
 
 HOSTILE = st.text(

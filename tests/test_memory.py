@@ -15,10 +15,11 @@ import pytest
 from exporter.config import parse
 from exporter.engine import Engine
 from exporter.metrics.text import PolledText, Shape
+from exporter.model.names import TargetKey
+from exporter.model.snapshot import GroupSnapshot
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.snapshot import GroupSnapshot, TargetKey
 from tests.support import snapshots
 
 PROJECT, STEADY, GROUP = "shop", "steady", "billing"

@@ -17,7 +17,8 @@ from exporter.metrics.exposition import render
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.pieces import plain
 from exporter.metrics.text import PolledText, Shape
-from exporter.snapshot import Failure, GroupKey, GroupListing, TargetKey, TargetStatus
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.snapshot import Failure, GroupListing, TargetStatus
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import group, shard, target
 

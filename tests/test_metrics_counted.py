@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.counted import Counted
 from exporter.metrics.own import OPERATIONS, OwnMetrics
-from exporter.snapshot import GroupKey
+from exporter.model.names import GroupKey
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 ACCEPTED = (

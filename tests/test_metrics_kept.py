@@ -6,8 +6,8 @@ import pytest
 
 from exporter.metrics.pieces import Part, Piece, plain
 from exporter.metrics.text import GroupText, PolledText, Shape
-from exporter.progress import ShardProgress
-from exporter.snapshot import GroupSnapshot, GroupStatus, Instant
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from tests.support.snapshots import group, shard, target
 
 

@@ -5,8 +5,9 @@ import pytest
 from exporter.metrics.lines import go_floats
 from exporter.metrics.pieces import plain
 from exporter.metrics.text import PolledText, Shape
-from exporter.progress import ShardProgress
-from exporter.snapshot import GroupKey, GroupSnapshot, GroupStatus, Instant
+from exporter.model.names import GroupKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from tests.support.snapshots import KEY, shard, target
 
 NOW = 1_700_000_000.0

@@ -10,15 +10,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporter.metrics.pieces import Piece, gzipped, plain
 from exporter.metrics.text import PolledText, Shape
-from exporter.progress import ShardProgress
-from exporter.snapshot import (
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import (
     Failure,
-    GroupKey,
     GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
-    TargetKey,
     TargetStatus,
     View,
 )

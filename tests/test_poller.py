@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.progress import State
+from exporter.model.progress import State
 from exporter.simulator.faults import Body, ErrorAnswer, Html
 from exporter.targets import GroupTarget
 from tests.support.polling import Bench, bench, owners

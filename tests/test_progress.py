@@ -8,23 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.progress import (
-    NOTHING_UNREAD,
-    End,
-    ShardProgress,
-    State,
-    Unread,
+from exporter.evaluation.shard import (
     carry_over,
-    decode_cursor,
-    elapsed,
-    encode_cursor,
+    elapsed_seconds,
+    evaluate,
     is_behind,
-    judge,
     stalled_seconds,
-    standing_since,
+    stalled_since,
     state,
 )
-from exporter.sls import Checkpoint
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, State, Unread
+from exporter.model.shards import Checkpoint, decode_cursor, encode_cursor
 
 NOW = 1_700_000_000.0
 PRECISION = 0.2001  # whole tenths of a second between two instants
@@ -42,19 +36,21 @@ def saved(cursor: int | str, *, updated_at: float | None = NOW - 30.0) -> Checkp
     return Checkpoint(shard=0, cursor=text, updated_at=updated_at, consumer="c1")
 
 
-def end_at(cursor: int, *, readonly: bool = False) -> End:
-    return End(cursor=cursor, readonly=readonly)
+def end_at(cursor: int, *, readonly: bool = False) -> ShardEnd:
+    return ShardEnd(cursor=cursor, readonly=readonly)
 
 
 def judged(
     checkpoint: Checkpoint,
-    end: End | None,
+    end: ShardEnd | None,
     *,
     previous: ShardProgress | None = None,
     seen_at: float = NOW,
     **unread: Any,  # noqa: ANN401  the fields of Unread
 ) -> ShardProgress:
-    return judge(checkpoint, previous=previous, end=end, unread=Unread(**unread), seen_at=seen_at)
+    return evaluate(
+        checkpoint, previous=previous, end=end, unread=Unread(**unread), seen_at=seen_at
+    )
 
 
 def state_of(progress: ShardProgress, now: float = NOW) -> State:
@@ -297,7 +293,7 @@ def test_where_a_poll_does_not_say_when_it_saw_it_the_state_is_that_of_now() -> 
 def test_whole_tenths_have_passed_and_never_more_than_that(
     since: float, now: float, seconds: float
 ) -> None:
-    assert elapsed(since, now) == seconds
+    assert elapsed_seconds(since, now) == seconds
 
 
 def test_lag_is_absent_where_the_newest_log_has_no_time() -> None:
@@ -522,7 +518,7 @@ def test_a_shard_that_was_never_consumed_has_no_lag_and_no_stall() -> None:
         expired=True,
     )
     assert (progress.unread, progress.lag_seconds, progress.expired) == (8, None, False)
-    assert standing_since(progress) is None
+    assert stalled_since(progress) is None
     assert stalled_seconds(judged(saved(""), end_at(1), first_cursor=1), NOW) is None
 
 
@@ -540,8 +536,8 @@ def test_a_lag_is_never_negative() -> None:
 
 
 def test_the_time_since_what_is_to_come_is_none() -> None:
-    assert elapsed(10.0, 5.0) == 0.0
-    assert elapsed(10.0, 10.0) == 0.0
+    assert elapsed_seconds(10.0, 5.0) == 0.0
+    assert elapsed_seconds(10.0, 10.0) == 0.0
 
 
 @pytest.mark.parametrize(("checkpoint", "behind"), [("", True), (8, True), (9, False), (10, False)])
@@ -556,7 +552,7 @@ def test_a_shard_is_behind_before_its_end_and_before_its_first_checkpoint(
 def test_where_nothing_is_known_of_unread_data_only_a_checkpoint_tells_how_much_there_is(
     checkpoint: str | int, unread: int | None
 ) -> None:
-    progress = judge(
+    progress = evaluate(
         saved(checkpoint), previous=None, end=end_at(9), unread=NOTHING_UNREAD, seen_at=NOW
     )
     assert (progress.unread, progress.oldest_unread_at) == (unread, None)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.metrics.own import OwnMetrics
+from exporter.model.names import GroupKey, TargetKey
 from exporter.reporter import Reporter
 from exporter.sls import SlsError
-from exporter.snapshot import GroupKey, TargetKey
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.clock import SYSTEM_CLOCK
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config import ConfigError, parse
 from exporter.engine import Engine
+from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.snapshot import TargetKey
 
 KEYS = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,

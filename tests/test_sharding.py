@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.names import TargetKey
 from exporter.sharding import Sharding, shard_of
-from exporter.snapshot import TargetKey
 
 keys = st.builds(TargetKey, st.text(), st.text())
 

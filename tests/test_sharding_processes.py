@@ -4,9 +4,9 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+from exporter.model.names import TargetKey
 from exporter.sharding import shard_of
 from exporter.simulator.server import Simulator
-from exporter.snapshot import TargetKey
 from tests.support.daemon import Daemon, daemon
 from tests.support.wait import wait_for
 from tests.test_daemon import KEYS, LISTEN, world_of

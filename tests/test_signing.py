@@ -16,7 +16,7 @@ from aliyun.log.credentials import StaticCredentialsProvider
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.signing import (
     RequestParts,
     V1Auth,

@@ -8,7 +8,7 @@ import pytest
 from aliyun.log import LogClient
 from aliyun.log.logexception import LogException
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World

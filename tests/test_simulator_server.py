@@ -10,7 +10,7 @@ import pytest
 import requests
 import trustme
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.signing import SignatureVersion
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator

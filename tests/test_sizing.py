@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from exporter.config import HttpConfig, ProjectSettings
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
+from exporter.model.names import TargetKey
 from exporter.sizing import requests_a_poll, shortages
-from exporter.snapshot import TargetKey
 from exporter.targets import GroupTarget, Target
 from tests.support.running import running
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls import answers, shapes
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Refusal, Shard
+from exporter.sls.answers import Refusal
 from exporter.sls.shapes import ShapeError
 
 NOW = 1_700_000_000.0

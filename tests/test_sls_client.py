@@ -5,21 +5,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
+from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.signing import SignatureVersion
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.sls import (
-    AccessDenied,
-    BadRequest,
-    Checkpoint,
-    ConsumerGroup,
-    InvalidCursor,
-    InvalidResponse,
-    NotFound,
-    Shard,
-)
+from exporter.sls import AccessDenied, BadRequest, InvalidCursor, InvalidResponse, NotFound
 from tests.support.misbehaving import EMPTY_LIST, Behaviour, Turn, answer, misbehaving
 from tests.support.simulator_worlds import START, small_world
 from tests.support.sls_client import Rig, rig

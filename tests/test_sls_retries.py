@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.clock import HeldClock
 from exporter.sls import (
     AccessDenied,

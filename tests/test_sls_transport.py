@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.sls import InvalidResponse, SlsError, TimedOut, Unreachable
 from exporter.sls.reading import MAX_BODY_BYTES
 from tests.support.misbehaving import (

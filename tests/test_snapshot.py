@@ -2,13 +2,13 @@
 
 import pytest
 
-from exporter.snapshot import (
+from exporter.model.names import TargetKey
+from exporter.model.snapshot import (
     Failure,
     GroupSnapshot,
     GroupStatus,
     Instant,
     Store,
-    TargetKey,
     TargetStatus,
     View,
 )

@@ -17,11 +17,11 @@ import pytest
 
 from exporter.config import parse
 from exporter.engine import Engine
+from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.fault_plan import Scope
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
-from exporter.snapshot import TargetKey
 from tests.oracle.account import ACCOUNT, STALE_AFTER, Entry, configuration
 from tests.oracle.churn import START, Churn
 from tests.oracle.comparing import Difference, Series, compare, named, read_series

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import status
-from exporter.snapshot import View
+from exporter.model.snapshot import View
 from tests.support.snapshots import group, target
 from tests.support.status_views import HOSTILE, caught_up, document_of, many, varied
 

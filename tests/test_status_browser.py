@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from exporter.snapshot import TargetKey, View
+from exporter.model.names import TargetKey
+from exporter.model.snapshot import View
 from tests.support.chromium import PHONE, chromium, tab
 from tests.support.snapshots import group, target
 from tests.support.status_views import (

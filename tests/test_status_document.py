@@ -1,7 +1,8 @@
 import pytest
 
-from exporter.progress import State
-from exporter.snapshot import TargetKey, View
+from exporter.model.names import TargetKey
+from exporter.model.progress import State
+from exporter.model.snapshot import View
 from exporter.status import Document, GroupRow, ShardRow, document, duration
 from exporter.status.remedies import remedy
 from exporter.status.summary import summarise

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.snapshot import TargetKey, View
+from exporter.base.text import bounded
+from exporter.model.names import TargetKey
+from exporter.model.snapshot import View
 from exporter.status import page
-from exporter.text import bounded
 from tests.support.snapshots import group, target
 from tests.support.status_views import (
     HOSTILE,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.snapshot import View
+from exporter.model.snapshot import View
 from exporter.status.selection import KEYS, NAMES, parse, select
 from tests.support.snapshots import group, target
 from tests.support.status_views import HOSTILE, behind, caught_up, document_of, failing, varied

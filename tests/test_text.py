@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.web.listen import ListenAddress
 from exporter.web.rate import RateLimit, TokenBucket
 from exporter.web.routes import create_app

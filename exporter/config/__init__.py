@@ -3,7 +3,6 @@
 Values are checked here once; what they lead to, such as keys or targets, is elsewhere.
 """
 
-from exporter.config.durations import format_duration, parse_duration
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.models import (
     Config,
@@ -35,9 +34,7 @@ __all__ = [
     "ProjectConfig",
     "ProjectPollingConfig",
     "ProjectSettings",
-    "format_duration",
     "json_schema",
     "load",
     "parse",
-    "parse_duration",
 ]

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from exporter.config.durations import format_duration, parse_duration
-from exporter.config.faults import KeyPath, quoted
+from exporter.base.durations import format_duration, parse_duration
+from exporter.base.text import quoted
+from exporter.config.faults import KeyPath
 from exporter.config.models import PollingConfig
 from exporter.config.patterns import is_literal
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 
 _PAIR = {"interval", "stale_after"}
 

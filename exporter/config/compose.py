@@ -10,8 +10,9 @@ from typing import NoReturn
 import yaml
 from msgspec import Struct
 
+from exporter.base.text import printable
 from exporter.config.document import Document, ListNode, MapNode, Node, position_of
-from exporter.config.faults import Position, Problem, printable
+from exporter.config.faults import Position, Problem
 
 # Quoted, because a PyYAML built without libyaml has no CSafeLoader.
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

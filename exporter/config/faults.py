@@ -5,16 +5,16 @@ control characters here, before it gets into a message.
 """
 
 import re
-from typing import Self
 
 from msgspec import Struct
+
+from exporter.base.text import quoted
 
 _TYPE_NAMES = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
 KeyPath = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ECHO_LIMIT = 64
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -54,40 +54,6 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.faults))
-
-
-class Expanded(str):
-    """A value that environment variables had a part in; ``written`` is what the file says.
-
-    A variable often holds a secret, and may have been put in the wrong place.
-    """
-
-    __slots__ = ("written",)
-    written: str
-
-    def __new__(cls, value: str, written: str) -> Self:
-        """Make a text of a value."""
-        made = super().__new__(cls, value)
-        made.written = written
-        return made
-
-
-def printable(text: str) -> str:
-    """Escape whatever a terminal or a log could take for a command."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def quoted(text: str) -> str:
-    """Quote foreign text, cut to 64 characters and without control characters.
-
-    What came from a variable is named, not quoted.
-    """
-    if isinstance(text, Expanded):
-        return f"the value of {quoted(text.written)}"
-    cut = printable(text[:_ECHO_LIMIT])
-    if len(text) > _ECHO_LIMIT or len(cut) > _ECHO_LIMIT:
-        cut = f"{cut[: _ECHO_LIMIT - 1]}…"
-    return f"'{cut}'"
 
 
 def described(value: object) -> str:

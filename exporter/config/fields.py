@@ -20,10 +20,11 @@ from pydantic import (
     ValidationInfo,
 )
 
-from exporter.config.durations import DURATION_REGEX, format_duration, parse_duration
-from exporter.config.faults import Expanded, described, quoted
+from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
+from exporter.base.text import Expanded, quoted
+from exporter.config.faults import described
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 
 _MAX_SECRET_BYTES = 64 * 1024
 _MAX_CA_BYTES = 16 * 1024 * 1024

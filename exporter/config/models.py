@@ -26,7 +26,7 @@ from exporter.config.fields import (
     Shard,
     Workers,
 )
-from exporter.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint
 
 S = TypeVar("S", bound="Section")
 Signature = Literal["v1", "v4"]

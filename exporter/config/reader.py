@@ -5,17 +5,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exporter.base.text import printable
 from exporter.config.checks import check
 from exporter.config.compose import compose, text_position
 from exporter.config.document import BROKEN, Document
-from exporter.config.faults import (
-    ConfigError,
-    Fault,
-    Position,
-    Problem,
-    path_text,
-    printable,
-)
+from exporter.config.faults import ConfigError, Fault, Position, Problem, path_text
 from exporter.config.models import Config
 from exporter.config.translate import problems_of, shown_path
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from exporter.config.faults import Expanded, quoted
+from exporter.base.text import Expanded, quoted
 
 _REFERENCE = re.compile(r"(\$)?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 

@@ -8,15 +8,14 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config import CredentialsConfig
-from exporter.credentials import Credentials
 from exporter.keychain.chain import FixedKey, choose
 from exporter.keychain.connection import Connector
-from exporter.keychain.errors import CredentialsError
 from exporter.keychain.files import WatchedFiles
 from exporter.keychain.refreshing import RefreshingCredentials
-from exporter.logs import get_logger
+from exporter.logs.logger import get_logger
+from exporter.model.credentials import Credentials, CredentialsError
 
 __all__ = ["CredentialsError", "Provider", "describe", "provider"]
 

@@ -11,10 +11,9 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-from exporter.credentials import Credentials
-from exporter.keychain.connection import Answer
-from exporter.keychain.errors import FetchError
-from exporter.keychain.text import is_key, shown
+from exporter.base.text import without_tokens
+from exporter.keychain.connection import Answer, FetchError
+from exporter.model.credentials import Credentials, is_key
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -90,7 +89,7 @@ def _reason(fields: Mapping[str, object], *, with_message: bool = False) -> str:
     if isinstance(code, str) and _CODE.fullmatch(code):
         text += f", {code}"
     if with_message and isinstance(message, str):
-        text += f": {shown(message)}"
+        text += f": {without_tokens(message)}"
     if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id):
         text += f" (request id {request_id})"
     return text

@@ -13,17 +13,15 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from pydantic import SecretStr
 
+from exporter.base.text import bounded
 from exporter.config import CredentialsConfig
-from exporter.credentials import Credentials
-from exporter.endpoint import METADATA_ADDRESS, Endpoint
 from exporter.keychain.connection import may_be_plain
-from exporter.keychain.errors import CredentialsError
 from exporter.keychain.files import WatchedFiles, read_key
 from exporter.keychain.profile import NoProfileError, read_profile
 from exporter.keychain.sources import CredentialsUri, EcsRole, OidcRole, Source
-from exporter.keychain.text import is_key
-from exporter.logs import get_logger
-from exporter.text import bounded
+from exporter.logs.logger import get_logger
+from exporter.model.credentials import Credentials, CredentialsError, is_key
+from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
 
 KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105  the name of a variable

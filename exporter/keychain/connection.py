@@ -18,15 +18,18 @@ from typing import Any, cast
 import certifi
 
 from exporter import __version__
-from exporter.endpoint import METADATA_ADDRESS, Endpoint
-from exporter.keychain.errors import FetchError
-from exporter.keychain.text import shown
+from exporter.base.text import without_tokens
+from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
 
 BUDGET_SECONDS = 5.0
 """For all that one fetch of credentials asks; only the name resolution is not bounded."""
 MAX_BODY_BYTES = 64 * 2**10
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class FetchError(Exception):
+    """A source did not give credentials this time. The text is bounded and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,9 @@ class Connector:
             message = f"{endpoint}: no whole answer within {self._seconds:g} s"
             raise FetchError(message) from error
         except (OSError, http.client.HTTPException) as error:
-            raise FetchError(f"{endpoint}: {shown(f'{type(error).__name__}: {error}')}") from error
+            raise FetchError(
+                f"{endpoint}: {without_tokens(f'{type(error).__name__}: {error}')}"
+            ) from error
         except ValueError:
             # Its text, and those of what it was raised from, may hold a header with a token.
             raise FetchError(f"{endpoint}: the request cannot be sent") from None

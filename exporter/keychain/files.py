@@ -8,11 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from exporter.credentials import Credentials
-from exporter.keychain.errors import CredentialsError
-from exporter.keychain.text import is_key
-from exporter.logs import Logger
-from exporter.text import bounded
+from exporter.base.text import bounded
+from exporter.logs.logger import Logger
+from exporter.model.credentials import Credentials, CredentialsError, is_key
 
 MAX_BYTES = 64 * 2**10
 _REPEATS = 2

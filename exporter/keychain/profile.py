@@ -8,10 +8,9 @@ import configparser
 import re
 from pathlib import Path
 
-from exporter.credentials import Credentials
+from exporter.base.text import bounded
 from exporter.keychain.files import read_text
-from exporter.keychain.text import is_key
-from exporter.text import bounded
+from exporter.model.credentials import Credentials, is_key
 
 _FIELDS = {
     "access_key": ("access_key_id", "access_key_secret"),

@@ -12,13 +12,12 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from exporter.clock import Clock
-from exporter.credentials import Credentials, CredentialsUnavailableError
+from exporter.base.clock import Clock
 from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import BUDGET_SECONDS, Connector
-from exporter.keychain.errors import FetchError
+from exporter.keychain.connection import BUDGET_SECONDS, Connector, FetchError
 from exporter.keychain.sources import Source
-from exporter.logs import Logger
+from exporter.logs.logger import Logger
+from exporter.model.credentials import Credentials, CredentialsUnavailableError
 
 _AHEAD_SECONDS = 900.0
 _AHEAD_FRACTION = 0.25

@@ -13,14 +13,13 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
-from exporter.endpoint import Endpoint
+from exporter.base.text import bounded
 from exporter.keychain import answers
 from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import Connector
-from exporter.keychain.errors import FetchError
+from exporter.keychain.connection import Connector, FetchError
 from exporter.keychain.files import read_key, unreadable
-from exporter.keychain.text import is_key
-from exporter.text import bounded
+from exporter.model.credentials import is_key
+from exporter.model.endpoint import Endpoint
 
 SESSION_SECONDS = 3600
 """The longest session that every role allows."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from exporter import __version__
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
-from exporter.snapshot import GroupKey, TargetKey
+from exporter.model.names import GroupKey, TargetKey
 
 OPERATIONS = (
     "GetCheckPoint",

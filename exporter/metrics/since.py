@@ -8,11 +8,12 @@ from typing import Self
 import orjson
 from msgspec import Struct
 
+from exporter.evaluation.shard import first_tenth, last_tenth, stalled_since
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.lines import EMPTY, Block, go_float, written
 from exporter.metrics.pieces import kept
-from exporter.progress import ShardProgress, first_tenth, last_tenth, standing_since
+from exporter.model.progress import ShardProgress
 
 _KNOWN_BITS = 14  # of tenths of a second: 27 minutes
 _MUCH_OLDER = 1 << (_KNOWN_BITS - 1)
@@ -117,7 +118,7 @@ def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Blo
 
 def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:
     """Write for how long shards have stood still; ``heads`` as for ages."""
-    instants = [standing_since(shard) for shard in shards]
+    instants = [stalled_since(shard) for shard in shards]
     is_shown = [
         at is not None or (shard.unread == 0 and shard.is_consumed)
         for at, shard in zip(instants, shards, strict=True)

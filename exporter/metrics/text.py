@@ -10,6 +10,7 @@ from itertools import accumulate, compress
 
 from msgspec import Struct
 
+from exporter.evaluation.shard import state
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.lines import (
@@ -25,8 +26,8 @@ from exporter.metrics.lines import (
 )
 from exporter.metrics.pieces import Part, kept
 from exporter.metrics.since import Since, ages, stalled
-from exporter.progress import ShardProgress, State, state
-from exporter.snapshot import GroupSnapshot, GroupStatus, TargetStatus
+from exporter.model.progress import ShardProgress, State
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.signing import (
     V4_METHOD,
     V4_TERMINATOR,

@@ -2,7 +2,7 @@
 
 import threading
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 
 
 class HeldClock:

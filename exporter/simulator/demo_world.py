@@ -7,7 +7,7 @@ goes on with the wall clock, with flush intervals short enough to watch.
 from collections.abc import Callable
 from itertools import cycle
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.world import World
 
 DEMO_CREDENTIALS = Credentials(

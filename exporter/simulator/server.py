@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 
 from msgspec import Struct
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 from exporter.simulator.authority import Authority
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.exchange import Exchange

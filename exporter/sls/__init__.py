@@ -1,6 +1,6 @@
 """A typed, reading-only client of the SLS API: it polls, and it never lets a library error out."""
 
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Shard
+from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.client import ClientSettings, Observer, SlsClient
 from exporter.sls.errors import (
     AccessDenied,

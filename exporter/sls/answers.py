@@ -7,10 +7,12 @@ SDKs.
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from msgspec import Meta, MsgspecError, Struct, field, json
 
+from exporter.base.text import LIMIT, bounded
+from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import is_code
 from exporter.sls.shapes import (
     MAX_ENTRIES,
@@ -24,7 +26,6 @@ from exporter.sls.shapes import (
     object_of,
     text_of,
 )
-from exporter.text import LIMIT, bounded
 
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -37,39 +38,6 @@ _UNITS = (
     (_MICROSECONDS_BELOW, _MICROSECONDS),
     (10**20, 10**9),
 )
-
-
-class Checkpoint(NamedTuple):
-    """The saved progress of a consumer group in one shard, as the service tells it.
-
-    A tuple, as many are made at once, column by column, and taken apart.
-    """
-
-    shard: int
-    cursor: str
-    """Position of the next log group to read, base64; empty if the shard was never consumed."""
-    updated_at: float | None
-    """When the checkpoint was last written, unix seconds; None if the service does not say."""
-    consumer: str
-    """The last owner; empty where the writer gave no name."""
-
-
-class Shard(Struct, frozen=True, kw_only=True):
-    """One shard of a logstore."""
-
-    shard: int
-    status: str
-    """``readwrite`` or ``readonly``."""
-    created_at: int | None = None
-    """Unix seconds; None if the service does not say."""
-
-
-class ConsumerGroup(Struct, frozen=True, kw_only=True):
-    """A consumer group as it is listed."""
-
-    name: str
-    timeout_seconds: int
-    order: bool
 
 
 class Refusal(Struct, frozen=True, kw_only=True):

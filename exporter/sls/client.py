@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from exporter.clock import Clock
-from exporter.credentials import Credentials, CredentialsUnavailableError, Refreshable
-from exporter.endpoint import Endpoint
+from exporter.base.clock import Clock
+from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
+from exporter.model.endpoint import Endpoint
+from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.signing import SignatureVersion, V1Auth, V4Auth
 from exporter.sls import answers
-from exporter.sls.answers import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,

@@ -20,7 +20,7 @@ No error of requests, urllib3, json or ssl leaves this package.
 import re
 from http import HTTPStatus
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 # Old deployments answer ProjectNotExists.
 NOT_FOUND_CODES = frozenset(

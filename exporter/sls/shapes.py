@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 from msgspec import Struct
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 MAX_ENTRIES = 10_000  # of one answer; the service allows 256 shards and 30 groups a logstore
 _MAX_DIGITS = 20  # of a 64-bit number

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 _LONGEST_TEXT = 1024
 _VOID = frozenset({"input", "link", "meta"})

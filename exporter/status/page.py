@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from exporter.progress import State
+from exporter.model.progress import State
 from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, Document, GroupRow

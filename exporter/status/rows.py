@@ -8,8 +8,9 @@ from typing import overload
 
 from msgspec import Struct
 
-from exporter.progress import ShardProgress, State, stalled_seconds, state
-from exporter.snapshot import GroupStatus, View
+from exporter.evaluation.shard import stalled_seconds, state
+from exporter.model.progress import ShardProgress, State
+from exporter.model.snapshot import GroupStatus, View
 
 
 class ShardRow(Struct, frozen=True, kw_only=True):

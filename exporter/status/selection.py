@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from exporter.progress import State
+from exporter.base.text import bounded
+from exporter.model.progress import State
 from exporter.status.rows import SEVERITY, GroupRow
-from exporter.text import bounded
 
 NAMES = ("project", "logstore", "consumer_group")
 FAILING = "failing"

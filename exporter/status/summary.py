@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from exporter.progress import State
+from exporter.model.progress import State
 from exporter.status.rows import GroupRow
 
 

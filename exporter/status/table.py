@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from exporter.progress import State
+from exporter.model.progress import State
 from exporter.status.form import COLUMNS
 from exporter.status.markup import Html, join, tag
 from exporter.status.remedies import NO_CURSOR_ACCESS, remedy

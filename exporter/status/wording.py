@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from exporter.progress import State
+from exporter.model.progress import State
 
 STATE_NAMES: Mapping[State, str] = MappingProxyType(
     {

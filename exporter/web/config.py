@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 from exporter.web.auth import is_bcrypt_hash
 from exporter.web.nodes import Section, WebConfigError
 from exporter.web.rate import RateLimit, parse_duration

@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.web.auth import Authenticator
 from exporter.web.config import WebConfig
 from exporter.web.headers import PLAIN_HEADERS

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 _MAX_BYTES: Final = 1024 * 1024
 # YAML that is not libyaml's is slow: some 80 µs for each value, keys too.

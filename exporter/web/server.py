@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor
 from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, bind_all

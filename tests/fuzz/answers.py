@@ -2,18 +2,10 @@
 
 from collections.abc import Callable
 
-from exporter.progress import (
-    End,
-    ShardProgress,
-    Unread,
-    decode_cursor,
-    encode_cursor,
-    is_behind,
-    judge,
-    stalled_seconds,
-    state,
-)
-from exporter.sls import Checkpoint, answers, shapes
+from exporter.evaluation.shard import evaluate, is_behind, stalled_seconds, state
+from exporter.model.progress import ShardEnd, ShardProgress, Unread
+from exporter.model.shards import Checkpoint, decode_cursor, encode_cursor
+from exporter.sls import answers, shapes
 from exporter.sls.answers import Page
 from exporter.sls.shapes import MAX_ENTRIES, Parsed, ShapeError
 from tests.fuzz.checks import require, require_showable
@@ -79,7 +71,7 @@ def checkpoints(data: bytes) -> None:
     previous: ShardProgress | None = None
     for _ in range(2):
         end = decode_cursor(reader.pick(_CURSORS))
-        known = None if end is None else End(cursor=end, readonly=reader.below(2) == 1)
+        known = None if end is None else ShardEnd(cursor=end, readonly=reader.below(2) == 1)
         if known is not None and is_behind(checkpoint, known):
             require(not text or (value is not None and value < known.cursor), "it is not behind")
         unread = Unread(
@@ -89,7 +81,7 @@ def checkpoints(data: bytes) -> None:
             first_cursor=decode_cursor(reader.pick(_CURSORS)),
             expired=reader.below(2) == 1,
         )
-        previous = judge(checkpoint, previous=previous, end=known, unread=unread, seen_at=NOW)
+        previous = evaluate(checkpoint, previous=previous, end=known, unread=unread, seen_at=NOW)
         require((previous.unread or 0) >= 0, "a negative number of log groups")
         require((previous.lag_seconds or 0.0) >= 0, "a negative lag")
         for now in (NOW, 0.0, 1e12):

@@ -4,13 +4,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.credentials import Credentials
 from exporter.keychain import answers, chain
 from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import Answer
-from exporter.keychain.errors import CredentialsError, FetchError
+from exporter.keychain.connection import Answer, FetchError
 from exporter.keychain.files import read_key, unreadable
 from exporter.keychain.profile import read_profile
+from exporter.model.credentials import Credentials, CredentialsError
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import Reader
 

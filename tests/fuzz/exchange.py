@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from exporter.endpoint import Endpoint
-from exporter.keychain.connection import Connector
-from exporter.keychain.errors import FetchError
+from exporter.keychain.connection import Connector, FetchError
 from exporter.keychain.sources import CredentialsUri, EcsRole, Source
+from exporter.model.endpoint import Endpoint
 from exporter.sls import SlsError
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.credentials import require_temporary

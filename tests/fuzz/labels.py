@@ -8,20 +8,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 from prometheus_client.samples import Sample
 
+from exporter.evaluation.shard import evaluate
 from exporter.metrics import exposition
 from exporter.metrics.counted import Counted
 from exporter.metrics.text import PolledText, Shape
-from exporter.progress import End, Unread, decode_cursor, judge
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardEnd, Unread
+from exporter.model.shards import decode_cursor
+from exporter.model.snapshot import GroupListing, GroupSnapshot, GroupStatus, Instant, TargetStatus
 from exporter.sls import answers, shapes
-from exporter.snapshot import (
-    GroupKey,
-    GroupListing,
-    GroupSnapshot,
-    GroupStatus,
-    Instant,
-    TargetKey,
-    TargetStatus,
-)
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
 
@@ -131,10 +126,10 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
     ]
     found = answers.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
     shards = tuple(
-        judge(
+        evaluate(
             each,
             previous=None,
-            end=End(cursor=decode_cursor("MTA=") or 0, readonly=False),
+            end=ShardEnd(cursor=decode_cursor("MTA=") or 0, readonly=False),
             unread=Unread(oldest_at=NOW - 5),
             seen_at=NOW,
         )

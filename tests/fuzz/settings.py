@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from exporter.config import Config, ConfigError, Pattern, models, parse, parse_duration
-from exporter.endpoint import Endpoint
+from exporter.base.durations import parse_duration
+from exporter.base.text import bounded
+from exporter.config import Config, ConfigError, Pattern, models, parse
 from exporter.flags import parse as parse_flags
-from exporter.text import bounded
+from exporter.model.endpoint import Endpoint
 from exporter.web.config import load_web_config
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.signing": ("test_signing",),
-    "exporter.snapshot": ("test_snapshot",),
-    "exporter.progress": ("test_progress",),
+    "exporter.model.snapshot": ("test_snapshot",),
+    "exporter.evaluation.shard": ("test_progress",),
     "exporter.metrics.counted": ("test_metrics_counted",),
     "exporter.metrics.lines": ("test_metrics_lines", "test_metrics"),
     "exporter.metrics.since": ("test_metrics_since", "test_metrics"),
@@ -33,7 +33,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "_parts: 'GET' -> 'GETX'": _PREPARED,
         "V4Auth.__call__: '' -> 'X'": _PREPARED,
     },
-    "exporter.progress": {
+    "exporter.evaluation.shard": {
         "state: if progress.unread is None -> if False": "then it is not known since when either",
     },
     "exporter.metrics.counted": {

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from exporter.credentials import Credentials
+from exporter.model.credentials import Credentials
 
 SECRET = "hunter2"
 ROLE_ARN = "acs:ram::1234567890123456:role/sls-exporter"

@@ -6,9 +6,9 @@ import logging
 import re
 from typing import Any
 
-from exporter.logs import LogFormat, Logger
 from exporter.logs.handlers import LineHandler
-from exporter.logs.lines import LineFormatter
+from exporter.logs.log_line import LineFormatter, LogFormat
+from exporter.logs.logger import Logger
 
 _PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^\s"=\\]+)(?: |$)')
 

@@ -4,17 +4,19 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.config import HttpConfig, Pattern, ProjectSettings
-from exporter.endpoint import Endpoint
+from exporter.evaluation.shard import stalled_seconds, state
 from exporter.logstore import LogstoreReader
+from exporter.model.endpoint import Endpoint
+from exporter.model.names import TargetKey
+from exporter.model.progress import ShardProgress, State
+from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.poller import Poller
-from exporter.progress import ShardProgress, State, stalled_seconds, state
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.sls import SlsError
-from exporter.snapshot import GroupStatus, TargetKey, TargetStatus
 from exporter.targets import GroupTarget, Target
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.sls_client import rig

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from exporter.evaluation.shard import elapsed_seconds, stalled_seconds, state
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.text import Shape
-from exporter.progress import ShardProgress, State, elapsed, stalled_seconds, state
-from exporter.snapshot import GroupKey, GroupStatus, TargetStatus, View
+from exporter.model.names import GroupKey
+from exporter.model.progress import ShardProgress, State
+from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,
@@ -119,7 +121,7 @@ class Families:
         if self._shape.consumer_label:
             labels = (*labels, shard.consumer)
         if shard.updated_at is not None:
-            self._add(catalogue.CHECKPOINT_AGE, labels, elapsed(shard.updated_at, now))
+            self._add(catalogue.CHECKPOINT_AGE, labels, elapsed_seconds(shard.updated_at, now))
         self._add(catalogue.CHECKPOINT_UPDATED, labels, shard.updated_at)
         self._add(catalogue.LAG, labels, shard.lag_seconds)
         self._add(catalogue.OLDEST_UNREAD, labels, shard.oldest_unread_at)

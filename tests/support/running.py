@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from exporter.app import DEFAULT_PATIENCE, App, Options, Patience
-from exporter.clock import SYSTEM_CLOCK, Clock
+from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config import load
 from exporter.web.listen import ListenAddress
 from tests.support.scrape import Scrape, parsed

@@ -7,8 +7,8 @@ from typing import Self
 
 import requests
 
-from exporter.credentials import Credentials
-from exporter.endpoint import Endpoint
+from exporter.model.credentials import Credentials
+from exporter.model.endpoint import Endpoint
 from exporter.signing import SignatureVersion, V1Auth, V4Auth
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 

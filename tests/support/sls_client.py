@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from exporter.clock import SYSTEM_CLOCK, Clock
-from exporter.credentials import Credentials
-from exporter.endpoint import Endpoint
+from exporter.base.clock import SYSTEM_CLOCK, Clock
+from exporter.model.credentials import Credentials
+from exporter.model.endpoint import Endpoint
 from exporter.signing import SignatureVersion
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.sls import ClientSettings, SlsClient, Throttle, Transport

@@ -4,15 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from exporter.progress import ShardProgress
-from exporter.snapshot import (
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import (
     Failure,
-    GroupKey,
     GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
-    TargetKey,
     TargetStatus,
 )
 

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from exporter import status
-from exporter.progress import ShardProgress
-from exporter.snapshot import Failure, GroupStatus, TargetKey, TargetStatus, View
+from exporter.model.names import TargetKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
 from tests.support.snapshots import KEY, group, shard, target
 from tests.support.web_server import pages, serving
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.clock import Clock
+from exporter.base.clock import Clock
 from exporter.config import Config, parse
 from exporter.engine import Engine
+from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.views import ShardTruth
 from exporter.simulator.world import World
-from exporter.snapshot import TargetKey
 from tests.support.scrape import parsed
 
 START = 1_700_000_000.0

@@ -1,7 +1,10 @@
 """An access key as a value, and how its absence is told; where it comes from is the keychain's."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +14,10 @@ class Credentials:
     access_key_id: str
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+
+
+class CredentialsError(Exception):
+    """No credentials are configured, or not rightly; the message says where to look."""
 
 
 class CredentialsUnavailableError(Exception):
@@ -27,3 +34,8 @@ class Refreshable(Protocol):
     def refresh(self) -> bool:
         """Fetch newer credentials; tell whether there are some now."""
         ...
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text can be a key, a secret or a token: they travel in headers."""
+    return _PRINTABLE.fullmatch(text) is not None

@@ -6,27 +6,12 @@ Each poll replaces its target's value whole, so whatever the new one lacks is go
 import threading
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from exporter.progress import ShardProgress
-
-
-class TargetKey(NamedTuple):
-    """One logstore of one project."""
-
-    project: str
-    logstore: str
-
-
-class GroupKey(NamedTuple):
-    """One consumer group of one logstore."""
-
-    project: str
-    logstore: str
-    consumer_group: str
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
 
 
 class Instant(Struct, frozen=True, kw_only=True):

@@ -5,107 +5,21 @@ old while all is well; a writer that repeats itself looks fresh while nothing mo
 whether unread data exists and since when nothing has moved.
 """
 
-import base64
-import binascii
-from enum import StrEnum
 from math import ceil, floor
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from exporter.sls import Checkpoint
+from exporter.model.progress import ShardEnd, ShardProgress, State, Unread
+from exporter.model.shards import Checkpoint, decode_cursor
 
-_MAX_CURSOR = 2**63 - 1
-_MAX_DIGITS = 19
 _IMPRECISION = 1e-3  # of a tenth of a second: more than floats of this century lack
 
 
-class State(StrEnum):
-    """Where a shard of a consumer group stands."""
-
-    CAUGHT_UP = "caught_up"
-    CONSUMING = "consuming"
-    STALLED = "stalled"
-    UNCONSUMED = "unconsumed"
-    EXPIRED = "expired"
-    FINISHED = "finished"
-    UNKNOWN = "unknown"
-
-
-class End(Struct, frozen=True, kw_only=True):
-    """The end of a shard: the cursor of the next log group to be written."""
-
-    cursor: int
-    readonly: bool
-
-
-class Unread(Struct, frozen=True, kw_only=True):
-    """What is known of the unread log groups of a shard; times are unix seconds, None if unknown.
-
-    ``expired`` says that the retention time took log groups before they were read.
-    """
-
-    oldest_at: float | None = None
-    consumed_at: float | None = None
-    newest_at: float | None = None
-    first_cursor: int | None = None
-    expired: bool = False
-
-
-NOTHING_UNREAD = Unread()
-"""What there is to know of a shard whose end is reached, or is not known."""
-
-
-class ShardProgress(Struct, frozen=True, gc=False):
-    """Where a consumer group stands in one shard; instants are unix seconds of the server's clock.
-
-    A value that is not known is None. There may be a million of them, which the garbage collection
-    need not look through: they hold nothing but values.
-    """
-
-    shard: int
-    consumer: str
-    checkpoint: str
-    updated_at: float | None
-    moved_at: float | None
-    """When the checkpoint last took another value, as far as polls can tell."""
-    unread: int | None
-    """Log groups between the checkpoint and the end."""
-    lag_seconds: float | None
-    oldest_unread_at: float | None
-    readonly: bool
-    expired: bool
-    judged_at: float | None
-    """When the end of the shard was read for this; None if it was not."""
-
-    @property
-    def is_consumed(self) -> bool:
-        """Tell whether the shard was ever consumed: it has a checkpoint."""
-        return self.checkpoint != ""
-
-
-def decode_cursor(text: str) -> int | None:
-    """Read a cursor, base64 of a decimal 64-bit number; None if it is none."""
-    try:
-        digits = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        return None
-    if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-        return None
-    value = int(digits)
-    return value if value <= _MAX_CURSOR else None
-
-
-def encode_cursor(value: int) -> str:
-    """Write a cursor as the service does."""
-    return base64.b64encode(str(value).encode()).decode()
-
-
-def judge(
+def evaluate(
     checkpoint: Checkpoint,
     *,
     previous: ShardProgress | None,
-    end: End | None,
+    end: ShardEnd | None,
     unread: Unread,
     seen_at: float,
 ) -> ShardProgress:
@@ -140,7 +54,7 @@ def judge(
     )
 
 
-def is_behind(checkpoint: Checkpoint, end: End) -> bool:
+def is_behind(checkpoint: Checkpoint, end: ShardEnd) -> bool:
     """Tell whether the times of unread log groups matter.
 
     They do where nothing was consumed yet and where the checkpoint is before the end; a checkpoint
@@ -183,11 +97,11 @@ def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
         return None
     if progress.unread == 0:
         return 0.0
-    since = standing_since(progress)
-    return None if since is None else elapsed(since, now)
+    since = stalled_since(progress)
+    return None if since is None else elapsed_seconds(since, now)
 
 
-def elapsed(since: float, now: float) -> float:
+def elapsed_seconds(since: float, now: float) -> float:
     """Return the whole tenths of a second between two instants, in seconds, 0 if there are none.
 
     It is never more than has passed, and less than a fifth of a second less.
@@ -205,7 +119,7 @@ def last_tenth(instant: float) -> int:
     return floor(instant * 10 + _IMPRECISION)
 
 
-def standing_since(progress: ShardProgress) -> float | None:
+def stalled_since(progress: ShardProgress) -> float | None:
     """Return since when nothing has moved in a shard that is behind, else None."""
     if not progress.unread or not progress.is_consumed:
         return None
@@ -230,10 +144,10 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
     if progress.expired:
         return State.EXPIRED
     seen_at = now if progress.judged_at is None else min(now, progress.judged_at)
-    since = standing_since(progress)
+    since = stalled_since(progress)
     if since is None:  # as both times are not known
         return State.UNKNOWN
-    return State.STALLED if elapsed(since, seen_at) > stall_after else State.CONSUMING
+    return State.STALLED if elapsed_seconds(since, seen_at) > stall_after else State.CONSUMING
 
 
 def _moved_at(

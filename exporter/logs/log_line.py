@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from exporter.text import bounded
+from exporter.base.text import bounded
 
 LogFormat = Literal["logfmt", "json", "console"]
 Value = str | int | float | bool | None

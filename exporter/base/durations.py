@@ -2,7 +2,7 @@
 
 import re
 
-from exporter.config.faults import Expanded, quoted
+from exporter.base.text import Expanded, quoted
 
 # The units in Prometheus' own order, each at most once; whole numbers only.
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}

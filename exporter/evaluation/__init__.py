@@ -1,0 +1,1 @@
+"""Pure functions from polled values to the state of a shard. The time is a parameter."""

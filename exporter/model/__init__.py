@@ -1,0 +1,1 @@
+"""Immutable values that several packages exchange. This package imports no other package."""
