@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from exporter.config import Config, parse
+from exporter.config.models import Config
+from exporter.config.reader import parse
 
 _HEAD = """projects:
   - project: my-project

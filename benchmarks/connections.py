@@ -16,9 +16,9 @@ import requests
 
 from benchmarks.api import GROUP, PROJECT, logstore, world
 from exporter.model.credentials import Credentials
-from exporter.signing import V1Auth
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
-from exporter.sls import Transport
+from exporter.sls.signing import V1Auth
+from exporter.sls.transport import Transport
 
 _HOSTS = 50
 _THREADS = 8

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
 
 _CONFIG = """

@@ -67,7 +67,7 @@ def polled(shards: int) -> tuple[float, float]:
         with ThreadPoolExecutor(_THREADS) as pool:
             for _ in range(3 if groups < SHARDS_A_GROUP else 2):
                 started = time.process_time()
-                list(pool.map(made.fleet.poll, keys))
+                list(pool.map(made.manager.poll, keys))
                 seconds.append(time.process_time() - started)
         for _ in range(2):
             for _piece in made.scrape(accept_encoding="gzip").body:

@@ -24,7 +24,7 @@ from exporter.metrics.text import GroupText, PolledText, Shape
 from exporter.model.progress import NOTHING_UNREAD
 from exporter.model.shards import encode_cursor
 from exporter.model.snapshot import TargetStatus
-from exporter.sls import answers
+from exporter.sls import responses
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -44,11 +44,11 @@ def of_a_poll() -> Parts:
             for number in range(SHARDS_A_GROUP)
         ]
     ).encode()
-    found = answers.read_checkpoints(body, now=_NOW)
+    found = responses.read_checkpoints(body, now=_NOW)
     status = target(1).groups[0]
     shape = Shape()
     return {
-        "reading": lambda: answers.read_checkpoints(body, now=_NOW),
+        "reading": lambda: responses.read_checkpoints(body, now=_NOW),
         "judging": lambda: [
             evaluate(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries

@@ -34,7 +34,7 @@ from benchmarks.engines import engine
 from benchmarks.made_up import SHARDS_A_GROUP
 from benchmarks.sdk import sdk
 from exporter.model.names import TargetKey
-from exporter.signing import API_VERSION, V1_METHOD, RequestParts, v1_signature
+from exporter.sls.signing import API_VERSION, V1_METHOD, RequestParts, v1_signature
 
 Poll = Callable[[int], None]
 Scrape = Callable[[], bytes]
@@ -47,7 +47,7 @@ def ours(served: Api, groups: int, *, cursors: bool) -> Iterator[tuple[Poll, Scr
     made = engine(served, groups, cursors=cursors)
 
     def poll(number: int) -> None:
-        made.fleet.poll(TargetKey(PROJECT, logstore(number)))
+        made.manager.poll(TargetKey(PROJECT, logstore(number)))
 
     try:
         yield poll, lambda: b"".join(made.scrape(accept_encoding="gzip").body)

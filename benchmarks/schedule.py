@@ -18,8 +18,8 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from exporter.scheduler import Job, Pool, Scheduler
-from exporter.sls import Throttle
+from exporter.polling.scheduler import Job, Pool, Scheduler
+from exporter.sls.request_rate import RequestRate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Polls:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._throttles = {project: Throttle(load.rate) for project, _ in load.places()}
+        self._throttles = {project: RequestRate(load.rate) for project, _ in load.places()}
         self._never = threading.Event()
         self.began: dict[str, list[float]] = defaultdict(list)
         self.requests: dict[str, list[float]] = defaultdict(list)

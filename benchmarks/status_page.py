@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from benchmarks import made_up
-from exporter import status
 from exporter.metrics.pieces import gzipped
 from exporter.metrics.text import PolledText, Shape
 from exporter.model.snapshot import View
+from exporter.status import api, page, rows
 
 SHARDS_A_GROUP = 4
 Answer = Callable[[], int]
@@ -29,12 +29,12 @@ def main() -> None:
         "scrape": lambda: sum(
             map(len, gzipped(text.write(view.targets, 0, Shape(), time.monotonic())))
         ),
-        "page": lambda: len(status.page(document(view), {}, telemetry_path="/metrics")),
+        "page": lambda: len(page.page(document(view), {}, telemetry_path="/metrics")),
         "page, searched": lambda: len(
-            status.page(document(view), {"q": "logstore-1"}, telemetry_path="/metrics")
+            page.page(document(view), {"q": "logstore-1"}, telemetry_path="/metrics")
         ),
-        "JSON, 100 groups": lambda: len(status.as_json(document(view), {"limit": "100"})),
-        "JSON, all groups": lambda: len(status.as_json(document(view), {})),
+        "JSON, 100 groups": lambda: len(api.as_json(document(view), {"limit": "100"})),
+        "JSON, all groups": lambda: len(api.as_json(document(view), {})),
     }
     times: dict[str, list[float]] = {name: [] for name in answers}
     for _ in range(rounds + 1):
@@ -49,9 +49,9 @@ def main() -> None:
         print(f"{name:18} {seconds * 1e3:8.1f} ms  {seconds / scrape:6.1f} x a scrape")
 
 
-def document(view: View) -> status.Document:
+def document(view: View) -> rows.Document:
     """Describe a view as of now."""
-    return status.document(view, monotonic=time.monotonic(), wall=time.time())
+    return rows.document(view, monotonic=time.monotonic(), wall=time.time())
 
 
 if __name__ == "__main__":

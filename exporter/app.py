@@ -9,17 +9,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from exporter import status
 from exporter.base.clock import Clock
 from exporter.base.text import bounded
-from exporter.config import Config
+from exporter.config.models import Config
 from exporter.engine import Engine
 from exporter.logs.logger import get_logger
+from exporter.polling.capacity import shortages
+from exporter.polling.scheduler import BACKGROUND, Job, Pool, Scheduler
+from exporter.polling.sharding import WHOLE, Sharding
+from exporter.polling.targets import Target
 from exporter.reload import FileWatch, Load, Reloader
-from exporter.scheduler import BACKGROUND, Job, Pool, Scheduler
-from exporter.sharding import WHOLE, Sharding
-from exporter.sizing import shortages
-from exporter.targets import Target
+from exporter.status import api, page
 from exporter.web.listen import ListenAddress
 from exporter.web.nodes import WebConfigError
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
@@ -136,8 +136,8 @@ class App:
         self._log.info(
             "started",
             listening=", ".join(str(address) for address in self.addresses),
-            targets=len(self._engine.fleet.targets),
-            interval_seconds=self._engine.config.polling.interval,
+            targets=len(self._engine.manager.targets),
+            interval_seconds=self._engine.manager.config.polling.interval,
         )
 
     def ask_for_reload(self) -> None:
@@ -157,10 +157,10 @@ class App:
         engine = self._engine
         return Pages(
             metrics=self._metrics,
-            status=lambda query: status.page(
+            status=lambda query: page.page(
                 engine.groups(), query, telemetry_path=options.telemetry_path
             ),
-            groups=lambda query: status.as_json(engine.groups(), query),
+            groups=lambda query: api.as_json(engine.groups(), query),
             healthy=self._unhealthy,
             ready=self._unready,
             reload=self._reloader.reload if options.enable_lifecycle else None,
@@ -175,7 +175,7 @@ class App:
     def _set_jobs(self) -> None:
         # A reload and the discovery may both come here; the last one must have the newest targets.
         with self._jobs_lock:
-            targets = self._engine.fleet.targets
+            targets = self._engine.manager.targets
             self._scheduler.set_jobs([*self._background(), *map(self._job, targets)])
             known, self._shortages = self._shortages, shortages(targets)
         for warning in self._shortages:
@@ -199,25 +199,25 @@ class App:
         )
         discovery = Job(
             key=_DISCOVERY,
-            interval=self._engine.config.discovery.interval,
+            interval=self._engine.manager.config.discovery.interval,
             run=self._discover,
             pool=BACKGROUND,
             spread=0.0,
         )
-        return [heartbeat, discovery] if self._engine.needs_listings else [heartbeat]
+        return [heartbeat, discovery] if self._engine.manager.needs_listings else [heartbeat]
 
     def _job(self, target: Target) -> Job:
         key = target.key
         return Job(
             key=f"{key.project}/{key.logstore}",
             interval=target.settings.interval,
-            run=lambda: self._engine.fleet.poll(key),
+            run=lambda: self._engine.manager.poll(key),
             pool=Pool(name=f"project {key.project}", workers=target.settings.workers),
         )
 
     def _discover(self) -> None:
         self._listings_due.clear()
-        self._engine.discover()
+        self._engine.manager.discover()
         self._set_jobs()
 
     def _heartbeat(self) -> None:
@@ -271,7 +271,7 @@ class App:
     def _unready(self) -> str | None:
         if self._engine.cancelled.is_set():
             return "stopping"
-        if not self._engine.discovered:
+        if not self._engine.manager.discovered:
             return "the names in the configuration are not resolved yet"
         pending = len(self._engine.store.view().pending)
         return f"targets not polled yet: {pending}" if pending else None

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.base.durations import format_duration
-from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
-from exporter.keychain import describe
+from exporter.config.models import Config, LogstoreConfig, ProjectConfig, ProjectSettings
+from exporter.config.patterns import Pattern
+from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
 
 _READS = ("log:GetConsumerGroupCheckPoint",)

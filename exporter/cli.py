@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exporter.app import App, Options
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config import ConfigError, json_schema, load
+from exporter.config.faults import ConfigError
+from exporter.config.reader import load
+from exporter.config.schema import json_schema
 from exporter.flags import DEFAULT_PORT, PROG, Command, Flags, parse
 from exporter.logs.logger import configure
 from exporter.model.credentials import CredentialsError

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.base.clock import Clock
-from exporter.config import Config, parse
+from exporter.config.models import Config
+from exporter.config.reader import parse
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
 from exporter.simulator.server import Simulator
 

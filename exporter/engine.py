@@ -1,32 +1,30 @@
-"""Everything below the HTTP server and the schedule: discovery, polls, the store, the metrics."""
+"""Everything below the HTTP server and the schedule: polls, the store, the metrics."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from exporter import status
 from exporter.base.clock import Clock
-from exporter.config import Config
-from exporter.discovery import Discovery, Listings
-from exporter.fleet import Clients, Fleet
+from exporter.config.models import Config
+from exporter.credentials.providers import provider
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
-from exporter.model.names import GroupKey
-from exporter.model.snapshot import Store
-from exporter.reporter import Reporter
-from exporter.sharding import WHOLE, Sharding
-from exporter.sls import Cancelled
-from exporter.targets import Target
+from exporter.polling.manager import PollManager
+from exporter.polling.sharding import WHOLE, Sharding
+from exporter.polling.store import Store
+from exporter.sls.clients import Clients
+from exporter.status import rows
 
 
 class Engine:
-    """Polls what a configuration names, when it is told to; a single round or a scheduler tells.
+    """The parts of an exporter, put together. Raises CredentialsError if keys cannot be obtained.
 
-    Raises CredentialsError if keys that the configuration needs cannot be had.
+    A scheduler or a single round drives ``manager``.
     """
 
     def __init__(
@@ -42,95 +40,41 @@ class Engine:
         self.store = Store()
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry)
+        self.own.sharded(sharding.shard, sharding.total)
         self._counted = Counted(self.registry)
         self._text = PolledText()
-        self.own.sharded(sharding.shard, sharding.total)
-        self._sharding = sharding
-        self.discovered = False
-        self._log = get_logger("exporter.polls")
-        self._reporter = Reporter(self.own, self._log, clock=clock)
         self._clients = Clients(
-            environ=environ, own=self.own, clock=clock, cancelled=self.cancelled
+            provider=partial(provider, environ=environ, clock=clock, cancelled=self.cancelled),
+            observer=self.own,
+            clock=clock,
+            cancelled=self.cancelled,
         )
-        self.fleet = Fleet(
-            self._clients,
-            self.store,
-            own=self.own,
-            log=self._log,
+        self.manager = PollManager(
+            config,
+            clients=self._clients,
+            store=self.store,
+            counts=self.own,
+            sharding=sharding,
+            log=get_logger("exporter.polls"),
             clock=clock,
             on_status=lambda status: self._text.prepare(status, self._shape()),
+            on_groups=self._text.keep_only,
         )
-        self._listings: Listings = {}
-        self._targets_lock = threading.Lock()
-        self.configure(config)
-
-    @property
-    def config(self) -> Config:
-        """The configuration in force."""
-        return self._config
-
-    @property
-    def needs_listings(self) -> bool:
-        """Whether names are to be resolved by listings."""
-        return self._discovery.needs_listings
+        self.own.config_loaded(at=clock.wall())
 
     def configure(self, config: Config) -> None:
-        """Take over a configuration: at once what is named in full, the rest as it was listed.
-
-        Raises CredentialsError if keys that it needs cannot be had; nothing is changed then.
-        """
-        discovery = Discovery(
-            config,
-            client_for=self._clients.get,
-            observer=self._reporter,
-            listings=self._listings,
-            owns=self._sharding.owns,
-        )
-        settings = {config.effective(project) for project in config.projects}
-        with self._targets_lock:
-            for each in settings:
-                self._clients.get(each, None)
-            self._set_targets(discovery.known())
-            self._config, self._discovery = config, discovery
-            self._clients.forget_others(settings)
-        self.discovered = self.discovered or not discovery.needs_listings
+        """Apply a configuration. Raises CredentialsError, and changes nothing then."""
+        self.manager.configure(config)
         self.own.config_loaded(at=self.clock.wall())
 
-    def discover(self) -> None:
-        """Resolve the configured names anew and take over the targets."""
-        discovery = self._discovery
-        try:
-            targets = discovery.resolve()
-        except Cancelled:
-            return
-        self._reporter.end_poll()
-        with self._targets_lock:
-            if discovery is self._discovery:  # else a reload has overtaken the listings
-                self._set_targets(targets)
-                self.discovered = True
-
-    def _set_targets(self, targets: Iterable[Target]) -> None:
-        mine = tuple(targets)
-        self.fleet.set_targets(mine, failing=self._reporter.failing)
-        self._text.keep_only(
-            GroupKey(*each.key, group.name) for each in mine for group in each.groups
-        )
-
-    def _shape(self) -> Shape:
-        return Shape(
-            per_shard=self._config.metrics.granularity == "shard",
-            consumer_label=self._config.metrics.consumer_label,
-            max_series=self._config.metrics.max_series,
-        )
-
-    def groups(self) -> status.Document:
+    def groups(self) -> rows.Document:
         """Return what is known of every group, for people and programs."""
-        return status.document(
+        return rows.document(
             self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
         )
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
-        """Write all metrics as of now, as two request headers ask for it."""
+        """Write all metrics as of now, in the format that two request headers ask for."""
         view = self.store.view()
         now = self.clock.monotonic()
         return exposition.render(
@@ -144,3 +88,11 @@ class Engine:
         """End requests under way and close idle connections."""
         self.cancelled.set()
         self._clients.close()
+
+    def _shape(self) -> Shape:
+        metrics = self.manager.config.metrics
+        return Shape(
+            per_shard=metrics.granularity == "shard",
+            consumer_label=metrics.consumer_label,
+            max_series=metrics.max_series,
+        )

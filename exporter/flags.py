@@ -13,7 +13,7 @@ from exporter import __version__
 from exporter.base.text import bounded
 from exporter.logs.log_line import LogFormat
 from exporter.logs.logger import FORMATS, LEVELS, LogLevel
-from exporter.sharding import Sharding
+from exporter.polling.sharding import Sharding
 from exporter.web.listen import ListenAddress
 
 PROG = "sls-exporter"

@@ -12,12 +12,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from exporter import status
 from exporter.base.text import bounded
 from exporter.engine import Engine
 from exporter.metrics import catalogue
 from exporter.model.progress import State
-from exporter.status import GroupRow, duration
+from exporter.status import api, rows
+from exporter.status.rows import GroupRow
+from exporter.status.wording import duration
 
 _PROGRESS_FROM_TARGETS = 20
 _UNBOUNDED_WIDTH = 10_000
@@ -40,9 +41,9 @@ def poll_all(engine: Engine, *, errors: TextIO) -> None:
 
     Setting ``engine.cancelled`` ends it early.
     """
-    if engine.needs_listings:
-        engine.discover()
-    targets = engine.fleet.targets
+    if engine.manager.needs_listings:
+        engine.manager.discover()
+    targets = engine.manager.targets
     with contextlib.ExitStack() as stack, _progress(len(targets), errors) as advance:
         pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
         polls: list[Future[None]] = []
@@ -50,7 +51,7 @@ def poll_all(engine: Engine, *, errors: TextIO) -> None:
             place = target.key.project, target.settings.workers
             if place not in pools:
                 pools[place] = stack.enter_context(ThreadPoolExecutor(target.settings.workers))
-            polls.append(pools[place].submit(engine.fleet.poll, target.key))
+            polls.append(pools[place].submit(engine.manager.poll, target.key))
         for poll in as_completed(polls):
             poll.result()
             advance()
@@ -70,7 +71,7 @@ def show(
     found = engine.groups()
     failures = _failures(found.groups, engine)
     if output == "json":
-        stdout.write(status.as_json(found, {}).decode() + "\n")
+        stdout.write(api.as_json(found, {}).decode() + "\n")
     elif output == "prometheus":
         stdout.write(b"".join(engine.scrape().body).decode())
     else:
@@ -103,7 +104,7 @@ def table(rows: Sequence[GroupRow]) -> Table:
 
 
 def _rank(row: GroupRow) -> tuple[bool, int, float]:
-    return row.up, status.SEVERITY.index(row.state), -(row.lag_seconds or 0.0)
+    return row.up, rows.SEVERITY.index(row.state), -(row.lag_seconds or 0.0)
 
 
 def _shards(row: GroupRow) -> Text:
@@ -112,7 +113,7 @@ def _shards(row: GroupRow) -> Text:
     states = [shard.state for shard in row.shards]
     lines += [
         Text(f"{states.count(state)} {state.value.replace('_', ' ')}", style=_STYLES[state])
-        for state in status.SEVERITY
+        for state in rows.SEVERITY
         if state in states
     ]
     return Text("\n").join(lines or [Text("none", style="yellow")])

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.config import Config, ConfigError
+from exporter.config.faults import ConfigError
+from exporter.config.models import Config
 from exporter.logs.logger import Logger
 from exporter.model.credentials import CredentialsError
 

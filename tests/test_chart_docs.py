@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import exporter
-from exporter.config import load
+from exporter.config.reader import load
 from exporter.flags import parse
 from tests.support.helm import CHART, KUBERNETES, ROOT, Manifest, check, read, render
 from tests.support.helm_files import VALUES, rows

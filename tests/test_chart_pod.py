@@ -8,7 +8,7 @@ import pytest
 import trustme
 import yaml
 
-from exporter.config import load
+from exporter.config.reader import load
 from exporter.flags import parse
 from exporter.web.config import load_web_config
 from tests.support import commands

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from exporter.check import explain
-from exporter.config import parse
+from exporter.config.reader import parse
 
 FULL = """\
 credentials: {access_key_id: LTAI, access_key_secret: hunter2}

@@ -37,7 +37,8 @@ from prometheus_client.samples import Sample
 
 from exporter.metrics.text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import GroupStatus, Store, TargetStatus
+from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.polling.store import Store
 from exporter.simulator.faults import DelayUntil
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World

@@ -7,7 +7,10 @@ import pydantic
 import pytest
 import trustme
 
-from exporter.config import Config, ConfigError, Pattern, load, parse
+from exporter.config.faults import ConfigError
+from exporter.config.models import Config
+from exporter.config.patterns import Pattern
+from exporter.config.reader import load, parse
 from exporter.model.endpoint import Endpoint
 from tests.test_config_faults import GOOD, in_logstore, in_project
 

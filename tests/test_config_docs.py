@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.config import ConfigError, json_schema, load, parse
+from exporter.config.faults import ConfigError
+from exporter.config.reader import load, parse
+from exporter.config.schema import json_schema
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"

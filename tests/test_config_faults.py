@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import ConfigError, load, parse
+from exporter.config.faults import ConfigError
+from exporter.config.reader import load, parse
 
 GOOD = """\
 projects:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Config, ConfigError, json_schema, parse
+from exporter.config.faults import ConfigError
+from exporter.config.models import Config
+from exporter.config.reader import parse
+from exporter.config.schema import json_schema
 from tests.test_config_faults import GOOD
 
 KEYS = sorted(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.keychain import provider
+from exporter.credentials.providers import provider
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
-from exporter.sls import AccessDenied, Cancelled, NoCredentials
+from exporter.sls.errors import AccessDenied, Cancelled, NoCredentials
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving
 from tests.support.sls_client import Rig, rig
 from tests.support.wait import wait_for

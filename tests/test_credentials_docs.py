@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.check import explain
-from exporter.config import parse
-from exporter.keychain import CA_FILE, chain
+from exporter.config.reader import parse
+from exporter.credentials import chain
+from exporter.credentials.providers import CA_FILE
 from tests.support.docs import read
 
 TEXT = read("docs/credentials.md")

@@ -1,6 +1,6 @@
 """What a poll costs, counted in requests: the promise of docs/truth.md is kept by asking rarely."""
 
-from exporter.targets import GroupTarget
+from exporter.polling.targets import GroupTarget
 from tests.support.polling import Bench, bench
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 

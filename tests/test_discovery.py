@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
@@ -41,19 +41,19 @@ class Fleet:
 
     def discover(self, engine: Engine) -> list[str]:
         """Resolve names anew, and give the groups as project/logstore/group."""
-        engine.discover()
+        engine.manager.discover()
         return names(engine)
 
     def poll(self, engine: Engine) -> Scrape:
-        for target in engine.fleet.targets:
-            engine.fleet.poll(target.key)
+        for target in engine.manager.targets:
+            engine.manager.poll(target.key)
         return scrape(engine)
 
 
 def names(engine: Engine) -> list[str]:
     return [
         f"{target.key.project}/{target.key.logstore}/{group.name}"
-        for target in engine.fleet.targets
+        for target in engine.manager.targets
         for group in target.groups
     ]
 
@@ -106,7 +106,7 @@ def test_a_plain_name_needs_no_listing(fleet: Fleet) -> None:
         "projects: [{project: shop, endpoint: ENDPOINT, "
         "logstores: [{logstore: web, consumer_groups: [billing]}]}]"
     )
-    assert not engine.needs_listings
+    assert not engine.manager.needs_listings
     assert names(engine) == ["shop/web/billing"]
     fleet.poll(engine)
     assert {record.operation for record in fleet.simulator.requests} == {"GetCheckPoint"}
@@ -227,7 +227,7 @@ def test_other_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
     fleet.discover(engine)
     assert not fleet.poll(engine).find("sls_logstore_shards")
     other = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
-    engine.configure(other.config)
+    engine.configure(other.manager.config)
     assert fleet.poll(engine).value("sls_logstore_shards", status="readwrite") == 2
 
 
@@ -280,7 +280,7 @@ def test_the_first_entry_that_selects_a_group_decides_about_it(fleet: Fleet) -> 
         '{logstore: "w.b", consumer_groups: [".*"]}]}]'
     )
     assert fleet.discover(engine) == ["shop/web/billing", "shop/web/etl-system"]
-    shards = {group.name: group.shards for group in engine.fleet.targets[0].groups}
+    shards = {group.name: group.shards for group in engine.manager.targets[0].groups}
     assert shards == {"billing": frozenset({0}), "etl-system": None}
 
 

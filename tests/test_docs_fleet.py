@@ -5,11 +5,11 @@ from pathlib import Path
 
 import yaml
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from exporter.sharding import Sharding
-from exporter.sizing import requests_a_poll, shortages
-from exporter.targets import GroupTarget, Target
+from exporter.polling.capacity import requests_a_poll, shortages
+from exporter.polling.sharding import Sharding
+from exporter.polling.targets import GroupTarget, Target
 from tests.support.docs import read
 
 TEXT = read("docs/kubernetes.md").partition("### Worked example")[2].partition("\n## ")[0]

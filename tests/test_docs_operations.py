@@ -14,7 +14,9 @@ from exporter import app
 from exporter.app import DEFAULT_PATIENCE
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.check import explain
-from exporter.config import Config, json_schema, parse
+from exporter.config.models import Config
+from exporter.config.reader import parse
+from exporter.config.schema import json_schema
 from exporter.engine import Engine
 from exporter.flags import parse as parse_flags
 from exporter.logs.logger import FORMATS, LEVELS
@@ -101,7 +103,7 @@ OF_LOGS = {
 }
 LIBRARIES = {"uvicorn", "apscheduler", "urllib3", "asyncio"}
 LEVELS_OF_LINES = {"debug", "info", "warning", "error", "critical", "warn"}
-LOGGERS = {"exporter", "exporter.polls", "exporter.keychain", "python"}
+LOGGERS = {"exporter", "exporter.polls", "exporter.credentials", "python"}
 COMMANDS = {"run", "demo"}
 
 
@@ -248,9 +250,9 @@ def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, exp
     orders = TargetKey("shop", "orders")
     with Simulator(world_of(3, 4)) as simulator:
         engine = Engine(config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK)
-        engine.fleet.poll(orders)
+        engine.manager.poll(orders)
         simulator.forget_requests()
-        engine.fleet.poll(orders)
+        engine.manager.poll(orders)
         assert len(simulator.requests) == expected
         if lag:
             series = scrape(engine).value("sls_exporter_series")
@@ -263,12 +265,12 @@ def test_a_shard_that_falls_behind_costs_the_stated_number_of_requests_once() ->
     world = world_of(3, 4)
     with Simulator(world) as simulator:
         engine = Engine(config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK)
-        engine.fleet.poll(orders)
+        engine.manager.poll(orders)
         world.write("shop", "orders", 0, count=5)
         counts = []
         for _ in range(2):
             simulator.forget_requests()
-            engine.fleet.poll(orders)
+            engine.manager.poll(orders)
             counts.append(Counter(request.operation for request in simulator.requests))
         engine.close()
     assert 1 <= counts[0]["GetCursorTime"] <= 1 + 2 * 3

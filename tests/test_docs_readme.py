@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.metrics.catalogue import CATALOGUE
 from tests.support import promtool
 from tests.support.commands import demo_world, run

@@ -4,9 +4,9 @@ import re
 
 from exporter.base.text import LIMIT
 from exporter.config import reader
-from exporter.keychain import connection as keychain_connection
+from exporter.credentials import connection as keychain_connection
 from exporter.metrics.own import OPERATIONS
-from exporter.sls import client, reading, shapes
+from exporter.sls import client, json_values, reading
 from tests.support.docs import ROOT, read
 
 TEXT = read("docs/security.md")
@@ -35,7 +35,7 @@ def test_bounds_are_those_of_the_code() -> None:
     table = " ".join(TEXT.partition("## Hostile input")[2].split())
     assert reading.MAX_BODY_BYTES == 4 * 2**20
     assert "4 MiB a body" in table
-    assert shapes.MAX_ENTRIES == 10_000
+    assert json_values.MAX_ENTRIES == 10_000
     assert "10 000 entries an answer" in table
     assert (client.MAX_PAGES, client.PAGE_SIZE) == (200, 500)
     assert "200 pages of 500" in table

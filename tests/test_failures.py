@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.simulator import faults
 from exporter.simulator.clock import HeldClock
@@ -64,8 +64,8 @@ class Stage:
     def poll(self, *, after: float = 0.0) -> Scrape:
         """Poll every logstore once after some seconds, and scrape."""
         self.held.advance(after)
-        for target in self.engine.fleet.targets:
-            self.engine.fleet.poll(target.key)
+        for target in self.engine.manager.targets:
+            self.engine.manager.poll(target.key)
         return self.scrape()
 
     def scrape(self, *, after: float = 0.0) -> Scrape:

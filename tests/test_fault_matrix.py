@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
+from exporter.polling.fanout import FanOut
 from exporter.simulator import faults
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.sls import (
+from exporter.sls.errors import (
     AccessDenied,
     Cancelled,
     NoCredentials,
     SlsError,
     TimedOut,
-    Unanswered,
     Unreachable,
 )
-from exporter.sls.patience import Patience
+from exporter.sls.timeouts import AdaptiveTimeout
 from tests.faults.catalogue import CASES, Case
 from tests.faults.stage import PHASES, slug, staged
 from tests.faults.table import DOCUMENT, names_and_codes
@@ -159,8 +159,8 @@ def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Engin
 
 
 def poll(engine: Engine) -> Scrape:
-    for target in engine.fleet.targets:
-        engine.fleet.poll(target.key)
+    for target in engine.manager.targets:
+        engine.manager.poll(target.key)
     return scrape(engine)
 
 
@@ -219,12 +219,12 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
         try:
             simulator.faults.add(faults.Hang(), project="hole")
             started = time.monotonic()
-            engine.discover()
+            engine.manager.discover()
             assert time.monotonic() - started < 3 * 0.2 + 1.0
-            assert {target.key.project for target in engine.fleet.targets} == {"good"}
+            assert {target.key.project for target in engine.manager.targets} == {"good"}
             simulator.faults.clear()
-            engine.discover()
-            assert len(engine.fleet.targets) == 22
+            engine.manager.discover()
+            assert len(engine.manager.targets) == 22
         finally:
             engine.close()
 
@@ -238,10 +238,10 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
             parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
         )
         try:
-            engine.discover()
+            engine.manager.discover()
             before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as it is
             for _ in range(10):
-                engine.discover()
+                engine.manager.discover()
             wait_for(lambda: len(os.listdir("/proc/self/fd")) <= before)  # noqa: PTH208  as it is
         finally:
             engine.close()
@@ -251,7 +251,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
 
 
 def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those() -> None:
-    asked = Unanswered[str]()
+    asked = FanOut[str]()
 
     def hang() -> str:
         raise TimedOut("late", operation="GetCheckPoint")
@@ -275,7 +275,7 @@ def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those
 
 
 def test_a_refusal_is_an_answer() -> None:
-    asked = Unanswered[int]()
+    asked = FanOut[int]()
 
     def refuse() -> str:
         raise AccessDenied("no", operation="GetCheckPoint", code="Unauthorized")
@@ -286,7 +286,7 @@ def test_a_refusal_is_an_answer() -> None:
 
 
 def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
-    asked = Unanswered[int](trusting=False)
+    asked = FanOut[int](trusting=False)
 
     def break_off() -> str:
         raise Unreachable("reset", operation="GetCursor")
@@ -304,7 +304,7 @@ class Project:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.patience = Patience(10.0, monotonic=lambda: self.now)
+        self.patience = AdaptiveTimeout(10.0, monotonic=lambda: self.now)
 
     def hang(self, error: SlsError | None = None) -> float:
         """Let a request take all the time it gets; return that."""

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.endpoint import Endpoint
-from exporter.sls import InvalidResponse
-from exporter.sls.answers import project_names, read_checkpoints
+from exporter.sls.errors import InvalidResponse
+from exporter.sls.json_values import ShapeError
 from exporter.sls.reading import MAX_BODY_BYTES
-from exporter.sls.shapes import ShapeError
+from exporter.sls.responses import project_names, read_checkpoints
 from tests.support.misbehaving import Turn, misbehaving
 from tests.support.sls_client import rig
 

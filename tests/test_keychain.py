@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import CredentialsConfig
-from exporter.keychain import describe, provider
-from exporter.keychain.files import WatchedFiles
+from exporter.config.models import CredentialsConfig
+from exporter.credentials.key_files import KeyFiles
+from exporter.credentials.providers import describe, provider
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.support.credential_servers import told
@@ -144,7 +144,7 @@ def test_files_that_change_while_they_are_read_are_read_again(tmp_path: Path) ->
         return Credentials(access_key_id=key_id, access_key_secret=second.read_text())
 
     log = get_logger("exporter.credentials")
-    credentials = WatchedFiles((first, second), read, description="files", log=log)
+    credentials = KeyFiles((first, second), read, description="files", log=log)
     assert credentials() == Credentials(access_key_id="id-2", access_key_secret="secret-2")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.keychain import describe, provider
+from exporter.credentials.providers import describe, provider
 from exporter.model.credentials import Credentials, CredentialsError
 
 PLAIN = "credentials travel by https beyond this machine, not http"

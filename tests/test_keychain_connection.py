@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.keychain.connection import Connector, FetchError
+from exporter.credentials.connection import Connector, FetchError
 from exporter.model.endpoint import Endpoint
 from tests.support.misbehaving import (
     OK,

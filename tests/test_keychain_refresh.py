@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.keychain import Provider, provider
-from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import Connector
-from exporter.keychain.refreshing import RefreshingCredentials
+from exporter.credentials.connection import Connector
+from exporter.credentials.providers import Provider, provider
+from exporter.credentials.refreshing import RefreshingCredentials
+from exporter.credentials.temporary import Temporary
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import CredentialsUnavailableError, Refreshable
 from exporter.simulator.clock import HeldClock

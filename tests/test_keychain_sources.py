@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.keychain import Provider, provider
+from exporter.credentials.providers import Provider, provider
 from exporter.model.credentials import CredentialsUnavailableError
 from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import (

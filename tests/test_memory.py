@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.metrics.text import PolledText, Shape
 from exporter.model.names import TargetKey
@@ -115,9 +115,9 @@ def live(churn: Churn, engine: Engine, steps: int) -> bytes:
     text = b""
     for _ in range(steps):
         churn.step()
-        engine.discover()
-        for target in engine.fleet.targets:
-            engine.fleet.poll(target.key)
+        engine.manager.discover()
+        for target in engine.manager.targets:
+            engine.manager.poll(target.key)
         text = b"".join(engine.scrape().body)
     return text
 

@@ -137,7 +137,7 @@ def test_a_fault_without_an_explanation_and_an_explanation_without_a_fault_are_t
 def test_a_module_that_is_not_among_those_that_are_tried_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["exporter.signing", "exporter.nothing"]) == 2
+    assert main(["exporter.sls.signing", "exporter.nothing"]) == 2
     assert capsys.readouterr().err.endswith(": exporter.nothing\n")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import load
+from exporter.config.reader import load
 from exporter.engine import Engine
 from exporter.flags import Output
 from exporter.once import poll_all, show

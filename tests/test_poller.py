@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.model.progress import State
+from exporter.polling.targets import GroupTarget
 from exporter.simulator.faults import Body, ErrorAnswer, Html
-from exporter.targets import GroupTarget
 from tests.support.polling import Bench, bench, owners
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 

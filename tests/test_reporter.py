@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from exporter.base.clock import Clock
 from exporter.metrics.own import OwnMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.reporter import Reporter
-from exporter.sls import SlsError
+from exporter.polling.outages import Outages
+from exporter.sls.errors import SlsError
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
 
@@ -23,7 +23,7 @@ class Polls:
     """A reporter, and what it told."""
 
     log: Log
-    reporter: Reporter
+    reporter: Outages
     registry: CollectorRegistry
     now: float = 1000.0
 
@@ -44,7 +44,7 @@ class Polls:
 def polls() -> Polls:
     log, registry = Log(), CollectorRegistry()
     clock = Clock(wall=lambda: 0.0, monotonic=lambda: made.now)
-    made = Polls(log, Reporter(OwnMetrics(registry), log.logger, clock=clock), registry)
+    made = Polls(log, Outages(OwnMetrics(registry).poll_failed, log.logger, clock=clock), registry)
     return made
 
 

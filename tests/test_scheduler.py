@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.scheduler import BACKGROUND, Job, PhaseTrigger, Pool, Scheduler
+from exporter.polling.scheduler import BACKGROUND, Job, PhaseTrigger, Pool, Scheduler
 from tests.support.wait import wait_for
 
 START = datetime(2026, 1, 1, 12, 0, 7, tzinfo=UTC)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config import ConfigError, parse
+from exporter.config.faults import ConfigError
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
@@ -109,7 +110,7 @@ def test_a_redirect_is_not_followed_whatever_its_status(status: int) -> None:
             serving(status, location, b"moved") as server,
             engine(configured(server.url), KEYS) as made,
         ):
-            made.fleet.poll(TargetKey("shop", "orders"))
+            made.manager.poll(TargetKey("shop", "orders"))
             assert server.asked
             assert not made.store.view().targets[0].groups[0].up
     assert elsewhere.asked == []
@@ -124,8 +125,8 @@ def test_a_listed_project_that_is_no_name_of_a_host_is_not_asked_for() -> None:
         serving(body=body) as server,
         engine(configured(server.url, project=".*"), KEYS) as made,
     ):
-        made.discover()
-        assert [target.key.project for target in made.fleet.targets] == ["shop"]
+        made.manager.discover()
+        assert [target.key.project for target in made.manager.targets] == ["shop"]
         hosts = {host for host, _ in server.asked}
     assert hosts <= {
         server.url.removeprefix("http://"),
@@ -144,6 +145,6 @@ def test_metadata_are_asked_for_only_where_a_role_is_named(
         if not asks:
             environ |= KEYS
         with engine(configured(server.url), environ) as made:
-            made.fleet.poll(TargetKey("shop", "orders"))
+            made.manager.poll(TargetKey("shop", "orders"))
         assert bool(metadata.asked) is asks
         assert bool(server.asked) is not asks

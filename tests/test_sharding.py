@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.names import TargetKey
-from exporter.sharding import Sharding, shard_of
+from exporter.polling.sharding import Sharding, shard_of
 
 keys = st.builds(TargetKey, st.text(), st.text())
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from exporter.model.names import TargetKey
-from exporter.sharding import shard_of
+from exporter.polling.sharding import shard_of
 from exporter.simulator.server import Simulator
 from tests.support.daemon import Daemon, daemon
 from tests.support.wait import wait_for

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.credentials import Credentials
-from exporter.signing import (
+from exporter.sls.signing import (
     RequestParts,
     V1Auth,
     V4Auth,

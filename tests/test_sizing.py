@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import HttpConfig, ProjectSettings
+from exporter.config.models import HttpConfig, ProjectSettings
 from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
-from exporter.sizing import requests_a_poll, shortages
-from exporter.targets import GroupTarget, Target
+from exporter.polling.capacity import requests_a_poll, shortages
+from exporter.polling.targets import GroupTarget, Target
 from tests.support.running import running
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
-from exporter.sls import answers, shapes
-from exporter.sls.answers import Refusal
-from exporter.sls.shapes import ShapeError
+from exporter.sls import json_values, responses
+from exporter.sls.json_values import ShapeError
+from exporter.sls.responses import Refusal
 
 NOW = 1_700_000_000.0
 YEAR = 366 * 86_400
@@ -24,11 +24,11 @@ CHECKPOINT = {
 }
 
 
-def checkpoints(answer: object) -> shapes.Parsed[Checkpoint]:
-    found = answers.checkpoints(answer, now=NOW)
+def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
+    found = responses.checkpoints(answer, now=NOW)
     with contextlib.suppress(ValueError):  # no JSON can say it
         body = json.dumps(answer, allow_nan=False).encode()
-        assert answers.read_checkpoints(body, now=NOW) == found
+        assert responses.read_checkpoints(body, now=NOW) == found
     return found
 
 
@@ -36,7 +36,7 @@ def checkpoints(answer: object) -> shapes.Parsed[Checkpoint]:
 
 
 def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
-    parsed = checkpoints(shapes.load_json(json.dumps([CHECKPOINT]).encode()))
+    parsed = checkpoints(json_values.load_json(json.dumps([CHECKPOINT]).encode()))
     assert parsed.entries == (
         Checkpoint(
             shard=0,
@@ -49,7 +49,7 @@ def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
 
 
 def test_no_shards_are_no_checkpoints() -> None:
-    assert checkpoints([]) == shapes.Parsed(entries=())
+    assert checkpoints([]) == json_values.Parsed(entries=())
 
 
 def test_what_a_shard_does_not_tell_is_empty() -> None:
@@ -227,16 +227,16 @@ def test_a_regular_answer_is_read_like_any_other(answer: object) -> None:
 def test_what_only_the_text_of_an_answer_shows_is_seen(fields: bytes) -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     body = whole.replace(b"}]", b"," + fields + b"}]")
-    expected = answers.checkpoints(json.loads(body), now=NOW)
-    assert answers.read_checkpoints(body, now=NOW) == expected
-    assert expected.entries != answers.read_checkpoints(whole, now=NOW).entries
+    expected = responses.checkpoints(json.loads(body), now=NOW)
+    assert responses.read_checkpoints(body, now=NOW) == expected
+    assert expected.entries != responses.read_checkpoints(whole, now=NOW).entries
 
 
 def test_nothing_but_json_is_a_regular_answer() -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     for body in (whole + b"x", whole[:-1], whole + whole, b""):
         with pytest.raises(ShapeError):
-            answers.read_checkpoints(body, now=NOW)
+            responses.read_checkpoints(body, now=NOW)
 
 
 # The other operations
@@ -246,20 +246,20 @@ GROUP = {"name": "billing", "timeout": 60, "order": True}
 
 @pytest.mark.parametrize("answer", [[GROUP], {"count": 1, "consumerGroups": [GROUP]}])
 def test_consumer_groups_come_bare_or_in_an_object(answer: object) -> None:
-    assert answers.consumer_groups(answer).entries == (
+    assert responses.consumer_groups(answer).entries == (
         ConsumerGroup(name="billing", timeout_seconds=60, order=True),
     )
 
 
 @pytest.mark.parametrize("name", ["", None, 5, "x" * 257, "a\nb", "\ud800"])
 def test_a_group_whose_name_cannot_be_shown_is_left_out(name: object) -> None:
-    parsed = answers.consumer_groups([{**GROUP, "name": name}, GROUP])
+    parsed = responses.consumer_groups([{**GROUP, "name": name}, GROUP])
     assert [group.name for group in parsed.entries] == ["billing"]
     assert len(parsed.faults) == 1
 
 
 def test_shards_are_listed_by_their_other_name() -> None:
-    parsed = answers.shards(
+    parsed = responses.shards(
         [{"shardID": 0, "status": "readwrite"}, {"shardID": 1, "status": "ReadOnly"}, {"shard": 2}]
     )
     assert parsed.entries == (Shard(shard=0, status="readwrite"), Shard(shard=1, status="readonly"))
@@ -272,24 +272,24 @@ def test_shards_are_listed_by_their_other_name() -> None:
 )
 def test_a_shard_may_tell_when_it_was_created(create_time: object, created_at: int | None) -> None:
     answer = [{"shardID": 0, "status": "readwrite", "createTime": create_time}]
-    assert answers.shards(answer).entries == (
+    assert responses.shards(answer).entries == (
         Shard(shard=0, status="readwrite", created_at=created_at),
     )
 
 
 @pytest.mark.parametrize("seconds", [1_524_224_984, "1524224984", 1_524_224_984.0])
 def test_a_cursor_time_is_a_number_or_a_text(seconds: object) -> None:
-    assert answers.cursor_time({"cursor_time": seconds}) == 1_524_224_984
+    assert responses.cursor_time({"cursor_time": seconds}) == 1_524_224_984
 
 
 @pytest.mark.parametrize("seconds", [None, -1, "soon", 1e300, True, []])
 def test_a_cursor_time_that_is_none_is_refused(seconds: object) -> None:
     with pytest.raises(ShapeError, match="cursor_time is"):
-        answers.cursor_time({"cursor_time": seconds})
+        responses.cursor_time({"cursor_time": seconds})
 
 
 def test_a_page_of_projects_is_read_by_their_names() -> None:
-    page = answers.project_names(
+    page = responses.project_names(
         {"count": 2, "total": 9, "projects": [{"projectName": "a", "region": "x"}, {"name": "b"}]}
     )
     assert (page.names.entries, page.count, page.total) == (("a",), 2, 9)
@@ -311,7 +311,7 @@ def test_a_page_of_projects_is_read_by_their_names() -> None:
     ],
 )
 def test_a_refusal_counts_by_its_code(body: object, refusal: Refusal) -> None:
-    assert answers.refusal(body) == refusal
+    assert responses.refusal(body) == refusal
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_refusal_counts_by_its_code(body: object, refusal: Refusal) -> None:
 )
 def test_an_error_without_a_code_of_the_service_is_none_of_it(code: object) -> None:
     with pytest.raises(ShapeError):
-        answers.refusal({"errorCode": code, "errorMessage": ""})
+        responses.refusal({"errorCode": code, "errorMessage": ""})
 
 
 # JSON
@@ -339,29 +339,29 @@ def test_an_error_without_a_code_of_the_service_is_none_of_it(code: object) -> N
 )
 def test_what_is_not_json_is_told_by_its_beginning(body: bytes, message: str) -> None:
     with pytest.raises(ShapeError) as raised:
-        shapes.load_json(body)
+        json_values.load_json(body)
     assert str(raised.value) == message
 
 
 def test_a_byte_order_mark_does_not_matter() -> None:
-    assert shapes.load_json(b"\xef\xbb\xbf[]") == []
+    assert json_values.load_json(b"\xef\xbb\xbf[]") == []
 
 
 def test_half_a_character_spoils_no_more_than_its_own_text() -> None:
-    assert shapes.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
-    assert shapes.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
+    assert json_values.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
+    assert json_values.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
 
 
 PARSERS: list[Callable[[object], object]] = [
     checkpoints,
-    answers.consumer_groups,
-    answers.shards,
-    answers.cursor,
-    answers.cursor_time,
-    answers.retention_days,
-    answers.logstore_names,
-    answers.project_names,
-    answers.refusal,
+    responses.consumer_groups,
+    responses.shards,
+    responses.cursor,
+    responses.cursor_time,
+    responses.retention_days,
+    responses.logstore_names,
+    responses.project_names,
+    responses.refusal,
 ]
 
 KEYS = [
@@ -369,7 +369,7 @@ KEYS = [
     *("status", "cursor", "cursor_time", "ttl", "logstores", "projects", "projectName", "total"),
     *("count", "consumerGroups", "errorCode", "errorMessage"),
 ]
-json_values = st.recursive(
+json_documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: (
         st.lists(inner, max_size=5)
@@ -379,7 +379,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(PARSERS), json_values)
+@given(st.sampled_from(PARSERS), json_documents)
 def test_any_json_is_read_or_has_another_shape(
     parse: Callable[[object], object], value: object
 ) -> None:
@@ -390,8 +390,8 @@ def test_any_json_is_read_or_has_another_shape(
 def test_any_bytes_are_read_or_have_another_shape(
     parse: Callable[[object], object], body: bytes
 ) -> None:
-    only_shape_errors(lambda: parse(shapes.load_json(body)))
-    only_shape_errors(lambda: answers.read_checkpoints(body, now=NOW))
+    only_shape_errors(lambda: parse(json_values.load_json(body)))
+    only_shape_errors(lambda: responses.read_checkpoints(body, now=NOW))
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:

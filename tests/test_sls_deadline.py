@@ -11,7 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 import trustme
 
-from exporter.sls import Cancelled, SlsError, Throttle, TimedOut, Transport
+from exporter.sls.errors import Cancelled, SlsError, TimedOut
+from exporter.sls.request_rate import RequestRate
+from exporter.sls.transport import Transport
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -293,11 +295,11 @@ def test_a_stop_ends_the_wait_for_the_throttle() -> None:
             asked.set()
         return time.monotonic()
 
-    throttle = Throttle(0.001, monotonic=monotonic)
+    throttle = RequestRate(0.001, monotonic=monotonic)
     throttle.reserve()
     with (
         misbehaving(always(EMPTY_LIST)) as server,
-        rig(server.endpoint, throttle=throttle) as made,
+        rig(server.endpoint, rate=throttle) as made,
         calling(made) as outcome,
     ):
         assert asked.wait(10)

@@ -8,7 +8,8 @@ from threading import Event
 import pytest
 import trustme
 
-from exporter.sls import TimedOut, Transport, Unreachable
+from exporter.sls.errors import TimedOut, Unreachable
+from exporter.sls.transport import Transport
 from tests.support.misbehaving import EMPTY_LIST, Turn, always, misbehaving, proxy
 from tests.support.sls_client import rig
 

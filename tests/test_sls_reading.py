@@ -6,20 +6,20 @@ from contextlib import closing
 
 import pytest
 
-from exporter.sls.reading import MAX_BODY_BYTES, Answer, RefusedError, read_answer
+from exporter.sls.reading import MAX_BODY_BYTES, RefusedError, Response, read_response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 ABC = b"Content-Length: 3\r\n\r\nabc"
 
 
-def received(*parts: bytes) -> Answer:
+def received(*parts: bytes) -> Response:
     """Read an answer that comes in parts, after which the connection ends."""
     ours, theirs = socket.socketpair()
     with closing(ours), closing(theirs):
         for part in parts:
             theirs.sendall(part)
         theirs.shutdown(socket.SHUT_WR)
-        return read_answer(ours)
+        return read_response(ours)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_answer_is_read_whole(sent: bytes, body: bytes, *, keep_alive: bool) 
 def test_an_answer_may_come_byte_by_byte() -> None:
     sent = OK + b"X-Log-RequestId:  5F \r\n" + ABC
     answer = received(*(bytes([each]) for each in sent))
-    assert answer == Answer(
+    assert answer == Response(
         status=200,
         headers={"x-log-requestid": "5F", "content-length": "3"},
         body=b"abc",

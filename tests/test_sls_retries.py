@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model.credentials import Credentials
 from exporter.simulator.clock import HeldClock
-from exporter.sls import (
+from exporter.sls.errors import (
     AccessDenied,
     ApiError,
     BadRequest,
@@ -17,11 +17,11 @@ from exporter.sls import (
     NotFound,
     ServerFault,
     SlsError,
-    Throttle,
     Throttled,
     TimedOut,
     Unreachable,
 )
+from exporter.sls.request_rate import RequestRate
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -221,10 +221,10 @@ def test_a_pause_that_would_end_too_late_is_not_begun() -> None:
 
 
 def test_a_try_without_a_place_in_time_is_not_made() -> None:
-    throttle = Throttle(0.5)  # the next place is two seconds away
+    throttle = RequestRate(0.5)  # the next place is two seconds away
     with (
         misbehaving(close) as server,
-        rig(server.endpoint, timeout=1.0, throttle=throttle, uniform=at_once) as made,
+        rig(server.endpoint, timeout=1.0, rate=throttle, uniform=at_once) as made,
     ):
         started = time.monotonic()
         with pytest.raises(Unreachable):
@@ -242,7 +242,7 @@ def test_a_try_waits_for_its_place() -> None:
 
     with (
         misbehaving(note) as server,
-        rig(server.endpoint, throttle=Throttle(5.0), uniform=at_once) as made,
+        rig(server.endpoint, rate=RequestRate(5.0), uniform=at_once) as made,
         pytest.raises(Unreachable),
     ):
         made.client.list_shards("orders")
@@ -292,27 +292,27 @@ class Hand:
 
 
 def test_places_are_evenly_spaced() -> None:
-    throttle = Throttle(4.0, monotonic=Hand())
+    throttle = RequestRate(4.0, monotonic=Hand())
     assert [throttle.reserve() for _ in range(4)] == [0.0, 0.25, 0.5, 0.75]
 
 
 def test_places_that_nobody_took_are_not_saved_up() -> None:
     hand = Hand()
-    throttle = Throttle(4.0, monotonic=hand)
+    throttle = RequestRate(4.0, monotonic=hand)
     throttle.reserve()
     hand.now += 60
     assert [throttle.reserve() for _ in range(3)] == [0.0, 0.25, 0.5]
 
 
 def test_a_place_that_comes_too_late_is_left_to_others() -> None:
-    throttle = Throttle(4.0, monotonic=Hand())
+    throttle = RequestRate(4.0, monotonic=Hand())
     throttle.reserve()
     assert throttle.reserve(before=1000.25) is None
     assert throttle.reserve(before=1000.26) == 0.25
 
 
 def test_threads_share_a_throttle_without_sharing_a_place() -> None:
-    throttle = Throttle(1000.0, monotonic=Hand())
+    throttle = RequestRate(1000.0, monotonic=Hand())
     places: list[float | None] = []
     start = threading.Barrier(8)
 

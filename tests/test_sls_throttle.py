@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.sls import Throttle
+from exporter.sls.request_rate import RequestRate
 
 
 class Now:
@@ -21,34 +21,34 @@ def now() -> Now:
 
 
 @pytest.fixture
-def throttle(now: Now) -> Throttle:
-    return Throttle(10.0, monotonic=now)
+def rate(now: Now) -> RequestRate:
+    return RequestRate(10.0, monotonic=now)
 
 
-def test_places_are_evenly_spaced_in_the_order_of_asking(throttle: Throttle) -> None:
-    assert [throttle.reserve() for _ in range(4)] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+def test_places_are_evenly_spaced_in_the_order_of_asking(rate: RequestRate) -> None:
+    assert [rate.reserve() for _ in range(4)] == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
 
-def test_a_pause_saves_no_places_up(throttle: Throttle, now: Now) -> None:
-    throttle.reserve()
+def test_a_pause_saves_no_places_up(rate: RequestRate, now: Now) -> None:
+    rate.reserve()
     now.seconds += 60.0
-    assert [throttle.reserve() for _ in range(2)] == pytest.approx([0.0, 0.1])
+    assert [rate.reserve() for _ in range(2)] == pytest.approx([0.0, 0.1])
 
 
-def test_a_place_that_would_be_too_late_is_left_to_others(throttle: Throttle, now: Now) -> None:
-    throttle.reserve()
-    assert throttle.reserve(before=now.seconds + 0.05) is None
-    assert throttle.reserve() == pytest.approx(0.1)
+def test_a_place_that_would_be_too_late_is_left_to_others(rate: RequestRate, now: Now) -> None:
+    rate.reserve()
+    assert rate.reserve(before=now.seconds + 0.05) is None
+    assert rate.reserve() == pytest.approx(0.1)
 
 
 def test_who_comes_late_holds_up_the_next_one_and_no_burst_follows(
-    throttle: Throttle, now: Now
+    rate: RequestRate, now: Now
 ) -> None:
-    assert [throttle.reserve(), throttle.reserve()] == pytest.approx([0.0, 0.1])
+    assert [rate.reserve(), rate.reserve()] == pytest.approx([0.0, 0.1])
     now.seconds += 0.07  # the first is woken late
-    assert throttle.begin() == 0.0
+    assert rate.begin() == 0.0
     now.seconds += 0.03  # the second is on time
-    assert throttle.begin() == pytest.approx(0.07)
+    assert rate.begin() == pytest.approx(0.07)
     now.seconds += 0.07
-    assert throttle.begin() == 0.0
-    assert throttle.reserve() == pytest.approx(0.1)
+    assert rate.begin() == 0.0
+    assert rate.reserve() == pytest.approx(0.1)

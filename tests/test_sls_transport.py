@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model.credentials import Credentials
-from exporter.sls import InvalidResponse, SlsError, TimedOut, Unreachable
+from exporter.sls.errors import InvalidResponse, SlsError, TimedOut, Unreachable
 from exporter.sls.reading import MAX_BODY_BYTES
 from tests.support.misbehaving import (
     EMPTY_LIST,

@@ -3,15 +3,8 @@
 import pytest
 
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import (
-    Failure,
-    GroupSnapshot,
-    GroupStatus,
-    Instant,
-    Store,
-    TargetStatus,
-    View,
-)
+from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus, View
+from exporter.polling.store import Store
 from tests.support.snapshots import KEY, group, shard, target
 
 OTHER = TargetKey("shop", "clicks")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import parse
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
@@ -108,14 +108,14 @@ class Soak:
         self._pass(POLL_OFFSET)
         if self.steps == 1 or self._chance.random() < 0.3:
             self._events.append(self._stamped("discovery"))
-            self._engine.discover()
+            self._engine.manager.discover()
             self.oracle.discover(fates)
         places = sorted(self.oracle.watched)
         if self.steps > 1 and self._chance.random() < 0.3:
             places = self._chance.sample(places, self._chance.randint(0, len(places)))
         self.troubles.look(self.simulator.requests)
         self.simulator.forget_requests()
-        list(self._pool.map(lambda place: self._engine.fleet.poll(TargetKey(*place)), places))
+        list(self._pool.map(lambda place: self._engine.manager.poll(TargetKey(*place)), places))
         self.oracle.poll(self.simulator.requests, places, fates)
         self.troubles.look(self.simulator.requests)
         self.simulator.forget_requests()

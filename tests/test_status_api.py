@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import status
 from exporter.model.snapshot import View
+from exporter.status import api
 from tests.support.snapshots import group, target
 from tests.support.status_views import HOSTILE, caught_up, document_of, many, varied
 
 
 def answer(view: View, **query: str) -> Any:  # noqa: ANN401  JSON
-    return json.loads(status.as_json(document_of(view), query))
+    return json.loads(api.as_json(document_of(view), query))
 
 
 def names(found: Any) -> list[str]:  # noqa: ANN401  JSON

@@ -2,7 +2,7 @@ import json
 import re
 from pathlib import Path
 
-from exporter import status
+from exporter.status import api, rows
 from exporter.status.selection import FAILING, KEYS, NAMES, TROUBLE
 from tests.support.status_views import document_of, varied
 
@@ -18,7 +18,7 @@ def documented(section: str) -> set[str]:
 
 
 def test_every_field_of_the_json_is_documented() -> None:
-    found = json.loads(status.as_json(document_of(varied()), {}))
+    found = json.loads(api.as_json(document_of(varied()), {}))
     group = found["groups"][0]
     fields = {*found, *found["summary"], *group, *group["shards"][0]}
     assert fields <= documented("JSON")
@@ -30,7 +30,7 @@ def test_every_parameter_is_documented() -> None:
 
 
 def test_every_state_is_documented() -> None:
-    assert {state.value for state in status.SEVERITY} <= documented("Reading the page")
+    assert {state.value for state in rows.SEVERITY} <= documented("Reading the page")
 
 
 def test_the_pictures_are_there_and_small() -> None:

@@ -3,9 +3,10 @@ import pytest
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
 from exporter.model.snapshot import View
-from exporter.status import Document, GroupRow, ShardRow, document, duration
 from exporter.status.remedies import remedy
+from exporter.status.rows import Document, GroupRow, ShardRow, document
 from exporter.status.summary import summarise
+from exporter.status.wording import duration
 from tests.support.snapshots import group, shard, target
 from tests.support.status_views import (
     MONOTONIC,

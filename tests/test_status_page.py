@@ -225,7 +225,7 @@ def test_of_very_many_shards_only_the_worst_are_shown() -> None:
 
 
 def test_links_are_relative_so_that_the_page_may_stand_under_any_path() -> None:
-    html = page(document_of(varied()), {}, telemetry_path="/sls/metrics").decode()
+    html = page.page(document_of(varied()), {}, telemetry_path="/sls/metrics").decode()
     links = [link.attributes["href"] or "" for link in read(html).all("a")]
     assert "./sls/metrics" in links
     assert "./api/v1/groups" in links

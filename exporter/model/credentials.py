@@ -1,4 +1,4 @@
-"""An access key as a value, and how its absence is told; where it comes from is the keychain's."""
+"""An access key as a value, and the errors of its absence. Its sources are in ``credentials``."""
 
 import re
 from dataclasses import dataclass, field

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from exporter.model.credentials import Credentials
-from exporter.signing import (
+from exporter.simulator.errors import ServiceError
+from exporter.simulator.wire import Request
+from exporter.sls.signing import (
     V4_METHOD,
     V4_TERMINATOR,
     RequestParts,
@@ -17,8 +19,6 @@ from exporter.signing import (
     v1_signature,
     v4_signature,
 )
-from exporter.simulator.errors import ServiceError
-from exporter.simulator.wire import Request
 
 MAX_SKEW = 900.0
 _V1 = re.compile(r"LOG ([^:\s]+):(\S+)")

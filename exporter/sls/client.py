@@ -18,8 +18,7 @@ from exporter.base.clock import Clock
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.model.endpoint import Endpoint
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
-from exporter.signing import SignatureVersion, V1Auth, V4Auth
-from exporter.sls import answers
+from exporter.sls import responses
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
@@ -30,10 +29,11 @@ from exporter.sls.errors import (
     is_expired_token,
     is_passing,
 )
-from exporter.sls.patience import Patience
-from exporter.sls.reading import Answer
-from exporter.sls.shapes import Parsed, ShapeError, load_json, of_json
-from exporter.sls.throttle import Throttle
+from exporter.sls.json_values import Parsed, ShapeError, load_json, of_json
+from exporter.sls.reading import Response
+from exporter.sls.request_rate import RequestRate
+from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls.timeouts import AdaptiveTimeout
 from exporter.sls.transport import Transport
 
 TRIES = 3
@@ -87,7 +87,7 @@ class SlsClient:
         settings: ClientSettings,
         *,
         transport: Transport,
-        throttle: Throttle,
+        rate: RequestRate,
         credentials: Callable[[], Credentials],
         observer: Observer,
         clock: Clock,
@@ -96,13 +96,13 @@ class SlsClient:
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._throttle = throttle
+        self._rate = rate
         self._credentials = credentials
         self._observer = observer
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
-        self._patience = Patience(settings.timeout)
+        self._patience = AdaptiveTimeout(settings.timeout)
         self._skew = 0.0
         self._told: tuple[float, float] | None = None
         self._place = str(settings.endpoint)
@@ -130,7 +130,7 @@ class SlsClient:
         return self._call(
             "GetCheckPoint",
             f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
-            lambda body: answers.read_checkpoints(body, now=self.server_now()),
+            lambda body: responses.read_checkpoints(body, now=self.server_now()),
         )
 
     def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
@@ -138,13 +138,13 @@ class SlsClient:
         return self._call(
             "ListConsumerGroup",
             f"/logstores/{_part(logstore)}/consumergroups",
-            of_json(answers.consumer_groups),
+            of_json(responses.consumer_groups),
         )
 
     def list_shards(self, logstore: str) -> Parsed[Shard]:
         """Return the shards of a logstore, read-only ones included (ListShards)."""
         return self._call(
-            "ListShards", f"/logstores/{_part(logstore)}/shards", of_json(answers.shards)
+            "ListShards", f"/logstores/{_part(logstore)}/shards", of_json(responses.shards)
         )
 
     def get_cursor(self, logstore: str, shard: int, position: str) -> str:
@@ -152,7 +152,7 @@ class SlsClient:
         return self._call(
             "GetCursor",
             f"/logstores/{_part(logstore)}/shards/{shard}",
-            of_json(answers.cursor),
+            of_json(responses.cursor),
             {"type": "cursor", "from": position},
         )
 
@@ -161,26 +161,26 @@ class SlsClient:
         return self._call(
             "GetCursorTime",
             f"/logstores/{_part(logstore)}/shards/{shard}",
-            of_json(answers.cursor_time),
+            of_json(responses.cursor_time),
             {"type": "cursor_time", "cursor": cursor},
         )
 
     def get_retention_days(self, logstore: str) -> int:
         """Return for how many days the logstore keeps its logs (GetLogStore)."""
         return self._call(
-            "GetLogStore", f"/logstores/{_part(logstore)}", of_json(answers.retention_days)
+            "GetLogStore", f"/logstores/{_part(logstore)}", of_json(responses.retention_days)
         )
 
     def list_logstores(self) -> Parsed[str]:
         """Return the names of all logstores of the project, page by page (ListLogStores)."""
-        return self._listing("ListLogStores", "/logstores", answers.logstore_names)
+        return self._listing("ListLogStores", "/logstores", responses.logstore_names)
 
     def list_projects(self) -> Parsed[str]:
         """Return the names of all projects of the account here, page by page (ListProject)."""
-        return self._listing("ListProject", "/", answers.project_names)
+        return self._listing("ListProject", "/", responses.project_names)
 
     def _listing(
-        self, operation: str, path: str, parse: Callable[[object], answers.Page]
+        self, operation: str, path: str, parse: Callable[[object], responses.Page]
     ) -> Parsed[str]:
         names: list[str] = []
         faults: list[str] = []
@@ -206,7 +206,7 @@ class SlsClient:
         parse: Callable[[bytes], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
-        self._wait_for_place(self._throttle.reserve() or 0.0, operation)
+        self._wait_for_place(self._rate.reserve() or 0.0, operation)
         with self._patience.request() as seconds:
             return self._tries(operation, path, parse, query or {}, time.monotonic() + seconds)
 
@@ -250,12 +250,12 @@ class SlsClient:
         pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
         if tried == TRIES or time.monotonic() + pause >= deadline:
             return None
-        place = self._throttle.reserve(before=deadline)
+        place = self._rate.reserve(before=deadline)
         return None if place is None else max(pause, place)
 
     def _wait_for_place(self, seconds: float, operation: str) -> None:
         self._wait(seconds, operation)
-        while (seconds := self._throttle.begin()) > 0:
+        while (seconds := self._rate.begin()) > 0:
             self._wait(seconds, operation)
 
     def _wait(self, seconds: float, operation: str) -> None:
@@ -303,7 +303,7 @@ class SlsClient:
             return V4Auth(credentials, region=self._settings.region or "", wall=self._clock.wall)
         return V1Auth(credentials, wall=self._clock.wall)
 
-    def _note_skew(self, answer: Answer, sent: float) -> None:
+    def _note_skew(self, answer: Response, sent: float) -> None:
         """Report the least skew that explains whole seconds and the time on the way."""
         text = answer.headers.get("x-log-time", "")
         if not _UNIX_SECONDS.fullmatch(text):
@@ -318,12 +318,12 @@ class SlsClient:
         self._observer.clock_skew(self._place, self._skew)
 
 
-def _parsed(answer: Answer, operation: str, parse: Callable[[bytes], T]) -> T:
+def _parsed(answer: Response, operation: str, parse: Callable[[bytes], T]) -> T:
     request_id = answer.headers.get("x-log-requestid", "")
     try:
         if answer.status == HTTPStatus.OK:
             return parse(answer.body)
-        refusal = answers.refusal(load_json(answer.body))
+        refusal = responses.refusal(load_json(answer.body))
     except ShapeError as error:
         raise InvalidResponse(
             str(error),

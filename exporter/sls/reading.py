@@ -28,7 +28,7 @@ class RefusedError(http.client.HTTPException):
         self.headers = headers
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Response(Struct, frozen=True, kw_only=True):
     """A whole HTTP answer; header names are lower case."""
 
     status: int
@@ -38,7 +38,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Whether the connection may be used again."""
 
 
-def read_answer(sock: socket.socket) -> Answer:
+def read_response(sock: socket.socket) -> Response:
     """Read the answer to a GET.
 
     Raises RefusedError, another HTTPException where it is not a whole answer, or OSError of the
@@ -48,7 +48,7 @@ def read_answer(sock: socket.socket) -> Answer:
     while not reader.done:
         data = sock.recv(_CHUNK_BYTES)
         reader.feed(data)
-    return Answer(
+    return Response(
         status=reader.status,
         headers=reader.headers,
         body=b"".join(reader.body),

@@ -24,7 +24,7 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from exporter.sls.reading import Answer, read_answer
+from exporter.sls.reading import Response, read_response
 
 CONNECT_SECONDS = 5.0
 """The limit of a connection, and again of its TLS handshake."""
@@ -55,7 +55,7 @@ class Route(Struct, frozen=True, kw_only=True):
     pool: "_Pool"
     prefix: str
 
-    def get(self, target: str, headers: Mapping[str, str]) -> Answer:
+    def get(self, target: str, headers: Mapping[str, str]) -> Response:
         """Send a GET for a path with its query, both percent-encoded, and return the answer."""
         return self.pool.exchange(self.prefix + target, headers)
 
@@ -148,7 +148,7 @@ class _TLSSocket(_Watched, ssl.SSLSocket):
 class _Connection(HTTPConnection):
     """Sends requests and reads answers whole, without the detours of http.client."""
 
-    def get(self, target: str, headers: Mapping[str, str]) -> Answer:
+    def get(self, target: str, headers: Mapping[str, str]) -> Response:
         """Send a GET in one piece and read the whole answer, which may end the connection.
 
         Raises ValueError for what would be more than one request.
@@ -161,7 +161,7 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         self.sock.sendall(text.encode("latin-1"))
-        answer = read_answer(self.sock)
+        answer = read_response(self.sock)
         if not answer.keep_alive:
             self.close()
         return answer
@@ -191,7 +191,7 @@ class _Pool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = _Connection
 
-    def exchange(self, target: str, headers: Mapping[str, str]) -> Answer:
+    def exchange(self, target: str, headers: Mapping[str, str]) -> Response:
         """Send a GET and return the answer; raises what the layers below do, as it is.
 
         Where the target is a whole address, the proxy reads the request itself, and what is for it

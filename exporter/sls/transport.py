@@ -17,7 +17,6 @@ import certifi
 import requests
 import urllib3
 
-from exporter.signing import RequestParts, V1Auth, V4Auth
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
@@ -26,7 +25,8 @@ from exporter.sls.errors import (
     Unreachable,
     is_passing,
 )
-from exporter.sls.reading import Answer, RefusedError
+from exporter.sls.reading import RefusedError, Response
+from exporter.sls.signing import RequestParts, V1Auth, V4Auth
 from exporter.sls.sockets import Adapter, watch
 
 
@@ -64,7 +64,7 @@ class Transport:
         host: str,
         auth: V1Auth | V4Auth,
         deadline: float,
-    ) -> Answer:
+    ) -> Response:
         """Fetch what is at a path (percent-encoded) before the deadline (monotonic seconds).
 
         ``base_url`` is a scheme, a host and a port; ``host`` is what the Host header says.
@@ -98,7 +98,7 @@ class Transport:
 
     def _exchange(
         self, base_url: str, path: str, query: Mapping[str, str], host: str, auth: V1Auth | V4Auth
-    ) -> Answer:
+    ) -> Response:
         # Not by a session: its cookies, redirects and settings are not wanted, and merging them
         # takes longer than all of our own work on a request.
         headers = {"Host": host}

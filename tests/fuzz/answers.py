@@ -5,9 +5,9 @@ from collections.abc import Callable
 from exporter.evaluation.shard import evaluate, is_behind, stalled_seconds, state
 from exporter.model.progress import ShardEnd, ShardProgress, Unread
 from exporter.model.shards import Checkpoint, decode_cursor, encode_cursor
-from exporter.sls import answers, shapes
-from exporter.sls.answers import Page
-from exporter.sls.shapes import MAX_ENTRIES, Parsed, ShapeError
+from exporter.sls import json_values, responses
+from exporter.sls.json_values import MAX_ENTRIES, Parsed, ShapeError
+from exporter.sls.responses import Page
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
 
@@ -18,18 +18,18 @@ KEYS = (
     *("count", "consumerGroups", "errorCode", "errorMessage"),
 )
 _PARSERS: tuple[Callable[[bytes], object], ...] = (
-    lambda body: answers.read_checkpoints(body, now=NOW),
+    lambda body: responses.read_checkpoints(body, now=NOW),
     *map(
-        shapes.of_json,
+        json_values.of_json,
         (
-            answers.consumer_groups,
-            answers.shards,
-            answers.cursor,
-            answers.cursor_time,
-            answers.retention_days,
-            answers.logstore_names,
-            answers.project_names,
-            answers.refusal,
+            responses.consumer_groups,
+            responses.shards,
+            responses.cursor,
+            responses.cursor_time,
+            responses.retention_days,
+            responses.logstore_names,
+            responses.project_names,
+            responses.refusal,
         ),
     ),
 )
@@ -65,7 +65,7 @@ def checkpoints(data: bytes) -> None:
     if value is not None:
         require(0 <= value < 2**63, "not a cursor of 63 bits")
         require(decode_cursor(encode_cursor(value)) == value, "a cursor changes when written")
-    updated_at = answers.instant(reader.pick(NUMBERS), now=NOW)
+    updated_at = responses.read_update_time(reader.pick(NUMBERS), now=NOW)
     require(updated_at is None or 0 < updated_at < NOW + 4e7, "an absurd time")
     checkpoint = Checkpoint(shard=0, cursor=text, updated_at=updated_at, consumer="")
     previous: ShardProgress | None = None

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.keychain import answers, chain
-from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import Answer, FetchError
-from exporter.keychain.files import read_key, unreadable
-from exporter.keychain.profile import read_profile
+from exporter.credentials import chain, temporary
+from exporter.credentials.connection import FetchError, Response
+from exporter.credentials.key_files import read_key, unreadable
+from exporter.credentials.profile import read_profile
+from exporter.credentials.temporary import Temporary
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import Reader
@@ -25,12 +25,12 @@ def key_answers(data: bytes) -> None:
     """Read any answer of a source of temporary credentials."""
     reader = Reader(data)
     status, is_sts = reader.pick(_STATUSES), reader.below(2) == 1
-    answer = Answer(status=status, body=reader.body(_KEYS))
+    answer = Response(status=status, body=reader.body(_KEYS))
     try:
-        fields = answers.document(answer, with_message=is_sts)
+        fields = temporary.document(answer, with_message=is_sts)
         if not is_sts:
-            answers.require_success(fields)
-        found = answers.temporary(fields.get("Credentials") if is_sts else fields)
+            temporary.require_success(fields)
+        found = temporary.temporary(fields.get("Credentials") if is_sts else fields)
     except FetchError as error:
         require_showable(str(error), _LONGEST)
     else:

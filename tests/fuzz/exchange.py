@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from exporter.keychain.connection import Connector, FetchError
-from exporter.keychain.sources import CredentialsUri, EcsRole, Source
+from exporter.credentials.connection import Connector, FetchError
+from exporter.credentials.sources import CredentialsUri, EcsRole, Source
 from exporter.model.endpoint import Endpoint
-from exporter.sls import SlsError
+from exporter.sls.errors import SlsError
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.credentials import require_temporary
 from tests.fuzz.reader import Reader

@@ -16,7 +16,7 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
 from exporter.model.snapshot import GroupListing, GroupSnapshot, GroupStatus, Instant, TargetStatus
-from exporter.sls import answers, shapes
+from exporter.sls import json_values, responses
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
 
@@ -89,9 +89,9 @@ def _compare(samples: list[Sample], status: TargetStatus, shape: Shape) -> None:
 
 def _status(reader: Reader) -> TargetStatus:
     listed = _sent({"logstores": [reader.text()], "total": 1})
-    names = answers.logstore_names(listed).names.entries or ("orders",)
+    names = responses.logstore_names(listed).names.entries or ("orders",)
     listed = _sent([{"name": reader.text(), "timeout": reader.pick(NUMBERS)}])
-    groups = answers.consumer_groups(listed).entries
+    groups = responses.consumer_groups(listed).entries
     key = TargetKey("shop", names[0])
     return TargetStatus(
         key=key,
@@ -124,7 +124,7 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
         }
         for number in range(reader.below(4))
     ]
-    found = answers.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
+    found = responses.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
     shards = tuple(
         evaluate(
             each,
@@ -140,4 +140,4 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
 
 def _sent(answer: object) -> object:
     """Send an answer the way of every answer: as JSON."""
-    return shapes.load_json(json.dumps(answer).encode())
+    return json_values.load_json(json.dumps(answer).encode())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from exporter import status
+from exporter.status import api, page
 from tests.fuzz.checks import require
 from tests.fuzz.reader import TEXTS, Reader
 from tests.fuzz.running import keep
@@ -55,8 +55,8 @@ class _Served:
 def _serving() -> Iterator[_Served]:
     found = document_of(varied())
     shown = pages(
-        status=lambda query: status.page(found, query, telemetry_path="/metrics"),
-        groups=lambda query: status.as_json(found, query),
+        status=lambda query: page.page(found, query, telemetry_path="/metrics"),
+        groups=lambda query: api.as_json(found, query),
         reload=list,
     )
     faults = Faults()

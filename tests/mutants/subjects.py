@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
-    "exporter.signing": ("test_signing",),
+    "exporter.sls.signing": ("test_signing",),
     "exporter.model.snapshot": ("test_snapshot",),
     "exporter.evaluation.shard": ("test_progress",),
     "exporter.metrics.counted": ("test_metrics_counted",),
@@ -25,7 +25,7 @@ _UNUSED = "is looked into only where there is a snapshot, which replaces it"
 _PREPARED = "what requests has prepared has it; only the type says that it may be missing"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
-    "exporter.signing": {
+    "exporter.sls.signing": {
         "v1_content_md5: hashlib.md5(body, usedforsecurity=False) -> hashlib.md5(body)": _NO_FIPS,
         "v1_content_md5: False -> True": _NO_FIPS,
         "v4_signature: '~' -> '~X'": "letters are never quoted",

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from exporter.config import json_schema
+from exporter.config.schema import json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "sls-exporter"

@@ -5,19 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exporter.base.clock import Clock
-from exporter.config import HttpConfig, Pattern, ProjectSettings
+from exporter.config.models import HttpConfig, ProjectSettings
+from exporter.config.patterns import Pattern
 from exporter.evaluation.shard import stalled_seconds, state
-from exporter.logstore import LogstoreReader
 from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupStatus, TargetStatus
-from exporter.poller import Poller
+from exporter.polling.logstore_reader import LogstoreReader
+from exporter.polling.poller import Poller
+from exporter.polling.targets import GroupTarget, Target
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
-from exporter.sls import SlsError
-from exporter.targets import GroupTarget, Target
+from exporter.sls.errors import SlsError
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.sls_client import rig
 

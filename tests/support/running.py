@@ -9,7 +9,7 @@ import requests
 
 from exporter.app import DEFAULT_PATIENCE, App, Options, Patience
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.config import load
+from exporter.config.reader import load
 from exporter.web.listen import ListenAddress
 from tests.support.scrape import Scrape, parsed
 

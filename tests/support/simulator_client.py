@@ -9,8 +9,8 @@ import requests
 
 from exporter.model.credentials import Credentials
 from exporter.model.endpoint import Endpoint
-from exporter.signing import SignatureVersion, V1Auth, V4Auth
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
 
 
 @dataclass(kw_only=True)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.model.credentials import Credentials
 from exporter.model.endpoint import Endpoint
-from exporter.signing import SignatureVersion
 from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.sls import ClientSettings, SlsClient, Throttle, Transport
+from exporter.sls.client import ClientSettings, SlsClient
+from exporter.sls.request_rate import RequestRate
+from exporter.sls.signing import SignatureVersion
+from exporter.sls.transport import Transport
 
 
 @dataclass(kw_only=True)
@@ -56,7 +58,7 @@ def rig(
     clock: Clock = SYSTEM_CLOCK,
     credentials: Callable[[], Credentials] = lambda: DEFAULT_CREDENTIALS,
     uniform: Callable[[float, float], float] = random.uniform,
-    throttle: Throttle | None = None,
+    rate: RequestRate | None = None,
     make_transport: Callable[[threading.Event], Transport] = plain,
 ) -> Iterator[Rig]:
     """Make a client of an endpoint, and close its connections at the end."""
@@ -71,7 +73,7 @@ def rig(
             timeout=timeout,
         ),
         transport=transport,
-        throttle=throttle or Throttle(10_000.0),
+        rate=rate or RequestRate(10_000.0),
         credentials=credentials,
         observer=notes,
         clock=clock,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-from exporter import status
 from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
+from exporter.status import api, page, rows
 from tests.support.snapshots import KEY, group, shard, target
 from tests.support.web_server import pages, serving
 
@@ -105,14 +105,14 @@ def many(groups: int, *, shards: int = 4) -> View:
     return View(targets=tuple(_logstore(number, shards) for number in range(groups // 10)))
 
 
-def document_of(view: View) -> status.Document:
+def document_of(view: View) -> rows.Document:
     """Describe a view ten seconds after its polls."""
-    return status.document(view, monotonic=MONOTONIC, wall=NOW)
+    return rows.document(view, monotonic=MONOTONIC, wall=NOW)
 
 
 def page_of(view: View, query: Mapping[str, str] | None = None) -> str:
     """Return the page of a view."""
-    return status.page(document_of(view), query or {}, telemetry_path="/metrics").decode()
+    return page.page(document_of(view), query or {}, telemetry_path="/metrics").decode()
 
 
 @dataclass(kw_only=True)
@@ -128,13 +128,13 @@ def serving_status(view: View) -> Iterator[Served]:
     """Serve the page and the JSON of a view by the real web server."""
     served = Served(view=view)
 
-    def page(query: Mapping[str, str]) -> bytes:
-        return status.page(document_of(served.view), query, telemetry_path="/metrics")
+    def status_page(query: Mapping[str, str]) -> bytes:
+        return page.page(document_of(served.view), query, telemetry_path="/metrics")
 
     def groups(query: Mapping[str, str]) -> bytes:
-        return status.as_json(document_of(served.view), query)
+        return api.as_json(document_of(served.view), query)
 
-    with serving(pages(status=page, groups=groups)) as port:
+    with serving(pages(status=status_page, groups=groups)) as port:
         served.url = f"http://127.0.0.1:{port}/"
         yield served
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.base.clock import Clock
-from exporter.config import Config, parse
+from exporter.config.models import Config
+from exporter.config.reader import parse
 from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
@@ -137,7 +138,7 @@ class Stage:
 
     def _poll(self) -> None:
         if self._engine is not None:
-            self._engine.fleet.poll(KEY)
+            self._engine.manager.poll(KEY)
 
     def _look(self) -> None:
         truths: dict[int, ShardTruth] = {}

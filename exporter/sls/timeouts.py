@@ -21,7 +21,7 @@ PROBE_EVERY = 3
 _LEAST_SECONDS = 0.5  # to connect and be answered in
 
 
-class Patience:
+class AdaptiveTimeout:
     """The patience with one project; shared by all threads that ask it.
 
     Now and then a request to a silent project keeps the whole timeout (seconds), so that a service

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from exporter.base.text import without_tokens
-from exporter.keychain.connection import Answer, FetchError
+from exporter.credentials.connection import FetchError, Response
 from exporter.model.credentials import Credentials, is_key
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
@@ -26,7 +26,7 @@ class Temporary(Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
-def document(answer: Answer, *, with_message: bool = False) -> Mapping[str, object]:
+def document(answer: Response, *, with_message: bool = False) -> Mapping[str, object]:
     """Return the JSON object of an answer with status 200; raises FetchError with the reason.
 
     The message of a refusal is only shown where it cannot repeat a secret of the request that is

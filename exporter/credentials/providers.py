@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.config import CredentialsConfig
-from exporter.keychain.chain import FixedKey, choose
-from exporter.keychain.connection import Connector
-from exporter.keychain.files import WatchedFiles
-from exporter.keychain.refreshing import RefreshingCredentials
+from exporter.config.models import CredentialsConfig
+from exporter.credentials.chain import FixedKey, choose
+from exporter.credentials.connection import Connector
+from exporter.credentials.key_files import KeyFiles
+from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError
 
@@ -39,7 +39,7 @@ def provider(
     not rightly.
     """
     found = choose(config, environ)
-    if isinstance(found, FixedKey | WatchedFiles):
+    if isinstance(found, FixedKey | KeyFiles):
         return found
     ca_file = environ.get(CA_FILE)
     return RefreshingCredentials(
@@ -54,6 +54,6 @@ def provider(
 def describe(config: CredentialsConfig | None, environ: Mapping[str, str]) -> str:
     """Say where keys come from, never what they are; raises CredentialsError as provider does."""
     found = choose(config, environ)
-    if isinstance(found, FixedKey | WatchedFiles):
+    if isinstance(found, FixedKey | KeyFiles):
         return found.description
     return f"from the environment: {found.description}"

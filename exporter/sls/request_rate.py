@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-class Throttle:
+class RequestRate:
     """Let at most ``rate`` requests a second begin, without bursts; shared by all threads."""
 
     def __init__(self, rate: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from exporter.base.text import bounded
-from exporter.keychain.files import read_text
+from exporter.credentials.key_files import read_text
 from exporter.model.credentials import Credentials, is_key
 
 _FIELDS = {

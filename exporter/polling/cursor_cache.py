@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import Checkpoint, Shard, decode_cursor, encode_cursor
-from exporter.sls import InvalidCursor, InvalidResponse, SlsClient
+from exporter.sls.client import SlsClient
+from exporter.sls.errors import InvalidCursor, InvalidResponse
 
 # How long the first log group of a shard is taken to stay the first, and one that is due to expire
 # to be still there.
@@ -34,7 +35,7 @@ class _Time(Struct, frozen=True, kw_only=True):
     asked_at: float
 
 
-class Cursors:
+class CursorCache:
     """The cursors of one logstore; used by one poll at a time."""
 
     def __init__(self, client: SlsClient, logstore: str, *, monotonic: Callable[[], float]) -> None:

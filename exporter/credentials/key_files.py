@@ -47,7 +47,7 @@ def unreadable(error: OSError | ValueError) -> str:
     return bounded(str(error), 1000)
 
 
-class WatchedFiles:
+class KeyFiles:
     """Gives the access key that is in some files; safe to share between threads.
 
     ``read`` reads them all and raises OSError or ValueError. At first that is a CredentialsError;

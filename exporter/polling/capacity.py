@@ -8,8 +8,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from exporter.config import ProjectSettings
-from exporter.targets import GroupTarget, Target
+from exporter.config.models import ProjectSettings
+from exporter.polling.targets import GroupTarget, Target
 
 REQUEST_SECONDS = 0.1
 """What one request is taken to need at a worker: some twice as long as within a region."""

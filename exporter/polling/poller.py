@@ -11,14 +11,17 @@ from msgspec.structs import replace
 
 from exporter.base.clock import Clock
 from exporter.evaluation.shard import carry_over, evaluate
-from exporter.logstore import LogstoreReader
 from exporter.model.names import GroupKey
 from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, Unread
 from exporter.model.shards import Checkpoint, Shard
 from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus
-from exporter.report import PollObserver
-from exporter.sls import Cancelled, NotFound, Parsed, SlsClient, SlsError, Unanswered
-from exporter.targets import GroupTarget, Target
+from exporter.polling.fanout import FanOut
+from exporter.polling.logstore_reader import LogstoreReader
+from exporter.polling.outages import PollObserver
+from exporter.polling.targets import GroupTarget, Target
+from exporter.sls.client import SlsClient
+from exporter.sls.errors import Cancelled, NotFound, SlsError
+from exporter.sls.json_values import Parsed
 
 _SHARD = attrgetter("shard")
 
@@ -42,7 +45,7 @@ class Poller:
         self._client = client
         self._clock = clock
         self._observer = observer
-        self._unanswered = Unanswered[GroupTarget]()
+        self._unanswered = FanOut[GroupTarget]()
         self._logstore = logstore
 
     def poll(self, previous: TargetStatus | None) -> TargetStatus:

@@ -1,7 +1,6 @@
-"""Answers of SLS turned into types: pure functions from JSON to values.
+"""Responses of SLS turned into types: pure functions from JSON to values.
 
-What may be wrong with them is the matter of ``shapes``. Sources: the API reference and the vendor's
-SDKs.
+``json_values`` checks single values. Sources: the API reference and the vendor's SDKs.
 """
 
 import re
@@ -14,7 +13,7 @@ from msgspec import Meta, MsgspecError, Struct, field, json
 from exporter.base.text import LIMIT, bounded
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import is_code
-from exporter.sls.shapes import (
+from exporter.sls.json_values import (
     MAX_ENTRIES,
     Parsed,
     ShapeError,
@@ -141,7 +140,7 @@ def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
     return Refusal(code=code, message=bounded(message) if isinstance(message, str) else "")
 
 
-def instant(value: object, *, now: float) -> float | None:
+def read_update_time(value: object, *, now: float) -> float | None:
     """Read an updateTime in s, ms, µs or ns, told apart by magnitude, as unix seconds.
 
     Zero, negative, absent and absurd values (more than a year ahead of ``now``) give None.
@@ -190,7 +189,7 @@ def _checkpoint(entry: object, now: float) -> Checkpoint:
     return Checkpoint(
         shard=integer_of(fields, "shard", low=0, high=_MAX_SHARD),
         cursor=text_of(fields, "checkpoint", limit=LIMIT),
-        updated_at=instant(fields.get("updateTime"), now=now),
+        updated_at=read_update_time(fields.get("updateTime"), now=now),
         consumer=text_of(fields, "consumer", limit=LIMIT),
     )
 

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 from exporter.base.text import bounded
-from exporter.keychain import answers
-from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import Connector, FetchError
-from exporter.keychain.files import read_key, unreadable
+from exporter.credentials import temporary
+from exporter.credentials.connection import Connector, FetchError
+from exporter.credentials.key_files import read_key, unreadable
+from exporter.credentials.temporary import Temporary
 from exporter.model.credentials import is_key
 from exporter.model.endpoint import Endpoint
 
@@ -83,8 +83,8 @@ class OidcRole(Struct, frozen=True, kw_only=True):
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=urlencode(form).encode(),
         )
-        fields = answers.document(answer, with_message=True)
-        return answers.temporary(fields.get("Credentials"))
+        fields = temporary.document(answer, with_message=True)
+        return temporary.temporary(fields.get("Credentials"))
 
 
 class EcsRole(Struct, frozen=True, kw_only=True):
@@ -116,9 +116,9 @@ class EcsRole(Struct, frozen=True, kw_only=True):
         )
         if answer.status == HTTPStatus.NOT_FOUND:
             raise FetchError(f"no role {self.role} is attached to this instance")
-        fields = answers.document(answer)
-        answers.require_success(fields)
-        return answers.temporary(fields)
+        fields = temporary.document(answer)
+        temporary.require_success(fields)
+        return temporary.temporary(fields)
 
     def _token(self, connector: Connector) -> str:
         answer = connector.send(
@@ -149,6 +149,6 @@ class CredentialsUri:
 
     def fetch(self, connector: Connector, *, now: float) -> Temporary:  # noqa: ARG002  as Source
         """Ask the address."""
-        fields = answers.document(connector.send(self.place, "GET", self.target))
-        answers.require_success(fields)
-        return answers.temporary(fields)
+        fields = temporary.document(connector.send(self.place, "GET", self.target))
+        temporary.require_success(fields)
+        return temporary.temporary(fields)

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from exporter.base.clock import Clock
-from exporter.cursors import Cursors
 from exporter.evaluation.shard import is_behind
 from exporter.model.progress import NOTHING_UNREAD, ShardEnd, Unread
 from exporter.model.shards import Checkpoint, Shard
-from exporter.report import PollObserver
-from exporter.sls import AccessDenied, Cancelled, SlsClient, SlsError, Unanswered
-from exporter.targets import Target
+from exporter.polling.cursor_cache import CursorCache
+from exporter.polling.fanout import FanOut
+from exporter.polling.outages import PollObserver
+from exporter.polling.targets import Target
+from exporter.sls.client import SlsClient
+from exporter.sls.errors import AccessDenied, Cancelled, SlsError
 
 _DAY_SECONDS = 86_400.0
 
@@ -32,8 +34,8 @@ class LogstoreReader:
         self._client = client
         self._clock = clock
         self._observer = observer
-        self._cursors = Cursors(client, target.key.logstore, monotonic=clock.monotonic)
-        self._unanswered = Unanswered[int]()
+        self._cursors = CursorCache(client, target.key.logstore, monotonic=clock.monotonic)
+        self._unanswered = FanOut[int]()
         self._denied = False
         self._ask_again_at = 0.0
         self.has_listed = False

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from exporter.base.clock import Clock
-from exporter.keychain.answers import Temporary
-from exporter.keychain.connection import BUDGET_SECONDS, Connector, FetchError
-from exporter.keychain.sources import Source
+from exporter.credentials.connection import BUDGET_SECONDS, Connector, FetchError
+from exporter.credentials.sources import Source
+from exporter.credentials.temporary import Temporary
 from exporter.logs.logger import Logger
 from exporter.model.credentials import Credentials, CredentialsUnavailableError
 

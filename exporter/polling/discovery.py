@@ -8,13 +8,17 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from exporter.config import Config, LogstoreConfig, Pattern, ProjectConfig, ProjectSettings
+from exporter.config.models import Config, LogstoreConfig, ProjectConfig, ProjectSettings
+from exporter.config.patterns import Pattern
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import GroupListing
-from exporter.report import PollObserver
-from exporter.sls import Cancelled, NotFound, Parsed, SlsClient, SlsError, Unanswered
-from exporter.targets import GroupTarget, Target
+from exporter.polling.fanout import FanOut
+from exporter.polling.outages import PollObserver
+from exporter.polling.targets import GroupTarget, Target
+from exporter.sls.client import SlsClient
+from exporter.sls.errors import Cancelled, NotFound, SlsError
+from exporter.sls.json_values import Parsed
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 """Gives the client of a project, or (None) of an endpoint without a project."""
@@ -93,7 +97,7 @@ class Discovery:
         self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
     ) -> list[Target]:
         client = self._client_for(settings, name)
-        unanswered = Unanswered[str](trusting=False)
+        unanswered = FanOut[str](trusting=False)
 
         def logstores(pattern: Pattern) -> Iterable[str]:
             if pattern.literal:

@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class Unanswered(Generic[K]):
+class FanOut(Generic[K]):
     """Remembers which things went unanswered, from round to round; used by one thread at a time.
 
     Once a round has had enough, things are not asked about that went unanswered the last time, or,

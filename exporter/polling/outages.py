@@ -4,15 +4,15 @@ What many logstores have in common is not its matter: the handler of the logs su
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 from msgspec import Struct
 
 from exporter.base.clock import Clock
 from exporter.logs.logger import Logger
-from exporter.metrics.own import OwnMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.sls import SlsError
+from exporter.sls.errors import SlsError
 
 # Codes come from outside; who fails with more of them is told of a few more often than once.
 _MAX_CODES = 10
@@ -25,7 +25,23 @@ class _Outage(Struct, frozen=True, kw_only=True):
     codes: frozenset[str]
 
 
-class Reporter:
+class PollObserver(Protocol):
+    """Takes note of what goes wrong in polls; the group is empty for what concerns the logstore."""
+
+    def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
+        """Take note that a part of a poll failed."""
+        ...
+
+    def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
+        """Take note of entries in an answer that could not be used."""
+        ...
+
+    def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
+        """Take note that cursors may not be read any more, or (None) may be again."""
+        ...
+
+
+class Outages:
     """Takes note of what goes wrong with one logstore, or in listings, from poll to poll.
 
     ``end_poll`` closes a poll: what failed in it and did not before is logged as beginning, what
@@ -33,8 +49,10 @@ class Reporter:
     may share it, but two polls must not overlap.
     """
 
-    def __init__(self, own: OwnMetrics, log: Logger, *, clock: Clock) -> None:
-        self._own = own
+    def __init__(
+        self, count: Callable[[GroupKey, str], None], log: Logger, *, clock: Clock
+    ) -> None:
+        self._count = count
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
@@ -52,14 +70,14 @@ class Reporter:
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
         """Count a failure; the group is empty for what concerns the logstore."""
         group = GroupKey(*key, consumer_group)
-        self._own.poll_failed(group, error.code)
+        self._count(group, error.code)
         with self._lock:
             self._failed.setdefault(group, error)
 
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
         """Count an answer with entries that could not be used, and log the first of its kind."""
         group = GroupKey(*key, consumer_group)
-        self._own.poll_failed(group, "invalid_response")
+        self._count(group, "invalid_response")
         with self._lock:
             is_new = group not in self._skipping | self._skipped
             self._skipped.add(group)

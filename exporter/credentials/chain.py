@@ -14,11 +14,11 @@ from msgspec import Struct
 from pydantic import SecretStr
 
 from exporter.base.text import bounded
-from exporter.config import CredentialsConfig
-from exporter.keychain.connection import may_be_plain
-from exporter.keychain.files import WatchedFiles, read_key
-from exporter.keychain.profile import NoProfileError, read_profile
-from exporter.keychain.sources import CredentialsUri, EcsRole, OidcRole, Source
+from exporter.config.models import CredentialsConfig
+from exporter.credentials.connection import may_be_plain
+from exporter.credentials.key_files import KeyFiles, read_key
+from exporter.credentials.profile import NoProfileError, read_profile
+from exporter.credentials.sources import CredentialsUri, EcsRole, OidcRole, Source
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError, is_key
 from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
@@ -60,7 +60,7 @@ class FixedKey(Struct, frozen=True, kw_only=True):
         return self.credentials
 
 
-Found = FixedKey | WatchedFiles | Source
+Found = FixedKey | KeyFiles | Source
 
 
 def choose(config: CredentialsConfig | None, environ: Environ) -> Found:
@@ -95,7 +95,7 @@ def _configured(config: CredentialsConfig) -> Found:
     if paths:
         description = f"from the configuration: {', '.join(map(str, paths))}"
         log = get_logger("exporter.credentials")
-        return WatchedFiles(paths, read, description=bounded(description, 1000), log=log)
+        return KeyFiles(paths, read, description=bounded(description, 1000), log=log)
     return FixedKey(description="from the configuration", credentials=read())
 
 
@@ -145,7 +145,7 @@ def _profile(environ: Environ) -> Found | None:
     if path is None or not (named or name or _has_profile(path, "default")):
         return None
     profile = name or "default"
-    return WatchedFiles(
+    return KeyFiles(
         (path,),
         lambda: read_profile(path, profile),
         description=f"from the profile {bounded(profile)} in {bounded(str(path))}",

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from exporter.config import Pattern, ProjectSettings
+from exporter.config.models import ProjectSettings
+from exporter.config.patterns import Pattern
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupListing
 

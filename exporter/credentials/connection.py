@@ -33,7 +33,7 @@ class FetchError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """A whole HTTP answer."""
 
     status: int
@@ -60,7 +60,7 @@ class Connector:
         headers: Mapping[str, str] = _NO_HEADERS,
         body: bytes | None = None,
         within: float = BUDGET_SECONDS,
-    ) -> Answer:
+    ) -> Response:
         """Return the answer, whatever its status; raises FetchError, and nothing else.
 
         ``within`` are seconds for this request, where they end before the deadline.
@@ -156,13 +156,13 @@ def _connect(endpoint: Endpoint, deadline: float) -> _Socket:
     raise failure
 
 
-def _read(response: http.client.HTTPResponse, endpoint: Endpoint) -> Answer:
+def _read(response: http.client.HTTPResponse, endpoint: Endpoint) -> Response:
     body = response.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise FetchError(f"{endpoint}: the answer is larger than {MAX_BODY_BYTES} bytes")
     if response.length:
         raise FetchError(f"{endpoint}: the answer is cut off")
-    return Answer(status=response.status, body=body)
+    return Response(status=response.status, body=body)
 
 
 def _left(deadline: float) -> float:

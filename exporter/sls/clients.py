@@ -1,0 +1,101 @@
+"""One client per project. Connections, request rates and keys are shared where they can be."""
+
+import threading
+from collections.abc import Callable, Collection
+
+from exporter import __version__
+from exporter.base.clock import Clock
+from exporter.config.models import CredentialsConfig, HttpConfig, ProjectSettings
+from exporter.model.credentials import Credentials
+from exporter.sls.client import ClientSettings, Observer, SlsClient
+from exporter.sls.request_rate import RequestRate
+from exporter.sls.transport import Transport
+
+Provider = Callable[[], Credentials]
+"""Returns the current keys. Raises CredentialsUnavailableError while there are none."""
+
+
+class Clients:
+    """The clients of all projects.
+
+    Each project has one request rate. Projects with equal HTTP settings share one transport.
+    ``provider`` makes the source of keys for a configuration, or raises CredentialsError.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: Callable[[CredentialsConfig | None], Provider],
+        observer: Observer,
+        clock: Clock,
+        cancelled: threading.Event,
+    ) -> None:
+        self._make_provider = provider
+        self._observer = observer
+        self._clock = clock
+        self._cancelled = cancelled
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str | None, ProjectSettings], SlsClient] = {}
+        self._rates: dict[tuple[str, str | None, float], RequestRate] = {}
+        self._transports: dict[HttpConfig, Transport] = {}
+        self._providers: list[tuple[object, Provider]] = []
+
+    def get(self, settings: ProjectSettings, project: str | None) -> SlsClient:
+        """Return the client of a project, or (None) of its endpoint; raises CredentialsError."""
+        place = (str(settings.endpoint), project)
+        with self._lock:
+            client = self._clients.get((*place, settings))
+            if client is None:
+                rate = self._rates.setdefault(
+                    (*place, settings.requests_per_second),
+                    RequestRate(settings.requests_per_second),
+                )
+                client = SlsClient(
+                    ClientSettings(
+                        endpoint=settings.endpoint,
+                        project=project,
+                        signature=settings.signature,
+                        region=settings.region,
+                        timeout=settings.timeout,
+                    ),
+                    transport=self._transport(settings.http),
+                    rate=rate,
+                    credentials=self._provider(settings),
+                    observer=self._observer,
+                    clock=self._clock,
+                    cancelled=self._cancelled,
+                )
+                self._clients[*place, settings] = client
+            return client
+
+    def forget_others(self, live: Collection[ProjectSettings]) -> None:
+        """Forget the clients of settings that are not in use any more."""
+        with self._lock:
+            self._clients = {
+                place: client for place, client in self._clients.items() if place[2] in live
+            }
+
+    def close(self) -> None:
+        """Close idle connections."""
+        with self._lock:  # a reload under way may add one
+            transports = list(self._transports.values())
+        for transport in transports:
+            transport.close()
+
+    def _transport(self, http: HttpConfig) -> Transport:
+        if http not in self._transports:
+            self._transports[http] = Transport(
+                cancelled=self._cancelled,
+                ca_file=http.ca_file,
+                proxy_from_environment=http.proxy_from_environment,
+                user_agent=f"sls-exporter/{__version__}",
+            )
+        return self._transports[http]
+
+    def _provider(self, settings: ProjectSettings) -> Provider:
+        for config, known in self._providers:
+            if config == settings.credentials:
+                return known
+        made = self._make_provider(settings.credentials)
+        self._providers.append((settings.credentials, made))
+        return made
