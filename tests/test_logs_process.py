@@ -33,7 +33,7 @@ def lines_of(script: str, *, level: str = "info", log_format: str = "json") -> l
     """Run a script in a process whose logs are configured, and return what it wrote to stderr."""
     start = (
         "import logging, sys, threading, warnings\n"
-        "from exporter.logs import configure, get_logger\n"
+        "from exporter.logs.logger import configure, get_logger\n"
         f"configure(level={level!r}, log_format={log_format!r})\n"
     )
     done = subprocess.run(
@@ -79,7 +79,7 @@ def test_an_exception_that_nobody_caught_is_a_line() -> None:
 
 
 def test_an_exception_that_nobody_caught_still_ends_with_status_1() -> None:
-    script = "from exporter.logs import configure; configure(level='info', log_format='json'); 1/0"
+    script = "from exporter.logs.logger import configure; configure(level='info', log_format='json'); 1/0"
     done = subprocess.run(
         [sys.executable, "-c", script], stderr=subprocess.DEVNULL, timeout=30, check=False
     )
@@ -188,7 +188,7 @@ def test_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_statu
     redirection: str,
 ) -> None:
     script = (
-        "from exporter.logs import configure, get_logger; import warnings; "
+        "from exporter.logs.logger import configure, get_logger; import warnings; "
         "configure(level='info', log_format='logfmt'); "
         "get_logger('exporter').error('x' * 100_000); warnings.warn('to nobody'); print('done')"
     )

@@ -1,6 +1,7 @@
 """The state of a consumer group in a shard, and the values that it is computed from."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -67,3 +68,19 @@ class ShardProgress(Struct, frozen=True, gc=False):
     def is_consumed(self) -> bool:
         """Tell whether the shard was ever consumed: it has a checkpoint."""
         return self.checkpoint != ""
+
+
+class Bracket(NamedTuple):
+    """Bounds of an instant, in unix seconds, with the most likely value between them."""
+
+    earliest: float
+    latest: float
+    estimate: float
+
+    @property
+    def width(self) -> float:
+        """The largest possible error, in seconds."""
+        return self.latest - self.earliest
+
+
+UNKNOWN_BRACKET = Bracket(float("-inf"), float("inf"), float("-inf"))
