@@ -289,7 +289,7 @@ class Race:
         began = time.monotonic()
         self.write(variant.text(self.simulator.endpoint))
         if twice:
-            self.exporter.app.ask_for_reload()
+            self.exporter.daemon.request_reload()
         answer = self.exporter.post("/-/reload")
         assert (answer.status_code, answer.text) == (200, "reloaded\n")
         self.variants.append(Change(began, time.monotonic(), variant))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.flags import COMMANDS, Flags, parse
+from exporter.commands.flags import COMMANDS, Flags, parse
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import create_app
 from exporter.web.threads import WorkerThreads

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 
 from exporter.base.durations import parse_duration
 from exporter.base.text import bounded
+from exporter.commands.flags import parse as parse_flags
 from exporter.config import models
 from exporter.config.faults import ConfigError
 from exporter.config.models import Config
 from exporter.config.patterns import Pattern
 from exporter.config.reader import parse
-from exporter.flags import parse as parse_flags
 from exporter.model.endpoint import Endpoint
 from exporter.web.config import load_web_config
 from exporter.web.headers import html_headers
