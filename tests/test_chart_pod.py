@@ -10,7 +10,7 @@ import yaml
 
 from exporter.commands.flags import parse
 from exporter.config.reader import load
-from exporter.web.config import load_web_config
+from exporter.web.config_file import load_web_config
 from tests.support import commands
 from tests.support.helm import CHART, CI_VALUES, Rendered, Values, feature, read, watching
 from tests.support.pod import Container, Outside, layout

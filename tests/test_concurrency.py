@@ -35,7 +35,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from prometheus_client.samples import Sample
 
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store

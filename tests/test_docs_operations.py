@@ -16,9 +16,8 @@ from exporter.app.health import DEFAULT_STUCK_AFTER
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.commands.check import explain
 from exporter.commands.flags import parse as parse_flags
-from exporter.config.models import Config
 from exporter.config.reader import parse
-from exporter.config.schema import json_schema
+from exporter.config.schema import Config, json_schema
 from exporter.logs.logger import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.names import TargetKey

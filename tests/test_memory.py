@@ -14,7 +14,7 @@ import pytest
 
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
 from exporter.simulator.clock import HeldClock

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config.faults import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS

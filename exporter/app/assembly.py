@@ -11,13 +11,13 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from exporter.base.clock import Clock
-from exporter.config.models import Config, MetricsConfig
+from exporter.config.schema import Config, MetricsConfig
 from exporter.credentials.providers import provider
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
-from exporter.metrics.counted import Counted
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.polling.manager import PollManager
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
@@ -32,8 +32,8 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     cancelled: threading.Event
     store: Store
     registry: CollectorRegistry
-    self_metrics: OwnMetrics
-    registry_text: Counted
+    self_metrics: SelfMetrics
+    registry_text: RegistryText
     polled_text: PolledText
     clients: Clients
     manager: PollManager
@@ -43,7 +43,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
         self.manager.configure(config)
         self.self_metrics.config_loaded(at=self.clock.wall())
 
-    def groups(self) -> rows.Document:
+    def groups(self) -> rows.StatusRows:
         """Return what is known of every group, for people and programs."""
         return rows.document(
             self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
@@ -78,7 +78,7 @@ def assemble(
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
-    self_metrics = OwnMetrics(registry)
+    self_metrics = SelfMetrics(registry)
     self_metrics.sharded(sharding.shard, sharding.total)
     polled_text = PolledText()
     clients = Clients(
@@ -105,7 +105,7 @@ def assemble(
         store=store,
         registry=registry,
         self_metrics=self_metrics,
-        registry_text=Counted(registry),
+        registry_text=RegistryText(registry),
         polled_text=polled_text,
         clients=clients,
         manager=manager,

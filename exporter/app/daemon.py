@@ -12,7 +12,7 @@ from exporter.app.housekeeping import Housekeeping
 from exporter.app.jobs import Jobs
 from exporter.app.reload import FileWatch, Load, Reloader
 from exporter.base.clock import Clock
-from exporter.config.models import Config
+from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.status import api, page

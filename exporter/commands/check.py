@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
-from exporter.config.models import Config, LogstoreConfig, ProjectConfig, ProjectSettings
 from exporter.config.patterns import Pattern
 from exporter.config.reader import load
+from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from exporter.commands.flags import PROG, Command, Flags, parse
 from exporter.commands.run import run_daemon
 from exporter.commands.schema import print_schema
-from exporter.config.faults import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.logs.logger import configure
 from exporter.model.credentials import CredentialsError
 from exporter.web.listen import ListenError

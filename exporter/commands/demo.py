@@ -10,8 +10,8 @@ from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.commands.flags import DEFAULT_PORT, Flags
 from exporter.commands.run import serve
 from exporter.commands.signals import signals
-from exporter.config.models import Config
 from exporter.config.reader import parse
+from exporter.config.schema import Config
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
 from exporter.simulator.server import Simulator
 from exporter.web.listen import ListenAddress, ListenError

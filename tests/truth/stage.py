@@ -14,8 +14,8 @@ from pathlib import Path
 
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import Clock
-from exporter.config.models import Config
 from exporter.config.reader import parse
+from exporter.config.schema import Config
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
