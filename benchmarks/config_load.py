@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from exporter.config.models import Config
 from exporter.config.reader import parse
+from exporter.config.schema import Config
 
 _HEAD = """projects:
   - project: my-project

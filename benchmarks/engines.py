@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
+from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
-from exporter.engine import Engine
 
 _CONFIG = """
 credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
@@ -20,7 +20,7 @@ projects:
 _LOGSTORE = "      - {{logstore: {name}, consumer_groups: [{group}]}}\n"
 
 
-def engine(served: Api, groups: int, *, cursors: bool = False) -> Engine:
+def engine(served: Api, groups: int, *, cursors: bool = False) -> Parts:
     """Return an engine that polls groups of the API for their checkpoints, and for ends."""
     text = _CONFIG.format(
         key_id=KEY.access_key_id,
@@ -34,4 +34,4 @@ def engine(served: Api, groups: int, *, cursors: bool = False) -> Engine:
         _LOGSTORE.format(name=logstore(number), group=GROUP) for number in range(groups)
     )
     config = parse(text, name="benchmark", environ={}, base_dir=Path())
-    return Engine(config, environ={}, clock=SYSTEM_CLOCK)
+    return assemble(config, environ={}, clock=SYSTEM_CLOCK)

@@ -24,9 +24,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from benchmarks.made_up import PER_SHARD, targets
 from benchmarks.processes import Process, module
 from exporter.metrics import exposition
-from exporter.metrics.counted import Counted
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus
 from exporter.web.listen import ListenAddress
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
@@ -140,8 +140,8 @@ def serve_ours(
     ``groups`` gives what is answered in place of the groups as JSON.
     """
     registry = CollectorRegistry()
-    OwnMetrics(registry)
-    counted = Counted(registry)
+    SelfMetrics(registry)
+    counted = RegistryText(registry)
     text = PolledText()
     shape = Shape(max_series=10**8)  # none is to be left out
     for status in statuses:

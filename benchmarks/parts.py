@@ -16,11 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
 from exporter.evaluation.shard import evaluate
-from exporter.metrics.counted import Counted
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.pieces import gathered, gzipped
-from exporter.metrics.since import Since
-from exporter.metrics.text import GroupText, PolledText, Shape
+from exporter.metrics.ages import AgeLines
+from exporter.metrics.gzip_stream import gathered, gzipped
+from exporter.metrics.polled_text import GroupText, PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.progress import NOTHING_UNREAD
 from exporter.model.shards import encode_cursor
 from exporter.model.snapshot import TargetStatus
@@ -66,7 +66,7 @@ def of_a_scrape(shards: int) -> Parts:
         for status in statuses
         for group in status.groups
         for lines in GroupText(group, shape).lines.values()
-        if isinstance(lines, Since)
+        if isinstance(lines, AgeLines)
     ]
     blocks = [each.at(_NOW).text for each in waiting]
     texts = [*gathered(blocks)]
@@ -90,8 +90,8 @@ def _scrape(statuses: Sequence[TargetStatus], shape: Shape) -> Callable[[], obje
 def of_a_small_scrape(shards: int) -> Parts:
     """Return the two parts of a scrape of few shards."""
     registry = CollectorRegistry()
-    OwnMetrics(registry)
-    counted = Counted(registry)
+    SelfMetrics(registry)
+    counted = RegistryText(registry)
     return {
         "the exporter's own": lambda: counted.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4),
         "what was polled": _scrape(targets(shards), Shape()),

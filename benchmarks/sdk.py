@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.family import Family
 
 _METRICS = (
     catalogue.CHECKPOINT_AGE,
@@ -63,7 +63,7 @@ def sdk(served: Api, *, cursors: bool) -> Iterator[tuple[Callable[[int], None], 
 
 
 def _set(
-    gauges: Mapping[Metric, Gauge],
+    gauges: Mapping[Family, Gauge],
     key: tuple[str, str, str],
     shards: list[dict[str, Any]],
     ends: Mapping[int, str],

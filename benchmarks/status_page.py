@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks import made_up
-from exporter.metrics.pieces import gzipped
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.gzip_stream import gzipped
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.snapshot import View
 from exporter.status import api, page, rows
 
@@ -49,7 +49,7 @@ def main() -> None:
         print(f"{name:18} {seconds * 1e3:8.1f} ms  {seconds / scrape:6.1f} x a scrape")
 
 
-def document(view: View) -> rows.Document:
+def document(view: View) -> rows.StatusRows:
     """Describe a view as of now."""
     return rows.document(view, monotonic=time.monotonic(), wall=time.time())
 

@@ -11,7 +11,7 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What is imported stays; to look through it for garbage again and again takes a while.
     gc.disable()
-    from exporter import cli  # noqa: PLC0415  what that saves is most of it here
+    from exporter.commands import cli  # noqa: PLC0415  what that saves is most of it here
 
     gc.freeze()
     gc.enable()

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import exporter
+from exporter.commands.flags import parse
 from exporter.config.reader import load
-from exporter.flags import parse
 from tests.support.helm import CHART, KUBERNETES, ROOT, Manifest, check, read, render
 from tests.support.helm_files import VALUES, rows
 from tests.support.pod import Container, Outside, layout

@@ -8,9 +8,9 @@ import pytest
 import trustme
 import yaml
 
+from exporter.commands.flags import parse
 from exporter.config.reader import load
-from exporter.flags import parse
-from exporter.web.config import load_web_config
+from exporter.web.config_file import load_web_config
 from tests.support import commands
 from tests.support.helm import CHART, CI_VALUES, Rendered, Values, feature, read, watching
 from tests.support.pod import Container, Outside, layout

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporter.check import explain
+from exporter.commands.check import explain
 from exporter.config.reader import parse
 
 FULL = """\

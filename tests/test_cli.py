@@ -218,7 +218,7 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
 def test_a_second_signal_ends_at_once() -> None:
     program = (
         "import threading\n"
-        "from exporter.stopping import signals\n"
+        "from exporter.commands.signals import signals\n"
         "with signals() as asked:\n"
         "    print('ready', flush=True)\n"
         "    asked.next()\n"
@@ -239,9 +239,9 @@ def test_a_second_signal_ends_at_once() -> None:
 def test_a_thread_that_hangs_does_not_hold_up_the_exit() -> None:
     program = (
         "import threading\n"
-        "from exporter.stopping import leave_no_thread\n"
+        "from exporter.commands.signals import exit_despite_threads\n"
         "threading.Thread(target=threading.Event().wait, name='resolver').start()\n"
-        "leave_no_thread(linger=0.1)\n"
+        "exit_despite_threads(linger=0.1)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

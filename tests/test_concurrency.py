@@ -35,7 +35,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from prometheus_client.samples import Sample
 
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store
@@ -289,7 +289,7 @@ class Race:
         began = time.monotonic()
         self.write(variant.text(self.simulator.endpoint))
         if twice:
-            self.exporter.app.ask_for_reload()
+            self.exporter.daemon.request_reload()
         answer = self.exporter.post("/-/reload")
         assert (answer.status_code, answer.text) == (200, "reloaded\n")
         self.variants.append(Change(began, time.monotonic(), variant))

@@ -7,10 +7,10 @@ import pydantic
 import pytest
 import trustme
 
-from exporter.config.faults import ConfigError
-from exporter.config.models import Config
 from exporter.config.patterns import Pattern
+from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
+from exporter.config.schema import Config
 from exporter.model.endpoint import Endpoint
 from tests.test_config_faults import GOOD, in_logstore, in_project
 

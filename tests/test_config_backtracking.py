@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.config.backtracking import takes_long
-from exporter.config.faults import ConfigError
 from exporter.config.patterns import Pattern
+from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from tests.test_config_faults import GOOD
 

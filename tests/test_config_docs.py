@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.config.faults import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
 from exporter.config.schema import json_schema
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.faults import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
 
 GOOD = """\

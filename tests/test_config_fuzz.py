@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.config.faults import ConfigError
-from exporter.config.models import Config
+from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
-from exporter.config.schema import json_schema
+from exporter.config.schema import Config, json_schema
 from tests.test_config_faults import GOOD
 
 KEYS = sorted(
@@ -131,7 +130,8 @@ import sys
 sys.modules["yaml._yaml"] = None
 import yaml
 from pathlib import Path
-from exporter.config import ConfigError, parse
+from exporter.config.problems import ConfigError
+from exporter.config.reader import parse
 assert not yaml.__with_libyaml__
 try:
     parse(sys.argv[1], name="c.yaml", environ={}, base_dir=Path())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.check import explain
+from exporter.commands.check import explain
 from exporter.config.reader import parse
 from exporter.credentials import chain
 from exporter.credentials.providers import CA_FILE

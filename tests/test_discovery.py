@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.faults import ErrorAnswer
@@ -34,23 +34,23 @@ class Fleet:
         self.world = World(wall=self.clock.clock.wall)
         self.simulator = Simulator(self.world)
 
-    def engine(self, projects: str, *, head: str = HEAD) -> Engine:
+    def engine(self, projects: str, *, head: str = HEAD) -> Parts:
         text = head + projects.replace("ENDPOINT", self.simulator.endpoint)
         config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-        return Engine(config, environ={}, clock=self.clock.clock)
+        return assemble(config, environ={}, clock=self.clock.clock)
 
-    def discover(self, engine: Engine) -> list[str]:
+    def discover(self, engine: Parts) -> list[str]:
         """Resolve names anew, and give the groups as project/logstore/group."""
         engine.manager.discover()
         return names(engine)
 
-    def poll(self, engine: Engine) -> Scrape:
+    def poll(self, engine: Parts) -> Scrape:
         for target in engine.manager.targets:
             engine.manager.poll(target.key)
         return scrape(engine)
 
 
-def names(engine: Engine) -> list[str]:
+def names(engine: Parts) -> list[str]:
     return [
         f"{target.key.project}/{target.key.logstore}/{group.name}"
         for target in engine.manager.targets

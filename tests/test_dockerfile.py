@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import exporter
-from exporter.flags import DEFAULT_PORT, parse
+from exporter.commands.flags import DEFAULT_PORT, parse
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.flags import COMMANDS
+from exporter.commands.flags import COMMANDS
 from tests.support.commands import run
 from tests.support.docs import PAGES, blocks, read
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.flags import parse
+from exporter.commands.flags import parse
 from tests.support.debian import program
 from tests.support.docs import ROOT, blocks, read
 from tests.support.helm import KUBERNETES, check, render

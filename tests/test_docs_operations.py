@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter import app
-from exporter.app import DEFAULT_PATIENCE
+from exporter.app import health
+from exporter.app.assembly import assemble
+from exporter.app.health import DEFAULT_STUCK_AFTER
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.check import explain
-from exporter.config.models import Config
+from exporter.commands.check import explain
+from exporter.commands.flags import parse as parse_flags
 from exporter.config.reader import parse
-from exporter.config.schema import json_schema
-from exporter.engine import Engine
-from exporter.flags import parse as parse_flags
+from exporter.config.schema import Config, json_schema
 from exporter.logs.logger import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.names import TargetKey
@@ -192,10 +191,10 @@ def test_a_policy_allows_what_such_a_configuration_needs_and_no_more(
 
 
 def test_the_limits_of_health_are_stated() -> None:
-    assert (DEFAULT_PATIENCE.heartbeat, DEFAULT_PATIENCE.poll) == (60.0, 900.0)
+    assert (DEFAULT_STUCK_AFTER.heartbeat, DEFAULT_STUCK_AFTER.poll) == (60.0, 900.0)
     assert "no sign of life for 60 s" in HANDBOOK
     assert "longer than 15 minutes" in HANDBOOK
-    source = Path(app.__file__).read_text(encoding="utf-8")
+    source = Path(health.__file__).read_text(encoding="utf-8")
     for said in (
         "the scheduler does not run",
         "a worker is stuck in ",
@@ -249,7 +248,7 @@ def world_of(groups: int, shards: int) -> World:
 def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, expected: int) -> None:
     orders = TargetKey("shop", "orders")
     with Simulator(world_of(3, 4)) as simulator:
-        engine = Engine(config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK)
         engine.manager.poll(orders)
         simulator.forget_requests()
         engine.manager.poll(orders)
@@ -264,7 +263,7 @@ def test_a_shard_that_falls_behind_costs_the_stated_number_of_requests_once() ->
     orders = TargetKey("shop", "orders")
     world = world_of(3, 4)
     with Simulator(world) as simulator:
-        engine = Engine(config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK)
         engine.manager.poll(orders)
         world.write("shop", "orders", 0, count=5)
         counts = []

@@ -5,7 +5,7 @@ import re
 from exporter.base.text import LIMIT
 from exporter.config import reader
 from exporter.credentials import connection as keychain_connection
-from exporter.metrics.own import OPERATIONS
+from exporter.metrics.self_metrics import OPERATIONS
 from exporter.sls import client, json_values, reading
 from tests.support.docs import ROOT, read
 

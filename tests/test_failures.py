@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.engine import Engine
 from exporter.simulator import faults
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.exchange import Fault
@@ -59,7 +59,7 @@ class Stage:
     held: HeldClock
     world: World
     simulator: Simulator
-    engine: Engine
+    engine: Parts
 
     def poll(self, *, after: float = 0.0) -> Scrape:
         """Poll every logstore once after some seconds, and scrape."""
@@ -96,7 +96,7 @@ def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
         )
         text += f"lag: {str(lag).lower()}\n"
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = Engine(config, environ={}, clock=held.clock)
+        engine = assemble(config, environ={}, clock=held.clock)
         try:
             yield Stage(held, world, simulator, engine)
         finally:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
-from exporter.engine import Engine
 from exporter.polling.fanout import FanOut
 from exporter.simulator import faults
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -145,11 +145,11 @@ def ups(found: Scrape) -> set[str]:
 
 
 @contextmanager
-def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Engine, Simulator]]:
+def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Parts, Simulator]]:
     with Simulator(world) as simulator:
         polling = f"interval: 1m, timeout: {timeout}"
         text = config_of(world, simulator.endpoint, polling=polling)
-        engine = Engine(
+        engine = assemble(
             parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
         )
         try:
@@ -158,7 +158,7 @@ def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Engin
             engine.close()
 
 
-def poll(engine: Engine) -> Scrape:
+def poll(engine: Parts) -> Scrape:
     for target in engine.manager.targets:
         engine.manager.poll(target.key)
     return scrape(engine)
@@ -215,7 +215,7 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
         text = config_of(world, simulator.endpoint, polling="interval: 1m, timeout: 200ms")
         text = text.replace("[group-00]", '[".*"]')
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = Engine(config, environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(config, environ={}, clock=SYSTEM_CLOCK)
         try:
             simulator.faults.add(faults.Hang(), project="hole")
             started = time.monotonic()
@@ -234,7 +234,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
     with Simulator(world) as simulator:
         text = config_of(world, simulator.endpoint, polling="interval: 1m")
         text = text.replace("[group-00]", '[".*"]')
-        engine = Engine(
+        engine = assemble(
             parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
         )
         try:

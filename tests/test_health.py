@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from exporter.app import Patience
+from exporter.app.health import StuckAfter
 from exporter.base.clock import Clock
 from exporter.simulator.faults import DelayUntil
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -69,8 +69,10 @@ def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_pat
     answered = threading.Event()
     with Simulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
-        patience = Patience(poll=0.5)
-        with running(config_file(tmp_path, simulator.endpoint), patience=patience) as exporter:
+        stuck_after = StuckAfter(poll=0.5)
+        with running(
+            config_file(tmp_path, simulator.endpoint), stuck_after=stuck_after
+        ) as exporter:
             wait_for(lambda: exporter.get("/-/healthy").status_code == 503)
             assert "a worker is stuck in shop/orders" in exporter.get("/-/healthy").text
             answered.set()
@@ -79,9 +81,11 @@ def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_pat
 
 def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> None:
     with Simulator(shop()) as simulator:
-        patience = Patience(heartbeat=0.5)
+        stuck_after = StuckAfter(heartbeat=0.5)
         # Its heart beats every five seconds, so between two beats it looks as if it had stopped.
-        with running(config_file(tmp_path, simulator.endpoint), patience=patience) as exporter:
+        with running(
+            config_file(tmp_path, simulator.endpoint), stuck_after=stuck_after
+        ) as exporter:
             wait_for(lambda: exporter.get("/-/healthy").status_code == 503)
             assert "the scheduler does not run" in exporter.get("/-/healthy").text
             wait_for(lambda: exporter.get("/-/healthy").status_code == 200)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.models import CredentialsConfig
+from exporter.config.schema import CredentialsConfig
 from exporter.credentials.key_files import KeyFiles
 from exporter.credentials.providers import describe, provider
 from exporter.logs.logger import get_logger

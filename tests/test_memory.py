@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.engine import Engine
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
 from exporter.simulator.clock import HeldClock
@@ -96,21 +96,21 @@ class Held:
 
 
 @contextmanager
-def polled(churn: Churn) -> Iterator[Engine]:
+def polled(churn: Churn) -> Iterator[Parts]:
     text = CONFIG.format(
         key_id=DEFAULT_CREDENTIALS.access_key_id,
         key_secret=DEFAULT_CREDENTIALS.access_key_secret,
         endpoint=churn.simulator.endpoint,
     )
     config = parse(text, name="test", environ={}, base_dir=Path())
-    engine = Engine(config, environ={}, clock=churn.held.clock)
+    engine = assemble(config, environ={}, clock=churn.held.clock)
     try:
         yield engine
     finally:
         engine.close()
 
 
-def live(churn: Churn, engine: Engine, steps: int) -> bytes:
+def live(churn: Churn, engine: Parts, steps: int) -> bytes:
     """Live through some steps, each with discovery, polls and a scrape; return the last scrape."""
     text = b""
     for _ in range(steps):

@@ -12,11 +12,11 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics.catalogue import CATALOGUE
-from exporter.metrics.counted import Counted
 from exporter.metrics.exposition import render
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.pieces import plain
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.gzip_stream import plain
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import Failure, GroupListing, TargetStatus
 from tests.support.scrape import Scrape, parsed, scrape
@@ -189,7 +189,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
         (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
     ):
         found = render(
-            Counted(registry),
+            RegistryText(registry),
             lambda: PolledText().write((status,), 0, Shape(), 60.0),
             accept=accept,
         )
@@ -218,7 +218,7 @@ def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
 
 def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
     registry = CollectorRegistry()
-    own = OwnMetrics(registry)
+    own = SelfMetrics(registry)
     own.request_ended("GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
     own.poll_failed(group().key, "timeout")
@@ -231,7 +231,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         retention_seconds=86_400.0,
     )
     polled = PolledText().write((status,), 0, Shape(), 60.0)
-    written = b"".join(render(Counted(registry), lambda: polled).body).decode()
+    written = b"".join(render(RegistryText(registry), lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
     for family in text_string_to_metric_families(written):
@@ -248,7 +248,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
 
 def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     registry = CollectorRegistry()
-    own = OwnMetrics(registry)
+    own = SelfMetrics(registry)
     key = group().key
     own.poll_failed(key, "timeout")
     own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
@@ -263,7 +263,7 @@ def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> 
 
 def test_the_number_of_codes_is_bounded() -> None:
     registry = CollectorRegistry()
-    own = OwnMetrics(registry)
+    own = SelfMetrics(registry)
     for number in range(300):
         own.request_ended("GetCheckPoint", 0.1, f"Code{number}")
     codes = scrape(registry).labels("sls_exporter_api_request_errors_total")

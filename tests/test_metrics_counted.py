@@ -11,8 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from exporter.metrics.counted import Counted
-from exporter.metrics.own import OPERATIONS, OwnMetrics
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import OPERATIONS, SelfMetrics
 from exporter.model.names import GroupKey
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
@@ -22,7 +22,7 @@ ACCEPTED = (
     f"{OPENMETRICS};escaping=allow-utf-8",
     "text/plain;version=1.0.0;escaping=allow-utf-8",
 )
-Step = Callable[[OwnMetrics], None]
+Step = Callable[[SelfMetrics], None]
 texts = st.text(max_size=20)
 keys = st.builds(GroupKey, texts, texts, texts)
 operations = st.sampled_from(OPERATIONS) | texts
@@ -59,7 +59,7 @@ class Still(Collector):
         return self._families
 
 
-def assert_alike(counted: Counted, registry: Collector, *accepted: str) -> None:
+def assert_alike(counted: RegistryText, registry: Collector, *accepted: str) -> None:
     for accept in accepted or ACCEPTED:
         encode, content_type = choose_encoder(accept)
         text, end = counted.text(encode, content_type)
@@ -71,9 +71,9 @@ def assert_alike(counted: Counted, registry: Collector, *accepted: str) -> None:
 @given(st.lists(st.lists(steps, max_size=3), min_size=1, max_size=4))
 def test_it_is_byte_for_byte_what_prometheus_client_writes(rounds: list[list[Step]]) -> None:
     registry = CollectorRegistry()
-    own = OwnMetrics(registry)
+    own = SelfMetrics(registry)
     still = Still()
-    counted = Counted(still)
+    counted = RegistryText(still)
     for done in rounds:
         for each in done:
             each(own)
@@ -96,7 +96,7 @@ def test_the_library_writes_a_family_once_for_each_set_of_its_series() -> None:
     registry = CollectorRegistry()
     polls = Gauge("polls", "Polls.", ["group"], registry=registry)
     polls.labels("a").inc()
-    counted = Counted(registry)
+    counted = RegistryText(registry)
     library = Library()
 
     def written() -> bytes:
@@ -132,7 +132,7 @@ def test_a_family_whose_samples_take_other_names_is_written_anew() -> None:
             return [family]
 
     turning = Turning()
-    counted = Counted(turning)
+    counted = RegistryText(turning)
     assert_alike(counted, turning)
     turning.suffix = "_sum"
     assert_alike(counted, turning)
@@ -147,7 +147,7 @@ def test_families_of_every_kind_are_written_alike(accept: str) -> None:
     Gauge("ünusual", "Named by anything.", ["lÄbel"], registry=registry).labels('{x="y"} 2').set(3)
     Info("build", "Of what.", registry=registry).info({"version": "1"})
     Counter("none", "Without series.", ["a"], registry=registry)
-    counted = Counted(registry)
+    counted = RegistryText(registry)
     for _ in range(3):
         assert_alike(counted, registry, accept)
 
@@ -159,7 +159,7 @@ def test_what_is_more_than_a_value_is_left_to_the_library() -> None:
             family.add_sample("dated", {}, 1.0, timestamp=5.0)
             return [family]
 
-    counted = Counted(Dated())
+    counted = RegistryText(Dated())
     for _ in range(2):
         assert_alike(counted, Dated())
 
@@ -167,7 +167,7 @@ def test_what_is_more_than_a_value_is_left_to_the_library() -> None:
 def test_patterns_are_kept_for_the_formats_that_prometheus_asks_for() -> None:
     registry = CollectorRegistry()
     Gauge("polls", "Polls.", registry=registry).inc()
-    counted = Counted(registry)
+    counted = RegistryText(registry)
     library = Library()
     assert_alike(counted, registry, f"{OPENMETRICS[:-1]}1")
     asked = [choose_encoder(accept)[1] for accept in ACCEPTED]

@@ -5,8 +5,8 @@ import gzip
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from exporter.metrics.counted import Counted
 from exporter.metrics.exposition import render
+from exporter.metrics.registry_text import RegistryText
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
@@ -22,7 +22,7 @@ POLLED = [b"# HELP a A.\n# TYPE a gauge\n", b"a 1.0\n" * 1000]
 
 
 def found(registry: CollectorRegistry, **headers: str) -> tuple[str, str | None, bytes]:
-    scrape = render(Counted(registry), lambda: POLLED, **headers)
+    scrape = render(RegistryText(registry), lambda: POLLED, **headers)
     return scrape.content_type, scrape.content_encoding, b"".join(scrape.body)
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_written_before_the_body_is_read() -> None:
         collected.append("polled")
         return POLLED
 
-    scrape = render(Counted(registry), polled)
+    scrape = render(RegistryText(registry), polled)
     assert collected == []
     assert b"polls_total 0.0" in b"".join(scrape.body)
     assert collected == ["polled"]

@@ -4,8 +4,8 @@ from collections.abc import ItemsView, Iterator
 
 import pytest
 
-from exporter.metrics.pieces import Part, Piece, plain
-from exporter.metrics.text import GroupText, PolledText, Shape
+from exporter.metrics.gzip_stream import Part, Piece, plain
+from exporter.metrics.polled_text import GroupText, PolledText, Shape
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from tests.support.snapshots import group, shard, target

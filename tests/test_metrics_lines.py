@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalogue
-from exporter.metrics.lines import go_float, go_floats, label_text, line
+from exporter.metrics.text_format import go_float, go_floats, label_text, line
 
 plain = st.integers(-10_000_000, 10_000_000) | st.floats(-1e7, 1e7) | st.floats(-1e-3, 1e-3)
 timestamps = st.integers(999_999_999, 10_000_000_001) | st.floats(999_999_999, 10_000_000_001)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.pieces import Part, Piece, gzipped, kept, plain
+from exporter.metrics.gzip_stream import Part, Piece, gzipped, kept, plain
 
 texts = st.binary(max_size=2000) | st.builds(
     lambda a, n: a * n, st.binary(max_size=9), st.just(400)

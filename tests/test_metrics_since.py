@@ -2,9 +2,9 @@
 
 import pytest
 
-from exporter.metrics.lines import go_floats
-from exporter.metrics.pieces import plain
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.gzip_stream import plain
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.text_format import go_floats
 from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.metrics.pieces import Piece, gzipped, plain
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.gzip_stream import Piece, gzipped, plain
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import (

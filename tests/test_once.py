@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import assemble
+from exporter.commands.flags import Output
+from exporter.commands.once import poll_all, show
 from exporter.config.reader import load
-from exporter.engine import Engine
-from exporter.flags import Output
-from exporter.once import poll_all, show
 from exporter.simulator.demo_world import CLICKS, ORDERS, SHOP
 from exporter.simulator.faults import ErrorAnswer, Hang
 from tests.support.commands import Demo, command, demo_world, environment
@@ -50,7 +50,7 @@ def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
     """Return whether all went well, and what was printed."""
-    engine = Engine(load(demo.config, environ={}), environ={}, clock=demo.clock.clock)
+    engine = assemble(load(demo.config, environ={}), environ={}, clock=demo.clock.clock)
     printed = io.StringIO()
     try:
         poll_all(engine, errors=io.StringIO())

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.base.clock import Clock
-from exporter.metrics.own import OwnMetrics
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.polling.outages import Outages
 from exporter.sls.errors import SlsError
@@ -44,7 +44,7 @@ class Polls:
 def polls() -> Polls:
     log, registry = Log(), CollectorRegistry()
     clock = Clock(wall=lambda: 0.0, monotonic=lambda: made.now)
-    made = Polls(log, Outages(OwnMetrics(registry).poll_failed, log.logger, clock=clock), registry)
+    made = Polls(log, Outages(SelfMetrics(registry).poll_failed, log.logger, clock=clock), registry)
     return made
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config.faults import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
-from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 
@@ -78,9 +78,9 @@ def configured(endpoint: str, project: str = "shop") -> str:
 
 
 @contextmanager
-def engine(text: str, environ: dict[str, str]) -> Iterator[Engine]:
+def engine(text: str, environ: dict[str, str]) -> Iterator[Parts]:
     config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-    made = Engine(config, environ=environ, clock=SYSTEM_CLOCK)
+    made = assemble(config, environ=environ, clock=SYSTEM_CLOCK)
     try:
         yield made
     finally:

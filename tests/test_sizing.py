@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.models import HttpConfig, ProjectSettings
+from exporter.config.schema import HttpConfig
+from exporter.config.settings import ProjectSettings
 from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
 from exporter.polling.capacity import requests_a_poll, shortages

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.assembly import assemble
 from exporter.config.reader import parse
-from exporter.engine import Engine
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.fault_plan import Scope
@@ -84,7 +84,7 @@ class Soak:
                 environ={},
                 base_dir=Path(),
             )
-            self._engine = Engine(config, environ={}, clock=self.churn.held.clock)
+            self._engine = assemble(config, environ={}, clock=self.churn.held.clock)
             self._pool = pool
             try:
                 yield

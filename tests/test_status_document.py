@@ -4,7 +4,7 @@ from exporter.model.names import TargetKey
 from exporter.model.progress import State
 from exporter.model.snapshot import View
 from exporter.status.remedies import remedy
-from exporter.status.rows import Document, GroupRow, ShardRow, document
+from exporter.status.rows import GroupRow, ShardRow, StatusRows, document
 from exporter.status.summary import summarise
 from exporter.status.wording import duration
 from tests.support.snapshots import group, shard, target
@@ -112,7 +112,7 @@ def test_nothing_is_younger_than_now_when_the_clock_was_set_back() -> None:
 
 def test_logstores_without_a_first_poll_are_counted() -> None:
     keys = frozenset({TargetKey("shop", "a"), TargetKey("shop", "b")})
-    assert document_of(View(pending=keys)) == Document(at=NOW, groups=[], pending_targets=2)
+    assert document_of(View(pending=keys)) == StatusRows(at=NOW, groups=[], pending_targets=2)
 
 
 def test_the_summary_counts_groups_by_state_and_names_the_longest_stall() -> None:

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from exporter.web.config import WebConfigError, load_web_config
-from exporter.web.rate import RateLimit
+from exporter.web.config_file import RateLimit, WebConfigError, load_web_config
 from tests.support.web_tls import Place, hashed, new_place
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"

@@ -9,8 +9,9 @@ import bcrypt
 import pytest
 
 from exporter.base.clock import Clock
+from exporter.web.config_file import RateLimit
 from exporter.web.listen import ListenAddress
-from exporter.web.rate import RateLimit, TokenBucket
+from exporter.web.middleware import TokenBucket
 from exporter.web.routes import create_app
 from exporter.web.server import WebServer
 from tests.support.web_server import METRICS, Answer, Faults, fetch, pages, serving

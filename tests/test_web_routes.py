@@ -11,7 +11,7 @@ import pytest
 from exporter.web.headers import html_headers
 from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
-from exporter.web.threads import WorkerThreads
+from exporter.web.workers import Workers
 from tests.support.wait import wait_for
 from tests.support.web_peers import connect
 from tests.support.web_server import METRICS, STATUS, Faults, fetch, pages, serving
@@ -124,7 +124,7 @@ def test_the_telemetry_path_can_be_moved() -> None:
 @pytest.mark.parametrize("path", ["metrics", "", "/{x}", "/a b", "/a?b"])
 def test_a_telemetry_path_that_cannot_be_routed_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="telemetry path must begin with /"):
-        create_app(pages(), WorkerThreads(), on_error=Faults().report, telemetry_path=path)
+        create_app(pages(), Workers(), on_error=Faults().report, telemetry_path=path)
 
 
 def test_the_query_reaches_the_status_page_and_the_groups() -> None:

@@ -1,4 +1,4 @@
-"""Durations as Prometheus writes them (``500ms``, ``60s``, ``1h30m``), in seconds as floats."""
+"""Durations as Prometheus writes them (``500ms``, ``1h30m``) and as Go does, in float seconds."""
 
 import re
 
@@ -9,6 +9,20 @@ _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 
 DURATION_REGEX = "".join(f"(?:([0-9]{{1,15}}){unit})?" for unit in _UNITS)
 _DURATION = re.compile(DURATION_REGEX)
 _LONGEST = 31_536_000.0
+
+_GO_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,  # the micro sign
+    "μs": 1e-6,  # the Greek letter, which Go takes as well
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_GO_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_GO_PART = rf"({_GO_NUMBER})({'|'.join(_GO_UNITS)})"
+_GO_LONGEST = 64
 
 
 def parse_duration(text: str) -> float:
@@ -36,3 +50,18 @@ def format_duration(seconds: float) -> str:
         amount, rest = divmod(rest, round(_UNITS[unit] * 1000))
         text += f"{amount}{unit}" if amount else ""
     return text or "0s"
+
+
+def parse_go_duration(text: str) -> float:
+    """Return the seconds of a Go duration such as ``1m30s`` or ``100ms``; ValueError if it is none.
+
+    A plain integer counts nanoseconds, as in Go.
+    """
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        return int(text) * 1e-9
+    digits = text[1:] if text[:1] in {"+", "-"} else text
+    parts = re.findall(_GO_PART, digits)
+    if not parts or len(text) > _GO_LONGEST or "".join(n + unit for n, unit in parts) != digits:
+        raise ValueError("expected a duration such as 500ms, 1s or 1m30s")
+    seconds = sum(float(number) * _GO_UNITS[unit] for number, unit in parts)
+    return -seconds if text.startswith("-") else seconds

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from exporter.base.durations import format_duration, parse_duration
 from exporter.base.text import quoted
-from exporter.config.faults import KeyPath
-from exporter.config.models import PollingConfig
 from exporter.config.patterns import is_literal
+from exporter.config.problems import KeyPath
+from exporter.config.schema import PollingConfig
 from exporter.model.endpoint import Endpoint
 
 _PAIR = {"interval", "stale_after"}

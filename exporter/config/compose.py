@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from exporter.base.text import printable
 from exporter.config.document import Document, ListNode, MapNode, Node, position_of
-from exporter.config.faults import Position, Problem
+from exporter.config.problems import Position, Problem
 
 # Quoted, because a PyYAML built without libyaml has no CSafeLoader.
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import yaml
 from msgspec import Struct, field
 
-from exporter.config.faults import KeyPath, Position, Problem
+from exporter.config.problems import KeyPath, Position, Problem
 from exporter.config.variables import expand
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})

@@ -9,9 +9,9 @@ from exporter.base.text import printable
 from exporter.config.checks import check
 from exporter.config.compose import compose, text_position
 from exporter.config.document import BROKEN, Document
-from exporter.config.faults import ConfigError, Fault, Position, Problem, path_text
-from exporter.config.models import Config
-from exporter.config.translate import problems_of, shown_path
+from exporter.config.problems import ConfigError, Fault, Position, Problem, path_text
+from exporter.config.schema import Config
+from exporter.config.validation import problems_of, shown_path
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 _MOST_FAULTS = 1000

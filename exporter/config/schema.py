@@ -1,8 +1,237 @@
-"""The JSON Schema of the configuration file, for editors."""
+"""The configuration as types: what each key is called, means and defaults to.
 
-from typing import Any
+The descriptions are those of the JSON Schema. Faults that need more than one value to see are
+found in ``checks``.
+"""
 
-from exporter.config.models import Config
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from exporter.config.settings import ProjectSettings
+from exporter.config.values import (
+    Boolean,
+    CaFile,
+    Duration,
+    EndpointText,
+    Interval,
+    KeyId,
+    Name,
+    ProjectName,
+    Rate,
+    Region,
+    Secret,
+    SecretFile,
+    Series,
+    Shard,
+    Workers,
+)
+
+S = TypeVar("S", bound="Section")
+Signature = Literal["v1", "v4"]
+Granularity = Literal["shard", "group"]
+
+
+class Section(BaseModel):
+    """A mapping of the file. A key without a value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: object) -> object:
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        fields = cls.model_fields
+        return {key: item for key, item in data.items() if item is not None or key not in fields}
+
+
+class CredentialsConfig(Section):
+    """An access key. Without this section keys come from the environment of the process."""
+
+    access_key_id: KeyId | None = Field(None, description="ID of the access key.")
+    access_key_id_file: SecretFile | None = Field(
+        None, description="File that holds the ID; read again when it changes."
+    )
+    access_key_secret: Secret | None = Field(None, description="Secret of the access key.")
+    access_key_secret_file: SecretFile | None = Field(
+        None, description="File that holds the secret; read again when it changes."
+    )
+    security_token: Secret | None = Field(None, description="STS token of a temporary key.")
+    security_token_file: SecretFile | None = Field(
+        None, description="File that holds the STS token; read again when it changes."
+    )
+
+
+class ProjectPollingConfig(Section):
+    """How one project is polled, where it differs from the rest."""
+
+    interval: Interval | None = Field(None, description="Time between two polls of a logstore.")
+    timeout: Duration | None = Field(None, description="Time limit of one API request.")
+    stale_after: Duration | None = Field(
+        None,
+        description="How long the last good result is served while polls fail; then its series"
+        " are withdrawn. Not shorter than the interval.",
+    )
+    workers: Workers | None = Field(
+        None, description="Logstores of this project polled at the same time, 1 to 1000."
+    )
+    requests_per_second: Rate | None = Field(None, description="API requests a second.")
+
+
+class PollingConfig(Section):
+    """How logstores are polled; independent of the times of scrapes."""
+
+    interval: Interval = Field(
+        60.0,
+        description="Time between two polls of a logstore; at least 100ms.",
+        json_schema_extra={"default": "60s"},
+    )
+    timeout: Duration = Field(
+        10.0, description="Time limit of one API request.", json_schema_extra={"default": "10s"}
+    )
+    stale_after: Duration = Field(
+        180.0,
+        description="How long the last good result is served while polls fail; then its series"
+        " are withdrawn. Not shorter than the interval; where it is not set and three intervals"
+        " are longer, those.",
+        json_schema_extra={"default": "3m"},
+    )
+    workers: Workers = Field(
+        8, description="Logstores of one project polled at the same time, 1 to 1000."
+    )
+    requests_per_second: Rate = Field(10.0, description="API requests a second, per project.")
+
+
+class DiscoveryConfig(Section):
+    """How patterns are matched against what exists."""
+
+    interval: Interval = Field(
+        300.0,
+        description="Time between two listings of what patterns match; at least 100ms.",
+        json_schema_extra={"default": "5m"},
+    )
+
+
+class MetricsConfig(Section):
+    """What of the results becomes series."""
+
+    consumer_label: Boolean = Field(
+        default=True, description="Whether series of a shard name their consumer in a label."
+    )
+    granularity: Granularity = Field(
+        "shard", description="shard: series for each shard; group: none below the consumer group."
+    )
+    max_series: Series = Field(
+        1_000_000,
+        description="Series of single shards served at most; groups beyond that are shown without.",
+    )
+
+
+class HttpConfig(Section):
+    """Connections to the API."""
+
+    ca_file: CaFile | None = Field(
+        None, description="PEM file of the authorities to trust instead of the usual ones."
+    )
+    proxy_from_environment: Boolean = Field(
+        default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured."
+    )
+
+
+class LogstoreConfig(Section):
+    """Logstores by name, and the consumer groups to watch in them."""
+
+    logstore: Name = Field(description="Name of the logstore, an anchored regular expression.")
+    consumer_groups: tuple[Name, ...] = Field(
+        min_length=1, description="Names of consumer groups, anchored regular expressions."
+    )
+    exclude_consumer_groups: tuple[Name, ...] = Field(
+        (), description="Names of consumer groups to leave out, anchored regular expressions."
+    )
+    shards: tuple[Shard, ...] | None = Field(
+        None, min_length=1, description="Numbers of the shards to watch; absent means all."
+    )
+    consumers: tuple[Name, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Only shards whose owner matches one of these anchored regular expressions.",
+    )
+
+
+class ProjectConfig(Section):
+    """A project, or those that a pattern matches, and what to watch there."""
+
+    project: ProjectName = Field(description="Name of the project, an anchored regular expression.")
+    endpoint: EndpointText = Field(
+        description="Host of the service, such as cn-shanghai.log.aliyuncs.com; https unless a"
+        " scheme is given."
+    )
+    region: Region | None = Field(
+        None, description="Region for signature v4, where the endpoint's name does not tell it."
+    )
+    credentials: CredentialsConfig | None = Field(
+        None, description="Access key for this project, in place of the global one."
+    )
+    signature: Signature | None = Field(None, description="Signature version for this project.")
+    polling: ProjectPollingConfig = Field(
+        default_factory=ProjectPollingConfig, description="Polling of this project."
+    )
+    lag: Boolean | None = Field(None, description="Whether this project's end cursors are read.")
+    stall_after: Duration | None = Field(
+        None, description="When a shard of this project counts as stalled."
+    )
+    http: HttpConfig = Field(default_factory=HttpConfig, description="How this project is reached.")
+    logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
+
+
+class Config(Section):
+    """Configuration file of sls-exporter."""
+
+    credentials: CredentialsConfig | None = Field(
+        None, description="Access key; absent, keys come from the environment of the process."
+    )
+    signature: Signature = Field("v1", description="Version of the signature of API requests.")
+    polling: PollingConfig = Field(
+        default_factory=PollingConfig, description="How logstores are polled."
+    )
+    discovery: DiscoveryConfig = Field(
+        default_factory=DiscoveryConfig, description="How patterns are matched."
+    )
+    lag: Boolean = Field(
+        default=True, description="Whether end cursors are read too, for lag and stalled shards."
+    )
+    stall_after: Duration = Field(
+        300.0,
+        description="When a shard that is behind and does not move counts as stalled.",
+        json_schema_extra={"default": "5m"},
+    )
+    metrics: MetricsConfig = Field(
+        default_factory=MetricsConfig, description="Which series are exported."
+    )
+    http: HttpConfig = Field(default_factory=HttpConfig, description="How the API is reached.")
+    projects: tuple[ProjectConfig, ...] = Field(min_length=1, description="What to watch.")
+
+    def effective(self, project: ProjectConfig) -> ProjectSettings:
+        """Return what holds for ``project``.
+
+        Polling and HTTP are merged key by key; credentials replace the global ones whole.
+        """
+        polling = _merged(self.polling, project.polling)
+        return ProjectSettings(
+            endpoint=project.endpoint,
+            region=project.region or project.endpoint.region,
+            credentials=project.credentials or self.credentials,
+            signature=project.signature or self.signature,
+            interval=polling.interval,
+            timeout=polling.timeout,
+            stale_after=_stale_after(polling),
+            workers=polling.workers,
+            requests_per_second=polling.requests_per_second,
+            lag=self.lag if project.lag is None else project.lag,
+            stall_after=project.stall_after or self.stall_after,
+            http=_merged(self.http, project.http),
+        )
 
 
 def json_schema() -> dict[str, Any]:
@@ -13,6 +242,19 @@ def json_schema() -> dict[str, Any]:
     }
     cleaned: dict[str, Any] = _without_noise(schema)
     return {**cleaned, "title": "Configuration of sls-exporter"}
+
+
+def _stale_after(polling: PollingConfig) -> float:
+    """Return what is set; else the default, or three intervals where that is longer."""
+    if "stale_after" in polling.model_fields_set:
+        return polling.stale_after
+    return max(polling.stale_after, 3 * polling.interval)
+
+
+def _merged(base: S, override: Section) -> S:
+    return base.model_copy(
+        update={key: getattr(override, key) for key in override.model_fields_set}
+    )
 
 
 def _without_noise(node: Any) -> Any:  # noqa: ANN401 - JSON of any shape

@@ -14,7 +14,7 @@ from msgspec import Struct
 from pydantic import SecretStr
 
 from exporter.base.text import bounded
-from exporter.config.models import CredentialsConfig
+from exporter.config.schema import CredentialsConfig
 from exporter.credentials.connection import may_be_plain
 from exporter.credentials.key_files import KeyFiles, read_key
 from exporter.credentials.profile import NoProfileError, read_profile

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.config.models import CredentialsConfig
+from exporter.config.schema import CredentialsConfig
 from exporter.credentials.chain import FixedKey, choose
 from exporter.credentials.connection import Connector
 from exporter.credentials.key_files import KeyFiles

@@ -4,9 +4,7 @@ docs/metrics.md is checked against it. Those of the process and of Python itself
 prometheus_client as they are.
 """
 
-from typing import Literal
-
-from msgspec import Struct
+from exporter.metrics.family import Family
 
 POLLED = "Polled on the exporter's schedule, not at the scrape."
 
@@ -14,199 +12,189 @@ _SHARD = ("project", "logstore", "consumer_group", "shard", "consumer")
 _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
 
-
-class Metric(Struct, frozen=True, kw_only=True, eq=False):
-    """One metric family; the name of a counter ends with ``_total``."""
-
-    name: str
-    kind: Literal["gauge", "counter", "histogram"]
-    labels: tuple[str, ...] = ()
-    help: str
-
-
-CHECKPOINT_AGE = Metric(
+CHECKPOINT_AGE = Family(
     name="sls_consumer_group_checkpoint_age_seconds",
     kind="gauge",
     labels=_SHARD,
     help="Time since the checkpoint was last written, computed at the scrape. An idle shard grows "
     f"old behind a healthy consumer: alert on stalled_seconds instead. {POLLED}",
 )
-CHECKPOINT_UPDATED = Metric(
+CHECKPOINT_UPDATED = Family(
     name="sls_consumer_group_checkpoint_update_timestamp_seconds",
     kind="gauge",
     labels=_SHARD,
     help=f"When the checkpoint was last written (updateTime), Unix time. {POLLED}",
 )
-LAG = Metric(
+LAG = Family(
     name="sls_consumer_group_lag_seconds",
     kind="gauge",
     labels=_SHARD,
     help="Receive time of the newest log minus that of the last consumed one (SLS's own lag), "
     f"0 when caught up. {POLLED}",
 )
-OLDEST_UNREAD = Metric(
+OLDEST_UNREAD = Family(
     name="sls_consumer_group_oldest_unread_timestamp_seconds",
     kind="gauge",
     labels=_SHARD,
     help="When the oldest unread log was received, Unix time; absent when caught up. " + POLLED,
 )
-UNREAD = Metric(
+UNREAD = Family(
     name="sls_consumer_group_unread_log_groups",
     kind="gauge",
     labels=_SHARD,
     help=f"Log groups between the checkpoint and the end of the shard. {POLLED}",
 )
-STALLED = Metric(
+STALLED = Family(
     name="sls_consumer_group_stalled_seconds",
     kind="gauge",
     labels=_SHARD,
     help="For how long unread data exists and the checkpoint has not moved, computed at the "
     f"scrape; 0 when caught up. {POLLED}",
 )
-GROUP_SHARDS = Metric(
+GROUP_SHARDS = Family(
     name="sls_consumer_group_shards",
     kind="gauge",
     labels=(*_GROUP, "state"),
     help=f"Shards of the consumer group by state. {POLLED}",
 )
-GROUP_CONSUMERS = Metric(
+GROUP_CONSUMERS = Family(
     name="sls_consumer_group_consumers",
     kind="gauge",
     labels=_GROUP,
     help=f"Distinct consumers that own a shard and have a name. {POLLED}",
 )
-GROUP_INFO = Metric(
+GROUP_INFO = Family(
     name="sls_consumer_group_info",
     kind="gauge",
     labels=(*_GROUP, "order", "timeout_seconds"),
     help=f"1, with the settings of a consumer group that was listed. {POLLED}",
 )
-GROUP_UP = Metric(
+GROUP_UP = Family(
     name="sls_consumer_group_up",
     kind="gauge",
     labels=_GROUP,
     help=f"1 if the last poll of the consumer group succeeded, else 0. {POLLED}",
 )
-GROUP_LAST_SUCCESS = Metric(
+GROUP_LAST_SUCCESS = Family(
     name="sls_consumer_group_last_success_timestamp_seconds",
     kind="gauge",
     labels=_GROUP,
     help=f"End of the last successful poll of the consumer group, Unix time. {POLLED}",
 )
-LOGSTORE_SHARDS = Metric(
+LOGSTORE_SHARDS = Family(
     name="sls_logstore_shards",
     kind="gauge",
     labels=(*_LOGSTORE, "status"),
     help=f"Shards of the logstore by status. {POLLED}",
 )
-LOGSTORE_RETENTION = Metric(
+LOGSTORE_RETENTION = Family(
     name="sls_logstore_retention_seconds",
     kind="gauge",
     labels=_LOGSTORE,
     help=f"How long the logstore keeps its logs. {POLLED}",
 )
-CURSOR_ACCESS = Metric(
+CURSOR_ACCESS = Family(
     name="sls_exporter_cursor_access",
     kind="gauge",
     labels=_LOGSTORE,
     help="1 if the exporter may read the cursors of the logstore, 0 if only checkpoints are "
     f"known for lack of the right. {POLLED}",
 )
-SERIES = Metric(
+SERIES = Family(
     name="sls_exporter_series",
     kind="gauge",
     help="Series of polled metrics in this scrape.",
 )
-SERIES_DROPPED = Metric(
+SERIES_DROPPED = Family(
     name="sls_exporter_series_dropped",
     kind="gauge",
     help="Series of single shards left out of this scrape, which metrics.max_series bounds.",
 )
-TARGETS = Metric(
+TARGETS = Family(
     name="sls_exporter_targets",
     kind="gauge",
     help="Logstores that are polled.",
 )
 
-POLL_ERRORS = Metric(
+POLL_ERRORS = Family(
     name="sls_exporter_poll_errors_total",
     kind="counter",
     labels=(*_GROUP, "code"),
     help="Failed polls by SLS error code, or timeout, connection, invalid_response, credentials. "
     "Without a consumer group: what concerns the logstore as a whole.",
 )
-REQUESTS = Metric(
+REQUESTS = Family(
     name="sls_exporter_api_requests_total",
     kind="counter",
     labels=("operation",),
     help="Requests to the SLS API, each try counted.",
 )
-REQUEST_ERRORS = Metric(
+REQUEST_ERRORS = Family(
     name="sls_exporter_api_request_errors_total",
     kind="counter",
     labels=("operation", "code"),
     help="Requests to the SLS API that failed, each try counted.",
 )
-RETRIES = Metric(
+RETRIES = Family(
     name="sls_exporter_api_retries_total",
     kind="counter",
     labels=("operation",),
     help="Tries of requests to the SLS API after a first one that failed.",
 )
-REQUEST_DURATION = Metric(
+REQUEST_DURATION = Family(
     name="sls_exporter_api_request_duration_seconds",
     kind="histogram",
     labels=("operation",),
     help="Duration of requests to the SLS API, each try observed.",
 )
-POLLS = Metric(
+POLLS = Family(
     name="sls_exporter_polls_total",
     kind="counter",
     help="Polls of a logstore that ended, well or not.",
 )
-POLL_DURATION = Metric(
+POLL_DURATION = Family(
     name="sls_exporter_poll_duration_seconds",
     kind="histogram",
     help="Duration of polls of a logstore.",
 )
-POLLS_SKIPPED = Metric(
+POLLS_SKIPPED = Family(
     name="sls_exporter_polls_skipped_total",
     kind="counter",
     help="Polls left out because the one before had not ended.",
 )
-CLOCK_SKEW = Metric(
+CLOCK_SKEW = Family(
     name="sls_exporter_clock_skew_seconds",
     kind="gauge",
     labels=("endpoint",),
     help="The server's clock minus ours, by the x-log-time of its newest answer.",
 )
-SHARD = Metric(
+SHARD = Family(
     name="sls_exporter_shard",
     kind="gauge",
     help="Number of this exporter among all that share the targets, from 0.",
 )
-TOTAL_SHARDS = Metric(
+TOTAL_SHARDS = Family(
     name="sls_exporter_total_shards",
     kind="gauge",
     help="Number of exporters that share the targets.",
 )
-RELOAD_SUCCESSFUL = Metric(
+RELOAD_SUCCESSFUL = Family(
     name="sls_exporter_config_last_reload_successful",
     kind="gauge",
     help="1 if the last attempt to load the configuration succeeded, else 0.",
 )
-RELOAD_SUCCESS_TIME = Metric(
+RELOAD_SUCCESS_TIME = Family(
     name="sls_exporter_config_last_reload_success_timestamp_seconds",
     kind="gauge",
     help="When the configuration was last loaded successfully, Unix time.",
 )
-BUILD_INFO = Metric(
+BUILD_INFO = Family(
     name="sls_exporter_build_info",
     kind="gauge",
     labels=("version", "python"),
     help="1, with the versions of the exporter and of Python.",
 )
 
-CATALOGUE: tuple[Metric, ...] = tuple(
-    value for value in tuple(globals().values()) if isinstance(value, Metric)
+CATALOGUE: tuple[Family, ...] = tuple(
+    value for value in tuple(globals().values()) if isinstance(value, Family)
 )

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 from prometheus_client.exposition import choose_encoder
 
-from exporter.metrics.counted import Counted, Encode
-from exporter.metrics.pieces import Part, gzipped, plain
+from exporter.metrics.gzip_stream import Part, gzipped, plain
+from exporter.metrics.registry_text import Encode, RegistryText
 
 
 class Scrape(Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class Scrape(Struct, frozen=True, kw_only=True):
 
 
 def render(
-    own: Counted,
+    own: RegistryText,
     polled: Callable[[], Iterable[Part]],
     *,
     accept: str = "",

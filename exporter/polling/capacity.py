@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from exporter.config.models import ProjectSettings
+from exporter.config.settings import ProjectSettings
 from exporter.polling.targets import GroupTarget, Target
 
 REQUEST_SECONDS = 0.1

@@ -8,8 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from exporter.config.models import Config, LogstoreConfig, ProjectConfig, ProjectSettings
 from exporter.config.patterns import Pattern
+from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import GroupListing

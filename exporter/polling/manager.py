@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from exporter.base.clock import Clock
-from exporter.config.models import Config
+from exporter.config.schema import Config
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import TargetStatus

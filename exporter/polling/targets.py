@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from exporter.config.models import ProjectSettings
 from exporter.config.patterns import Pattern
+from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupListing
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 
 from exporter import __version__
 from exporter.base.clock import Clock
-from exporter.config.models import CredentialsConfig, HttpConfig, ProjectSettings
+from exporter.config.schema import CredentialsConfig, HttpConfig
+from exporter.config.settings import ProjectSettings
 from exporter.model.credentials import Credentials
 from exporter.sls.client import ClientSettings, Observer, SlsClient
 from exporter.sls.request_rate import RequestRate

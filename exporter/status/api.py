@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.status.remedies import remedy
-from exporter.status.rows import Document, GroupRow, ShardRow
+from exporter.status.rows import GroupRow, ShardRow, StatusRows
 from exporter.status.selection import parse, select
 from exporter.status.summary import summarise
 
 
-def as_json(found: Document, query: Mapping[str, str]) -> bytes:
+def as_json(found: StatusRows, query: Mapping[str, str]) -> bytes:
     """Write the groups that a query asks for, all of them by default, as UTF-8 JSON.
 
     ``limit`` and ``offset`` choose a part; ``total`` counts what there is without them.

@@ -12,7 +12,7 @@ from importlib.resources import files
 from exporter.model.progress import State
 from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
-from exporter.status.rows import SEVERITY, Document, GroupRow
+from exporter.status.rows import SEVERITY, GroupRow, StatusRows
 from exporter.status.selection import FAILING, Query, parse, select
 from exporter.status.summary import Summary, summarise
 from exporter.status.table import groups_table
@@ -34,7 +34,7 @@ _NOTEWORTHY = (
 )
 
 
-def page(found: Document, query: Mapping[str, str], *, telemetry_path: str) -> bytes:
+def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) -> bytes:
     """Write one page of the groups that a query asks for as UTF-8 HTML; bad values count as absent.
 
     A page number beyond the last one gives the last page.
@@ -136,7 +136,7 @@ def _ignored(asked: Query) -> Html:
     return tag("p", f"Not understood, so ignored: {', '.join(asked.ignored)}.", class_="problem")
 
 
-def _nothing(found: Document, asked: Query) -> Html:
+def _nothing(found: StatusRows, asked: Query) -> Html:
     if found.groups:
         everything = tag("a", "Show all groups", href=Query(sort=asked.sort).link(), data_swap=True)
         return tag("p", "No group matches the filter. ", everything, ".", class_="nothing")

@@ -56,7 +56,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """In the order of their numbers."""
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class StatusRows(Struct, frozen=True, kw_only=True):
     """All groups at a moment (``at``, unix seconds), and how many logstores await a first poll."""
 
     at: float
@@ -113,9 +113,9 @@ class _Shards(Sequence[ShardRow]):
         )
 
 
-def document(view: View, *, monotonic: float, wall: float) -> Document:
+def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
     """Describe a view at a reading of the monotonic clock and of the wall clock."""
-    return Document(
+    return StatusRows(
         at=wall,
         groups=[
             _group(group, monotonic, wall, cursor_access=target.cursor_access)

@@ -14,7 +14,7 @@ from typing import Final
 
 import bcrypt
 
-from exporter.web.threads import WorkerThreads
+from exporter.web.workers import Workers
 
 _HASH: Final = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _KEPT: Final = 128
@@ -29,8 +29,8 @@ def is_bcrypt_hash(text: str) -> bool:
 class Authenticator:
     """Judges Authorization headers; users and hashes are handed in, as they may change."""
 
-    def __init__(self, threads: WorkerThreads) -> None:
-        self._one_at_a_time = threads.kind("bcrypt", 1)
+    def __init__(self, threads: Workers) -> None:
+        self._one_at_a_time = threads.pool("bcrypt", 1)
         self._key = secrets.token_bytes(32)
         # Apart, so that a flood of wrong passwords does not push out the right ones.
         self._accepted: OrderedDict[bytes, None] = OrderedDict()

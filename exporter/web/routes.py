@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from exporter.web.headers import PLAIN_HEADERS, html_headers
 from exporter.web.pages import Pages
 from exporter.web.scrapes import Scrapes, plain_text
-from exporter.web.threads import Kind, WorkerThreads
+from exporter.web.workers import WorkerPool, Workers
 
 _PAGE_THREADS: Final = 2
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]*")
@@ -29,7 +29,7 @@ OnError = Callable[[str, BaseException], None]
 
 def create_app(
     pages: Pages,
-    threads: WorkerThreads,
+    threads: Workers,
     *,
     on_error: OnError,
     telemetry_path: str = "/metrics",
@@ -42,8 +42,8 @@ def create_app(
     """
     if not _PLAIN_PATH.fullmatch(telemetry_path):
         raise ValueError("the telemetry path must begin with / and be a plain path")
-    of_pages = threads.kind("pages", _PAGE_THREADS)
-    of_reload = threads.kind("reload", 1)  # one at a time
+    of_pages = threads.pool("pages", _PAGE_THREADS)
+    of_reload = threads.pool("reload", 1)  # one at a time
     scrapes = Scrapes(
         pages, threads, on_error=on_error, path=telemetry_path, max_requests=max_requests
     )
@@ -101,7 +101,7 @@ def _check(check: Callable[[], str | None], state: str) -> Respond:
     return respond
 
 
-def _reload(pages: Pages, threads: Kind) -> Respond:
+def _reload(pages: Pages, threads: WorkerPool) -> Respond:
     async def respond(_: Request) -> Response:
         if pages.reload is None:
             return plain_text("Reloading over HTTP is off; start with --web.enable-lifecycle.", 403)

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.threads import WorkerThreads
+from exporter.web.workers import Workers
 
 _METRICS_THREADS: Final = 4
 # Pieces begin small, so that the first byte comes soon, and grow, as each changes threads twice.
@@ -35,7 +35,7 @@ class Scrapes:
     def __init__(
         self,
         pages: Pages,
-        threads: WorkerThreads,
+        threads: Workers,
         *,
         on_error: Callable[[str, BaseException], None],
         path: str,
@@ -46,7 +46,7 @@ class Scrapes:
         self._path = path
         self._max_requests = max_requests
         self._in_flight = 0
-        self._threads = threads.kind("scrapes", _METRICS_THREADS)
+        self._threads = threads.pool("scrapes", _METRICS_THREADS)
         self._lock = threading.Lock()
         self._newest: dict[MetricsRequest, _Rendering] = {}
 

@@ -23,7 +23,7 @@ from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor
 from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, bind_all
-from exporter.web.threads import WorkerThreads
+from exporter.web.workers import Workers
 
 if TYPE_CHECKING:  # most servers start without
     from exporter.web.watch import WatchedWebConfig
@@ -43,7 +43,7 @@ class WebServer:
 
     def __init__(
         self,
-        make_app: Callable[[WorkerThreads], ASGIApp],
+        make_app: Callable[[Workers], ASGIApp],
         addresses: Sequence[ListenAddress],
         *,
         on_error: Callable[[str, BaseException], None],
@@ -51,7 +51,7 @@ class WebServer:
         limits: Limits | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._threads = WorkerThreads()
+        self._threads = Workers()
         self._app = make_app(self._threads)
         self._web_config: WatchedWebConfig | None = None
         if web_config_file is not None:
@@ -188,14 +188,14 @@ def _secured(
     file: Path,
     on_error: Callable[[str, BaseException], None],
     clock: Clock,
-    threads: WorkerThreads,
+    threads: Workers,
 ) -> "tuple[ASGIApp, WatchedWebConfig]":
     """Put an application behind what a web configuration asks for."""
-    from exporter.web.guard import Guard  # noqa: PLC0415  most servers start without
+    from exporter.web.middleware import AccessMiddleware  # noqa: PLC0415  most servers start without
     from exporter.web.watch import WatchedWebConfig  # noqa: PLC0415  the same
 
     web_config = WatchedWebConfig(file, on_error)
-    return Guard(app, web_config.current, clock, threads), web_config
+    return AccessMiddleware(app, web_config.current, clock, threads), web_config
 
 
 def _within_descriptors(limits: Limits) -> Limits:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from exporter.web.config import WebConfig, WebConfigError, load_web_config
+from exporter.web.config_file import WebConfig, WebConfigError, load_web_config
 from exporter.web.tls import TlsPolicy
 
 _ATTEMPTS = 3

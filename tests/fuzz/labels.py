@@ -10,8 +10,8 @@ from prometheus_client.samples import Sample
 
 from exporter.evaluation.shard import evaluate
 from exporter.metrics import exposition
-from exporter.metrics.counted import Counted
-from exporter.metrics.text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
@@ -48,7 +48,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
     plain, packed = (
         b"".join(
             exposition.render(
-                Counted(CollectorRegistry()),
+                RegistryText(CollectorRegistry()),
                 lambda: text.write([status], 1, shape, now),
                 accept=accept,
                 accept_encoding=encoding,

@@ -10,20 +10,19 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from exporter.base.durations import parse_duration
+from exporter.base.durations import parse_duration, parse_go_duration
 from exporter.base.text import bounded
-from exporter.config import models
-from exporter.config.faults import ConfigError
-from exporter.config.models import Config
+from exporter.commands.flags import parse as parse_flags
+from exporter.config import schema
 from exporter.config.patterns import Pattern
+from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
-from exporter.flags import parse as parse_flags
+from exporter.config.schema import Config
 from exporter.model.endpoint import Endpoint
-from exporter.web.config import load_web_config
+from exporter.web.config_file import load_web_config
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress
 from exporter.web.nodes import WebConfigError
-from exporter.web.rate import parse_duration as parse_go_duration
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import TEXTS, Reader
 
@@ -41,15 +40,15 @@ _VALUES: tuple[object, ...] = (
 _NAMES = ("a" * 256, "aaa-" * 64, "ab" * 128, "-" * 256, "0" * 256, "s\u017f" * 128)
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): Config,
-    ("polling",): models.PollingConfig,
-    ("discovery",): models.DiscoveryConfig,
-    ("metrics",): models.MetricsConfig,
-    ("http",): models.HttpConfig,
-    ("projects",): models.ProjectConfig,
-    ("projects", "polling"): models.ProjectPollingConfig,
-    ("projects", "http"): models.HttpConfig,
-    ("projects", "credentials"): models.CredentialsConfig,
-    ("projects", "logstores"): models.LogstoreConfig,
+    ("polling",): schema.PollingConfig,
+    ("discovery",): schema.DiscoveryConfig,
+    ("metrics",): schema.MetricsConfig,
+    ("http",): schema.HttpConfig,
+    ("projects",): schema.ProjectConfig,
+    ("projects", "polling"): schema.ProjectPollingConfig,
+    ("projects", "http"): schema.HttpConfig,
+    ("projects", "credentials"): schema.CredentialsConfig,
+    ("projects", "logstores"): schema.LogstoreConfig,
 }
 _PATHS = tuple((*at, key) for at, section in _SECTIONS.items() for key in section.model_fields)
 

@@ -6,11 +6,11 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.sls.signing": ("test_signing",),
     "exporter.model.snapshot": ("test_snapshot",),
     "exporter.evaluation.shard": ("test_progress",),
-    "exporter.metrics.counted": ("test_metrics_counted",),
-    "exporter.metrics.lines": ("test_metrics_lines", "test_metrics"),
-    "exporter.metrics.since": ("test_metrics_since", "test_metrics"),
-    "exporter.metrics.pieces": ("test_metrics_pieces",),
-    "exporter.metrics.text": ("test_metrics", "test_metrics_kept", "test_metrics_text"),
+    "exporter.metrics.registry_text": ("test_metrics_counted",),
+    "exporter.metrics.text_format": ("test_metrics_lines", "test_metrics"),
+    "exporter.metrics.ages": ("test_metrics_since", "test_metrics"),
+    "exporter.metrics.gzip_stream": ("test_metrics_pieces",),
+    "exporter.metrics.polled_text": ("test_metrics", "test_metrics_kept", "test_metrics_text"),
 }
 """Tests by the module that they are about; quick ones, as each is run for each fault."""
 
@@ -36,11 +36,11 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "exporter.evaluation.shard": {
         "state: if progress.unread is None -> if False": "then it is not known since when either",
     },
-    "exporter.metrics.counted": {
+    "exporter.metrics.registry_text": {
         "the module: '' -> 'X'": "what names no format is answered as what says nothing",
         "_filled: b'' -> b'X'": "stands only until it is replaced",
     },
-    "exporter.metrics.lines": {
+    "exporter.metrics.text_format": {
         "the module: 1000000.0 -> 999999.0": _SLOWER,
         "the module: 1000000000.0 -> 1000000001.0": _SLOWER,
         "the module: 10000000000.0 -> 9999999999.0": _SLOWER,
@@ -83,7 +83,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "_timestamps: return (text.replace(b',', b'e+09,') + b'e+09').split(b',') -> return"
         " None": _SLOWER,
     },
-    "exporter.metrics.since": {
+    "exporter.metrics.ages": {
         "the module: 10 -> 9": _SLOWER,
         "stalled: True -> False": _ONE_EACH,
         "the module: 14 -> 15": _SLOWER,
@@ -97,25 +97,27 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "the module: 2 -> 1": _SLOWER,
         "the module: 10 ** 7 -> 10 * 7": _SLOWER,
         "the module: 7 -> 6": _SLOWER,
-        "Since.of: for number, each in enumerate(before) if each is not None and each >"
+        "AgeLines.of: for number, each in enumerate(before) if each is not None and each >"
         " _MUCH_OLDER -> for number, each in enumerate(before)": _SLOWER,
-        "Since.of: each > _MUCH_OLDER -> each >= _MUCH_OLDER": _SLOWER,
-        "Since.of: if len(apart) > len(before) // _FEW -> if True": _SLOWER,
-        "Since.of: if len(apart) > len(before) // _FEW -> if False": _SLOWER,
-        "Since.of: len(apart) > len(before) // _FEW -> len(apart) >= len(before) // _FEW": _SLOWER,
-        "Since.of: len(apart) > len(before) // _FEW -> len(apart) <= len(before) // _FEW": _SLOWER,
-        "Since.of: len(before) // _FEW -> len(before) * _FEW": _SLOWER,
-        "Since.of: apart = {} -> apart = None": _SLOWER,
-        "Since.of: None if number in apart else each -> None if False else each": _SLOWER,
-        "Since.at: if least >= 0 and bits <= _KNOWN_BITS -> if False": _SLOWER,
-        "Since.at: least >= 0 -> least > 0": _SLOWER,
-        "Since.at: 0 -> 1": _SLOWER,
-        "Since.at: 0 -> -1": _SLOWER,
-        "Since.at: bits <= _KNOWN_BITS -> bits < _KNOWN_BITS": _SLOWER,
-        "Since.at: 0 -> -1 (3)": "a negative time is none",
-        "Since.at: zip(self.apart, _written(self.name, times), strict=True) ->"
+        "AgeLines.of: each > _MUCH_OLDER -> each >= _MUCH_OLDER": _SLOWER,
+        "AgeLines.of: if len(apart) > len(before) // _FEW -> if True": _SLOWER,
+        "AgeLines.of: if len(apart) > len(before) // _FEW -> if False": _SLOWER,
+        "AgeLines.of: len(apart) > len(before) // _FEW ->"
+        " len(apart) >= len(before) // _FEW": _SLOWER,
+        "AgeLines.of: len(apart) > len(before) // _FEW ->"
+        " len(apart) <= len(before) // _FEW": _SLOWER,
+        "AgeLines.of: len(before) // _FEW -> len(before) * _FEW": _SLOWER,
+        "AgeLines.of: apart = {} -> apart = None": _SLOWER,
+        "AgeLines.of: None if number in apart else each -> None if False else each": _SLOWER,
+        "AgeLines.at: if least >= 0 and bits <= _KNOWN_BITS -> if False": _SLOWER,
+        "AgeLines.at: least >= 0 -> least > 0": _SLOWER,
+        "AgeLines.at: 0 -> 1": _SLOWER,
+        "AgeLines.at: 0 -> -1": _SLOWER,
+        "AgeLines.at: bits <= _KNOWN_BITS -> bits < _KNOWN_BITS": _SLOWER,
+        "AgeLines.at: 0 -> -1 (3)": "a negative time is none",
+        "AgeLines.at: zip(self.apart, _written(self.name, times), strict=True) ->"
         " zip(self.apart, _written(self.name, times))": _ONE_EACH,
-        "Since.at: True -> False": _ONE_EACH,
+        "AgeLines.at: True -> False": _ONE_EACH,
         "_known: 1 -> 2": _SLOWER,
         "_written: if min(times) < 0 -> if True": _SLOWER,
         "_written: min(times) < 0 -> min(times) <= 0": _SLOWER,
@@ -126,16 +128,16 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "_lines: if not all(is_shown) -> if True": _SLOWER,
         "_lines: if not heads -> if False": _EMPTY,
     },
-    "exporter.metrics.pieces": {
+    "exporter.metrics.gzip_stream": {
         "the module: 1 -> 2": "another level of compression with about the same result",
         "the module: 15 -> 14": "a window of half the size, read alike",
         "the module: Part = bytes | Piece | list[bytes] -> Part = None": _TYPE,
         "gathered: 0 -> 1 (2)": _BYTE,
         "gathered: 0 -> -1 (3)": _BYTE,
     },
-    "exporter.metrics.text": {
-        "GroupText.__init__: self.snapshot: Mapping[Metric, Block] = {} -> self.snapshot:"
-        " Mapping[Metric, Block] = None": _UNUSED,
+    "exporter.metrics.polled_text": {
+        "GroupText.__init__: self.snapshot: Mapping[Family, Block] = {} -> self.snapshot:"
+        " Mapping[Family, Block] = None": _UNUSED,
         "_of_shards: if known -> if True": _EMPTY,
         "GroupText.__init__: self.heads: Sequence[bytes] = () -> self.heads:"
         " Sequence[bytes] = None": _UNUSED,

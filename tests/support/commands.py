@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.demo import CONFIG
+from exporter.commands.demo import CONFIG
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
 from exporter.simulator.server import Simulator

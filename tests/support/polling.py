@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exporter.base.clock import Clock
-from exporter.config.models import HttpConfig, ProjectSettings
 from exporter.config.patterns import Pattern
+from exporter.config.schema import HttpConfig
+from exporter.config.settings import ProjectSettings
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey

@@ -7,8 +7,8 @@ from prometheus_client.registry import Collector
 
 from exporter.evaluation.shard import elapsed_seconds, stalled_seconds, state
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
-from exporter.metrics.text import Shape
+from exporter.metrics.family import Family
+from exporter.metrics.polled_text import Shape
 from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupStatus, TargetStatus, View
@@ -128,16 +128,16 @@ class Families:
         self._add(catalogue.UNREAD, labels, shard.unread)
         self._add(catalogue.STALLED, labels, stalled_seconds(shard, now))
 
-    def _add(self, metric: Metric, labels: Iterable[str], value: float | None) -> None:
+    def _add(self, metric: Family, labels: Iterable[str], value: float | None) -> None:
         """Add a sample; a value that is not known is absent."""
         if value is not None:
             self._families[metric].add_metric(list(labels), value)
 
-    def _labels(self, metric: Metric) -> tuple[str, ...]:
+    def _labels(self, metric: Family) -> tuple[str, ...]:
         if self._shape.consumer_label or metric not in _PER_SHARD:
             return metric.labels
         return tuple(label for label in metric.labels if label != "consumer")
 
 
-def _single(metric: Metric, value: float) -> GaugeMetricFamily:
+def _single(metric: Family, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(metric.name, metric.help, value=value)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import requests
 
-from exporter.app import DEFAULT_PATIENCE, App, Options, Patience
+from exporter.app.daemon import Daemon, Options
+from exporter.app.health import DEFAULT_STUCK_AFTER, StuckAfter
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.reader import load
 from exporter.web.listen import ListenAddress
@@ -18,13 +19,13 @@ from tests.support.scrape import Scrape, parsed
 class Running:
     """A running daemon."""
 
-    app: App
+    daemon: Daemon
     config: Path
 
     @property
     def url(self) -> str:
         """Where it serves."""
-        return self.app.addresses[0].url("http")
+        return self.daemon.addresses[0].url("http")
 
     def get(self, path: str) -> requests.Response:
         """Ask it over HTTP."""
@@ -45,7 +46,7 @@ def running(
     *,
     enable_lifecycle: bool = False,
     watched: bool = False,
-    patience: Patience = DEFAULT_PATIENCE,
+    stuck_after: StuckAfter = DEFAULT_STUCK_AFTER,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[Running]:
     """Run the daemon on a free port until the block ends."""
@@ -54,9 +55,11 @@ def running(
         enable_lifecycle=enable_lifecycle,
         watched_file=config if watched else None,
     )
-    app = App(lambda: load(config, environ={}), options, environ={}, clock=clock, patience=patience)
-    app.start()
+    daemon = Daemon(
+        lambda: load(config, environ={}), options, environ={}, clock=clock, stuck_after=stuck_after
+    )
+    daemon.start()
     try:
-        yield Running(app, config)
+        yield Running(daemon, config)
     finally:
-        app.stop()
+        daemon.stop()

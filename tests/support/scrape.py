@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from exporter.engine import Engine
+from exporter.app.assembly import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Scrape:
         return [dict(sample.labels) for sample in self.find(name)]
 
 
-def scrape(source: Engine | CollectorRegistry) -> Scrape:
+def scrape(source: Parts | CollectorRegistry) -> Scrape:
     """Scrape all of an engine, or what a registry counts, as Prometheus would see it."""
-    if isinstance(source, Engine):
+    if isinstance(source, Parts):
         return parsed(b"".join(source.scrape().body).decode())
     return parsed(generate_latest(source).decode())
 

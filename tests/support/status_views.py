@@ -105,7 +105,7 @@ def many(groups: int, *, shards: int = 4) -> View:
     return View(targets=tuple(_logstore(number, shards) for number in range(groups // 10)))
 
 
-def document_of(view: View) -> rows.Document:
+def document_of(view: View) -> rows.StatusRows:
     """Describe a view ten seconds after its polls."""
     return rows.document(view, monotonic=MONOTONIC, wall=NOW)
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import Clock
-from exporter.config.models import Config
 from exporter.config.reader import parse
-from exporter.engine import Engine
+from exporter.config.schema import Config
 from exporter.model.names import TargetKey
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
@@ -87,7 +87,7 @@ class Stage:
         self._clock = Clock(
             wall=lambda: self.held.wall() + our_clock_ahead, monotonic=self.held.monotonic
         )
-        self._engine: Engine | None = None
+        self._engine: Parts | None = None
         self._plan: list[tuple[float, int, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
@@ -102,7 +102,7 @@ class Stage:
 
     def start_exporter(self) -> None:
         """Start the exporter, with nothing remembered."""
-        self._engine = Engine(self._config(), environ={}, clock=self._clock)
+        self._engine = assemble(self._config(), environ={}, clock=self._clock)
 
     def stop_exporter(self) -> None:
         """Stop the exporter; scrapes find nobody until it is started again."""

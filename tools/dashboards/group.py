@@ -10,8 +10,8 @@ from exporter.metrics.catalogue import (
     LAG,
     STALLED,
     UNREAD,
-    Metric,
 )
+from exporter.metrics.family import Family
 from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, job, of_group, shard
 from tools.dashboards.limits import (
     LAG_SECONDS,
@@ -108,7 +108,7 @@ def _now() -> list[Panel]:
 
 
 def _shards() -> Panel:
-    def largest(metric: Metric) -> str:
+    def largest(metric: Family) -> str:
         return f"max by (shard, consumer) ({metric.name}{{{SHARD}}})"
 
     return rows(

@@ -4,13 +4,8 @@ Two replicas of the exporter say the same of a consumer group, and a rebalance r
 a shard: whatever is said of groups is aggregated over the labels consumer, instance and pod first.
 """
 
-from exporter.metrics.catalogue import (
-    GROUP_SHARDS,
-    LAG,
-    LOGSTORE_RETENTION,
-    OLDEST_UNREAD,
-    Metric,
-)
+from exporter.metrics.catalogue import GROUP_SHARDS, LAG, LOGSTORE_RETENTION, OLDEST_UNREAD
+from exporter.metrics.family import Family
 from exporter.status.wording import STATE_NAMES
 
 JOB = 'job=~"$job"'
@@ -28,12 +23,12 @@ RANKS = {state: len(STATES) - place for place, state in enumerate(STATES)}
 """The state as a number for panels: the larger, the worse."""
 
 
-def per_shard(metric: Metric) -> str:
+def per_shard(metric: Family) -> str:
     """Return a metric of shards, once for each shard."""
     return f"max without (consumer, instance, pod) ({metric.name}{{{SHARD}}})"
 
 
-def worst(metric: Metric) -> str:
+def worst(metric: Family) -> str:
     """Return the largest value of a metric of shards or groups, once for each group."""
     return f"max by ({BY_GROUP}) ({metric.name}{{{GROUP}}})"
 
@@ -82,12 +77,12 @@ def _waiting(by: str, selected: str) -> str:
     )
 
 
-def rate(metric: Metric, by: str) -> str:
+def rate(metric: Family, by: str) -> str:
     """Return a counter's increase per second, all selected exporters together."""
     return f"sum by ({by}) (rate({metric.name}{{{INSTANCE}}}[$__rate_interval]))"
 
 
-def or_none(expression: str, *, label: str, scraped: Metric) -> str:
+def or_none(expression: str, *, label: str, scraped: Family) -> str:
     """Return rates by a label, or 0 where nothing was counted while the exporter was scraped.
 
     A counter has no series before the first event of its kind, and a panel that says "No data"

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from exporter.metrics.lines import go_floats
+from exporter.metrics.text_format import go_floats
 
 Encode = Callable[[Collector], bytes]
 
@@ -45,7 +45,7 @@ class _Just(Collector):
         return self._families
 
 
-class Counted:
+class RegistryText:
     """Writes a registry of metrics that have no time stamps and no exemplars."""
 
     def __init__(self, registry: Collector) -> None:

@@ -74,7 +74,7 @@ def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
             signal.signal(number, handler)
 
 
-def leave_no_thread(*, linger: float = _LINGER_SECONDS) -> None:
+def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:
     """Wait briefly for threads that still poll; one that hangs must not hold up the exit.
 
     A thread that resolves a name cannot be interrupted, and Python waits for it.

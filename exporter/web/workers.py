@@ -1,4 +1,4 @@
-"""Worker threads for calls from the event loop, of several kinds, so that none delays another."""
+"""Pools of worker threads for calls from the event loop, so that no kind of call delays another."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,25 +9,25 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 
-class WorkerThreads:
-    """Threads of several kinds, which end together; a thread starts when it is first needed."""
+class Workers:
+    """Pools of threads, which end together. A thread starts when it is first needed."""
 
     def __init__(self) -> None:
-        self._kinds: list[ThreadPoolExecutor] = []
+        self._executors: list[ThreadPoolExecutor] = []
 
-    def kind(self, name: str, most: int) -> "Kind":
-        """Add a kind with so many threads at most."""
+    def pool(self, name: str, most: int) -> "WorkerPool":
+        """Add a pool with so many threads at most."""
         executor = ThreadPoolExecutor(most, name)
-        self._kinds.append(executor)
-        return Kind(executor)
+        self._executors.append(executor)
+        return WorkerPool(executor)
 
     def end(self) -> None:
         """Let the threads end, each after the call it is in; calls that wait are dropped."""
-        for executor in self._kinds:
+        for executor in self._executors:
             executor.shutdown(wait=False, cancel_futures=True)
 
 
-class Kind:
+class WorkerPool:
     """Threads for calls of one kind."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import state
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
-from exporter.metrics.lines import (
+from exporter.metrics.ages import AgeLines, ages, stalled
+from exporter.metrics.family import Family
+from exporter.metrics.gzip_stream import Part, kept
+from exporter.metrics.text_format import (
     EMPTY,
     Block,
     escaped,
@@ -21,11 +23,9 @@ from exporter.metrics.lines import (
     header,
     label_text,
     line,
+    lines_of,
     one_line,
-    written,
 )
-from exporter.metrics.pieces import Part, kept
-from exporter.metrics.since import Since, ages, stalled
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
 
@@ -37,7 +37,6 @@ _PER_SHARD = (
     catalogue.UNREAD,
     catalogue.STALLED,
 )
-
 _STATES = tuple(State)
 
 
@@ -65,10 +64,10 @@ class GroupText:
         self.group = group
         self.shape = shape
         self.key: bytes = earlier.key if earlier else label_text(group.key._asdict())
-        self.always: Mapping[Metric, Block] = _always(group, self.key)
-        self.snapshot: Mapping[Metric, Block] = {}
+        self.always: Mapping[Family, Block] = _always(group, self.key)
+        self.snapshot: Mapping[Family, Block] = {}
         self.heads: Sequence[bytes] = ()
-        self.lines: Mapping[Metric, Block | Since] = {}
+        self.lines: Mapping[Family, Block | AgeLines] = {}
         if group.snapshot is not None:
             self.snapshot = _of_group(group, group.snapshot, self.key)
             if shape.per_shard:
@@ -191,11 +190,11 @@ def _within(limit: int, shown: _Shown) -> tuple[_Shown, int]:
     return shown[:kept], sum(counts[kept:])
 
 
-def _at(lines: Block | Since, now: float) -> Block:
+def _at(lines: Block | AgeLines, now: float) -> Block:
     return lines if isinstance(lines, Block) else lines.at(now)
 
 
-def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[Part, None, int]:
+def _family(metric: Family, blocks: Iterable[Block]) -> Generator[Part, None, int]:
     """Yield a family with its header, nothing if it has no lines; return their number."""
     count = 0
     for block in blocks:
@@ -207,7 +206,7 @@ def _family(metric: Metric, blocks: Iterable[Block]) -> Generator[Part, None, in
     return count
 
 
-def _always(group: GroupStatus, key: bytes) -> dict[Metric, Block]:
+def _always(group: GroupStatus, key: bytes) -> dict[Family, Block]:
     """Write what is shown of a group whether or not its values are."""
     info = EMPTY
     if group.listing is not None:
@@ -224,7 +223,7 @@ def _always(group: GroupStatus, key: bytes) -> dict[Metric, Block]:
     }
 
 
-def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[Metric, Block]:
+def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[Family, Block]:
     """Write what a snapshot says of its group as a whole; states are as the poll saw them."""
     now = snapshot.polled.server
     found = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
@@ -234,7 +233,7 @@ def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[M
     consumers = len(snapshot.consumers)
     return {
         catalogue.GROUP_SHARDS: Block(
-            text=written(catalogue.GROUP_SHARDS, heads, counts), count=len(heads)
+            text=lines_of(catalogue.GROUP_SHARDS, heads, counts), count=len(heads)
         ),
         catalogue.GROUP_CONSUMERS: one_line(catalogue.GROUP_CONSUMERS, key, consumers),
     }
@@ -242,7 +241,7 @@ def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[M
 
 def _of_shards(
     heads: Sequence[bytes], shards: Sequence[ShardProgress]
-) -> Iterator[tuple[Metric, Block | Since]]:
+) -> Iterator[tuple[Family, Block | AgeLines]]:
     """Write what a snapshot says of its shards, but for what depends on the time."""
     unread = [shard.unread for shard in shards]
     for metric, values in (
@@ -254,7 +253,7 @@ def _of_shards(
         known = [value for value in values if value is not None]
         if known:
             shown = [*compress(heads, [value is not None for value in values])]
-            text = written(metric, shown, go_floats(known))
+            text = lines_of(metric, shown, go_floats(known))
             yield metric, Block(text=kept(text), count=len(known))
     yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
     if unread.count(None) < len(unread):
@@ -279,7 +278,7 @@ def _cursor_access(target: TargetStatus, key: bytes) -> Block:
     return one_line(catalogue.CURSOR_ACCESS, key, access)
 
 
-_OF_LOGSTORES: Mapping[Metric, Callable[[TargetStatus, bytes], Block]] = {
+_OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus, bytes], Block]] = {
     catalogue.LOGSTORE_SHARDS: _shards_by_status,
     catalogue.LOGSTORE_RETENTION: _retention,
     catalogue.CURSOR_ACCESS: _cursor_access,

@@ -1,15 +1,27 @@
-"""Explains a configuration without asking the network: what is polled, how, and at what cost."""
+"""An explanation of the configuration without the network: what is polled, how, at what cost."""
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.base.durations import format_duration
-from exporter.config.models import Config, LogstoreConfig, ProjectConfig, ProjectSettings
+from exporter.commands.flags import Flags
 from exporter.config.patterns import Pattern
+from exporter.config.reader import load
+from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
 
 _READS = ("log:GetConsumerGroupCheckPoint",)
 _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
+
+
+def run_check(flags: Flags) -> int:
+    """Validate the configuration and print its explanation."""
+    config = load(flags.config_file, environ=os.environ)
+    sys.stdout.writelines(f"{line}\n" for line in explain(config, os.environ))
+    return 0
 
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,8 @@
-"""Polls everything once and shows it: a table for people, JSON or metrics for programs."""
+"""A single round of polls, as a table for people, or as JSON or metrics for programs."""
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Literal, TextIO
@@ -12,14 +14,19 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from exporter.app.assembly import Parts, assemble
+from exporter.base.clock import SYSTEM_CLOCK
 from exporter.base.text import bounded
-from exporter.engine import Engine
+from exporter.commands.flags import Flags
+from exporter.commands.signals import signals
+from exporter.config.reader import load
 from exporter.metrics import catalogue
 from exporter.model.progress import State
 from exporter.status import api, rows
 from exporter.status.rows import GroupRow
 from exporter.status.wording import duration
 
+_INTERRUPTED = 130
 _PROGRESS_FROM_TARGETS = 20
 _UNBOUNDED_WIDTH = 10_000
 _LEAST_WIDTH = 80
@@ -36,14 +43,28 @@ _STYLES = {
 _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 
-def poll_all(engine: Engine, *, errors: TextIO) -> None:
+def run_once(flags: Flags) -> int:
+    """Poll everything once and print it."""
+    config = load(flags.config_file, environ=os.environ)
+    parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK)
+    try:
+        with signals(parts.cancelled.set):
+            poll_all(parts, errors=sys.stderr)
+        if parts.cancelled.is_set():
+            return _INTERRUPTED
+        return 0 if show(parts, flags.output, stdout=sys.stdout, environ=os.environ) else 1
+    finally:
+        parts.close()
+
+
+def poll_all(parts: Parts, *, errors: TextIO) -> None:
     """Resolve names and poll every target once; a progress bar tells of many on a terminal.
 
-    Setting ``engine.cancelled`` ends it early.
+    Setting ``parts.cancelled`` ends it early.
     """
-    if engine.manager.needs_listings:
-        engine.manager.discover()
-    targets = engine.manager.targets
+    if parts.manager.needs_listings:
+        parts.manager.discover()
+    targets = parts.manager.targets
     with contextlib.ExitStack() as stack, _progress(len(targets), errors) as advance:
         pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
         polls: list[Future[None]] = []
@@ -51,14 +72,14 @@ def poll_all(engine: Engine, *, errors: TextIO) -> None:
             place = target.key.project, target.settings.workers
             if place not in pools:
                 pools[place] = stack.enter_context(ThreadPoolExecutor(target.settings.workers))
-            polls.append(pools[place].submit(engine.manager.poll, target.key))
+            polls.append(pools[place].submit(parts.manager.poll, target.key))
         for poll in as_completed(polls):
             poll.result()
             advance()
 
 
 def show(
-    engine: Engine,
+    parts: Parts,
     output: Literal["table", "json", "prometheus"],
     *,
     stdout: TextIO,
@@ -68,12 +89,12 @@ def show(
 
     A table is as wide as the terminal or COLUMNS, at least 80; elsewhere as wide as it needs to be.
     """
-    found = engine.groups()
-    failures = _failures(found.groups, engine)
+    found = parts.groups()
+    failures = _failures(found.groups, parts)
     if output == "json":
         stdout.write(api.as_json(found, {}).decode() + "\n")
     elif output == "prometheus":
-        stdout.write(b"".join(engine.scrape().body).decode())
+        stdout.write(b"".join(parts.scrape().body).decode())
     else:
         if found.groups:
             _print(table(found.groups), stdout, environ)
@@ -131,14 +152,14 @@ def _place(*names: str) -> str:
     return " / ".join(bounded(name) for name in names if name)
 
 
-def _failures(rows: Sequence[GroupRow], engine: Engine) -> list[str]:
+def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
     """Tell of each group that failed, and of each listing, whose text only the log has."""
     lines = [
         f"{_place(row.project, row.logstore, row.consumer_group)}: {bounded(row.error or '')}"
         for row in rows
         if not row.up
     ]
-    for family in engine.registry.collect():
+    for family in parts.registry.collect():
         for sample in family.samples:
             if sample.name == catalogue.POLL_ERRORS.name and not sample.labels["consumer_group"]:
                 place = _place(sample.labels["project"], sample.labels["logstore"])

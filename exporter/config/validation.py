@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.document import Document
-from exporter.config.faults import KeyPath, Problem, described
-from exporter.config.models import Config, CredentialsConfig
+from exporter.config.problems import KeyPath, Problem, described
+from exporter.config.schema import Config, CredentialsConfig
 
 _SECRETIVE = "credentials"
 _AT_KEY = {"missing", "null", "extra_forbidden"}

@@ -22,8 +22,8 @@ from pydantic import (
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
 from exporter.base.text import Expanded, quoted
-from exporter.config.faults import described
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
+from exporter.config.problems import described
 from exporter.model.endpoint import Endpoint
 
 _MAX_SECRET_BYTES = 64 * 1024

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.config.faults import ConfigError
-from exporter.config.models import Config
+from exporter.config.problems import ConfigError
+from exporter.config.schema import Config
 from exporter.logs.logger import Logger
 from exporter.model.credentials import CredentialsError
 

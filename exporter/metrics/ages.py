@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import first_tenth, last_tenth, stalled_since
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
-from exporter.metrics.lines import EMPTY, Block, go_float, written
-from exporter.metrics.pieces import kept
+from exporter.metrics.family import Family
+from exporter.metrics.gzip_stream import kept
+from exporter.metrics.text_format import EMPTY, Block, go_float, lines_of
 from exporter.model.progress import ShardProgress
 
 _KNOWN_BITS = 14  # of tenths of a second: 27 minutes
@@ -22,7 +22,7 @@ _PLAIN_BELOW = 10**7  # tenths of a second; from here on Go writes an exponent
 _ZERO = b"0.0"
 
 
-class Since(Struct, frozen=True, kw_only=True):
+class AgeLines(Struct, frozen=True, kw_only=True):
     """Lines of one metric whose values are the time since an instant.
 
     Times are in tenths of a second, so that there are few of them, whose text is known; older ones
@@ -42,7 +42,7 @@ class Since(Struct, frozen=True, kw_only=True):
     """The same of the few that are much older than the others, by the number of the line."""
 
     @classmethod
-    def of(cls, metric: Metric, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
+    def of(cls, metric: Family, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
         """Keep lines that await the time since an instant (unix seconds), one at least."""
         tenths = [None if at is None else first_tenth(at) for at in instants]
         newest = max([at for at in tenths if at is not None])
@@ -110,13 +110,13 @@ def _written(name: bytes, times: Sequence[int]) -> list[bytes]:
     return (text.replace(b",", following + b",") + following).split(b",")
 
 
-def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:
+def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> AgeLines | Block:
     """Write the ages of checkpoints; ``heads`` are what stands before each shard's values."""
     instants = [shard.updated_at for shard in shards]
     return _lines(catalogue.CHECKPOINT_AGE, heads, instants, [at is not None for at in instants])
 
 
-def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | Block:
+def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> AgeLines | Block:
     """Write for how long shards have stood still; ``heads`` as for ages."""
     instants = [stalled_since(shard) for shard in shards]
     is_shown = [
@@ -127,17 +127,17 @@ def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> Since | 
 
 
 def _lines(
-    metric: Metric,
+    metric: Family,
     heads: Sequence[bytes],
     instants: Sequence[float | None],
     is_shown: Sequence[bool],
-) -> Since | Block:
+) -> AgeLines | Block:
     """Keep the lines that are shown; complete ones, where none awaits anything, as most do not."""
     if not all(is_shown):
         heads = tuple(compress(heads, is_shown))
         instants = [*compress(instants, is_shown)]
     if any(at is not None for at in instants):
-        return Since.of(metric, heads, instants)
+        return AgeLines.of(metric, heads, instants)
     if not heads:
         return EMPTY
-    return Block(text=kept(written(metric, heads, [_ZERO] * len(heads))), count=len(heads))
+    return Block(text=kept(lines_of(metric, heads, [_ZERO] * len(heads))), count=len(heads))

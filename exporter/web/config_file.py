@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
+from exporter.base.durations import parse_go_duration
 from exporter.base.text import bounded
 from exporter.web.auth import is_bcrypt_hash
 from exporter.web.nodes import Section, WebConfigError
-from exporter.web.rate import RateLimit, parse_duration
 from exporter.web.tls import (
     CIPHERS,
     CLIENT_AUTH,
@@ -49,6 +51,13 @@ _HTTP2_SUITES: Final = {
 }
 _MAX_PEM: Final = 1024 * 1024
 _ECHOED: Final = 500
+
+
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """A token every ``interval`` seconds, ``burst`` of them kept at most."""
+
+    interval: float
+    burst: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +128,7 @@ def _rate_limit(section: Section) -> RateLimit | None:
     if not re.fullmatch(r"[0-9]{1,9}", burst):
         raise section.error("burst", "expected a whole number from 0")
     try:
-        seconds = parse_duration(interval)
+        seconds = parse_go_duration(interval)
     except ValueError as exc:
         raise section.error("interval", str(exc)) from None
     return RateLimit(interval=seconds, burst=int(burst)) if seconds > 0 else None

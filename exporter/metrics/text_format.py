@@ -6,8 +6,8 @@ import orjson
 from msgspec import Struct
 from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.catalogue import Metric
-from exporter.metrics.pieces import Part
+from exporter.metrics.family import Family
+from exporter.metrics.gzip_stream import Part
 
 _PLAIN_BELOW = 1e6  # from here on Go writes an exponent where Python does not
 _TEN_DIGITS_FROM, _TEN_DIGITS_BELOW = 1e9, 1e10
@@ -35,23 +35,23 @@ def escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def one_line(metric: Metric, labels: bytes, value: float | None) -> Block:
+def one_line(metric: Family, labels: bytes, value: float | None) -> Block:
     """Write a family's only line of a kind; none where the value is not known."""
     return EMPTY if value is None else Block(text=line(metric, labels, value), count=1)
 
 
-def line(metric: Metric, labels: bytes, value: float) -> bytes:
+def line(metric: Family, labels: bytes, value: float) -> bytes:
     """Write one line."""
     braced = b"{%b}" % labels if labels else b""
     return b"%b%b %b\n" % (metric.name.encode(), braced, go_float(value))
 
 
-def header(metric: Metric) -> bytes:
+def header(metric: Family) -> bytes:
     """Write what stands above a family."""
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
 
 
-def written(metric: Metric, heads: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+def lines_of(metric: Family, heads: Sequence[bytes], values: Sequence[bytes]) -> bytes:
     """Write lines; ``heads`` are what stands between the name and each value."""
     start = metric.name.encode()
     parts = [b"\n" + start] * (3 * len(heads) + 1)

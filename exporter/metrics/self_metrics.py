@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exporter import __version__
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.family import Family
 from exporter.model.names import GroupKey, TargetKey
 
 OPERATIONS = (
@@ -28,7 +28,7 @@ _MAX_CODES = 100
 _OTHER = "other"
 
 
-class OwnMetrics:
+class SelfMetrics:
     """Counters, histograms and gauges of the exporter itself, in a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -134,15 +134,15 @@ class OwnMetrics:
             return code if code in self._codes else _OTHER
 
 
-def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+def _counter(metric: Family, registry: CollectorRegistry) -> Counter:
     return Counter(metric.name, metric.help, metric.labels, registry=registry)
 
 
-def _gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
+def _gauge(metric: Family, registry: CollectorRegistry) -> Gauge:
     return Gauge(metric.name, metric.help, metric.labels, registry=registry)
 
 
 def _histogram(
-    metric: Metric, registry: CollectorRegistry, *, buckets: tuple[float, ...]
+    metric: Family, registry: CollectorRegistry, *, buckets: tuple[float, ...]
 ) -> Histogram:
     return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=buckets)

@@ -1,4 +1,4 @@
-"""Stands before the application: rate limit, configured headers, basic authentication.
+"""The middleware before the application: rate limit, configured headers, basic authentication.
 
 As in exporter-toolkit every path is guarded, health checks too, and in this order.
 """
@@ -11,13 +11,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.base.clock import Clock
 from exporter.web.auth import Authenticator
-from exporter.web.config import WebConfig
+from exporter.web.config_file import RateLimit, WebConfig
 from exporter.web.headers import PLAIN_HEADERS
-from exporter.web.rate import RateLimit, TokenBucket
-from exporter.web.threads import WorkerThreads
+from exporter.web.workers import Workers
 
 
-class Guard:
+class TokenBucket:
+    """Full at first. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, limit: RateLimit, now: Callable[[], float]) -> None:
+        self.limit = limit
+        self._now = now
+        self._tokens = float(limit.burst)
+        self._at = now()
+
+    def take(self) -> bool:
+        """Take a token if there is one."""
+        now = self._now()
+        gained = (now - self._at) / self.limit.interval
+        self._tokens = min(self._tokens + gained, float(self.limit.burst))
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class AccessMiddleware:
     """An ASGI application around another; ``config`` is asked at each request."""
 
     def __init__(
@@ -25,7 +45,7 @@ class Guard:
         app: ASGIApp,
         config: Callable[[], WebConfig],
         clock: Clock,
-        threads: WorkerThreads,
+        threads: Workers,
     ) -> None:
         self._app = app
         self._config = config

@@ -1,0 +1,120 @@
+"""The parts of an exporter below its schedule and its HTTP server, put together.
+
+The parts do not import each other. They get the callables that they need here.
+"""
+
+import threading
+from collections.abc import Mapping
+from functools import partial
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from exporter.base.clock import Clock
+from exporter.config.schema import Config, MetricsConfig
+from exporter.credentials.providers import provider
+from exporter.logs.logger import get_logger
+from exporter.metrics import exposition
+from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.self_metrics import SelfMetrics
+from exporter.polling.manager import PollManager
+from exporter.polling.sharding import WHOLE, Sharding
+from exporter.polling.store import Store
+from exporter.sls.clients import Clients
+from exporter.status import rows
+
+
+class Parts(Struct, frozen=True, kw_only=True, eq=False):
+    """The parts of an exporter. A schedule or a single round drives ``manager``."""
+
+    clock: Clock
+    cancelled: threading.Event
+    store: Store
+    registry: CollectorRegistry
+    self_metrics: SelfMetrics
+    registry_text: RegistryText
+    polled_text: PolledText
+    clients: Clients
+    manager: PollManager
+
+    def configure(self, config: Config) -> None:
+        """Apply a configuration. Raises CredentialsError, and changes nothing then."""
+        self.manager.configure(config)
+        self.self_metrics.config_loaded(at=self.clock.wall())
+
+    def groups(self) -> rows.StatusRows:
+        """Return what is known of every group, for people and programs."""
+        return rows.document(
+            self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
+        )
+
+    def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
+        """Write all metrics as of now, in the format that two request headers ask for."""
+        view = self.store.view()
+        now = self.clock.monotonic()
+        shape = _shape(self.manager.config.metrics)
+        return exposition.render(
+            self.registry_text,
+            lambda: self.polled_text.write(view.targets, len(view.pending), shape, now),
+            accept=accept,
+            accept_encoding=accept_encoding,
+        )
+
+    def close(self) -> None:
+        """End current requests and close idle connections."""
+        self.cancelled.set()
+        self.clients.close()
+
+
+def assemble(
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock,
+    sharding: Sharding = WHOLE,
+) -> Parts:
+    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained."""
+    cancelled = threading.Event()
+    store = Store()
+    registry = CollectorRegistry()
+    self_metrics = SelfMetrics(registry)
+    self_metrics.sharded(sharding.shard, sharding.total)
+    polled_text = PolledText()
+    clients = Clients(
+        provider=partial(provider, environ=environ, clock=clock, cancelled=cancelled),
+        observer=self_metrics,
+        clock=clock,
+        cancelled=cancelled,
+    )
+    manager = PollManager(
+        config,
+        clients=clients,
+        store=store,
+        counts=self_metrics,
+        sharding=sharding,
+        log=get_logger("exporter.polls"),
+        clock=clock,
+        on_status=lambda status: polled_text.prepare(status, _shape(manager.config.metrics)),
+        on_groups=polled_text.keep_only,
+    )
+    self_metrics.config_loaded(at=clock.wall())
+    return Parts(
+        clock=clock,
+        cancelled=cancelled,
+        store=store,
+        registry=registry,
+        self_metrics=self_metrics,
+        registry_text=RegistryText(registry),
+        polled_text=polled_text,
+        clients=clients,
+        manager=manager,
+    )
+
+
+def _shape(metrics: MetricsConfig) -> Shape:
+    return Shape(
+        per_shard=metrics.granularity == "shard",
+        consumer_label=metrics.consumer_label,
+        max_series=metrics.max_series,
+    )

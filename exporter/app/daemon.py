@@ -1,0 +1,158 @@
+"""The daemon: what is started, reloaded and stopped, in which order."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from exporter.app.assembly import assemble
+from exporter.app.health import DEFAULT_STUCK_AFTER, Health, StuckAfter
+from exporter.app.housekeeping import Housekeeping
+from exporter.app.jobs import Jobs
+from exporter.app.reload import FileWatch, Load, Reloader
+from exporter.base.clock import Clock
+from exporter.config.schema import Config
+from exporter.logs.logger import get_logger
+from exporter.polling.sharding import WHOLE, Sharding
+from exporter.status import api, page
+from exporter.web.listen import ListenAddress
+from exporter.web.nodes import WebConfigError
+from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
+from exporter.web.routes import create_app
+from exporter.web.server import WebServer
+
+_WEB_GRACE_SECONDS = 1.0
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """The options of the command line."""
+
+    listen: Sequence[ListenAddress]
+    telemetry_path: str = "/metrics"
+    max_requests: int = 40
+    web_config_file: Path | None = None
+    enable_lifecycle: bool = False
+    """Whether ``POST /-/reload`` is served."""
+    watched_file: Path | None = None
+    """The file whose changes cause a reload; None for no reloads of this kind."""
+    sharding: Sharding = WHOLE
+
+
+class Daemon:
+    """The parts of an exporter, the schedule that drives them, and the HTTP server over them.
+
+    ``load`` returns the configuration, at the start and at each reload. Raises ConfigError or
+    CredentialsError if the daemon cannot start with it, WebConfigError if the configuration of the
+    HTTP server is not valid.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        options: Options,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        stuck_after: StuckAfter = DEFAULT_STUCK_AFTER,
+    ) -> None:
+        self._log = get_logger("exporter")
+        self._parts = parts = assemble(
+            load(), environ=environ, clock=clock, sharding=options.sharding
+        )
+        self._jobs = Jobs(parts, log=self._log, on_error=self._report_error)
+        self._health = Health(parts, self._jobs, stuck_after)
+        self._reloader = Reloader(
+            load,
+            take_over=self._take_over,
+            on_failure=lambda: parts.self_metrics.config_loaded(at=None),
+            log=self._log,
+        )
+        self._housekeeping = Housekeeping(
+            parts,
+            self._jobs,
+            self._reloader,
+            watched=FileWatch(options.watched_file) if options.watched_file else None,
+            log=self._log,
+            on_error=self._report_error,
+        )
+        self._tending = threading.Thread(target=self._housekeeping.run, name="tend", daemon=True)
+        self._web = WebServer(
+            lambda threads: create_app(
+                self._pages(options),
+                threads,
+                on_error=self._report_error,
+                telemetry_path=options.telemetry_path,
+                max_requests=options.max_requests,
+            ),
+            options.listen,
+            on_error=self._report_error,
+            web_config_file=options.web_config_file,
+        )
+
+    @property
+    def addresses(self) -> Sequence[ListenAddress]:
+        """The addresses of the HTTP server."""
+        return self._web.addresses
+
+    @property
+    def url(self) -> str:
+        """A URL that reaches the HTTP server from this machine."""
+        return self.addresses[0].url(self._web.scheme)
+
+    def start(self) -> None:
+        """Serve, then poll. Raises ListenError if an address cannot be listened on."""
+        self._web.start()
+        self._jobs.update()
+        self._jobs.scheduler.start()
+        self._tending.start()
+        self._log.info(
+            "started",
+            listening=", ".join(str(address) for address in self.addresses),
+            targets=len(self._parts.manager.targets),
+            interval_seconds=self._parts.manager.config.polling.interval,
+        )
+
+    def request_reload(self) -> None:
+        """Have the configuration reloaded soon, without waiting for it."""
+        self._housekeeping.request_reload()
+
+    def stop(self) -> None:
+        """Stop within seconds, regardless of queued and current polls."""
+        self._log.info("stopping")
+        self._parts.cancelled.set()
+        self._housekeeping.request_reload()
+        self._jobs.scheduler.stop()
+        self._web.stop(_WEB_GRACE_SECONDS)
+        self._parts.close()
+
+    def _take_over(self, config: Config) -> None:
+        self._parts.configure(config)
+        self._jobs.configuration_changed()
+
+    def _pages(self, options: Options) -> Pages:
+        parts = self._parts
+        return Pages(
+            metrics=self._metrics,
+            status=lambda query: page.page(
+                parts.groups(), query, telemetry_path=options.telemetry_path
+            ),
+            groups=lambda query: api.as_json(parts.groups(), query),
+            healthy=self._health.unhealthy,
+            ready=self._health.unready,
+            reload=self._reloader.reload if options.enable_lifecycle else None,
+        )
+
+    def _metrics(self, request: MetricsRequest) -> MetricsAnswer:
+        found = self._parts.scrape(accept=request.accept, accept_encoding=request.accept_encoding)
+        return MetricsAnswer(
+            content_type=found.content_type,
+            content_encoding=found.content_encoding,
+            body=found.body,
+        )
+
+    def _report_error(self, place: str, error: BaseException) -> None:
+        if isinstance(error, WebConfigError):
+            self._log.error("web configuration not reloaded, the old one stays", error=str(error))
+        else:
+            self._log.error("internal error", place=place, exc_info=error)

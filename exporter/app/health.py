@@ -1,0 +1,48 @@
+"""Health and readiness of the process. Neither depends on SLS."""
+
+from msgspec import Struct
+
+from exporter.app.assembly import Parts
+from exporter.app.jobs import Jobs
+from exporter.base.text import bounded
+
+
+class StuckAfter(Struct, frozen=True, kw_only=True):
+    """The seconds without a sign of life after which something counts as stuck."""
+
+    heartbeat: float = 60.0
+    poll: float = 900.0
+    """Longer than any poll takes that still ends by itself."""
+
+
+DEFAULT_STUCK_AFTER = StuckAfter()
+
+
+class Health:
+    """The two health checks. Both return None if all is well, otherwise the reason.
+
+    They run on the event loop of the HTTP server, so they never wait.
+    """
+
+    def __init__(self, parts: Parts, jobs: Jobs, stuck_after: StuckAfter) -> None:
+        self._parts = parts
+        self._jobs = jobs
+        self._stuck_after = stuck_after
+
+    def unhealthy(self) -> str | None:
+        """Return why the process is not alive, None if it is."""
+        if self._parts.clock.monotonic() - self._jobs.heartbeat_at > self._stuck_after.heartbeat:
+            return "the scheduler does not run"
+        longest = self._jobs.scheduler.longest_run()
+        if longest is not None and longest[1] > self._stuck_after.poll:
+            return f"a worker is stuck in {bounded(longest[0])} for {longest[1]:.0f} s"
+        return None
+
+    def unready(self) -> str | None:
+        """Return why the metrics are not complete yet, None if they are."""
+        if self._parts.cancelled.is_set():
+            return "stopping"
+        if not self._parts.manager.discovered:
+            return "the names in the configuration are not resolved yet"
+        pending = len(self._parts.store.view().pending)
+        return f"targets not polled yet: {pending}" if pending else None

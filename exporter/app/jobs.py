@@ -1,0 +1,92 @@
+"""The jobs in the schedule: a poll per target, the discovery and the heartbeat."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from exporter.app.assembly import Parts
+from exporter.logs.logger import Logger
+from exporter.polling.capacity import shortages
+from exporter.polling.scheduler import BACKGROUND, Job, Pool, Scheduler
+from exporter.polling.targets import Target
+
+_DISCOVERY = "discovery"
+_HEARTBEAT_SECONDS = 5.0
+_TRY_AGAIN_SECONDS = 1.0
+
+
+class Jobs:
+    """The scheduler and its jobs, which follow the targets.
+
+    ``heartbeat_at`` is the monotonic time of the last heartbeat.
+    """
+
+    def __init__(
+        self, parts: Parts, *, log: Logger, on_error: Callable[[str, BaseException], None]
+    ) -> None:
+        self._parts = parts
+        self._log = log
+        self._lock = threading.Lock()
+        self._listings_due = threading.Event()
+        self._shortages: Sequence[str] = ()
+        self.heartbeat_at = parts.clock.monotonic()
+        self.scheduler = Scheduler(
+            stopping=parts.cancelled, on_skip=self._skipped, on_error=on_error
+        )
+
+    def update(self) -> None:
+        """Schedule the present targets, and warn of intervals too short for the polls."""
+        # A reload and the discovery may both come here. The last one must have the newest targets.
+        with self._lock:
+            targets = self._parts.manager.targets
+            self.scheduler.set_jobs([*self._background(), *map(self._poll, targets)])
+            known, self._shortages = self._shortages, shortages(targets)
+        for warning in self._shortages:
+            if warning not in known:
+                self._log.warning(warning)
+
+    def configuration_changed(self) -> None:
+        """Update the jobs after a reload, and resolve the names of the configuration soon."""
+        self.update()
+        self._listings_due.set()
+        self.scheduler.run_soon(_DISCOVERY)
+
+    def _background(self) -> list[Job]:
+        heartbeat = Job(
+            key="heartbeat",
+            interval=_HEARTBEAT_SECONDS,
+            run=self._beat,
+            pool=BACKGROUND,
+            spread=0.0,
+        )
+        discovery = Job(
+            key=_DISCOVERY,
+            interval=self._parts.manager.config.discovery.interval,
+            run=self._discover,
+            pool=BACKGROUND,
+            spread=0.0,
+        )
+        return [heartbeat, discovery] if self._parts.manager.needs_listings else [heartbeat]
+
+    def _poll(self, target: Target) -> Job:
+        key = target.key
+        return Job(
+            key=f"{key.project}/{key.logstore}",
+            interval=target.settings.interval,
+            run=lambda: self._parts.manager.poll(key),
+            pool=Pool(name=f"project {key.project}", workers=target.settings.workers),
+        )
+
+    def _discover(self) -> None:
+        self._listings_due.clear()
+        self._parts.manager.discover()
+        self.update()
+
+    def _beat(self) -> None:
+        self.heartbeat_at = self._parts.clock.monotonic()
+
+    def _skipped(self, key: str) -> None:
+        if key == _DISCOVERY and self._listings_due.is_set():
+            # The current listings belong to the previous configuration.
+            self.scheduler.run_soon(key, after=_TRY_AGAIN_SECONDS)
+        else:
+            self._parts.self_metrics.poll_skipped()

@@ -1,0 +1,45 @@
+"""The daemon until a signal ends it."""
+
+import os
+from collections.abc import Callable
+
+from exporter.app.daemon import Daemon, Options
+from exporter.app.reload import Load
+from exporter.base.clock import SYSTEM_CLOCK
+from exporter.commands.flags import Flags
+from exporter.commands.signals import Signals, exit_despite_threads, signals
+from exporter.config.reader import load
+
+
+def run_daemon(flags: Flags) -> int:
+    """Poll and serve metrics until a signal asks for a stop."""
+    # Signals first: process 1 of a container ignores those that it does not handle.
+    with signals() as asked:
+        options = Options(
+            listen=flags.web_listen_address or (),
+            telemetry_path=flags.web_telemetry_path,
+            max_requests=flags.web_max_requests,
+            web_config_file=flags.web_config_file,
+            enable_lifecycle=flags.web_enable_lifecycle,
+            watched_file=flags.config_file if flags.config_auto_reload else None,
+            sharding=flags.sharding,
+        )
+        serve(lambda: load(flags.config_file, environ=os.environ), options, asked)
+    return 0
+
+
+def serve(
+    load_config: Load,
+    options: Options,
+    asked: Signals,
+    *,
+    announce: Callable[[Daemon], None] = lambda _daemon: None,
+) -> None:
+    """Run a daemon until a signal asks for a stop; ``announce`` is called once it serves."""
+    daemon = Daemon(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
+    daemon.start()
+    announce(daemon)
+    while asked.next() == "reload":
+        daemon.request_reload()
+    daemon.stop()
+    exit_despite_threads()

@@ -1,0 +1,13 @@
+"""The JSON Schema of the configuration file, printed."""
+
+import json
+import sys
+
+from exporter.commands.flags import Flags
+from exporter.config.schema import json_schema
+
+
+def print_schema(_flags: Flags) -> int:
+    """Print the schema."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return 0
