@@ -34,4 +34,4 @@ def engine(served: Api, groups: int, *, cursors: bool = False) -> Engine:
         _LOGSTORE.format(name=logstore(number), group=GROUP) for number in range(groups)
     )
     config = parse(text, name="benchmark", environ={}, base_dir=Path())
-    return Engine(config, environ={}, clock=SYSTEM_CLOCK)
+    return Engine(config, environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0)

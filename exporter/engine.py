@@ -15,16 +15,19 @@ from exporter.metrics.counted import Counted
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.text import PolledText, Shape
 from exporter.polling.manager import PollManager
+from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
 from exporter.sls.clients import Clients
+from exporter.sls.request_rate import START
 from exporter.status import rows
 
 
 class Engine:
     """The parts of an exporter, put together. Raises CredentialsError if keys cannot be obtained.
 
-    A scheduler or a single round drives ``manager``.
+    A scheduler or a single round drives ``manager``. The rate of each project begins at
+    ``start_rate`` requests per second.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Engine:
         environ: Mapping[str, str],
         clock: Clock,
         sharding: Sharding = WHOLE,
+        start_rate: float = START,
     ) -> None:
         self.clock = clock
         self.cancelled = threading.Event()
@@ -48,6 +52,11 @@ class Engine:
             observer=self.own,
             clock=clock,
             cancelled=self.cancelled,
+            on_rate_change=RateReports(
+                self.own.request_limit, get_logger("exporter.polls")
+            ).changed,
+            total_shards=sharding.total,
+            start=start_rate,
         )
         self.manager = PollManager(
             config,
