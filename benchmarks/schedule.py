@@ -46,7 +46,9 @@ class Polls:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._throttles = {project: RequestRate(load.rate) for project, _ in load.places()}
+        self._throttles = {
+            project: RequestRate(load.rate, start=load.rate) for project, _ in load.places()
+        }
         self._never = threading.Event()
         self.began: dict[str, list[float]] = defaultdict(list)
         self.requests: dict[str, list[float]] = defaultdict(list)

@@ -37,7 +37,7 @@ class Fleet:
     def engine(self, projects: str, *, head: str = HEAD) -> Parts:
         text = head + projects.replace("ENDPOINT", self.simulator.endpoint)
         config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-        return assemble(config, environ={}, clock=self.clock.clock)
+        return assemble(config, environ={}, clock=self.clock.clock, start_rate=10_000.0)
 
     def discover(self, engine: Parts) -> list[str]:
         """Resolve names anew, and give the groups as project/logstore/group."""

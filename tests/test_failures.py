@@ -96,7 +96,7 @@ def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
         )
         text += f"lag: {str(lag).lower()}\n"
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = assemble(config, environ={}, clock=held.clock)
+        engine = assemble(config, environ={}, clock=held.clock, start_rate=10_000.0)
         try:
             yield Stage(held, world, simulator, engine)
         finally:

@@ -150,7 +150,10 @@ def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Parts
         polling = f"interval: 1m, timeout: {timeout}"
         text = config_of(world, simulator.endpoint, polling=polling)
         engine = assemble(
-            parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
+            parse(text, name="test", environ={}, base_dir=Path()),
+            environ={},
+            clock=SYSTEM_CLOCK,
+            start_rate=10_000.0,
         )
         try:
             yield engine, simulator
@@ -215,7 +218,7 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
         text = config_of(world, simulator.endpoint, polling="interval: 1m, timeout: 200ms")
         text = text.replace("[group-00]", '[".*"]')
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = assemble(config, environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(config, environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0)
         try:
             simulator.faults.add(faults.Hang(), project="hole")
             started = time.monotonic()
@@ -235,7 +238,10 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
         text = config_of(world, simulator.endpoint, polling="interval: 1m")
         text = text.replace("[group-00]", '[".*"]')
         engine = assemble(
-            parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
+            parse(text, name="test", environ={}, base_dir=Path()),
+            environ={},
+            clock=SYSTEM_CLOCK,
+            start_rate=10_000.0,
         )
         try:
             engine.manager.discover()

@@ -103,7 +103,7 @@ def polled(churn: Churn) -> Iterator[Parts]:
         endpoint=churn.simulator.endpoint,
     )
     config = parse(text, name="test", environ={}, base_dir=Path())
-    engine = assemble(config, environ={}, clock=churn.held.clock)
+    engine = assemble(config, environ={}, clock=churn.held.clock, start_rate=10_000.0)
     try:
         yield engine
     finally:

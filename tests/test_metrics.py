@@ -221,6 +221,8 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     own = SelfMetrics(registry)
     own.request_ended("GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
+    own.server_time_ignored("https://example.com")
+    own.request_limit("https://example.com", "shop", 10.0)
     own.poll_failed(group().key, "timeout")
     status = target(
         group(
@@ -254,6 +256,17 @@ def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
     own.keep_only(kept(key))
     return {labels["code"] for labels in scrape(registry).labels("sls_exporter_poll_errors_total")}
+
+
+def test_request_limits_of_projects_that_left_are_forgotten() -> None:
+    registry = CollectorRegistry()
+    own = SelfMetrics(registry)
+    for project in ("shop", "bank"):
+        own.request_limit("https://example.com", project, 10.0)
+    own.keep_only([GroupKey("shop", "orders", "billing")])
+    own.request_limit("https://example.com", "shop", 5.0)
+    found = scrape(registry).find("sls_exporter_request_limit_per_second")
+    assert [(sample.labels["project"], sample.value) for sample in found] == [("shop", 5.0)]
 
 
 def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> None:

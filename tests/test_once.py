@@ -50,7 +50,9 @@ def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
     """Return whether all went well, and what was printed."""
-    engine = assemble(load(demo.config, environ={}), environ={}, clock=demo.clock.clock)
+    engine = assemble(
+        load(demo.config, environ={}), environ={}, clock=demo.clock.clock, start_rate=10_000.0
+    )
     printed = io.StringIO()
     try:
         poll_all(engine, errors=io.StringIO())

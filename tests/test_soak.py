@@ -84,7 +84,9 @@ class Soak:
                 environ={},
                 base_dir=Path(),
             )
-            self._engine = assemble(config, environ={}, clock=self.churn.held.clock)
+            self._engine = assemble(
+                config, environ={}, clock=self.churn.held.clock, start_rate=10_000.0
+            )
             self._pool = pool
             try:
                 yield

@@ -19,9 +19,11 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.polling.manager import PollManager
+from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
 from exporter.sls.clients import Clients
+from exporter.sls.request_rate import START
 from exporter.status import rows
 
 
@@ -73,8 +75,12 @@ def assemble(
     environ: Mapping[str, str],
     clock: Clock,
     sharding: Sharding = WHOLE,
+    start_rate: float = START,
 ) -> Parts:
-    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained."""
+    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
+
+    The rate of each project begins at ``start_rate`` requests per second.
+    """
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
@@ -86,6 +92,11 @@ def assemble(
         observer=self_metrics,
         clock=clock,
         cancelled=cancelled,
+        on_rate_change=RateReports(
+            self_metrics.request_limit, get_logger("exporter.polls")
+        ).changed,
+        total_shards=sharding.total,
+        start=start_rate,
     )
     manager = PollManager(
         config,

@@ -76,7 +76,7 @@ class ProjectPollingConfig(Section):
     workers: Workers | None = Field(
         None, description="Logstores of this project polled at the same time, 1 to 1000."
     )
-    requests_per_second: Rate | None = Field(None, description="API requests a second.")
+    requests_per_second: Rate | None = Field(None, description="Most API requests per second.")
 
 
 class PollingConfig(Section):
@@ -100,7 +100,10 @@ class PollingConfig(Section):
     workers: Workers = Field(
         8, description="Logstores of one project polled at the same time, 1 to 1000."
     )
-    requests_per_second: Rate = Field(10.0, description="API requests a second, per project.")
+    requests_per_second: Rate = Field(
+        100.0,
+        description="Most API requests per second, per project; the rate begins at 10 and adapts.",
+    )
 
 
 class DiscoveryConfig(Section):

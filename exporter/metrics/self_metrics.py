@@ -45,6 +45,8 @@ class SelfMetrics:
         self._poll_duration = _histogram(catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS)
         self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
         self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
+        self._ignored_times = _counter(catalogue.IGNORED_SERVER_TIMES, registry)
+        self._limit = _gauge(catalogue.REQUEST_LIMIT, registry)
         self._shard = _gauge(catalogue.SHARD, registry)
         self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
         self._reload_successful = _gauge(catalogue.RELOAD_SUCCESSFUL, registry)
@@ -62,6 +64,7 @@ class SelfMetrics:
         self._lock = threading.Lock()
         self._codes: set[str] = set()
         self._failed: set[tuple[GroupKey, str]] = set()
+        self._limited: set[tuple[str, str]] = set()
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         """Count one try of a request, failed if it has an error code."""
@@ -83,6 +86,16 @@ class SelfMetrics:
         if known is None:
             known = self._skew_of[endpoint] = self._skew.labels(endpoint=endpoint)
         known.set(seconds)
+
+    def server_time_ignored(self, endpoint: str) -> None:
+        """Count a response whose time is too far from ours to be true."""
+        self._ignored_times.labels(sls_endpoint=endpoint).inc()
+
+    def request_limit(self, endpoint: str, project: str, limit: float) -> None:
+        """Set the requests per second that a project is allowed."""
+        with self._lock:
+            self._limited.add((endpoint, project))
+            self._limit.labels(sls_endpoint=endpoint, project=project).set(limit)
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""
@@ -112,13 +125,17 @@ class SelfMetrics:
             self._reload_success_time.set(at)
 
     def keep_only(self, groups: Collection[GroupKey]) -> None:
-        """Forget the errors of groups, and of their logstores, that are not polled any more."""
+        """Forget groups that are not polled any more: their errors and the limits of projects."""
         targets = {TargetKey(key.project, key.logstore) for key in groups}
         kept = {*groups, *(GroupKey(*target, "") for target in targets)}
         with self._lock:
             for key, code in {entry for entry in self._failed if entry[0] not in kept}:
                 self._failed.discard((key, code))
                 self._poll_errors.remove(*key, code)
+            projects = {key.project for key in groups}
+            for place in {place for place in self._limited if place[1] not in projects}:
+                self._limited.discard(place)
+                self._limit.remove(*place)
 
     def _of(self, operation: str) -> tuple[Counter, Histogram]:
         return (

@@ -102,7 +102,7 @@ class Stage:
 
     def start_exporter(self) -> None:
         """Start the exporter, with nothing remembered."""
-        self._engine = assemble(self._config(), environ={}, clock=self._clock)
+        self._engine = assemble(self._config(), environ={}, clock=self._clock, start_rate=10_000.0)
 
     def stop_exporter(self) -> None:
         """Stop the exporter; scrapes find nobody until it is started again."""
