@@ -27,7 +27,7 @@ from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.snapshot import TargetStatus
+from exporter.model.snapshot import TargetStatus, View
 from exporter.web.listen import ListenAddress
 from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.routes import create_app
@@ -150,7 +150,7 @@ def serve_ours(
     def metrics(request: MetricsRequest) -> MetricsAnswer:
         found = exposition.render(
             counted,
-            lambda: text.write(statuses, 0, shape, time.monotonic()),
+            lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
             accept=request.accept,
             accept_encoding=request.accept_encoding,
         )

@@ -18,7 +18,8 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from exporter.polling.scheduler import Job, Pool, Scheduler
+from exporter.polling.scheduler import Job, Scheduler
+from exporter.polling.workers import Pool
 from exporter.sls.request_rate import RequestRate
 
 

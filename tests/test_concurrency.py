@@ -770,7 +770,9 @@ def test_whatever_goes_on_at_once_every_answer_is_true(
 def test_polls_write_their_text_while_groups_are_forgotten() -> None:
     def status_of(logstore: str) -> TargetStatus:
         groups = tuple(
-            GroupStatus(key=GroupKey("shop", logstore, name), stale_after=60, stall_after=60)
+            GroupStatus(
+                key=GroupKey("shop", logstore, name), interval=60, stale_after=60, stall_after=60
+            )
             for name in ("a", "b", "c")
         )
         key = TargetKey("shop", logstore)
@@ -799,7 +801,8 @@ def test_polls_write_their_text_while_groups_are_forgotten() -> None:
 def test_a_poll_that_ends_after_a_reload_brings_no_group_back() -> None:
     key = TargetKey("shop", "orders")
     groups = tuple(
-        GroupStatus(key=GroupKey(*key, name), stale_after=60, stall_after=60) for name in "ab"
+        GroupStatus(key=GroupKey(*key, name), interval=60, stale_after=60, stall_after=60)
+        for name in "ab"
     )
     store = Store()
     store.expect({key: {"a", "b"}})

@@ -14,7 +14,7 @@ import pytest
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
-from exporter.polling.fanout import FanOut
+from exporter.polling.fanout import Unresponsive
 from exporter.simulator import faults
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
@@ -257,7 +257,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
 
 
 def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those() -> None:
-    asked = FanOut[str]()
+    asked = Unresponsive[str]()
 
     def hang() -> str:
         raise TimedOut("late", operation="GetCheckPoint")
@@ -281,7 +281,7 @@ def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those
 
 
 def test_a_refusal_is_an_answer() -> None:
-    asked = FanOut[int]()
+    asked = Unresponsive[int]()
 
     def refuse() -> str:
         raise AccessDenied("no", operation="GetCheckPoint", code="Unauthorized")
@@ -292,7 +292,7 @@ def test_a_refusal_is_an_answer() -> None:
 
 
 def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
-    asked = FanOut[int](trusting=False)
+    asked = Unresponsive[int](trusting=False)
 
     def break_off() -> str:
         raise Unreachable("reset", operation="GetCursor")

@@ -78,7 +78,7 @@ def registry_of(view: View, shape: Shape, now: float) -> CollectorRegistry:
 
 
 def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
-    parts = list(text.write(view.targets, len(view.pending), shape, now))
+    parts = list(text.write(view, shape, now))
     found = b"".join(plain(parts))
     assert gzip.decompress(b"".join(gzipped(parts))) == found
     return found
@@ -161,7 +161,7 @@ def test_shards_of_a_large_group_are_kept_compressed_and_come_out_the_same() -> 
         for number in range(200)
     ]
     view = View(targets=(target(group(*shards)), target(group(*shards, name="second"))))
-    parts = list(PolledText().write(view.targets, 0, Shape(), 60.0))
+    parts = list(PolledText().write(view, Shape(), 60.0))
     assert any(isinstance(part, Piece) for part in parts)
     assert written(PolledText(), view, Shape(), 60.0) == generate_latest(
         registry_of(view, Shape(), 60.0)

@@ -1,5 +1,6 @@
 """What the exporter counts of its own work, with prometheus_client's counters and histograms."""
 
+import contextlib
 import platform
 import threading
 from collections.abc import Collection
@@ -46,6 +47,7 @@ class SelfMetrics:
         self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
         self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
         self._ignored_times = _counter(catalogue.IGNORED_SERVER_TIMES, registry)
+        self._usage = _gauge(catalogue.INTERVAL_USAGE, registry)
         self._limit = _gauge(catalogue.REQUEST_LIMIT, registry)
         self._shard = _gauge(catalogue.SHARD, registry)
         self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
@@ -64,7 +66,7 @@ class SelfMetrics:
         self._lock = threading.Lock()
         self._codes: set[str] = set()
         self._failed: set[tuple[GroupKey, str]] = set()
-        self._limited: set[tuple[str, str]] = set()
+        self._projects: set[tuple[str, str]] = set()
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         """Count one try of a request, failed if it has an error code."""
@@ -94,8 +96,14 @@ class SelfMetrics:
     def request_limit(self, endpoint: str, project: str, limit: float) -> None:
         """Set the requests per second that a project is allowed."""
         with self._lock:
-            self._limited.add((endpoint, project))
+            self._projects.add((endpoint, project))
             self._limit.labels(sls_endpoint=endpoint, project=project).set(limit)
+
+    def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
+        """Show the time that the polls of a project take, by their interval."""
+        with self._lock:
+            self._projects.add((endpoint, project))
+            self._usage.labels(sls_endpoint=endpoint, project=project).set(ratio)
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""
@@ -125,17 +133,22 @@ class SelfMetrics:
             self._reload_success_time.set(at)
 
     def keep_only(self, groups: Collection[GroupKey]) -> None:
-        """Forget groups that are not polled any more: their errors and the limits of projects."""
+        """Forget the errors of groups, and of their logstores, that are not polled any more."""
         targets = {TargetKey(key.project, key.logstore) for key in groups}
         kept = {*groups, *(GroupKey(*target, "") for target in targets)}
         with self._lock:
             for key, code in {entry for entry in self._failed if entry[0] not in kept}:
                 self._failed.discard((key, code))
                 self._poll_errors.remove(*key, code)
-            projects = {key.project for key in groups}
-            for place in {place for place in self._limited if place[1] not in projects}:
-                self._limited.discard(place)
-                self._limit.remove(*place)
+
+    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
+        """Forget the limits of projects that are not polled any more, by endpoint and name."""
+        with self._lock:
+            for place in self._projects - set(projects):
+                self._projects.discard(place)
+                for gauge in (self._limit, self._usage):
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(*place)
 
     def _of(self, operation: str) -> tuple[Counter, Histogram]:
         return (

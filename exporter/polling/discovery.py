@@ -14,7 +14,7 @@ from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import GroupListing
-from exporter.polling.fanout import FanOut
+from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
@@ -98,7 +98,7 @@ class Discovery:
         self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
     ) -> list[Target]:
         client = self._client_for(settings, name)
-        unanswered = FanOut[str](trusting=False)
+        unanswered = Unresponsive[str](trusting=False)
 
         def logstores(pattern: Pattern) -> Iterable[str]:
             if pattern.literal:

@@ -35,6 +35,7 @@ class Observed:
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     access: list[str | None] = field(default_factory=list)
+    distrusted: int = 0
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
         assert key == KEY
@@ -43,6 +44,10 @@ class Observed:
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
         assert key == KEY
         self.skipped.append((consumer_group, faults))
+
+    def times_distrusted(self, key: TargetKey) -> None:
+        assert key == KEY
+        self.distrusted += 1
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
         assert key == KEY
