@@ -103,16 +103,10 @@ class SlsClient:
         self._cancelled = cancelled
         self._uniform = uniform
         self._patience = AdaptiveTimeout(settings.timeout)
-        self._skew = 0.0
         self._told: tuple[float, float] | None = None
         self._place = str(settings.endpoint)
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
-
-    @property
-    def skew(self) -> float:
-        """The server's clock minus ours, seconds, at the newest answer; 0 before the first."""
-        return self._skew
 
     def server_now(self) -> float:
         """Return the server's clock, unix seconds; ours before the first answer.
@@ -313,9 +307,9 @@ class SlsClient:
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
         behind = server - wall
         ahead = server + 1 - (wall - (monotonic - sent))
-        self._skew = max(behind, 0.0) or min(ahead, 0.0)
-        self._told = wall + self._skew, monotonic
-        self._observer.clock_skew(self._place, self._skew)
+        skew = max(behind, 0.0) or min(ahead, 0.0)
+        self._told = wall + skew, monotonic
+        self._observer.clock_skew(self._place, skew)
 
 
 def _parsed(answer: Response, operation: str, parse: Callable[[bytes], T]) -> T:
