@@ -32,17 +32,17 @@ class Authority:
             self._keys = {key.access_key_id: key for key in credentials}
 
     def deny(self, operation: str) -> None:
-        """Take the right to an operation away from every key."""
+        """Deny every key the permission for an operation."""
         with self._lock:
             self._denied.add(operation)
 
     def allow(self, operation: str) -> None:
-        """Give the right to an operation back."""
+        """Grant the permission for an operation again."""
         with self._lock:
             self._denied.discard(operation)
 
     def check(self, request: Request, operation: str, now: float) -> None:
-        """Raise ServiceError unless the request may be answered; now is the service's time."""
+        """Raise ServiceError unless the request is permitted; now is the service's time."""
         if self._check_signatures:
             self._check_signature(request)
         if self._check_clock:
