@@ -39,9 +39,10 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store
-from exporter.simulator.faults import DelayUntil
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.faults import DelayUntil
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import Running, running
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
@@ -232,7 +233,7 @@ class Race:
     """What goes on, and the history of it."""
 
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     exporter: Running
     over: threading.Event = field(default_factory=threading.Event)
     groups: dict[Key, list[Change[Frozen | None]]] = field(default_factory=dict)
@@ -395,7 +396,7 @@ def hostile_switching() -> Iterator[None]:
 @contextmanager
 def prepared(folder: Path) -> Iterator[Race]:
     world = World(wall=time.time)
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = folder / "config.yaml"
         config.write_text(FULL.text(simulator.endpoint))
         for project in ("a", "b", "c"):
@@ -819,7 +820,7 @@ def test_a_reload_has_its_names_listed_although_older_listings_are_under_way(
         world.create_project(project)
         world.create_logstore(project, "log", shards=1)
         world.create_group(project, "log", "main")
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = tmp_path / "config.yaml"
         texts = [
             Variant(name="of some", projects=projects)

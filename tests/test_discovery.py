@@ -10,10 +10,11 @@ import pytest
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.scrape import Scrape, scrape
 
 NOW = 1_800_000_000.0
@@ -32,7 +33,7 @@ class Fleet:
     def __init__(self) -> None:
         self.clock = HeldClock(NOW)
         self.world = World(wall=self.clock.clock.wall)
-        self.simulator = Simulator(self.world)
+        self.simulator = FaultySimulator(self.world)
 
     def engine(self, projects: str, *, head: str = HEAD) -> Parts:
         text = head + projects.replace("ENDPOINT", self.simulator.endpoint)

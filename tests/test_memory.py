@@ -17,10 +17,10 @@ from exporter.config.reader import parse
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support import snapshots
+from tests.support.held_clock import HeldClock
 
 PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4

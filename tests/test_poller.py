@@ -6,7 +6,7 @@ import pytest
 
 from exporter.model.progress import State
 from exporter.polling.targets import GroupTarget
-from exporter.simulator.faults import Body, ErrorAnswer, Html
+from tests.support.faults import Body, ErrorAnswer, Html
 from tests.support.polling import Bench, bench, owners
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 

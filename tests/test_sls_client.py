@@ -7,11 +7,11 @@ import pytest
 
 from exporter.model.credentials import Credentials
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.errors import AccessDenied, BadRequest, InvalidCursor, InvalidResponse, NotFound
 from exporter.sls.signing import SignatureVersion
+from tests.support.held_clock import HeldClock
 from tests.support.misbehaving import EMPTY_LIST, Behaviour, Turn, answer, misbehaving
 from tests.support.simulator_worlds import START, small_world
 from tests.support.sls_client import Rig, rig

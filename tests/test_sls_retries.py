@@ -6,7 +6,6 @@ import time
 import pytest
 
 from exporter.model.credentials import Credentials
-from exporter.simulator.clock import HeldClock
 from exporter.sls.errors import (
     AccessDenied,
     ApiError,
@@ -22,6 +21,7 @@ from exporter.sls.errors import (
     Unreachable,
 )
 from exporter.sls.request_rate import RequestRate
+from tests.support.held_clock import HeldClock
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,

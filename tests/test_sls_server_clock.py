@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.clock import HeldClock
 from exporter.sls.reading import Response
 from exporter.sls.server_clock import ServerClock
+from tests.support.held_clock import HeldClock
 from tests.support.sls_client import Notes
 
 START = 1_700_000_000.0

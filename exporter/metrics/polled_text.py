@@ -117,11 +117,6 @@ class PolledText:
         self._prepared: dict[tuple[str, ...], GroupText] = {}
         self._logstores: dict[tuple[str, ...], LogstoreText] = {}
 
-    @property
-    def groups(self) -> int:
-        """For how many groups something is kept."""
-        return len(self._prepared)
-
     def prepare(self, status: TargetStatus, shape: Shape) -> None:
         """Write what a poll has fixed, so that no scrape has to."""
         for group in status.groups:

@@ -124,7 +124,9 @@ class FanOut:
         with self._condition:
             heapq.heappush(self._queue, (priority, next(self._order), (request, then)))
             self._condition.notify()
-            is_helper_wanted = self._helpers < min(self._helpers_wanted, len(self._queue))
+            # The thread that runs this takes one request itself, so that it does not idle.
+            others = len(self._queue) + self._under_way - 1
+            is_helper_wanted = self._helpers < min(self._helpers_wanted, others)
             self._helpers += is_helper_wanted
         if is_helper_wanted and self._submit is not None:
             try:
