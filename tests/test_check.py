@@ -52,7 +52,7 @@ project like team-.* at http://127.0.0.1:8080
   credentials: from the configuration
   signature: v1
   each logstore is polled every 1m, up to 3 at a time
-  a request may take 10s; at most 10 are sent a second
+  a request may take 10s; at most 100 are sent a second
   series are withdrawn after 3m of failures
   end cursors are not read: ages are known, but neither lag nor stalls
   rights needed: log:GetConsumerGroupCheckPoint, log:ListProject

@@ -29,7 +29,7 @@ def test_the_least_configuration_gets_every_default() -> None:
             "timeout": 10.0,
             "stale_after": 180.0,
             "workers": 8,
-            "requests_per_second": 10.0,
+            "requests_per_second": 100.0,
         },
         "discovery": {"interval": 300.0},
         "lag": True,

@@ -253,7 +253,7 @@ def test_the_time_on_the_way_is_no_skew() -> None:
 
 
 def test_an_update_time_is_judged_by_the_servers_clock() -> None:
-    # A year ahead of the server's clock is the bound. By ours, this update is later than that.
+    # The bound is a year ahead of the server's clock. The update exceeds it by the client's clock.
     ours = HeldClock(START - 600)
     updated_at = START + 366 * 86_400 - 60
     body = b'[{"shard":0,"checkpoint":"MQ==","updateTime":%d000000,"consumer":"a"}]' % updated_at

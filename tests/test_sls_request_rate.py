@@ -24,7 +24,7 @@ class Now:
 
 
 class Changes(list[tuple[float, bool]]):
-    """What a rate reports."""
+    """The changes that a rate reports."""
 
     def note(self, limit: float, is_lowered: bool) -> None:  # noqa: FBT001  a callback
         self.append((limit, is_lowered))
@@ -151,7 +151,7 @@ def test_rate_in_use_is_at_least_start_if_less_is_needed(rate: RequestRate, now:
     assert rate.limit == 20.0
 
 
-def test_needed_rate_is_asked_for_once_per_second(rate: RequestRate, now: Now) -> None:
+def test_needed_rate_is_evaluated_once_per_second(rate: RequestRate, now: Now) -> None:
     asked: list[float] = []
 
     def needed() -> float:

@@ -1,4 +1,4 @@
-"""The server's clock: the middle of the last responses, whatever a single one says."""
+"""The server's clock: the middle of the last responses, even if one of them is wrong."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_clock_is_ours_before_the_first_response(bench: Bench) -> None:
+def test_clock_is_local_before_the_first_response(bench: Bench) -> None:
     assert bench.clock.now() == START
 
 
@@ -100,7 +100,7 @@ def test_time_out_of_bounds_in_a_refusal_is_returned_in_full(bench: Bench) -> No
 
 
 @given(st.lists(st.integers(-899, 899), min_size=1, max_size=40))
-def test_clock_stays_between_the_times_it_was_told(aheads: list[int]) -> None:
+def test_clock_stays_between_the_times_of_the_responses(aheads: list[int]) -> None:
     bench = Bench()
     for ahead in aheads:
         bench.hear(ahead)

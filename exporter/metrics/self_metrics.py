@@ -90,7 +90,7 @@ class SelfMetrics:
         known.set(seconds)
 
     def server_time_ignored(self, endpoint: str) -> None:
-        """Count a response whose time is too far from ours to be true."""
+        """Count a response whose time is too far from the exporter's to be true."""
         self._ignored_times.labels(sls_endpoint=endpoint).inc()
 
     def request_limit(self, endpoint: str, project: str, limit: float) -> None:

@@ -79,7 +79,8 @@ class SlsClient:
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._rate = rate
+        self.rate = rate
+        """The request rate of the project."""
         self._credentials = credentials
         self._observer = observer
         self._clock = clock
@@ -90,13 +91,8 @@ class SlsClient:
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
 
-    @property
-    def rate(self) -> RequestRate:
-        """The request rate of the project."""
-        return self._rate
-
     def server_now(self) -> float:
-        """Return the server's time in Unix seconds; ours before the first response."""
+        """Return the server's time in Unix seconds, or the exporter's before the first response."""
         return self._server_clock.now()
 
     def get_checkpoints(self, logstore: str, consumer_group: str) -> Parsed[Checkpoint]:
@@ -183,14 +179,14 @@ class SlsClient:
         """Send a request in its slot, and again in another one while SLS refuses it."""
         request = _Request(operation, path, query or {}, parse)
         failures: list[SlsError] = []
-        began = self._wait_for_slot(self._rate.reserve() or 0.0, operation)
+        began = self._wait_for_slot(self.rate.reserve() or 0.0, operation)
         give_up = began + self._settings.refused_for
         while True:
             try:
                 with self._patience.request() as seconds:
                     return self._attempts(request, failures, began, time.monotonic() + seconds)
             except Throttled:
-                seconds_to_slot = self._rate.reserve(before=give_up)
+                seconds_to_slot = self.rate.reserve(before=give_up)
                 if seconds_to_slot is None:
                     raise
                 began = self._wait_for_slot(seconds_to_slot, operation)
@@ -206,7 +202,7 @@ class SlsClient:
             try:
                 return self._attempt(request, deadline)
             except Throttled:
-                self._rate.refused(began)
+                self.rate.refused(began)
                 raise
             except SlsError as error:
                 failures.append(error)
@@ -235,18 +231,17 @@ class SlsClient:
         pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
         if tried == TRIES or time.monotonic() + pause >= deadline:
             return None
-        seconds = self._rate.reserve(before=deadline)
+        seconds = self.rate.reserve(before=deadline)
         return None if seconds is None else max(pause, seconds)
 
     def _wait_for_slot(self, seconds: float, operation: str) -> float:
         """Wait, begin the request in its slot, and return a monotonic time not after that."""
         self._wait(seconds, operation)
-        while True:
-            began = time.monotonic()
-            seconds = self._rate.begin()
-            if seconds <= 0:
-                return began
+        began = time.monotonic()
+        while (seconds := self.rate.begin()) > 0:
             self._wait(seconds, operation)
+            began = time.monotonic()
+        return began
 
     def _wait(self, seconds: float, operation: str) -> None:
         if self._cancelled.wait(seconds) if seconds > 0 else self._cancelled.is_set():

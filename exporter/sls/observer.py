@@ -15,9 +15,9 @@ class Observer(Protocol):
         ...
 
     def clock_skew(self, endpoint: str, seconds: float) -> None:
-        """Set the server's clock minus ours, in seconds."""
+        """Set the server's clock minus the exporter's, in seconds."""
         ...
 
     def server_time_ignored(self, endpoint: str) -> None:
-        """Count a successful response whose time is too far from ours to be true."""
+        """Count a successful response whose time is too far from the exporter's to be true."""
         ...

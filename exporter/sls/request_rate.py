@@ -124,7 +124,7 @@ class RequestRate:
                 return
             self._second_began = now
             has_waited, self._has_waiting = self._has_waiting, False
-        needed = self.needed()  # It may use locks of its own.
+        needed = self.needed()  # It may use other locks.
         with self._lock:
             self._needed = needed
             is_clean = self._refused_at <= began

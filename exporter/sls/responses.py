@@ -146,7 +146,7 @@ def parsed(response: Response, operation: str, parse: Callable[[bytes], T]) -> T
             operation=operation,
             status=response.status,
             request_id=request_id,
-            # Proxies answer in their own way while what is behind them is away.
+            # Proxies respond like this while the server behind them is unavailable.
             retryable=is_passing(response.status),
         ) from shape
     raise api_error(

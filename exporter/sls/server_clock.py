@@ -33,15 +33,16 @@ class ServerClock:
         self._offset: float | None = None
 
     def now(self) -> float:
-        """Return the server's time in Unix seconds; ours before the first response."""
+        """Return the server's time in Unix seconds, or the exporter's before the first response."""
         offset = self._offset
         return self._clock.wall() if offset is None else self._clock.monotonic() + offset
 
     def note(self, response: Response, *, sent: float) -> float | None:
-        """Learn from the time of a response and return its skew: the server's clock minus ours.
+        """Learn from the time of a response and return its skew in seconds.
 
-        Return None if the response has no time. A skew above 15 minutes changes nothing.
-        ``sent`` is the monotonic time at which the request was sent.
+        The skew is the server's clock minus the exporter's, or None if the response has no
+        time. A skew above 15 minutes changes nothing. ``sent`` is the monotonic time
+        at which the request was sent.
         """
         text = response.headers.get("x-log-time", "")
         if not _UNIX_SECONDS.fullmatch(text):
@@ -67,7 +68,7 @@ class ServerClock:
         with self._lock:
             self._offsets.append(offset)
             middle = median_low(self._offsets), median_high(self._offsets)
-            # Of two middle values the one nearer to our clock wins: the other may be wrong.
+            # The value nearer to our clock wins if two are in the middle: the other can be wrong.
             self._offset = min(middle, key=lambda each: abs(each - ours))
             # Rounding hides the limited precision of clocks; adding 0.0 turns -0.0 into 0.0.
             self.report(round(self._offset - ours, 3) + 0.0)
