@@ -4,7 +4,7 @@ import logging
 import threading
 
 import pytest
-from exporter.config.models import HttpConfig, ProjectSettings
+from exporter.config.schema import HttpConfig, ProjectSettings
 
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.logs.logger import get_logger
