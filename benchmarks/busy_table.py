@@ -81,10 +81,10 @@ def _seconds(value: float | None) -> str:
     return "not reached" if value is None else f"{value:.1f}"
 
 
-def _verdicts(found: Figures) -> str:
-    if found.verdicts_after is not None:
-        return _seconds(found.verdicts_after)
-    return f"{found.verdicts} of {found.case.pairs}"
+def _states(found: Figures) -> str:
+    if found.states_after is not None:
+        return _seconds(found.states_after)
+    return f"{found.states} of {found.case.pairs}"
 
 
 _FIGURES: Sequence[tuple[str, Callable[[Figures], str]]] = (
@@ -92,7 +92,7 @@ _FIGURES: Sequence[tuple[str, Callable[[Figures], str]]] = (
     ("seconds from start to the first response", lambda found: _seconds(found.http_after)),
     ("… to the first age", lambda found: _seconds(found.first_age_after)),
     ("… to all ages", lambda found: _seconds(found.ages_after)),
-    ("… to all states", _verdicts),
+    ("… to all states", _states),
     ("requests per logstore and interval, mean / p99", _requests),
     ("… ListShards / GetCheckPoint / GetCursor / GetCursorTime", _operations),
     ("requests per second", lambda found: f"{found.requests_per_second:.1f}"),
@@ -107,6 +107,7 @@ _FIGURES: Sequence[tuple[str, Callable[[Figures], str]]] = (
         lambda found: _NOTHING if found.cpu_seconds is None else f"{found.cpu_seconds * 1e3:.0f}",
     ),
     ("share of a core, scrapes included", lambda found: f"{found.core_share:.1%}"),
+    ("share of a core, stand-in", lambda found: f"{found.standin_core_share:.1%}"),
     ("peak memory, MB", lambda found: f"{found.peak_megabytes:.0f}"),
     ("detection delay, s", lambda found: _seconds(found.detected_after)),
     ("live shards shown as stalled", lambda found: f"{found.false_stalls}"),

@@ -57,9 +57,9 @@ class Figures(Struct, frozen=True, kw_only=True):
     """From the start of the process to the first scrape, like the next three."""
     first_age_after: float | None
     ages_after: float | None
-    verdicts_after: float | None
-    verdicts: int
-    """The shards of groups that had a verdict in the last scrape."""
+    states_after: float | None
+    states: int
+    """The shards of groups whose state was known in the last scrape."""
     requests: tuple[int, ...]
     """All requests of each interval, from the second poll on."""
     operations: Mapping[str, float]
@@ -75,6 +75,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     core_share: float
     """The processor time of polls and scrapes, in cores."""
     peak_megabytes: float
+    standin_core_share: float
     detected_after: float | None
     """From the time when the dead consumer has been stalled for stall_after."""
     false_stalls: int

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Exact(Struct, frozen=True, kw_only=True):
-    """What one poll cost, and how many of the wanted shards of groups it evaluated in time."""
+    """The cost of one poll, and how many shards of groups it evaluated of those wanted."""
 
     seconds: float
     cpu_seconds: float
@@ -36,7 +36,7 @@ class Exact(Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every shard of every group was evaluated within the time limit."""
+        """True if every shard of every group was evaluated within the time limit."""
         return self.evaluated == self.wanted
 
 

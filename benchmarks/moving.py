@@ -5,8 +5,8 @@ behind. Cursors, their times and checkpoints are formulas, so an account of any 
 except for the consumers that have died. ``benchmarks.standin`` serves it over HTTP.
 """
 
+import hashlib
 import math
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -133,7 +133,8 @@ class Account:
 
     def _phase(self, place: Place) -> tuple[float, int]:
         """Return the time of the first commit, which differs by place, and a number to vary by."""
-        seed = zlib.crc32("/".join(map(str, place)).encode())
+        digest = hashlib.blake2b("/".join(map(str, place)).encode(), digest_size=4).digest()
+        seed = int.from_bytes(digest)
         return self.shape.created + seed / 2**32 * self.shape.commit_interval, seed
 
     def _received(self, shard: int, index: int) -> float:

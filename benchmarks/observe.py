@@ -31,7 +31,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     total_cpu_seconds: float
     ages: int
-    verdicts: int
+    states: int
     polls: float
     polls_skipped: float
     poll_seconds: float
@@ -47,6 +47,7 @@ class Run(Struct, frozen=True, kw_only=True):
     started_at: float
     due: float
     peak_megabytes: float
+    standin_cpu_seconds: float
 
 
 class Watch:
@@ -55,10 +56,12 @@ class Watch:
     def __init__(self, case: Case, settings: Settings, dead: Place) -> None:
         self._case = case
         self._stall_after = settings.stall_after
-        self._dead = (
-            f'project="{dead.project}",logstore="{dead.logstore}",'
-            f'consumer_group="{dead.group}",shard="{dead.shard}",'
-        )
+        self._dead = {
+            f'project="{dead.project}"',
+            f'logstore="{dead.logstore}"',
+            f'consumer_group="{dead.group}"',
+            f'shard="{dead.shard}"',
+        }
         self._scrapes_cpu = 0.0
         self.samples: list[Sample] = []
 
@@ -71,14 +74,14 @@ class Watch:
             for labels, value in scrape.samples(catalogue.STALLED.name)
             if value > self._stall_after
         ]
-        dead = sum(value for labels, value in stalled if self._dead in labels)
+        dead = sum(value for labels, value in stalled if self._dead <= set(labels.split(",")))
         self.samples.append(
             Sample(
                 at=scrape.at,
                 cpu_seconds=scrape.cpu_before - self._scrapes_cpu,
                 total_cpu_seconds=scrape.cpu_before,
                 ages=scrape.count(catalogue.CHECKPOINT_AGE.name),
-                verdicts=min(int(known), scrape.count(catalogue.STALLED.name)),
+                states=min(int(known), scrape.count(catalogue.STALLED.name)),
                 polls=scrape.total(catalogue.POLLS.name),
                 polls_skipped=scrape.total(catalogue.POLLS_SKIPPED.name),
                 poll_seconds=scrape.total(f"{catalogue.POLL_DURATION.name}_sum"),
@@ -90,12 +93,12 @@ class Watch:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every shard of every group has a verdict."""
-        return bool(self.samples) and self.samples[-1].verdicts >= self._case.pairs
+        """True if the state of every shard of every group is known."""
+        return bool(self.samples) and self.samples[-1].states >= self._case.pairs
 
     @property
     def has_detected(self) -> bool:
-        """Whether the newest scrape shows that the dead consumer is stalled."""
+        """True if the newest scrape shows that the dead consumer is stalled."""
         return bool(self.samples) and self.samples[-1].dead_stalled > 0
 
 
@@ -119,6 +122,7 @@ def observe(case: Case, settings: Settings, served: Standin) -> Figures:
             started_at=running.started_at,
             due=due,
             peak_megabytes=running.process.peak_megabytes(),
+            standin_cpu_seconds=served.process.cpu_seconds(),
         )
     return figures(case, settings, run)
 
@@ -138,7 +142,7 @@ def figures(case: Case, settings: Settings, run: Run) -> Figures:
     """Return the figures of a run."""
     samples = run.samples
     windows, operations = intervals(case, settings, run.requests, until=samples[-1].at)
-    # The second poll begins at least half an interval after the first.
+    # The second poll begins after half an interval or more.
     steady = [each for each in samples if each.at >= samples[0].at + settings.interval / 2]
     first, last = (steady[0], steady[-1]) if steady else (samples[-1], samples[-1])
     polls, seconds = last.polls - first.polls, max(1e-9, last.at - first.at)
@@ -153,8 +157,8 @@ def figures(case: Case, settings: Settings, run: Run) -> Figures:
         http_after=samples[0].at - run.started_at,
         first_age_after=after([each.ages > 0 for each in samples], run.started_at),
         ages_after=after([each.ages >= case.pairs for each in samples], run.started_at),
-        verdicts_after=after([each.verdicts >= case.pairs for each in samples], run.started_at),
-        verdicts=samples[-1].verdicts,
+        states_after=after([each.states >= case.pairs for each in samples], run.started_at),
+        states=samples[-1].states,
         requests=windows,
         operations=operations,
         requests_per_second=sum(windows) / (len(windows) * settings.interval) if windows else 0.0,
@@ -165,6 +169,7 @@ def figures(case: Case, settings: Settings, run: Run) -> Figures:
         cpu_seconds=(last.cpu_seconds - first.cpu_seconds) / polls if polls else None,
         core_share=(last.total_cpu_seconds - first.total_cpu_seconds) / seconds,
         peak_megabytes=run.peak_megabytes,
+        standin_core_share=run.standin_cpu_seconds / (samples[-1].at - run.started_at),
         detected_after=after([each.dead_stalled > 0 for each in samples], run.due),
         false_stalls=max(each.false_stalls for each in samples),
     )

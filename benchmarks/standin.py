@@ -35,7 +35,7 @@ _BACKLOG = 2048
 
 
 class Behavior(Struct, frozen=True, kw_only=True):
-    """How the service responds: latency in seconds, and requests per second and project."""
+    """The behavior of the service: latency in seconds, and requests per second and project."""
 
     latency: float = 0.0
     quota: float | None = None

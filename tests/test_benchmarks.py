@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cases import Case, Settings, config, parse_case
+from benchmarks.daemon import Scrape
 from benchmarks.moving import WRITE_INTERVALS, Account, Place, Shape
-from benchmarks.observe import intervals, refused_share
+from benchmarks.observe import Watch, intervals, refused_share
 from benchmarks.standin import Behavior, Service
 from exporter.simulator.clock import HeldClock
 from exporter.simulator.cursors import decode_cursor, encode_cursor
@@ -117,8 +118,8 @@ def test_busy_report_writes_table_and_plot(tmp_path: Path) -> None:
         "http_after": 0.5,
         "first_age_after": 0.8,
         "ages_after": 1.2,
-        "verdicts_after": None,
-        "verdicts": 640,
+        "states_after": None,
+        "states": 640,
         "requests": [100, 110],
         "operations": {"GetCursor": 64, "GetCheckPoint": 20, "ListShards": 1},
         "requests_per_second": 1.75,
@@ -129,6 +130,7 @@ def test_busy_report_writes_table_and_plot(tmp_path: Path) -> None:
         "cpu_seconds": 0.1,
         "core_share": 0.01,
         "peak_megabytes": 60,
+        "standin_core_share": 0.02,
         "detected_after": 12.3,
         "false_stalls": 0,
         "exact": {
@@ -176,6 +178,32 @@ def test_busy_configuration_sets_what_is_not_default() -> None:
     settings = Settings(interval=0.5, stall_after=150.0)
     found = config(Case(shards=1, groups=1), settings, "http://127.0.0.1:1")
     assert (found["polling"], found["stall_after"]) == ({"interval": "500ms"}, "150000ms")
+
+
+def test_busy_watch_separates_the_dead_consumer_from_live_ones() -> None:
+    labels = 'consumer="c",consumer_group="group-0",logstore="logstore-0",project="project-0"'
+    stalled, states = "sls_consumer_group_stalled_seconds", "sls_consumer_group_shards"
+    text = (
+        f"# HELP {stalled} x\n# TYPE {stalled} gauge\n"
+        f'{stalled}{{{labels},shard="1"}} 301.5\n'
+        f'{stalled}{{{labels},shard="11"}} 300.1\n'
+        f'{stalled}{{{labels},shard="12"}} 300.0\n'
+        f"# HELP {states} x\n# TYPE {states} gauge\n"
+        f'{states}{{{labels},state="stalled"}} 2\n'
+        f'{states}{{{labels},state="consuming"}} 1\n'
+        f'{states}{{{labels},state="unknown"}} 1\n'
+        "# HELP sls_exporter_polls_total x\n# TYPE sls_exporter_polls_total counter\n"
+        "sls_exporter_polls_total 7\n"
+    )
+    scrape = Scrape(at=9.0, seconds=0.1, cpu_before=1.0, cpu_after=1.5, text=text.encode())
+    dead = Place("project-0", "logstore-0", "group-0", 1)
+    watch = Watch(Case(shards=4, groups=1), Settings(), dead)
+    watch.add(scrape)
+    watch.add(scrape)
+    last = watch.samples[-1]
+    assert (watch.has_detected, watch.is_complete) == (True, False)
+    assert (last.dead_stalled, last.false_stalls, last.states) == (301.5, 1, 3)
+    assert (last.polls, last.cpu_seconds, last.total_cpu_seconds) == (7, 0.5, 1.0)
 
 
 def test_busy_intervals_begin_just_before_the_second_poll() -> None:
@@ -269,7 +297,7 @@ def test_moving_account_finds_the_cursors_that_the_simulator_finds(age: float, s
         assert respond(account, path, query, now) == expected, text
 
 
-def test_moving_account_refuses_a_position_that_is_no_time() -> None:
+def test_moving_account_rejects_an_invalid_position() -> None:
     account = Account(Shape(shards=1, groups=1, created=CREATED))
     path, query = "/logstores/logstore-0/shards/0", {"type": "cursor", "from": "-1"}
     assert respond(account, path, query, CREATED + 90.0) == (400, "ParameterInvalid")
