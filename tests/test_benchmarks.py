@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from exporter.simulator.clock import HeldClock
 
 from benchmarks.cases import Case, Settings, config, parse_case
 from benchmarks.daemon import Scrape
 from benchmarks.moving import WRITE_INTERVALS, Account, Place, Shape
 from benchmarks.observe import Watch, intervals, refused_share
 from benchmarks.standin import Behavior, Service
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.cursors import decode_cursor, encode_cursor
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.operations import identify, perform

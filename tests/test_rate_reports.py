@@ -4,9 +4,10 @@ import logging
 import threading
 
 import pytest
-from exporter.config.schema import HttpConfig, ProjectSettings
 
 from exporter.base.clock import SYSTEM_CLOCK
+from exporter.config.schema import HttpConfig
+from exporter.config.settings import ProjectSettings
 from exporter.logs.logger import get_logger
 from exporter.model.endpoint import Endpoint
 from exporter.polling.rate_reports import RateReports
