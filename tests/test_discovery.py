@@ -102,6 +102,47 @@ def test_a_pattern_selects_what_it_matches_whole_and_exclusion_wins(fleet: Fleet
     assert fleet.discover(engine) == ["shop/app-1/billing", "shop/app-2/billing"]
 
 
+def test_excluded_logstores_are_left_out_even_if_named(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, logstores: "
+        '[{logstore: ".*", consumer_groups: [billing]}, {logstore: web, consumer_groups: [a]}], '
+        'exclude_logstores: [web, "app-[2-9]"]}]'
+    )
+    assert names(engine) == []
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+
+
+def test_groups_of_excluded_logstores_are_not_listed(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS + '    exclude_logstores: [".*-1"]\n')
+    assert fleet.discover(engine) == ["shop/app-2/billing"]
+    listed = [each for each in fleet.simulator.requests if each.operation == "ListConsumerGroup"]
+    assert len(listed) == 1
+
+
+def test_excluded_projects_are_left_out_even_if_named(fleet: Fleet) -> None:
+    fleet.world.create_project("ship")
+    fleet.world.create_logstore("ship", "app-1")
+    logstores = "logstores: [{logstore: app-1, consumer_groups: [billing]}]"
+    engine = fleet.engine(
+        f'projects: [{{project: "sh.p", endpoint: ENDPOINT, {logstores}}},'
+        f" {{project: bank, endpoint: ENDPOINT, {logstores}}}]\n"
+        'exclude_projects: ["ship", "b.*"]\n'
+    )
+    assert names(engine) == []
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+
+
+def test_exclusion_that_a_reload_brings_removes_its_series(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    other = fleet.engine(PATTERNS + "    exclude_logstores: [app-2]\n")
+    engine.configure(other.manager.config)
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+    found = scrape(engine).labels("sls_consumer_group_up")
+    assert [each["logstore"] for each in found] == ["app-1"]
+
+
 def test_a_plain_name_needs_no_listing(fleet: Fleet) -> None:
     engine = fleet.engine(
         "projects: [{project: shop, endpoint: ENDPOINT, "

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -46,6 +47,11 @@ class Pattern:
 def is_literal(text: str) -> bool:
     """Tell whether a text is a plain name, without a character that means something in ``re``."""
     return _METACHARACTER.search(text) is None
+
+
+def any_matches(patterns: Iterable[Pattern], name: str) -> bool:
+    """Return whether the whole of ``name`` matches one of the patterns."""
+    return any(pattern.matches(name) for pattern in patterns)
 
 
 def _compiled(text: str) -> re.Pattern[str]:

@@ -160,6 +160,9 @@ class LogstoreConfig(Section):
         min_length=1,
         description="Only shards whose owner matches one of these anchored regular expressions.",
     )
+    exclude_consumers: tuple[Name, ...] = Field(
+        (), description="Owners whose shards are left out, anchored regular expressions."
+    )
 
 
 class ProjectConfig(Section):
@@ -186,6 +189,9 @@ class ProjectConfig(Section):
     )
     http: HttpConfig = Field(default_factory=HttpConfig, description="How this project is reached.")
     logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
+    exclude_logstores: tuple[Name, ...] = Field(
+        (), description="Names of logstores to leave out, anchored regular expressions."
+    )
 
 
 class Config(Section):
@@ -214,6 +220,9 @@ class Config(Section):
     )
     http: HttpConfig = Field(default_factory=HttpConfig, description="How the API is reached.")
     projects: tuple[ProjectConfig, ...] = Field(min_length=1, description="What to watch.")
+    exclude_projects: tuple[ProjectName, ...] = Field(
+        (), description="Names of projects to leave out, anchored regular expressions."
+    )
 
     def effective(self, project: ProjectConfig) -> ProjectSettings:
         """Return what holds for ``project``.
