@@ -20,6 +20,10 @@ _START_SECONDS = 30.0
 _PAUSE, _SLOW_PAUSE, _STEADY_PAUSE = 0.2, 2.0, 15.0
 _MINUTE = 60.0
 _LATEST_INTERVALS = 1.5
+"""The intervals after which a dead consumer counts as not detected."""
+
+_LEAST_INTERVALS = 4.0
+"""The intervals that a run lasts, however early it detects the dead consumer."""
 
 Requests = Sequence[tuple[float, dict[str, int]]]
 
@@ -103,13 +107,14 @@ class Watch:
 
 
 def observe(case: Case, settings: Settings, served: Standin) -> Figures:
-    """Run the exporter until it has detected a dead consumer, or should have."""
+    """Run the exporter for some intervals, until it has detected a dead consumer or should have."""
     with daemon(config(case, settings, served.url)) as running:
         dead, died_at = served.kill_one()
         due = died_at + settings.stall_after
         watch = Watch(case, settings, dead)
-        latest = due + _LATEST_INTERVALS * settings.interval
-        while time.time() < latest and not (time.time() >= due and watch.has_detected):
+        earliest = max(due, running.started_at + _LEAST_INTERVALS * settings.interval)
+        latest = max(earliest, due + _LATEST_INTERVALS * settings.interval)
+        while time.time() < latest and not (time.time() >= earliest and watch.has_detected):
             scrape = running.scrape()
             if scrape is not None:
                 watch.add(scrape)
@@ -132,10 +137,12 @@ def _pause(scrape: Scrape | None, watch: Watch, running: Daemon, due: float) -> 
     if scrape is None:
         return _PAUSE / 4
     now, shortest = time.time(), max(_PAUSE, 10 * scrape.seconds)
-    if watch.is_complete and now < due:
-        return max(shortest, min(_STEADY_PAUSE, due - now))
+    if now >= due and not watch.has_detected:
+        return shortest
+    if watch.is_complete:
+        return max(shortest, min(_STEADY_PAUSE, due - now if now < due else _STEADY_PAUSE))
     is_start = now - running.started_at < _START_SECONDS
-    return shortest if is_start or now >= due else max(shortest, _SLOW_PAUSE)
+    return shortest if is_start else max(shortest, _SLOW_PAUSE)
 
 
 def figures(case: Case, settings: Settings, run: Run) -> Figures:
@@ -180,17 +187,17 @@ def intervals(
 ) -> tuple[tuple[int, ...], dict[str, float]]:
     """Return the requests of each whole interval after the first poll, and means by operation.
 
-    The intervals begin just before a poll begins, so that each of them holds one whole poll. With
-    several logstores, whose polls are spread, they begin one interval after the first request.
+    The intervals begin just before a poll begins, so that each of them holds one whole poll. They
+    begin one interval after the first request if there are several logstores, whose polls are
+    spread, or if the first poll is too long for the second to begin in time.
     """
     start = requests[0][0]
-    if case.projects * case.logstores > 1:
-        begin = start + settings.interval
-    else:
-        # A poll begins with checkpoints and is followed by the next after half an interval or more.
-        later = start + 0.4 * settings.interval
-        polls = [at for at, found in requests if at >= later and "GetCheckPoint" in found]
-        begin = (polls[0] if polls else until) - min(2.0, settings.interval / 4)
+    begin = start + settings.interval
+    if case.projects * case.logstores == 1:
+        # A poll begins with checkpoints, half to one and a half intervals after the first poll.
+        low, high = (start + factor * settings.interval for factor in (0.4, 1.6))
+        polls = [at for at, found in requests if low <= at <= high and "GetCheckPoint" in found]
+        begin = polls[0] - min(2.0, settings.interval / 4) if polls else begin
     count = max(0, math.floor((until - begin) / settings.interval))
     bounds = [begin + number * settings.interval for number in range(count + 1)]
     totals: list[int] = []
