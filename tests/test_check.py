@@ -35,8 +35,8 @@ EXPLAINED = """\
 project my-project at https://cn-shanghai.log.aliyuncs.com
   credentials: from the configuration
   signature: v4, region cn-shanghai
-  each logstore is polled every 30s, up to 2 at a time
-  a request may take 5s; at most 2.5 are sent a second
+  each logstore is polled every 30s, with up to 2 requests at the same time
+  a request may take 5s; at most 2.5 are sent per second
   series are withdrawn after 2m of failures
   a shard is stalled once it is behind and has not moved for 15m
   rights needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
@@ -45,27 +45,27 @@ log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
     left out, because it is excluded
     consumer groups: billing, mailer
     only shards: 0, 1
-    requests a poll while nothing moves: 3 + 1 a shard
+    requests per poll: 5 at rest, 7 busy, 14 after a start
   logstore like app-.*
     but not: app-test, like ord.*
     consumer groups: like .*, billing
     but not: like etl-.*
     only shards owned by: pod-1
     no shards owned by: pod-2, like canary-.*
-    requests a poll while nothing moves: 1 + 1 a consumer group + 1 a shard
+    requests per poll: 1 + G + S at rest, 1 + 1.5 G + 1.25 S busy, 2 + 2 G + 4 S after a start
 
 project like team-.* at http://127.0.0.1:8080
   but not: team-a, like g.*
   credentials: from the configuration
   signature: v1
-  each logstore is polled every 1m, up to 3 at a time
-  a request may take 10s; at most 100 are sent a second
+  each logstore is polled every 1m, with up to 3 requests at the same time
+  a request may take 10s; at most 100 are sent per second
   series are withdrawn after 3m of failures
   end cursors are not read: ages are known, but neither lag nor stalls
   rights needed: log:GetConsumerGroupCheckPoint, log:ListProject
   logstore audit
     consumer groups: archiver
-    requests a poll while nothing moves: 1
+    requests per poll: 1
 """
 BARE = FULL.partition("\n")[2]
 
@@ -100,4 +100,4 @@ def test_missing_keys_are_told_but_make_no_configuration_wrong() -> None:
 
 def test_groups_named_in_full_cost_one_request_each_without_lag() -> None:
     text = FULL.replace("[archiver]", "[archiver, backup, '.*']")
-    assert explained(text).endswith(": 1 a consumer group\n")
+    assert explained(text).endswith(": G\n")

@@ -60,7 +60,12 @@ class Daemon:
         self._parts = parts = assemble(
             load(), environ=environ, clock=clock, sharding=options.sharding
         )
-        self._jobs = Jobs(parts, log=self._log, on_error=self._report_error)
+        self._jobs = Jobs(
+            parts,
+            total_shards=options.sharding.total,
+            log=self._log,
+            on_error=self._report_error,
+        )
         self._health = Health(parts, self._jobs, stuck_after)
         self._reloader = Reloader(
             load,

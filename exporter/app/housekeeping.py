@@ -1,4 +1,4 @@
-"""The work of no other thread: requested reloads, the watched file, jumps of the clock."""
+"""The work of no other thread: reloads, the watched file, jumps of the clock, the capacity."""
 
 import threading
 from collections.abc import Callable
@@ -54,6 +54,7 @@ class Housekeeping:
                 if requested or self._file_changed():
                     self._reloader.reload()
                 self._check_clock()
+                self._jobs.report_capacity()
             except Exception as error:  # noqa: BLE001  the loop must go on; the error is reported
                 self._on_error("tend", error)
 

@@ -1,12 +1,11 @@
 """The jobs in the schedule: a poll per target, the discovery and the heartbeat."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from exporter.app.assembly import Parts
 from exporter.logs.logger import Logger
 from exporter.model.names import TargetKey
-from exporter.polling.capacity import shortages
 from exporter.polling.manager import pool_of
 from exporter.polling.scheduler import BACKGROUND, Job, Scheduler
 from exporter.polling.targets import Target
@@ -23,13 +22,20 @@ class Jobs:
     """
 
     def __init__(
-        self, parts: Parts, *, log: Logger, on_error: Callable[[str, BaseException], None]
+        self,
+        parts: Parts,
+        *,
+        total_shards: int,
+        log: Logger,
+        on_error: Callable[[str, BaseException], None],
     ) -> None:
+        self._total_shards = total_shards
         self._parts = parts
         self._log = log
         self._lock = threading.Lock()
         self._listings_due = threading.Event()
-        self._shortages: Sequence[str] = ()
+        self._warned: frozenset[str] = frozenset()
+        self._is_capacity_due = False
         self.heartbeat_at = parts.clock.monotonic()
         self.scheduler = Scheduler(
             stopping=parts.cancelled,
@@ -40,13 +46,39 @@ class Jobs:
         parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 
     def update(self) -> None:
-        """Schedule the present targets, and warn of intervals too short for the polls."""
+        """Schedule the present targets, and warn if their polls do not fit in the interval."""
         # A reload and the discovery may both come here. The last one must have the newest targets.
         with self._lock:
             targets = self._parts.manager.targets
             self.scheduler.set_jobs([*self._background(), *map(self._poll, targets)])
-            known, self._shortages = self._shortages, shortages(targets)
-        for warning in self._shortages:
+            self._is_capacity_due = True
+        self._warn()
+
+    def report_capacity(self) -> None:
+        """Log once what the polls of each project need, when all of them have been made."""
+        if not self._is_capacity_due or self._parts.store.view().pending:
+            return
+        self._is_capacity_due = False
+        for demand in self._parts.manager.demands():
+            self._log.info(
+                "requests of the polls",
+                project=demand.project,
+                logstores=demand.logstores,
+                interval_seconds=demand.settings.interval,
+                at_rest=demand.requests.at_rest,
+                busy=demand.requests.busy,
+                after_start=demand.requests.cold,
+            )
+        self._warn()
+
+    def _warn(self) -> None:
+        warnings = [
+            warning
+            for demand in self._parts.manager.demands()
+            for warning in demand.warnings(total_shards=self._total_shards)
+        ]
+        known, self._warned = self._warned, frozenset(warnings)
+        for warning in warnings:
             if warning not in known:
                 self._log.warning(warning)
 

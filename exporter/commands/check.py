@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
 
 from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
@@ -12,6 +13,13 @@ from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
+from exporter.polling.capacity import (
+    BUSY_PER_GROUP,
+    BUSY_PER_SHARD,
+    COLD_PER_GROUP,
+    COLD_PER_SHARD,
+    most_shards,
+)
 
 _READS = ("log:GetConsumerGroupCheckPoint",)
 _LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
@@ -37,12 +45,12 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
             f", region {settings.region}" if settings.signature == "v4" else ""
         )
         yield (
-            f"  each logstore is polled every {format_duration(settings.interval)}, up to"
-            f" {settings.workers} at a time"
+            f"  each logstore is polled every {format_duration(settings.interval)}, with up to"
+            f" {settings.workers} requests at the same time"
         )
         yield (
             f"  a request may take {format_duration(settings.timeout)}; at most "
-            f"{settings.requests_per_second:g} are sent a second"
+            f"{settings.requests_per_second:g} are sent per second"
         )
         yield f"  series are withdrawn after {format_duration(settings.stale_after)} of failures"
         yield (
@@ -52,6 +60,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
             else "  end cursors are not read: ages are known, but neither lag nor stalls"
         )
         yield f"  rights needed: {', '.join(_rights(project, settings))}"
+        yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
 
@@ -70,7 +79,7 @@ def _logstore(
         yield f"    only shards owned by: {_names(entry.consumers)}"
     if entry.exclude_consumers:
         yield f"    no shards owned by: {_names(entry.exclude_consumers)}"
-    yield f"    requests a poll while nothing moves: {_cost(entry, settings)}"
+    yield f"    requests per poll: {_cost(entry, settings)}"
 
 
 def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iterator[str]:
@@ -82,16 +91,49 @@ def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iter
 
 
 def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:
-    """Count the requests of a poll: a group's checkpoints, the shards, the end of each shard."""
-    fixed = 1 if settings.lag else 0
-    terms = []
-    if all(name.literal for name in entry.consumer_groups):
-        fixed += len(entry.consumer_groups)
+    """Write the requests of a poll, with G and S for what is not known here."""
+    groups = len(entry.consumer_groups) if _is_literal(entry) else None
+    shards = None if entry.shards is None else len(entry.shards)
+    if not settings.lag:
+        return "G" if groups is None else str(groups)
+    return ", ".join(
+        f"{_sum(fixed, ((per_group, groups, 'G'), (per_shard, shards, 'S')))} {when}"
+        for when, fixed, per_group, per_shard in (
+            ("at rest", 1, 1.0, 1.0),
+            ("busy", 1, BUSY_PER_GROUP, BUSY_PER_SHARD),
+            ("after a start", 2, COLD_PER_GROUP, COLD_PER_SHARD),
+        )
+    )
+
+
+def _sum(fixed: float, terms: Sequence[tuple[float, int | None, str]]) -> str:
+    """Add what is known, and write the rest as terms."""
+    unknown = [f"{each:g} {name}" for each, count, name in terms if count is None]
+    known = fixed + sum(each * count for each, count, _ in terms if count is not None)
+    return " + ".join([f"{ceil(known)}", *(term.removeprefix("1 ") for term in unknown)])
+
+
+def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
+    """Say how many shards the polls of a project can read in their interval."""
+    entries = project.logstores
+    if not all(entry.logstore.literal and _is_literal(entry) for entry in entries):
+        return
+    groups = sum(len(entry.consumer_groups) for entry in entries)
+    if not settings.lag:
+        return
+    most = most_shards(settings, logstores=len(entries), groups=groups)
+    if most < len(entries):
+        yield (
+            f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
+            f" fit in {format_duration(settings.interval)}; raise polling.interval,"
+            " polling.requests_per_second or polling.workers"
+        )
     else:
-        terms.append("1 a consumer group")
-    if settings.lag:
-        terms.append("1 a shard")
-    return " + ".join([str(fixed), *terms] if fixed else terms)
+        yield f"  busy polls fit in the interval with up to {most} shards in all logstores"
+
+
+def _is_literal(entry: LogstoreConfig) -> bool:
+    return all(name.literal for name in entry.consumer_groups)
 
 
 def _rights(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:

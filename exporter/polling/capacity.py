@@ -6,6 +6,7 @@ docs/operations.md explains the figures; ``python -m benchmarks.busy`` measures 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from exporter.polling.targets import Target
 REQUEST_SECONDS = 0.1
 """Assumed duration of a request: about twice that within a region."""
 _UNKNOWN_SHARDS = 2  # what the service creates by default
+BUSY_PER_GROUP, BUSY_PER_SHARD = 1.5, 1.25
+COLD_PER_GROUP, COLD_PER_SHARD = 2, 4
 
 
 class Requests(Struct, frozen=True, kw_only=True):
@@ -48,11 +51,10 @@ def requests_of(groups: int, shards: int) -> Requests:
     """
     if not shards or not groups:
         return Requests(at_rest=groups, busy=groups, cold=groups)
-    at_rest = 1 + groups + shards
     return Requests(
-        at_rest=at_rest,
-        busy=at_rest + math.ceil(shards / 4) + math.ceil(groups / 2),
-        cold=at_rest + 1 + 3 * shards + groups,
+        at_rest=1 + groups + shards,
+        busy=1 + math.ceil(BUSY_PER_GROUP * groups) + math.ceil(BUSY_PER_SHARD * shards),
+        cold=2 + COLD_PER_GROUP * groups + COLD_PER_SHARD * shards,
     )
 
 
@@ -78,32 +80,33 @@ class Demand(Struct, frozen=True, kw_only=True):
     settings: ProjectSettings
     logstores: int
     requests: Requests
+    seconds: float = REQUEST_SECONDS
+    """Duration of a request."""
 
-    def fits(self, *, rate: float | None = None, seconds: float = REQUEST_SECONDS) -> bool:
-        """Return whether busy polls fit at a request rate and a duration of a request."""
-        return not self._reasons(rate or self.settings.requests_per_second, seconds)
+    def warnings(self, *, total_shards: int = 1) -> Sequence[str]:
+        """Return why busy polls do not fit in the interval, and which setting helps.
 
-    def warnings(self, *, total_shards: int = 1, seconds: float = REQUEST_SECONDS) -> Iterable[str]:
-        """Yield why the polls do not fit, and which setting helps."""
-        return self._reasons(self.settings.requests_per_second / total_shards, seconds)
-
-    def _reasons(self, rate: float, seconds: float) -> Sequence[str]:
+        ``total_shards`` exporters share the limits of the project.
+        """
         interval, workers = self.settings.interval, self.settings.workers
-        requests = self.requests.busy
+        rate = self.settings.requests_per_second / total_shards
+        requests, seconds = self.requests.busy, self.seconds
         work = (
             f"project {self.project}: {self.logstores} logstores need {requests} requests every"
             f" {interval:g} s"
         )
         found: list[str] = []
         if requests > rate * interval:
+            shared = f" divided by {total_shards} exporters" if total_shards > 1 else ""
             found.append(
-                f"{work}, but polling.requests_per_second allows {rate:g} per second. Polls will"
-                f" be late or skipped. Set it to {_up(requests / interval)} or more, or"
-                f" polling.interval to {_up(requests / rate)}s or more"
+                f"{work}, but polling.requests_per_second{shared} allows {rate:g} per second."
+                f" Polls will be late or skipped. Set it to"
+                f" {_up(requests * total_shards / interval)} or more, or polling.interval to"
+                f" {_up(requests / rate)}s or more"
             )
         if requests * seconds > workers * interval:
             found.append(
-                f"{work}, but {workers} workers cannot send them at {seconds:g} s per request."
+                f"{work}, but {workers} workers cannot send them at {seconds:.3g} s per request."
                 f" Polls will be late or skipped. Set polling.workers to"
                 f" {_up(requests * seconds / interval)} or more, or polling.interval to"
                 f" {_up(requests * seconds / workers)}s or more"
@@ -112,40 +115,41 @@ class Demand(Struct, frozen=True, kw_only=True):
 
 
 def demands(
-    targets: Iterable[Target], shards: Mapping[TargetKey, int] | None = None
+    targets: Iterable[Target],
+    *,
+    shards: Mapping[TargetKey, int] = MappingProxyType({}),
+    seconds: Mapping[TargetKey, float] = MappingProxyType({}),
 ) -> Sequence[Demand]:
-    """Return the demand of each project, in their order; ``shards`` has what is known of them."""
+    """Return the demand of each project, in their order.
+
+    ``shards`` are the numbers of shards of logstores, and ``seconds`` the durations of a request,
+    as far as they are known.
+    """
     projects: dict[tuple[str, ProjectSettings], list[Target]] = defaultdict(list)
     for target in targets:
         projects[target.key.project, target.settings].append(target)
-    known = shards or {}
     return [
         Demand(
             project=project,
             settings=settings,
             logstores=len(members),
-            requests=sum((poll_requests(each, known.get(each.key)) for each in members), NONE),
+            requests=sum((poll_requests(each, shards.get(each.key)) for each in members), NONE),
+            seconds=seconds.get(members[0].key, REQUEST_SECONDS),
         )
         for (project, settings), members in sorted(projects.items(), key=lambda item: item[0][0])
     ]
 
 
-def shortages(
-    targets: Iterable[Target],
-    shards: Mapping[TargetKey, int] | None = None,
-    *,
-    total_shards: int = 1,
-    seconds: float = REQUEST_SECONDS,
-) -> Sequence[str]:
-    """Return a warning, with what to change, for each limit that cannot be kept.
+def most_shards(settings: ProjectSettings, *, logstores: int, groups: int) -> int:
+    """Return how many shards the logstores of a project may have so that busy polls fit.
 
-    ``seconds`` is the duration of a request; ``total_shards`` exporters share the limits.
+    ``groups`` is the number of consumer groups in all of them. The result is negative if the polls
+    do not even fit without shards.
     """
-    return [
-        warning
-        for demand in demands(targets, shards)
-        for warning in demand.warnings(total_shards=total_shards, seconds=seconds)
-    ]
+    least = math.ceil(BUSY_PER_GROUP * groups)
+    per_second = min(settings.requests_per_second, settings.workers / REQUEST_SECONDS)
+    room = per_second * settings.interval - logstores - least
+    return math.floor(room / BUSY_PER_SHARD)
 
 
 def _up(value: float) -> int:

@@ -4,7 +4,7 @@ A scheduler or a single round calls ``poll`` and ``discover``; this module knows
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from exporter.config.schema import Config
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.polling.capacity import Demand, demands
 from exporter.polling.discovery import Discovery, Listings
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import Outages
@@ -117,6 +118,22 @@ class PollManager:
     def targets(self) -> tuple[Target, ...]:
         """The targets, in the order of project and logstore."""
         return tuple(self._members[key].target for key in sorted(self._members))
+
+    def demands(self) -> Sequence[Demand]:
+        """Return what the polls of each project need, by what is known of shards and latency."""
+        shards = {
+            status.key: sum(status.shards_by_status.values())
+            for status in self._store.view().targets
+            if status.shards_by_status is not None
+        }
+        members = self._members
+        seconds = {
+            key: latency
+            for key, member in members.items()
+            if (latency := member.client.latency) is not None
+        }
+        targets = [members[key].target for key in sorted(members)]
+        return demands(targets, shards=shards, seconds=seconds)
 
     def configure(self, config: Config) -> None:
         """Apply a configuration: plain names immediately, patterns as they were last listed.

@@ -38,6 +38,7 @@ from exporter.sls.transport import Transport
 TRIES = 3
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 5.0
+_SMOOTHING = 20  # of the latency: about this many requests count
 PAGE_SIZE = 500
 MAX_PAGES = 200
 _MAX_LISTED = MAX_PAGES * PAGE_SIZE
@@ -87,9 +88,15 @@ class SlsClient:
         self._cancelled = cancelled
         self._uniform = uniform
         self._patience = AdaptiveTimeout(settings.timeout)
+        self._latency: float | None = None
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
+
+    @property
+    def latency(self) -> float | None:
+        """Mean duration of the last requests in seconds, None before the first."""
+        return self._latency
 
     def server_now(self) -> float:
         """Return the server's time in Unix seconds, or the exporter's before the first response."""
@@ -272,7 +279,10 @@ class SlsClient:
             raise
         finally:
             if code != "cancelled":
-                self._observer.request_ended(request.operation, time.monotonic() - started, code)
+                seconds = time.monotonic() - started
+                known = self._latency
+                self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
+                self._observer.request_ended(request.operation, seconds, code)
 
     def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:
