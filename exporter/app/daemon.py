@@ -15,6 +15,7 @@ from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
+from exporter.sls.request_rate import START
 from exporter.status import api, page
 from exporter.web.listen import ListenAddress
 from exporter.web.nodes import WebConfigError
@@ -37,6 +38,8 @@ class Options(Struct, frozen=True, kw_only=True):
     watched_file: Path | None = None
     """The file whose changes cause a reload; None for no reloads of this kind."""
     sharding: Sharding = WHOLE
+    start_rate: float = START
+    """Requests per second at which each project begins."""
 
 
 class Daemon:
@@ -58,7 +61,11 @@ class Daemon:
     ) -> None:
         self._log = get_logger("exporter")
         self._parts = parts = assemble(
-            load(), environ=environ, clock=clock, sharding=options.sharding
+            load(),
+            environ=environ,
+            clock=clock,
+            sharding=options.sharding,
+            start_rate=options.start_rate,
         )
         self._jobs = Jobs(
             parts,
