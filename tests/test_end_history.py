@@ -322,10 +322,9 @@ def test_full_histories_of_10_000_shards_take_less_than_30_megabytes() -> None:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        shards = [ShardCursors(Shard(shard=n, status="readwrite")) for n in range(measured)]
-        for cursors in shards:
-            for number in range(STEPS + 20):
-                add_end(cursors, BIRTH + number, NOW + 60.0 * number)
+        histories = [EndHistory() for _ in range(measured)]
+        for history in histories:
+            day(history, polls=STEPS + 20)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
