@@ -236,7 +236,7 @@ def test_tolerance_grows_by_the_miss_up_to_a_limit(miss: float, tolerance: float
 # Shards that are created again
 
 
-def cursors_of(cache: CursorCache, created_at: float | None = None) -> ShardCursors:
+def cursors_of(cache: CursorCache, created_at: int | None = None) -> ShardCursors:
     return cache.of(Shard(shard=0, status="readwrite", created_at=created_at))
 
 
@@ -258,10 +258,10 @@ def test_end_that_goes_backwards_forgets_all_times() -> None:
 
 def test_shard_with_another_creation_time_is_another_one() -> None:
     cache = CursorCache()
-    cursors = cursors_of(cache, NOW)
+    cursors = cursors_of(cache, 1000)
     cursors.add_time(50, 1000)
-    assert cursors_of(cache, NOW) is cursors
-    assert cursors_of(cache, NOW + 1.0).bracket(50).earliest == NOW + 1.0 - TOLERANCE_SECONDS
+    assert cursors_of(cache, 1000) is cursors
+    assert cursors_of(cache, 1001).bracket(50).earliest == 1001 - TOLERANCE_SECONDS
 
 
 def test_shard_that_is_not_listed_any_more_is_forgotten() -> None:
