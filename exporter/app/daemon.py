@@ -15,11 +15,9 @@ from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
-from exporter.status import api, page
 from exporter.web.listen import ListenAddress
 from exporter.web.nodes import WebConfigError
-from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.routes import create_app
+from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
 
 _WEB_GRACE_SECONDS = 1.0
@@ -79,7 +77,7 @@ class Daemon:
         self._tending = threading.Thread(target=self._housekeeping.run, name="tend", daemon=True)
         self._web = WebServer(
             lambda threads: create_app(
-                self._pages(options),
+                self._content(options),
                 threads,
                 on_error=self._report_error,
                 telemetry_path=options.telemetry_path,
@@ -130,25 +128,13 @@ class Daemon:
         self._parts.configure(config)
         self._jobs.configuration_changed()
 
-    def _pages(self, options: Options) -> Pages:
-        parts = self._parts
-        return Pages(
-            metrics=self._metrics,
-            status=lambda query: page.page(
-                parts.groups(), query, telemetry_path=options.telemetry_path
-            ),
-            groups=lambda query: api.as_json(parts.groups(), query),
-            healthy=self._health.unhealthy,
-            ready=self._health.unready,
+    def _content(self, options: Options) -> Content:
+        return Content(
+            scrape=self._parts.scrape,
+            groups=self._parts.groups,
+            unhealthy=self._health.unhealthy,
+            unready=self._health.unready,
             reload=self._reloader.reload if options.enable_lifecycle else None,
-        )
-
-    def _metrics(self, request: MetricsRequest) -> MetricsAnswer:
-        found = self._parts.scrape(accept=request.accept, accept_encoding=request.accept_encoding)
-        return MetricsAnswer(
-            content_type=found.content_type,
-            content_encoding=found.content_encoding,
-            body=found.body,
         )
 
     def _report_error(self, place: str, error: BaseException) -> None:
