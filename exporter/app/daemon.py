@@ -10,8 +10,10 @@ from exporter.app.assembly import assemble
 from exporter.app.health import DEFAULT_STUCK_AFTER, Health, StuckAfter
 from exporter.app.housekeeping import Housekeeping
 from exporter.app.jobs import Jobs
-from exporter.app.reload import FileWatch, Load, Reloader
+from exporter.app.reload import Load, Reloader
 from exporter.base.clock import Clock
+from exporter.base.files import FileWatch
+from exporter.config.reader import MAX_FILE_BYTES
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
@@ -66,11 +68,12 @@ class Daemon:
             on_failure=lambda: parts.self_metrics.config_loaded(at=None),
             log=self._log,
         )
+        watched = options.watched_file
         self._housekeeping = Housekeeping(
             parts,
             self._jobs,
             self._reloader,
-            watched=FileWatch(options.watched_file) if options.watched_file else None,
+            watched=FileWatch([watched], MAX_FILE_BYTES) if watched else None,
             log=self._log,
             on_error=self._report_error,
         )

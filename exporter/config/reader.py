@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exporter.base.files import MIB, read
 from exporter.base.text import printable
 from exporter.config.checks import check
 from exporter.config.compose import compose, text_position
@@ -13,7 +14,7 @@ from exporter.config.problems import ConfigError, Fault, Position, Problem, path
 from exporter.config.schema import Config
 from exporter.config.validation import problems_of, shown_path
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * MIB
 _MOST_FAULTS = 1000
 _START = Position(line=1, column=1)
 
@@ -21,12 +22,9 @@ _START = Position(line=1, column=1)
 def load(path: Path, *, environ: Mapping[str, str]) -> Config:
     """Read a file; relative paths in it start at its directory. Raises ConfigError only."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read(path, MAX_FILE_BYTES, regular=False)  # such as /dev/stdin
     except OSError as error:
         failure = f"cannot be read: {error.strerror}"
-    except ValueError:
-        failure = "cannot be read: not the name of a file"
     else:
         return parse(content, name=str(path), environ=environ, base_dir=path.parent)
     raise ConfigError((_fault(str(path), _whole(failure)),))
@@ -87,7 +85,7 @@ def _validated(
 
 def _decode(text: str | bytes) -> str | Problem:
     if len(text) > MAX_FILE_BYTES:
-        return _whole(f"larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
+        return _whole(f"larger than {MAX_FILE_BYTES // MIB} MiB")
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     try:

@@ -6,7 +6,6 @@ false, ``007`` as 7, ``1:30`` as 90). Each reason is a sentence for people.
 
 import re
 import ssl
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +20,14 @@ from pydantic import (
 )
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
+from exporter.base.files import KIB, MIB, read
 from exporter.base.text import Expanded, quoted
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
 from exporter.config.problems import described
 from exporter.model.endpoint import Endpoint
 
-_MAX_SECRET_BYTES = 64 * 1024
-_MAX_CA_BYTES = 16 * 1024 * 1024
+_MAX_SECRET_BYTES = 64 * KIB
+_MAX_CA_BYTES = 16 * MIB
 _TRUE = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}
 _MOST_REQUESTS_PER_SECOND = 10_000
@@ -139,15 +139,9 @@ def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, b
         raise ValueError(f"expected the path of a file, found {quoted(text)}")
     path = (info.context if isinstance(info.context, Path) else Path()) / text
     try:
-        # A pipe would block here for ever, and cannot be read again.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError(f"{quoted(text)} is not a regular file")
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        content = read(path, limit)
     except OSError as error:
         raise ValueError(f"{quoted(text)} cannot be read: {error.strerror}") from None
-    if len(content) > limit:
-        raise ValueError(f"{quoted(text)} is larger than {limit // 1024} KiB")
     if not content.strip():
         raise ValueError(f"{quoted(text)} is empty")
     return path, content
