@@ -13,12 +13,12 @@ from exporter.app.jobs import Jobs
 from exporter.app.reload import Load, Reloader
 from exporter.base.clock import Clock
 from exporter.base.files import FileWatch
+from exporter.config.problems import ConfigError
 from exporter.config.reader import MAX_FILE_BYTES
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.web.listen import ListenAddress
-from exporter.web.nodes import WebConfigError
 from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
 
@@ -43,8 +43,8 @@ class Daemon:
     """The parts of an exporter, the schedule that drives them, and the HTTP server over them.
 
     ``load`` returns the configuration, at the start and at each reload. Raises ConfigError or
-    CredentialsError if the daemon cannot start with it, WebConfigError if the configuration of the
-    HTTP server is not valid.
+    CredentialsError if the daemon cannot start with it, and ConfigError if the web configuration is
+    not valid.
     """
 
     def __init__(
@@ -141,7 +141,11 @@ class Daemon:
         )
 
     def _report_error(self, place: str, error: BaseException) -> None:
-        if isinstance(error, WebConfigError):
-            self._log.error("web configuration not reloaded, the old one stays", error=str(error))
+        if isinstance(error, ConfigError):
+            self._log.error(
+                "web configuration not reloaded, the old one stays",
+                faults=len(error.faults),
+                first=str(error.faults[0]),
+            )
         else:
             self._log.error("internal error", place=place, exc_info=error)

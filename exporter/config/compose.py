@@ -32,9 +32,10 @@ _HINTS = {
     "&": "& starts an anchor; put a value that starts with & in quotes",
     "!": "! starts a tag; put a value that starts with ! in quotes",
 }
-# A name in a message of the parser, which may be a secret in the wrong position. It puts
-# characters and its own <words> in quotes too.
-_QUOTED = re.compile(r"""(['"])(?!<)[^'"]{3,}\1""")
+# The parser quotes single characters, its own <words>, and names, which may be a secret in the
+# wrong position.
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_LONGEST_QUOTED_CHARACTER = 4
 
 
 def compose(text: str, *, max_values: int, merge_keys: bool) -> Document:
@@ -203,7 +204,7 @@ class _Composer:
         if not self._merge_keys:
             self._fault(event, "merge keys are not supported; repeat the keys, or use an alias")
         elif level.merged is not None:
-            self._fault(event, "<< is already in the mapping; give it a list of mappings")
+            self._fault(event, "this key is already in the mapping; give it a list of mappings")
         else:
             level.merges = True
 
@@ -252,10 +253,15 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position
     if _character(text, mark.line, mark.column - 1) == "$":
         hint = "put ${NAME} in quotes inside [ ] and { }"
     if hint is None:
-        hint = printable(_QUOTED.sub("…", error.problem or "unreadable"))
+        hint = printable(_QUOTED.sub(_without_name, error.problem or "unreadable"))
         if context is not None and context.line != mark.line:
             hint = f"{hint} ({error.context} that starts at line {context.line + 1})"
     return f"not valid YAML: {hint}", position
+
+
+def _without_name(quoted: re.Match[str]) -> str:
+    is_name = len(quoted[0]) > _LONGEST_QUOTED_CHARACTER and quoted[0][1] != "<"
+    return "…" if is_name else quoted[0]
 
 
 def _character(text: str, line: int, column: int) -> str:

@@ -22,7 +22,6 @@ from exporter.model.endpoint import Endpoint
 from exporter.web.config_file import load_web_config
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress
-from exporter.web.nodes import WebConfigError
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import TEXTS, Reader
 
@@ -127,9 +126,10 @@ def web_config(data: bytes) -> None:
         path.write_bytes(data)
         try:
             found = load_web_config(path)
-        except WebConfigError as error:
-            require(str(error).startswith(str(path)), "a fault without its place")
-            require_showable(str(error), 1000)
+        except ConfigError as error:
+            for line in str(error).split("\n"):
+                require(line.startswith(f"{path}:"), "a fault without its place")
+                require_showable(line, 1000)
         else:
             for name, value in found.headers.items():
                 require_showable(f"{name}{value}", len(data) + 100)
