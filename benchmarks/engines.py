@@ -34,4 +34,4 @@ def engine(served: Api, groups: int, *, cursors: bool = False) -> Parts:
         _LOGSTORE.format(name=logstore(number), group=GROUP) for number in range(groups)
     )
     config = parse(text, name="benchmark", environ={}, base_dir=Path())
-    return assemble(config, environ={}, clock=SYSTEM_CLOCK)
+    return assemble(config, environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0)

@@ -27,7 +27,7 @@ from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.snapshot import TargetStatus
+from exporter.model.snapshot import TargetStatus, View
 from exporter.status.rows import StatusRows
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import Content, create_app
@@ -147,7 +147,7 @@ def serve_ours(
     def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
         return exposition.render(
             counted,
-            lambda: text.write(statuses, 0, shape, time.monotonic()),
+            lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
             accept=accept,
             accept_encoding=accept_encoding,
         )

@@ -44,6 +44,7 @@ def target(number: int, shards: int = SHARDS_A_GROUP, *, idle: float = 0.0) -> T
         key=GroupKey(*key, "consumer-group"),
         last_success=1_800_000_000.0,
         snapshot=snapshot,
+        interval=86_400.0,
         stale_after=86_400.0,
         stall_after=300.0,
     )
@@ -64,4 +65,5 @@ def _progress(number: int, shard: int, idle: float) -> ShardProgress:
         readonly=False,
         expired=False,
         judged_at=1_800_000_000.0,
+        read_at=1_800_000_000.0,
     )

@@ -23,7 +23,7 @@ from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.progress import NOTHING_UNREAD
 from exporter.model.shards import encode_cursor
-from exporter.model.snapshot import TargetStatus
+from exporter.model.snapshot import TargetStatus, View
 from exporter.sls import responses
 
 Parts = Mapping[str, Callable[[], object]]
@@ -84,7 +84,7 @@ def _scrape(statuses: Sequence[TargetStatus], shape: Shape) -> Callable[[], obje
     text, now = PolledText(), time.monotonic()
     for status in statuses:
         text.prepare(status, shape)
-    return lambda: deque(gzipped(text.write(statuses, 0, shape, now)), maxlen=0)
+    return lambda: deque(gzipped(text.write(View(targets=tuple(statuses)), shape, now)), maxlen=0)
 
 
 def of_a_small_scrape(shards: int) -> Parts:

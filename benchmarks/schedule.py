@@ -18,7 +18,8 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from exporter.polling.scheduler import Job, Pool, Scheduler
+from exporter.polling.scheduler import Job, Scheduler
+from exporter.polling.workers import Pool
 from exporter.sls.request_rate import RequestRate
 
 
@@ -46,7 +47,9 @@ class Polls:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._throttles = {project: RequestRate(load.rate) for project, _ in load.places()}
+        self._throttles = {
+            project: RequestRate(load.rate, start=load.rate) for project, _ in load.places()
+        }
         self._never = threading.Event()
         self.began: dict[str, list[float]] = defaultdict(list)
         self.requests: dict[str, list[float]] = defaultdict(list)

@@ -26,9 +26,7 @@ def main() -> None:
     view = View(targets=tuple(made_up.target(number, SHARDS_A_GROUP) for number in range(groups)))
     text = PolledText()
     answers: dict[str, Answer] = {
-        "scrape": lambda: sum(
-            map(len, gzipped(text.write(view.targets, 0, Shape(), time.monotonic())))
-        ),
+        "scrape": lambda: sum(map(len, gzipped(text.write(view, Shape(), time.monotonic())))),
         "page": lambda: len(page.page(document(view), {}, telemetry_path="/metrics")),
         "page, searched": lambda: len(
             page.page(document(view), {"q": "logstore-1"}, telemetry_path="/metrics")

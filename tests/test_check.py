@@ -22,11 +22,14 @@ projects:
         consumer_groups: [".*", billing]
         exclude_consumer_groups: ["etl-.*"]
         consumers: [pod-1]
+        exclude_consumers: [pod-2, "canary-.*"]
+    exclude_logstores: ["app-test", "ord.*"]
   - project: "team-.*"
     endpoint: http://127.0.0.1:8080
     lag: false
     logstores:
       - {logstore: audit, consumer_groups: [archiver]}
+exclude_projects: [team-a, "g.*"]
 """
 EXPLAINED = """\
 project my-project at https://cn-shanghai.log.aliyuncs.com
@@ -39,20 +42,24 @@ project my-project at https://cn-shanghai.log.aliyuncs.com
   rights needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
 log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
   logstore orders
+    left out, because it is excluded
     consumer groups: billing, mailer
     only shards: 0, 1
     requests a poll while nothing moves: 3 + 1 a shard
   logstore like app-.*
+    but not: app-test, like ord.*
     consumer groups: like .*, billing
     but not: like etl-.*
     only shards owned by: pod-1
+    no shards owned by: pod-2, like canary-.*
     requests a poll while nothing moves: 1 + 1 a consumer group + 1 a shard
 
 project like team-.* at http://127.0.0.1:8080
+  but not: team-a, like g.*
   credentials: from the configuration
   signature: v1
   each logstore is polled every 1m, up to 3 at a time
-  a request may take 10s; at most 10 are sent a second
+  a request may take 10s; at most 100 are sent a second
   series are withdrawn after 3m of failures
   end cursors are not read: ages are known, but neither lag nor stalls
   rights needed: log:GetConsumerGroupCheckPoint, log:ListProject
@@ -70,6 +77,13 @@ def explained(text: str, **environ: str) -> str:
 
 def test_every_part_of_a_configuration_is_explained() -> None:
     assert explained(FULL) == EXPLAINED
+
+
+def test_excluded_project_is_explained_as_left_out() -> None:
+    text = FULL.replace('"g.*"', '"my-.*"')
+    assert explained(text) == EXPLAINED.replace(
+        "aliyuncs.com\n", "aliyuncs.com\n  left out, because it is excluded\n"
+    ).replace("like g.*", "like my-.*")
 
 
 def test_keys_of_the_environment_are_found_there() -> None:

@@ -39,9 +39,10 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store
-from exporter.simulator.faults import DelayUntil
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.faults import DelayUntil
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import Running, running
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
@@ -232,7 +233,7 @@ class Race:
     """What goes on, and the history of it."""
 
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     exporter: Running
     over: threading.Event = field(default_factory=threading.Event)
     groups: dict[Key, list[Change[Frozen | None]]] = field(default_factory=dict)
@@ -395,7 +396,7 @@ def hostile_switching() -> Iterator[None]:
 @contextmanager
 def prepared(folder: Path) -> Iterator[Race]:
     world = World(wall=time.time)
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = folder / "config.yaml"
         config.write_text(FULL.text(simulator.endpoint))
         for project in ("a", "b", "c"):
@@ -770,7 +771,9 @@ def test_whatever_goes_on_at_once_every_answer_is_true(
 def test_polls_write_their_text_while_groups_are_forgotten() -> None:
     def status_of(logstore: str) -> TargetStatus:
         groups = tuple(
-            GroupStatus(key=GroupKey("shop", logstore, name), stale_after=60, stall_after=60)
+            GroupStatus(
+                key=GroupKey("shop", logstore, name), interval=60, stale_after=60, stall_after=60
+            )
             for name in ("a", "b", "c")
         )
         key = TargetKey("shop", logstore)
@@ -799,7 +802,8 @@ def test_polls_write_their_text_while_groups_are_forgotten() -> None:
 def test_a_poll_that_ends_after_a_reload_brings_no_group_back() -> None:
     key = TargetKey("shop", "orders")
     groups = tuple(
-        GroupStatus(key=GroupKey(*key, name), stale_after=60, stall_after=60) for name in "ab"
+        GroupStatus(key=GroupKey(*key, name), interval=60, stale_after=60, stall_after=60)
+        for name in "ab"
     )
     store = Store()
     store.expect({key: {"a", "b"}})
@@ -816,7 +820,7 @@ def test_a_reload_has_its_names_listed_although_older_listings_are_under_way(
         world.create_project(project)
         world.create_logstore(project, "log", shards=1)
         world.create_group(project, "log", "main")
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = tmp_path / "config.yaml"
         texts = [
             Variant(name="of some", projects=projects)

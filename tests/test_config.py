@@ -29,13 +29,14 @@ def test_the_least_configuration_gets_every_default() -> None:
             "timeout": 10.0,
             "stale_after": 180.0,
             "workers": 8,
-            "requests_per_second": 10.0,
+            "requests_per_second": 100.0,
         },
         "discovery": {"interval": 300.0},
         "lag": True,
         "stall_after": 300.0,
         "metrics": {"consumer_label": True, "granularity": "shard", "max_series": 1_000_000},
         "http": {"ca_file": None, "proxy_from_environment": False},
+        "exclude_projects": (),
     }
     logstore = config.projects[0].logstores[0]
     assert logstore.logstore.text == "l"
@@ -45,6 +46,7 @@ def test_the_least_configuration_gets_every_default() -> None:
         None,
         None,
     )
+    assert (config.projects[0].exclude_logstores, logstore.exclude_consumers) == ((), ())
 
 
 @pytest.mark.parametrize(

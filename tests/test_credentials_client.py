@@ -9,12 +9,12 @@ import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.credentials.providers import provider
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.sls.errors import AccessDenied, Cancelled, NoCredentials
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.sls_client import Rig, rig
 from tests.support.wait import wait_for
 
@@ -27,7 +27,7 @@ EXPIRED_IN_WORDS = ErrorAnswer(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     helper: Helper
-    simulator: Simulator
+    simulator: FaultySimulator
     held: HeldClock
     stop: threading.Event
     made: Rig
@@ -48,7 +48,7 @@ def scene(*, accepted: int = 9) -> Iterator[Scene]:
     keys = [issued(number) for number in range(1, accepted + 1)]
     with (
         serving(Helper(wall=held.wall)) as helper,
-        Simulator(world, credentials=keys, check_clock=False) as simulator,
+        FaultySimulator(world, credentials=keys, check_clock=False) as simulator,
         rig(
             simulator.endpoint,
             credentials=provider(None, helper.environ(), clock=held.clock, cancelled=stop),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.faults import Hang
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.daemon import daemon
+from tests.support.faults import Hang
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.wait import wait_for
 
 KEYS = {
@@ -53,7 +54,7 @@ def free_port() -> int:
 
 
 def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
-    with Simulator(world_of()) as simulator:
+    with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
             wait_for(lambda: exporter.get("/-/ready").status_code == 200)
@@ -84,7 +85,7 @@ def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Pa
         assert down.labels("sls_exporter_poll_errors_total")[0]["code"] == "connection"
         assert exporter.get("/-/healthy").status_code == 200
         assert exporter.get("/-/ready").status_code == 200
-        with Simulator(world_of(), address=("127.0.0.1", port)):
+        with FaultySimulator(world_of(), address=("127.0.0.1", port)):
             wait_for(lambda: exporter.scrape().value("sls_consumer_group_up") == 1)
             assert exporter.scrape().find("sls_consumer_group_checkpoint_age_seconds")
         assert exporter.stop() == 0
@@ -98,7 +99,7 @@ def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Pa
 def test_a_signal_during_polls_ends_it_with_status_0_whatever_is_queued(
     tmp_path: Path, number: int
 ) -> None:
-    with Simulator(world_of(300)) as simulator:
+    with FaultySimulator(world_of(300)) as simulator:
         simulator.faults.add(Hang())
         config = config_file(tmp_path, simulator.endpoint, logstores=300, polling=", timeout: 60s")
         with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
@@ -117,7 +118,7 @@ def test_missing_credentials_are_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_in_anything_it_writes(tmp_path: Path) -> None:
-    with Simulator(world_of()) as simulator:
+    with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         keys = {**KEYS, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "very-secret-indeed"}
         arguments = (f"--config.file={config}", LISTEN, "--log.level=debug")

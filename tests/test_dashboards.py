@@ -16,9 +16,9 @@ import requests
 
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, build_demo_world
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import Simulator
 from tests.support.daemon import daemon
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.rules import ROOT
 from tests.support.wait import wait_for
@@ -158,7 +158,7 @@ def answer(server: Prometheus, asked: Asked) -> list[Series]:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("dashboards")
     with ExitStack() as stack:
-        simulator = Simulator(build_demo_world(time.time), credentials=[DEMO_CREDENTIALS])
+        simulator = FaultySimulator(build_demo_world(time.time), credentials=[DEMO_CREDENTIALS])
         stack.enter_context(simulator)
         config = folder / "config.yaml"
         config.write_text(

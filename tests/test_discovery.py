@@ -10,10 +10,11 @@ import pytest
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.scrape import Scrape, scrape
 
 NOW = 1_800_000_000.0
@@ -32,12 +33,12 @@ class Fleet:
     def __init__(self) -> None:
         self.clock = HeldClock(NOW)
         self.world = World(wall=self.clock.clock.wall)
-        self.simulator = Simulator(self.world)
+        self.simulator = FaultySimulator(self.world)
 
     def engine(self, projects: str, *, head: str = HEAD) -> Parts:
         text = head + projects.replace("ENDPOINT", self.simulator.endpoint)
         config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-        return assemble(config, environ={}, clock=self.clock.clock)
+        return assemble(config, environ={}, clock=self.clock.clock, start_rate=10_000.0)
 
     def discover(self, engine: Parts) -> list[str]:
         """Resolve names anew, and give the groups as project/logstore/group."""
@@ -99,6 +100,47 @@ def test_a_pattern_selects_what_it_matches_whole_and_exclusion_wins(fleet: Fleet
     engine = fleet.engine(PATTERNS)
     assert names(engine) == []
     assert fleet.discover(engine) == ["shop/app-1/billing", "shop/app-2/billing"]
+
+
+def test_excluded_logstores_are_left_out_even_if_named(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, logstores: "
+        '[{logstore: ".*", consumer_groups: [billing]}, {logstore: web, consumer_groups: [a]}], '
+        'exclude_logstores: [web, "app-[2-9]"]}]'
+    )
+    assert names(engine) == []
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+
+
+def test_groups_of_excluded_logstores_are_not_listed(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS + '    exclude_logstores: [".*-1"]\n')
+    assert fleet.discover(engine) == ["shop/app-2/billing"]
+    listed = [each for each in fleet.simulator.requests if each.operation == "ListConsumerGroup"]
+    assert len(listed) == 1
+
+
+def test_excluded_projects_are_left_out_even_if_named(fleet: Fleet) -> None:
+    fleet.world.create_project("ship")
+    fleet.world.create_logstore("ship", "app-1")
+    logstores = "logstores: [{logstore: app-1, consumer_groups: [billing]}]"
+    engine = fleet.engine(
+        f'projects: [{{project: "sh.p", endpoint: ENDPOINT, {logstores}}},'
+        f" {{project: bank, endpoint: ENDPOINT, {logstores}}}]\n"
+        'exclude_projects: ["ship", "b.*"]\n'
+    )
+    assert names(engine) == []
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+
+
+def test_exclusion_that_a_reload_brings_removes_its_series(fleet: Fleet) -> None:
+    engine = fleet.engine(PATTERNS)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    other = fleet.engine(PATTERNS + "    exclude_logstores: [app-2]\n")
+    engine.configure(other.manager.config)
+    assert fleet.discover(engine) == ["shop/app-1/billing"]
+    found = scrape(engine).labels("sls_consumer_group_up")
+    assert [each["logstore"] for each in found] == ["app-1"]
 
 
 def test_a_plain_name_needs_no_listing(fleet: Fleet) -> None:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import yaml
+from msgspec.structs import replace
 
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
@@ -27,13 +28,17 @@ def row(name: str) -> list[int]:
 
 
 def fleet() -> list[Target]:
+    """Return all targets, with the share of one exporter as their request rate."""
     config = parse(yaml.safe_dump(VALUES["config"]), name="c", environ={}, base_dir=Path())
+    settings = config.effective(config.projects[0])
+    share = settings.requests_per_second / VALUES["shards"]
+    settings = replace(settings, requests_per_second=share)
     group = GroupTarget(name="group", shards=frozenset(range(SHARDS)))
     return [
         Target(
             key=TargetKey(f"team-{project}", f"logstore-{number}"),
             groups=(group,),
-            settings=config.effective(config.projects[0]),
+            settings=settings,
             refresh_seconds=config.discovery.interval,
         )
         for project in range(PROJECTS)

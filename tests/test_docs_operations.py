@@ -248,7 +248,9 @@ def world_of(groups: int, shards: int) -> World:
 def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, expected: int) -> None:
     orders = TargetKey("shop", "orders")
     with Simulator(world_of(3, 4)) as simulator:
-        engine = assemble(config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(
+            config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0
+        )
         engine.manager.poll(orders)
         simulator.forget_requests()
         engine.manager.poll(orders)
@@ -263,7 +265,9 @@ def test_a_shard_that_falls_behind_costs_the_stated_number_of_requests_once() ->
     orders = TargetKey("shop", "orders")
     world = world_of(3, 4)
     with Simulator(world) as simulator:
-        engine = assemble(config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(
+            config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0
+        )
         engine.manager.poll(orders)
         world.write("shop", "orders", 0, count=5)
         counts = []

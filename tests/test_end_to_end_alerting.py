@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support.alertmanager import Webhook, alertmanager, webhook
 from tests.support.daemon import Daemon, daemon
+from tests.support.held_clock import HeldClock
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.rules import ROOT, RULES, scaled
 from tests.support.wait import wait_for

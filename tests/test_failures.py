@@ -14,12 +14,13 @@ import pytest
 
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.simulator import faults
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.exchange import Fault
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World
+from tests.support import faults
+from tests.support.exchange import Fault
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.scrape import Scrape, parsed
 
 START = 1_700_000_000.0
@@ -58,7 +59,7 @@ class Stage:
 
     held: HeldClock
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     engine: Parts
 
     def poll(self, *, after: float = 0.0) -> Scrape:
@@ -88,7 +89,7 @@ def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
             for shard in (0, 1):
                 end = world.end_cursor("shop", logstore, shard)
                 world.update_checkpoint("shop", logstore, group, shard, end, consumer="host-1")
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         text = CONFIG.format(
             endpoint=simulator.endpoint,
             key_id=DEFAULT_CREDENTIALS.access_key_id,
@@ -96,7 +97,7 @@ def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
         )
         text += f"lag: {str(lag).lower()}\n"
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = assemble(config, environ={}, clock=held.clock)
+        engine = assemble(config, environ={}, clock=held.clock, start_rate=10_000.0)
         try:
             yield Stage(held, world, simulator, engine)
         finally:

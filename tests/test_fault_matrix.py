@@ -14,9 +14,8 @@ import pytest
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
-from exporter.polling.fanout import FanOut
-from exporter.simulator import faults
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.polling.fanout import Unresponsive
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from exporter.sls.errors import (
     AccessDenied,
@@ -30,7 +29,9 @@ from exporter.sls.timeouts import AdaptiveTimeout
 from tests.faults.catalogue import CASES, Case
 from tests.faults.stage import PHASES, slug, staged
 from tests.faults.table import DOCUMENT, names_and_codes
+from tests.support import faults
 from tests.support.docs import between
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
 from tests.support.scrape import Scrape, scrape
 from tests.support.wait import wait_for
@@ -108,7 +109,7 @@ def config_of(world: World, endpoint: str, *, polling: str) -> str:
 
 def test_projects_that_hang_keep_no_other_project_waiting(tmp_path: Path) -> None:
     world = world_of({**{f"hole-{n}": 12 for n in range(6)}, "good": 3}, groups=3)
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = tmp_path / "config.yaml"
         polling = "interval: 1s, timeout: 2s, workers: 2, stale_after: 1m"
         config.write_text(config_of(world, simulator.endpoint, polling=polling))
@@ -145,12 +146,15 @@ def ups(found: Scrape) -> set[str]:
 
 
 @contextmanager
-def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Parts, Simulator]]:
-    with Simulator(world) as simulator:
+def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Parts, FaultySimulator]]:
+    with FaultySimulator(world) as simulator:
         polling = f"interval: 1m, timeout: {timeout}"
         text = config_of(world, simulator.endpoint, polling=polling)
         engine = assemble(
-            parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
+            parse(text, name="test", environ={}, base_dir=Path()),
+            environ={},
+            clock=SYSTEM_CLOCK,
+            start_rate=10_000.0,
         )
         try:
             yield engine, simulator
@@ -211,11 +215,11 @@ def test_shards_that_hang_leave_the_other_shards_judged() -> None:
 
 def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
     world = world_of({"hole": 20, "good": 2})
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         text = config_of(world, simulator.endpoint, polling="interval: 1m, timeout: 200ms")
         text = text.replace("[group-00]", '[".*"]')
         config = parse(text, name="test", environ={}, base_dir=Path())
-        engine = assemble(config, environ={}, clock=SYSTEM_CLOCK)
+        engine = assemble(config, environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0)
         try:
             simulator.faults.add(faults.Hang(), project="hole")
             started = time.monotonic()
@@ -231,11 +235,14 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
 
 def test_listings_again_and_again_leave_no_connection_behind() -> None:
     world = world_of({f"project-{number}": 1 for number in range(4)})
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         text = config_of(world, simulator.endpoint, polling="interval: 1m")
         text = text.replace("[group-00]", '[".*"]')
         engine = assemble(
-            parse(text, name="test", environ={}, base_dir=Path()), environ={}, clock=SYSTEM_CLOCK
+            parse(text, name="test", environ={}, base_dir=Path()),
+            environ={},
+            clock=SYSTEM_CLOCK,
+            start_rate=10_000.0,
         )
         try:
             engine.manager.discover()
@@ -251,7 +258,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
 
 
 def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those() -> None:
-    asked = FanOut[str]()
+    asked = Unresponsive[str]()
 
     def hang() -> str:
         raise TimedOut("late", operation="GetCheckPoint")
@@ -275,7 +282,7 @@ def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those
 
 
 def test_a_refusal_is_an_answer() -> None:
-    asked = FanOut[int]()
+    asked = Unresponsive[int]()
 
     def refuse() -> str:
         raise AccessDenied("no", operation="GetCheckPoint", code="Unauthorized")
@@ -286,7 +293,7 @@ def test_a_refusal_is_an_answer() -> None:
 
 
 def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
-    asked = FanOut[int](trusting=False)
+    asked = Unresponsive[int](trusting=False)
 
     def break_off() -> str:
         raise Unreachable("reset", operation="GetCursor")

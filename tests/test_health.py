@@ -6,9 +6,10 @@ from pathlib import Path
 
 from exporter.app.health import StuckAfter
 from exporter.base.clock import Clock
-from exporter.simulator.faults import DelayUntil
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.faults import DelayUntil
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
 from tests.support.wait import wait_for
 
@@ -35,7 +36,7 @@ def shop() -> World:
 
 def test_ready_once_every_target_was_polled_and_healthy_before(tmp_path: Path) -> None:
     answered = threading.Event()
-    with Simulator(shop()) as simulator:
+    with FaultySimulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
         with running(config_file(tmp_path, simulator.endpoint)) as exporter:
             assert exporter.get("/-/healthy").status_code == 200
@@ -48,7 +49,7 @@ def test_ready_once_every_target_was_polled_and_healthy_before(tmp_path: Path) -
 
 def test_not_ready_before_patterns_are_resolved(tmp_path: Path) -> None:
     answered = threading.Event()
-    with Simulator(shop()) as simulator:
+    with FaultySimulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered), operation="ListLogStores")
         with running(config_file(tmp_path, simulator.endpoint, "ord.*")) as exporter:
             answer = exporter.get("/-/ready")
@@ -67,7 +68,7 @@ def test_an_api_that_refuses_everything_leaves_it_healthy_and_ready(tmp_path: Pa
 
 def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_path: Path) -> None:
     answered = threading.Event()
-    with Simulator(shop()) as simulator:
+    with FaultySimulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
         stuck_after = StuckAfter(poll=0.5)
         with running(
@@ -80,7 +81,7 @@ def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_pat
 
 
 def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> None:
-    with Simulator(shop()) as simulator:
+    with FaultySimulator(shop()) as simulator:
         stuck_after = StuckAfter(heartbeat=0.5)
         # Its heart beats every five seconds, so between two beats it looks as if it had stopped.
         with running(
@@ -105,7 +106,7 @@ def test_runs_that_were_left_hours_ahead_are_made_up_for(tmp_path: Path) -> None
             shift, due = shift + 40.0, time.monotonic() + 7.0
         return asked() > 1
 
-    with Simulator(shop()) as simulator:
+    with FaultySimulator(shop()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         config.write_text(config.read_text().replace("interval: 1s", "interval: 1h"))
         with running(config, clock=clock) as exporter:

@@ -82,6 +82,15 @@ def test_a_connection_that_is_swallowed_ends_with_the_deadline() -> None:
         assert time.monotonic() - started < 2
 
 
+def test_each_request_has_its_own_connection() -> None:
+    with misbehaving(always(answer(BODY))) as server:
+        connector = Connector()
+        for _ in range(2):
+            assert connector.send(Endpoint.parse(server.endpoint), "GET", "/keys").body == BODY
+    assert [request.headers["connection"] for request in server.requests] == ["close", "close"]
+    assert server.connections == 2
+
+
 def test_requests_share_one_deadline() -> None:
     with misbehaving(always(answer(BODY))) as server:
         connector = Connector(seconds=0.0)

@@ -15,8 +15,8 @@ from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.credentials.temporary import Temporary
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import CredentialsUnavailableError, Refreshable
-from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving, told
+from tests.support.held_clock import HeldClock
 from tests.support.wait import wait_for
 
 NOW = 1_700_000_000.0

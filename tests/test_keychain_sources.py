@@ -10,7 +10,6 @@ import pytest
 from exporter.base.clock import Clock
 from exporter.credentials.providers import Provider, provider
 from exporter.model.credentials import CredentialsUnavailableError
-from exporter.simulator.clock import HeldClock
 from tests.support.credential_servers import (
     ECS_ROLE,
     HELPER_TARGET,
@@ -27,6 +26,7 @@ from tests.support.credential_servers import (
     reply,
     serving,
 )
+from tests.support.held_clock import HeldClock
 
 NOW = 1_700_000_000.0
 

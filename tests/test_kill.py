@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator import faults
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support import faults
 from tests.support.daemon import Daemon, daemon
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.scrape import Scrape, parsed
 from tests.support.wait import wait_for
 
@@ -45,7 +46,7 @@ class Scene:
     """A world of producers and consumers, the service, and the arguments that watch it."""
 
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     config: Path
 
     @property
@@ -78,7 +79,7 @@ def scene(folder: Path, wall: Callable[[], float] = time.time) -> Iterator[Scene
             cursor = world.begin_cursor("shop", name, 0)
             world.update_checkpoint("shop", name, group, 0, cursor, consumer="dead")
             world.start_consumer("shop", name, group, "live", shards=[1], flush_interval=0.5)
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         config = folder / "config.yaml"
         config.write_text(
             f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"

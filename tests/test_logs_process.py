@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.daemon import Daemon, daemon
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.log_lines import parse_logfmt, without_head
 from tests.support.wait import wait_for
 
@@ -79,7 +80,10 @@ def test_an_exception_that_nobody_caught_is_a_line() -> None:
 
 
 def test_an_exception_that_nobody_caught_still_ends_with_status_1() -> None:
-    script = "from exporter.logs.logger import configure; configure(level='info', log_format='json'); 1/0"
+    script = (
+        "from exporter.logs.logger import configure;"
+        " configure(level='info', log_format='json'); 1/0"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], stderr=subprocess.DEVNULL, timeout=30, check=False
     )
@@ -270,7 +274,7 @@ def test_at_debug_neither_a_key_s_secret_nor_a_signature_is_logged(
     tmp_path: Path, signature: str
 ) -> None:
     secret = "very-secret-indeed"
-    with Simulator(World(wall=time.time)) as simulator:
+    with FaultySimulator(World(wall=time.time)) as simulator:
         config = config_file(tmp_path, simulator.endpoint, signature=signature)
         keys = {**KEYS, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret}
         arguments = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
@@ -290,7 +294,7 @@ def poll_failure(exporter: Daemon) -> dict[str, str]:
 
 
 def test_an_error_of_sls_is_logged_with_its_request_id(tmp_path: Path) -> None:
-    with Simulator(World(wall=time.time)) as simulator:
+    with FaultySimulator(World(wall=time.time)) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         arguments = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
         with daemon(*arguments, environ=KEYS) as exporter:
@@ -300,7 +304,7 @@ def test_an_error_of_sls_is_logged_with_its_request_id(tmp_path: Path) -> None:
 
 
 def test_what_sls_answers_cannot_forge_a_line(tmp_path: Path) -> None:
-    with Simulator(World(wall=time.time)) as simulator:
+    with FaultySimulator(World(wall=time.time)) as simulator:
         forged = "no\nts=2026-01-01T00:00:00.000Z level=info msg=forged \x1b[2J\u202e"
         simulator.faults.add(ErrorAnswer(status=403, code="ProjectForbidden", message=forged))
         config = config_file(tmp_path, simulator.endpoint)

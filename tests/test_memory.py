@@ -17,10 +17,10 @@ from exporter.config.reader import parse
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support import snapshots
+from tests.support.held_clock import HeldClock
 
 PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4
@@ -103,7 +103,7 @@ def polled(churn: Churn) -> Iterator[Parts]:
         endpoint=churn.simulator.endpoint,
     )
     config = parse(text, name="test", environ={}, base_dir=Path())
-    engine = assemble(config, environ={}, clock=churn.held.clock)
+    engine = assemble(config, environ={}, clock=churn.held.clock, start_rate=10_000.0)
     try:
         yield engine
     finally:

@@ -18,7 +18,7 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import Failure, GroupListing, TargetStatus
+from exporter.model.snapshot import Failure, GroupListing, TargetStatus, View
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import group, shard, target
 
@@ -34,7 +34,9 @@ PER_SHARD = (
 
 def collected(*targets: TargetStatus, at: float = 60.0, shape: Shape | None = None) -> Scrape:
     """Scrape at a reading of the monotonic clock; polls were at 50."""
-    return parsed(b"".join(plain(PolledText().write(targets, 0, shape or Shape(), at))).decode())
+    return parsed(
+        b"".join(plain(PolledText().write(View(targets=targets), shape or Shape(), at))).decode()
+    )
 
 
 def test_age_and_stall_go_on_between_polls() -> None:
@@ -174,7 +176,15 @@ def test_as_many_series_of_shards_as_are_allowed_are_shown_and_not_one_more() ->
 
 
 def test_targets_counts_those_that_were_not_polled_yet() -> None:
-    written = b"".join(plain(PolledText().write((target(),), 1, Shape(), 60.0)))
+    written = b"".join(
+        plain(
+            PolledText().write(
+                View(targets=(target(),), pending=frozenset({TargetKey("shop", "new")})),
+                Shape(),
+                60.0,
+            )
+        )
+    )
     assert parsed(written.decode()).value("sls_exporter_targets") == 2
 
 
@@ -190,7 +200,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
     ):
         found = render(
             RegistryText(registry),
-            lambda: PolledText().write((status,), 0, Shape(), 60.0),
+            lambda: PolledText().write(View(targets=(status,)), Shape(), 60.0),
             accept=accept,
         )
         written = b"".join(found.body)
@@ -221,6 +231,8 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     own = SelfMetrics(registry)
     own.request_ended("GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
+    own.server_time_ignored("https://example.com")
+    own.request_limit("https://example.com", "shop", 10.0)
     own.poll_failed(group().key, "timeout")
     status = target(
         group(
@@ -230,7 +242,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
     )
-    polled = PolledText().write((status,), 0, Shape(), 60.0)
+    polled = PolledText().write(View(targets=(status,)), Shape(), 60.0)
     written = b"".join(render(RegistryText(registry), lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
@@ -254,6 +266,17 @@ def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
     own.keep_only(kept(key))
     return {labels["code"] for labels in scrape(registry).labels("sls_exporter_poll_errors_total")}
+
+
+def test_request_limits_of_projects_that_left_are_forgotten() -> None:
+    registry = CollectorRegistry()
+    own = SelfMetrics(registry)
+    for project in ("shop", "bank"):
+        own.request_limit("https://example.com", project, 10.0)
+    own.keep_only([GroupKey("shop", "orders", "billing")])
+    own.request_limit("https://example.com", "shop", 5.0)
+    found = scrape(registry).find("sls_exporter_request_limit_per_second")
+    assert [(sample.labels["project"], sample.value) for sample in found] == [("shop", 5.0)]
 
 
 def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> None:

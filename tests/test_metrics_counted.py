@@ -38,6 +38,8 @@ steps = st.one_of(
     step("request_ended", operations, numbers, st.none() | texts),
     step("request_retried", operations),
     step("clock_skew", texts, any_number),
+    step("server_time_ignored", texts),
+    step("request_limit", texts, texts, any_number),
     step("poll_failed", keys, texts),
     step("poll_ended", numbers),
     step("poll_skipped"),

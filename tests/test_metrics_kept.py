@@ -7,7 +7,7 @@ import pytest
 from exporter.metrics.gzip_stream import Part, Piece, plain
 from exporter.metrics.polled_text import GroupText, PolledText, Shape
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, View
 from tests.support.snapshots import group, shard, target
 
 
@@ -41,13 +41,13 @@ class Polled:
             polled=Instant(server=1000.0, monotonic=50.0), shards=ReadShards([shard()])
         )
         self.group = GroupStatus(
-            key=group().key, snapshot=snapshot, stale_after=180.0, stall_after=300.0
+            key=group().key, snapshot=snapshot, interval=60, stale_after=180.0, stall_after=300.0
         )
         self.status = target(self.group, shards_by_status=ReadCounts(readwrite=1))
         self._seen = (ReadShards.reads, ReadCounts.reads)
 
     def scrape(self, shape: Shape) -> None:
-        written = b"".join(plain(self.text.write([self.status], 0, shape, 60.0)))
+        written = b"".join(plain(self.text.write(View(targets=(self.status,)), shape, 60.0)))
         assert b"sls_logstore_shards" in written
 
     def read(self) -> tuple[bool, bool]:
@@ -103,7 +103,7 @@ def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
 def kept(consumer: str) -> list[Part]:
     """Return what is written of the only value that a shard has between polls."""
     only = shard(consumer=consumer, updated_at=None, unread=None)
-    parts = PolledText().write([target(group(only))], 0, Shape(), 60.0)
+    parts = PolledText().write(View(targets=(target(group(only)),)), Shape(), 60.0)
     return [
         part
         for part in parts

@@ -7,7 +7,7 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.text_format import go_floats
 from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, View
 from tests.support.snapshots import KEY, shard, target
 
 NOW = 1_700_000_000.0
@@ -39,10 +39,11 @@ def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
     group = GroupStatus(
         key=GroupKey(*KEY, "billing"),
         snapshot=GroupSnapshot(polled=Instant(server=NOW - 10.0, monotonic=50.0), shards=shards),
+        interval=60.0,
         stale_after=180.0,
         stall_after=300.0,
     )
-    text = b"".join(plain(PolledText().write([target(group)], 0, Shape(), 60.0)))
+    text = b"".join(plain(PolledText().write(View(targets=(target(group),)), Shape(), 60.0)))
     return [line.rpartition(b" ")[2] for line in text.splitlines() if line.startswith(name)]
 
 

@@ -16,8 +16,8 @@ from exporter.commands.flags import Output
 from exporter.commands.once import poll_all, show
 from exporter.config.reader import load
 from exporter.simulator.demo_world import CLICKS, ORDERS, SHOP
-from exporter.simulator.faults import ErrorAnswer, Hang
 from tests.support.commands import Demo, command, demo_world, environment
+from tests.support.faults import ErrorAnswer, Hang
 from tests.support.scrape import parsed
 from tests.support.wait import wait_for
 
@@ -50,7 +50,9 @@ def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
     """Return whether all went well, and what was printed."""
-    engine = assemble(load(demo.config, environ={}), environ={}, clock=demo.clock.clock)
+    engine = assemble(
+        load(demo.config, environ={}), environ={}, clock=demo.clock.clock, start_rate=10_000.0
+    )
     printed = io.StringIO()
     try:
         poll_all(engine, errors=io.StringIO())

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.model.progress import State
 from exporter.polling.targets import GroupTarget
-from exporter.simulator.faults import Body, ErrorAnswer, Html
+from tests.support.faults import Body, ErrorAnswer, Html
 from tests.support.polling import Bench, bench, owners
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 
@@ -397,6 +397,32 @@ def test_a_sidecar_sees_only_the_shards_of_its_own_consumer() -> None:
         assert set(made.shards()) == {0, 1}
         made.world.assign(*BY, {"worker-2": [0]})
         made.world.write(*STORE, 0)
+        made.poll(after=60.0)
+        assert set(made.shards()) == {1}
+
+
+def test_shards_of_excluded_consumers_are_left_out() -> None:
+    groups = (
+        GroupTarget(
+            name=GROUP,
+            consumers=owners("worker-.*"),
+            exclude_consumers=owners("worker-1", "canary-.*"),
+        ),
+    )
+    with bench(shards=3, groups=groups) as made:
+        for shard, owner in enumerate(("worker-0", "worker-1", "canary-0")):
+            made.world.write(*STORE, shard)
+            made.world.start_consumer(*BY, owner, shards=[shard])
+        made.poll(after=60.0)
+        assert set(made.shards()) == {0}
+
+
+def test_shards_without_an_owner_are_not_excluded() -> None:
+    groups = (GroupTarget(name=GROUP, exclude_consumers=owners(".*")),)
+    with bench(shards=2, groups=groups) as made:
+        made.world.write(*STORE, 0)
+        made.world.write(*STORE, 1)
+        made.world.start_consumer(*BY, "worker-0", shards=[0])
         made.poll(after=60.0)
         assert set(made.shards()) == {1}
 

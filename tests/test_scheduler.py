@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.polling.scheduler import BACKGROUND, Job, PhaseTrigger, Pool, Scheduler
+from exporter.polling.scheduler import BACKGROUND, Job, PhaseTrigger, Scheduler
+from exporter.polling.workers import Pool
 from tests.support.wait import wait_for
 
 START = datetime(2026, 1, 1, 12, 0, 7, tzinfo=UTC)
@@ -305,7 +306,7 @@ def test_jobs_move_to_a_pool_of_another_size_and_keep_their_phase() -> None:
         ]
         runs.scheduler.set_jobs(jobs)
         runs.scheduler.start()
-        wait_for(runs.scheduler.longest_run, what="the hog on the only worker")
+        wait_for(runs.scheduler.longest_silence, what="the hog on the only worker")
         larger = Pool(name="polls", workers=2)
         runs.scheduler.set_jobs([replace(job, pool=larger) for job in jobs])
         wait_for(lambda: runs.count("quick") >= 3, what="runs on the larger pool")

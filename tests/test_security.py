@@ -80,7 +80,7 @@ def configured(endpoint: str, project: str = "shop") -> str:
 @contextmanager
 def engine(text: str, environ: dict[str, str]) -> Iterator[Parts]:
     config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-    made = assemble(config, environ=environ, clock=SYSTEM_CLOCK)
+    made = assemble(config, environ=environ, clock=SYSTEM_CLOCK, start_rate=10_000.0)
     try:
         yield made
     finally:

@@ -3,9 +3,9 @@
 import pytest
 
 from exporter.simulator import demo_world as demo
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.views import ShardTruth
 from exporter.simulator.world import World
+from tests.support.held_clock import HeldClock
 from tests.support.simulator_worlds import START
 
 HOUR = 3600.0

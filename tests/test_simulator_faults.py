@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from exporter.simulator import faults
-from exporter.simulator.exchange import Fault
-from exporter.simulator.server import Simulator
+from tests.support import faults
+from tests.support.exchange import Fault
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.simulator_worlds import small_world
 from tests.support.wait import wait_for
 
@@ -21,26 +21,28 @@ HOST = {"Host": "shop.127.0.0.1"}
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
+def simulator() -> Iterator[FaultySimulator]:
     _, world = small_world()
-    with Simulator(world, check_signatures=False) as simulator:
+    with FaultySimulator(world, check_signatures=False) as simulator:
         yield simulator
 
 
-def get(simulator: Simulator, path: str = GROUP_PATH, timeout: float = 10.0) -> requests.Response:
+def get(
+    simulator: FaultySimulator, path: str = GROUP_PATH, timeout: float = 10.0
+) -> requests.Response:
     return requests.get(
         simulator.endpoint + path, headers=HOST, timeout=timeout, allow_redirects=False
     )
 
 
-def raw(simulator: Simulator) -> http.client.HTTPConnection:
+def raw(simulator: FaultySimulator) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(urlsplit(simulator.endpoint).netloc, timeout=10)
     connection.request("GET", GROUP_PATH, headers=HOST)
     return connection
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
-def test_an_error_answer_has_any_status_and_code(simulator: Simulator, status: int) -> None:
+def test_an_error_answer_has_any_status_and_code(simulator: FaultySimulator, status: int) -> None:
     simulator.faults.add(faults.ErrorAnswer(status=status, code="Odd", message="so it is"))
     response = get(simulator)
     assert response.status_code == status
@@ -49,7 +51,7 @@ def test_an_error_answer_has_any_status_and_code(simulator: Simulator, status: i
 
 
 @pytest.mark.parametrize("status", [200, 502])
-def test_html_comes_with_any_status(simulator: Simulator, status: int) -> None:
+def test_html_comes_with_any_status(simulator: FaultySimulator, status: int) -> None:
     simulator.faults.add(faults.Html(status=status))
     response = get(simulator)
     assert (response.status_code, response.headers["Content-Type"]) == (status, "text/html")
@@ -57,19 +59,19 @@ def test_html_comes_with_any_status(simulator: Simulator, status: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", '{"a": [1]}'])
-def test_a_body_may_be_any_text(simulator: Simulator, text: str) -> None:
+def test_a_body_may_be_any_text(simulator: FaultySimulator, text: str) -> None:
     simulator.faults.add(faults.Body(text=text))
     response = get(simulator)
     assert (response.status_code, response.text) == (200, text)
 
 
-def test_a_redirect_leads_elsewhere(simulator: Simulator) -> None:
+def test_a_redirect_leads_elsewhere(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Redirect(location="http://127.0.0.1:1/"))
     response = get(simulator)
     assert (response.status_code, response.headers["Location"]) == (302, "http://127.0.0.1:1/")
 
 
-def test_a_truncated_body_is_shorter_than_declared(simulator: Simulator) -> None:
+def test_a_truncated_body_is_shorter_than_declared(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Truncated())
     connection = raw(simulator)
     with (
@@ -80,7 +82,7 @@ def test_a_truncated_body_is_shorter_than_declared(simulator: Simulator) -> None
         response.read()
 
 
-def test_a_reset_is_a_reset(simulator: Simulator) -> None:
+def test_a_reset_is_a_reset(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Reset())
     connection = raw(simulator)
     with pytest.raises(ConnectionResetError):
@@ -89,7 +91,7 @@ def test_a_reset_is_a_reset(simulator: Simulator) -> None:
     assert simulator.requests[0].status == 0
 
 
-def test_a_close_ends_the_connection_without_an_answer(simulator: Simulator) -> None:
+def test_a_close_ends_the_connection_without_an_answer(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Close())
     connection = raw(simulator)
     with pytest.raises(http.client.RemoteDisconnected):
@@ -98,7 +100,7 @@ def test_a_close_ends_the_connection_without_an_answer(simulator: Simulator) -> 
 
 
 @pytest.mark.parametrize("fault", [faults.Hang(), faults.HangAfterHeaders(), faults.Drip()])
-def test_a_client_runs_into_its_timeout(simulator: Simulator, fault: Fault) -> None:
+def test_a_client_runs_into_its_timeout(simulator: FaultySimulator, fault: Fault) -> None:
     simulator.faults.add(fault)
     connection = http.client.HTTPConnection(urlsplit(simulator.endpoint).netloc, timeout=0.3)
     connection.request("GET", GROUP_PATH, headers=HOST)
@@ -126,7 +128,9 @@ def test_a_client_runs_into_its_timeout(simulator: Simulator, fault: Fault) -> N
         faults.DelayUntil(event=threading.Event()),
     ],
 )
-def test_a_held_answer_comes_when_its_fault_is_removed(simulator: Simulator, fault: Fault) -> None:
+def test_a_held_answer_comes_when_its_fault_is_removed(
+    simulator: FaultySimulator, fault: Fault
+) -> None:
     planned = simulator.faults.add(fault)
     connection = raw(simulator)
     wait_for(lambda: simulator.requests)
@@ -135,7 +139,7 @@ def test_a_held_answer_comes_when_its_fault_is_removed(simulator: Simulator, fau
     connection.close()
 
 
-def test_headers_come_at_once_where_only_the_body_hangs(simulator: Simulator) -> None:
+def test_headers_come_at_once_where_only_the_body_hangs(simulator: FaultySimulator) -> None:
     planned = simulator.faults.add(faults.HangAfterHeaders())
     connection = raw(simulator)
     response = connection.getresponse()
@@ -145,14 +149,14 @@ def test_headers_come_at_once_where_only_the_body_hangs(simulator: Simulator) ->
     connection.close()
 
 
-def test_a_delayed_answer_is_late_but_whole(simulator: Simulator) -> None:
+def test_a_delayed_answer_is_late_but_whole(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Delay(seconds=0.2))
     started = time.monotonic()
     assert get(simulator).status_code == 200
     assert time.monotonic() - started >= 0.2
 
 
-def test_an_answer_may_wait_for_an_event(simulator: Simulator) -> None:
+def test_an_answer_may_wait_for_an_event(simulator: FaultySimulator) -> None:
     event = threading.Event()
     simulator.faults.add(faults.DelayUntil(event=event))
     connection = raw(simulator)
@@ -162,14 +166,14 @@ def test_an_answer_may_wait_for_an_event(simulator: Simulator) -> None:
     connection.close()
 
 
-def test_a_dripping_body_arrives_byte_by_byte(simulator: Simulator) -> None:
+def test_a_dripping_body_arrives_byte_by_byte(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Drip(interval=0.001, part="body"))
     response = get(simulator)
     assert response.json()[0]["shard"] == 0
     assert response.elapsed.total_seconds() < 10
 
 
-def test_a_huge_body_is_declared_and_sent(simulator: Simulator) -> None:
+def test_a_huge_body_is_declared_and_sent(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.HugeBody())
     connection = raw(simulator)
     response = connection.getresponse()
@@ -178,12 +182,12 @@ def test_a_huge_body_is_declared_and_sent(simulator: Simulator) -> None:
     connection.close()
 
 
-def test_a_huge_body_ends_where_it_should(simulator: Simulator) -> None:
+def test_a_huge_body_ends_where_it_should(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.HugeBody(size=100_000))
     assert get(simulator).content == b" " * 100_000
 
 
-def test_an_endless_body_goes_on(simulator: Simulator) -> None:
+def test_an_endless_body_goes_on(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.EndlessBody())
     connection = raw(simulator)
     response = connection.getresponse()
@@ -192,7 +196,7 @@ def test_an_endless_body_goes_on(simulator: Simulator) -> None:
     connection.close()
 
 
-def test_garbled_chunks_cannot_be_read(simulator: Simulator) -> None:
+def test_garbled_chunks_cannot_be_read(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.GarbledChunks())
     connection = raw(simulator)
     with (
@@ -203,7 +207,7 @@ def test_garbled_chunks_cannot_be_read(simulator: Simulator) -> None:
         response.read()
 
 
-def test_a_garbage_status_line_is_not_http(simulator: Simulator) -> None:
+def test_a_garbage_status_line_is_not_http(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.GarbageStatusLine())
     connection = raw(simulator)
     with pytest.raises(http.client.BadStatusLine):
@@ -211,7 +215,7 @@ def test_a_garbage_status_line_is_not_http(simulator: Simulator) -> None:
     connection.close()
 
 
-def test_a_gzip_bomb_is_small_on_the_wire(simulator: Simulator) -> None:
+def test_a_gzip_bomb_is_small_on_the_wire(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.GzipBomb(size=1_000_000))
     response = get(simulator)
     assert response.headers["Content-Encoding"] == "gzip"
@@ -219,7 +223,7 @@ def test_a_gzip_bomb_is_small_on_the_wire(simulator: Simulator) -> None:
     assert len(response.content) == 1_000_000
 
 
-def test_a_fault_meets_only_what_it_is_limited_to(simulator: Simulator) -> None:
+def test_a_fault_meets_only_what_it_is_limited_to(simulator: FaultySimulator) -> None:
     simulator.faults.add(
         faults.ErrorAnswer(status=503, code="ServerBusy"),
         operation="GetCursor",
@@ -232,19 +236,19 @@ def test_a_fault_meets_only_what_it_is_limited_to(simulator: Simulator) -> None:
     assert get(simulator, "/logstores/orders/shards/1?type=cursor&from=end").status_code == 404
 
 
-def test_a_fault_may_be_limited_to_a_consumer_group(simulator: Simulator) -> None:
+def test_a_fault_may_be_limited_to_a_consumer_group(simulator: FaultySimulator) -> None:
     simulator.world.create_group("shop", "orders", "other")
     simulator.faults.add(faults.Html(), consumer_group="other")
     assert get(simulator).status_code == 200
     assert get(simulator, "/logstores/orders/consumergroups/other").status_code == 502
 
 
-def test_a_fault_may_last_for_a_number_of_times(simulator: Simulator) -> None:
+def test_a_fault_may_last_for_a_number_of_times(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Html(), times=2)
     assert [get(simulator).status_code for _ in range(3)] == [502, 502, 200]
 
 
-def test_the_first_fault_that_matches_applies(simulator: Simulator) -> None:
+def test_the_first_fault_that_matches_applies(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Html(status=500), operation="ListShards")
     simulator.faults.add(faults.Html(status=501))
     simulator.faults.add(faults.Html(status=502))
@@ -253,7 +257,7 @@ def test_the_first_fault_that_matches_applies(simulator: Simulator) -> None:
     assert get(simulator).status_code == 200
 
 
-def test_a_request_that_meets_an_error_changes_nothing(simulator: Simulator) -> None:
+def test_a_request_that_meets_an_error_changes_nothing(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.ErrorAnswer(status=500, code="InternalServerError"), times=1)
     requests.delete(simulator.endpoint + GROUP_PATH, headers=HOST, timeout=10)
     assert get(simulator).status_code == 200
@@ -273,7 +277,7 @@ def test_a_request_that_meets_an_error_changes_nothing(simulator: Simulator) -> 
 )
 def test_closing_does_not_wait_for_what_hangs(fault: Fault) -> None:
     _, world = small_world()
-    simulator = Simulator(world, check_signatures=False)
+    simulator = FaultySimulator(world, check_signatures=False)
     simulator.start()
     simulator.faults.add(fault)
     connection = raw(simulator)
@@ -286,7 +290,7 @@ def test_closing_does_not_wait_for_what_hangs(fault: Fault) -> None:
 
 def test_closing_does_not_wait_for_silent_connections() -> None:
     _, world = small_world()
-    simulator = Simulator(world)
+    simulator = FaultySimulator(world)
     simulator.start()
     connection = http.client.HTTPConnection(urlsplit(simulator.endpoint).netloc, timeout=10)
     connection.connect()

@@ -11,10 +11,10 @@ import requests
 import trustme
 
 from exporter.model.credentials import Credentials
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.signing import SignatureVersion
+from tests.support.held_clock import HeldClock
 from tests.support.simulator_client import Client
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, START, small_world
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.cursors import decode_cursor, encode_cursor
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.views import ShardTruth, UpdateTimeUnit
 from exporter.simulator.world import World
+from tests.support.held_clock import HeldClock
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, START, small_world
 
 DAY = 86400.0

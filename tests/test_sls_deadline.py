@@ -1,5 +1,6 @@
 """The client's time limits: a whole operation ends in time, and a stop ends it sooner."""
 
+import socket
 import ssl
 import threading
 import time
@@ -18,10 +19,14 @@ from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
     Behaviour,
+    Reader,
     Turn,
     always,
     answer,
+    in_turn,
+    leave_unread,
     misbehaving,
+    read_head,
     swallowing,
 )
 from tests.support.sls_client import Rig, rig
@@ -133,6 +138,19 @@ def test_all_tries_together_end_in_time() -> None:
     assert 1 <= len(server.requests) <= 3
 
 
+def test_call_ends_in_time_if_kept_and_fresh_connection_are_silent() -> None:
+    with (
+        misbehaving(in_turn(always(EMPTY_LIST), hang)) as server,
+        rig(server.endpoint, timeout=TIMEOUT) as made,
+    ):
+        made.client.list_shards("orders")
+        error, seconds = elapsed_until_error(made)
+    assert isinstance(error, TimedOut)
+    assert TIMEOUT - 0.05 <= seconds < LATEST
+    assert (len(server.requests), server.connections) == (3, 2)
+    assert made.notes.ended == [("ListShards", None), ("ListShards", "timeout")]
+
+
 def test_another_call_on_the_thread_is_not_harmed_by_one_that_timed_out() -> None:
     def answer_late_once(turn: Turn) -> None:
         if turn.number == 1:
@@ -150,7 +168,17 @@ def test_another_call_on_the_thread_is_not_harmed_by_one_that_timed_out() -> Non
 LARGE = "a" * 16_000_000  # far more than what a connection takes in unread
 
 
-def answer_and_read_no_more(seconds: float | None) -> Behaviour:
+def read_first_request_only() -> Reader:
+    """Return a reader that reads one request, whichever connection it arrives on."""
+    readers = iter([read_head])
+
+    def read(connection: socket.socket) -> str | None:
+        return next(readers, leave_unread)(connection)
+
+    return read
+
+
+def answer_and_read_late(seconds: float) -> Behaviour:
     def behave(turn: Turn) -> None:
         turn.send(EMPTY_LIST)
         if turn.number == 1:
@@ -160,7 +188,14 @@ def answer_and_read_no_more(seconds: float | None) -> Behaviour:
 
 
 @contextmanager
-def connected(behaviour: Behaviour, *, scheme: str, timeout: float) -> Iterator[Rig]:
+def connected(
+    behaviour: Behaviour,
+    *,
+    scheme: str,
+    timeout: float,
+    read: Reader = read_head,
+    connections: int = 1,
+) -> Iterator[Rig]:
     """Yield a client with a connection on which a first request was answered."""
     with TemporaryDirectory() as place, ExitStack() as stack:
         tls, ca_file = None, None
@@ -170,7 +205,7 @@ def connected(behaviour: Behaviour, *, scheme: str, timeout: float) -> Iterator[
             authority.issue_cert("127.0.0.1").configure_cert(tls)
             ca_file = Path(place, "ca.pem")
             authority.cert_pem.write_to_path(str(ca_file))
-        server = stack.enter_context(misbehaving(behaviour, tls=tls))
+        server = stack.enter_context(misbehaving(behaviour, tls=tls, read=read))
         made = stack.enter_context(
             rig(
                 server.endpoint,
@@ -180,7 +215,7 @@ def connected(behaviour: Behaviour, *, scheme: str, timeout: float) -> Iterator[
         )
         made.client.list_shards("orders")
         yield made
-        assert server.connections == 1
+        assert server.connections == connections
 
 
 over_both = pytest.mark.parametrize("scheme", ["http", "https"])
@@ -188,8 +223,13 @@ over_both = pytest.mark.parametrize("scheme", ["http", "https"])
 
 @over_both
 def test_a_call_ends_in_time_where_its_request_is_not_read(scheme: str) -> None:
-    behaviour = answer_and_read_no_more(None)
-    with connected(behaviour, scheme=scheme, timeout=TIMEOUT) as made:
+    with connected(
+        always(EMPTY_LIST),
+        scheme=scheme,
+        timeout=TIMEOUT,
+        read=read_first_request_only(),
+        connections=2,
+    ) as made:
         started = time.monotonic()
         with pytest.raises(TimedOut):
             made.client.list_shards(LARGE)
@@ -198,7 +238,7 @@ def test_a_call_ends_in_time_where_its_request_is_not_read(scheme: str) -> None:
 
 @over_both
 def test_a_request_that_is_read_late_arrives_whole(scheme: str) -> None:
-    behaviour = answer_and_read_no_more(0.6)
+    behaviour = answer_and_read_late(0.6)
     with connected(behaviour, scheme=scheme, timeout=30.0) as made:
         assert made.client.list_shards(LARGE).entries == ()
 
@@ -207,13 +247,16 @@ def test_a_request_that_is_read_late_arrives_whole(scheme: str) -> None:
 
 
 @contextmanager
-def calling(made: Rig, logstore: str = "orders") -> Iterator[list[BaseException | None]]:
+def calling(
+    made: Rig, logstore: str = "orders", *, calls: int = 1
+) -> Iterator[list[BaseException | None]]:
     """Call in a thread; at the end of the block stop, and expect the call to end soon."""
     outcome: list[BaseException | None] = []
 
     def run() -> None:
         try:
-            made.client.list_shards(logstore)
+            for _ in range(calls):
+                made.client.list_shards(logstore)
         except SlsError as error:
             outcome.append(error)
         else:
@@ -268,13 +311,24 @@ def unsent_bytes(port: int) -> int:
 
 def test_a_stop_ends_the_wait_for_a_request_to_be_read() -> None:
     with (
-        misbehaving(answer_and_read_no_more(None)) as server,
+        misbehaving(always(EMPTY_LIST), read=read_first_request_only()) as server,
         rig(server.endpoint, timeout=60) as made,
     ):
         made.client.list_shards("orders")
         with calling(made, LARGE) as outcome:
             wait_for(lambda: unsent_bytes(server.port))
             assert outcome == []
+
+
+def test_stop_ends_wait_for_kept_connection_and_sends_nothing_more() -> None:
+    with (
+        misbehaving(in_turn(always(EMPTY_LIST), hang)) as server,
+        rig(server.endpoint, timeout=60) as made,
+        calling(made, calls=2) as outcome,
+    ):
+        wait_for(lambda: len(server.requests) == 2)
+        assert outcome == []
+    assert (len(server.requests), server.connections) == (2, 1)
 
 
 def test_a_stop_ends_the_wait_for_a_handshake() -> None:

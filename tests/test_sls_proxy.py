@@ -10,7 +10,7 @@ import trustme
 
 from exporter.sls.errors import TimedOut, Unreachable
 from exporter.sls.transport import Transport
-from tests.support.misbehaving import EMPTY_LIST, Turn, always, misbehaving, proxy
+from tests.support.misbehaving import EMPTY_LIST, Turn, always, in_turn, misbehaving, proxy
 from tests.support.sls_client import rig
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -136,6 +136,28 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.raises(Unreachable, match="Tunnel connection failed: 407"),
         ):
             made.client.list_shards("orders")
+
+
+@pytest.mark.parametrize("of_proxy", ["http", "https"])
+def test_request_over_dead_kept_tunnel_is_sent_through_new_tunnel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, of_proxy: str
+) -> None:
+    tls, ca_file = certified(tmp_path)
+    behaviour = in_turn(always(EMPTY_LIST), Turn.wait, always(EMPTY_LIST))
+    with (
+        proxy(tls=tls if of_proxy == "https" else None) as seen,
+        misbehaving(behaviour, tls=tls) as server,
+        rig(
+            server.endpoint,
+            timeout=2.0,
+            make_transport=lambda cancelled: through_proxy(cancelled, ca_file),
+        ) as made,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"{of_proxy}://127.0.0.1:{seen.port}")
+        for _ in range(2):
+            assert made.client.list_shards("orders").entries == ()
+    assert seen.asked == [f"127.0.0.1:{server.port}"] * 2
+    assert made.notes.ended == [("ListShards", None)] * 2
 
 
 def answer_late(turn: Turn) -> None:

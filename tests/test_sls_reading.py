@@ -83,6 +83,15 @@ def test_what_is_no_whole_answer_is_an_error(sent: bytes, reason: str) -> None:
         received(sent)
 
 
+def test_response_continues_after_bytes_that_were_received_before() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"ngth: 2\r\n\r\n[]")
+        response = read_response(ours, b"HTTP/1.1 200 OK\r\nContent-Le")
+        assert (response.body, response.keep_alive) == (b"[]", True)
+        assert read_response(ours, b"HTTP/1.1 204 None\r\n\r\n").status == 204
+
+
 def test_no_answer_is_an_error_of_its_own() -> None:
     with pytest.raises(ConnectionError, match="the connection ended without an answer"):
         received()

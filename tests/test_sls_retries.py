@@ -2,16 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from exporter.model.credentials import Credentials
-from exporter.simulator.clock import HeldClock
 from exporter.sls.errors import (
     AccessDenied,
     ApiError,
     BadRequest,
+    Cancelled,
     InvalidCursor,
     InvalidResponse,
     NotFound,
@@ -22,6 +21,7 @@ from exporter.sls.errors import (
     Unreachable,
 )
 from exporter.sls.request_rate import RequestRate
+from tests.support.held_clock import HeldClock
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -33,6 +33,7 @@ from tests.support.misbehaving import (
     misbehaving,
 )
 from tests.support.sls_client import rig
+from tests.support.wait import wait_for
 
 
 def at_once(_: float, __: float) -> float:
@@ -56,17 +57,9 @@ def cut_off(turn: Turn) -> None:
 HTML = b"<html><body>Bad Gateway</body></html>"
 
 WORTH_IT: list[tuple[Behaviour, type[SlsError], str]] = [
-    (always(refusal("429 Too Many Requests", "TooMany")), Throttled, "TooMany"),
-    (always(refusal("403 Forbidden", "ReadQuotaExceed")), Throttled, "ReadQuotaExceed"),
-    (always(refusal("403 Forbidden", "ShardReadQuotaExceed")), Throttled, "ShardReadQuotaExceed"),
-    (
-        always(refusal("403 Forbidden", "MetaOperationQpsLimitExceeded")),
-        Throttled,
-        "MetaOperationQpsLimitExceeded",
-    ),
     (always(refusal("500 Oh", "InternalServerError")), ServerFault, "InternalServerError"),
     (always(refusal("500 Oh", "RequestTimeout")), ServerFault, "RequestTimeout"),
-    (always(refusal("503 Busy", "ServerBusy")), ServerFault, "ServerBusy"),
+    (always(refusal("503 Busy", "Maintenance")), ServerFault, "Maintenance"),
     (always(answer(HTML, status="502 Bad Gateway")), InvalidResponse, "invalid_response"),
     (always(answer(b"", status="503 Busy")), InvalidResponse, "invalid_response"),
     (
@@ -268,65 +261,100 @@ def test_a_try_that_times_out_does_not_hide_why_it_was_made() -> None:
     def hang(turn: Turn) -> None:
         turn.wait()
 
-    behaviour = in_turn(always(refusal("503 Busy", "ServerBusy")), hang)
+    behaviour = in_turn(always(refusal("503 Busy", "Maintenance")), hang)
     with (
         misbehaving(behaviour) as server,
         rig(server.endpoint, timeout=0.3, uniform=at_once) as made,
-        pytest.raises(ServerFault, match="503 ServerBusy"),
+        pytest.raises(ServerFault, match="503 Maintenance"),
     ):
         made.client.list_shards("orders")
-    assert made.notes.ended == [("ListShards", "ServerBusy"), ("ListShards", "timeout")]
+    assert made.notes.ended == [("ListShards", "Maintenance"), ("ListShards", "timeout")]
 
 
-# The throttle by itself
+# Refusals
+
+REFUSED = {
+    "TooMany": "429 Too Many Requests",
+    "ReadQuotaExceed": "403 Forbidden",
+    "ShardReadQuotaExceed": "403 Forbidden",
+    "MetaOperationQpsLimitExceeded": "403 Forbidden",
+    "ServerBusy": "503 Busy",
+}
 
 
-class Hand:
-    """A monotonic clock in a test's hand."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+def fast_rate() -> RequestRate:
+    return RequestRate(10_000.0, start=10_000.0)
 
 
-def test_places_are_evenly_spaced() -> None:
-    throttle = RequestRate(4.0, monotonic=Hand())
-    assert [throttle.reserve() for _ in range(4)] == [0.0, 0.25, 0.5, 0.75]
+@pytest.mark.parametrize(("code", "status"), REFUSED.items())
+def test_refused_request_is_sent_again_without_using_up_attempts(code: str, status: str) -> None:
+    refused = always(refusal(status, code))
+    behaviour = in_turn(*[refused] * 5, always(EMPTY_LIST))
+    rate = fast_rate()
+    with misbehaving(behaviour) as server, rig(server.endpoint, rate=rate) as made:
+        assert made.client.list_shards("orders").entries == ()
+    assert made.notes.ended == [("ListShards", code)] * 5 + [("ListShards", None)]
+    assert made.notes.retried == ["ListShards"] * 5
+    assert rate.limit == 10_000.0 / 2**5
 
 
-def test_places_that_nobody_took_are_not_saved_up() -> None:
-    hand = Hand()
-    throttle = RequestRate(4.0, monotonic=hand)
-    throttle.reserve()
-    hand.now += 60
-    assert [throttle.reserve() for _ in range(3)] == [0.0, 0.25, 0.5]
+def test_refusals_between_failures_leave_three_attempts() -> None:
+    refused = always(refusal("403 Forbidden", "ReadQuotaExceed"))
+    failed = always(refusal("500 Oh", "InternalServerError"))
+    behaviour = in_turn(failed, refused, failed, refused, failed)
+    with (
+        misbehaving(behaviour) as server,
+        rig(server.endpoint, uniform=at_once) as made,
+        pytest.raises(ServerFault),
+    ):
+        made.client.list_shards("orders")
+    assert len(server.requests) == 5
 
 
-def test_a_place_that_comes_too_late_is_left_to_others() -> None:
-    throttle = RequestRate(4.0, monotonic=Hand())
-    throttle.reserve()
-    assert throttle.reserve(before=1000.25) is None
-    assert throttle.reserve(before=1000.26) == 0.25
+def test_refused_request_gets_its_whole_deadline_again() -> None:
+    def refuse_late(turn: Turn) -> None:
+        turn.wait(0.4)
+        turn.send(refusal("403 Forbidden", "ReadQuotaExceed"))
+
+    def respond_late(turn: Turn) -> None:
+        turn.wait(0.4)
+        turn.send(EMPTY_LIST)
+
+    behaviour = in_turn(refuse_late, refuse_late, respond_late)
+    with misbehaving(behaviour) as server, rig(server.endpoint, timeout=0.75) as made:
+        made.client.list_shards("orders")
+    assert len(server.requests) == 3
 
 
-def test_threads_share_a_throttle_without_sharing_a_place() -> None:
-    throttle = RequestRate(1000.0, monotonic=Hand())
-    places: list[float | None] = []
-    start = threading.Barrier(8)
-
-    def reserve() -> None:
-        start.wait()
-        places.extend(throttle.reserve() for _ in range(100))
-
-    run(reserve, 8)
-    assert sorted(round((place or 0.0) * 1000) for place in places) == list(range(800))
+def test_refused_request_fails_after_its_time() -> None:
+    behaviour = always(refusal("403 Forbidden", "ReadQuotaExceed"))
+    with misbehaving(behaviour) as server, rig(server.endpoint, refused_for=0.5) as made:
+        started = time.monotonic()
+        with pytest.raises(Throttled, match="403 ReadQuotaExceed"):
+            made.client.list_shards("orders")
+    assert time.monotonic() - started < 5
+    assert len(server.requests) > 3
 
 
-def run(target: Callable[[], None], count: int) -> None:
-    threads = [threading.Thread(target=target) for _ in range(count)]
-    for thread in threads:
+def test_stop_ends_the_wait_of_a_refused_request() -> None:
+    behaviour = always(refusal("403 Forbidden", "ReadQuotaExceed"))
+    rate = RequestRate(0.01)  # the second slot is 100 seconds away
+    errors: list[SlsError] = []
+    with (
+        misbehaving(behaviour) as server,
+        rig(server.endpoint, rate=rate, refused_for=600.0) as made,
+    ):
+
+        def call() -> None:
+            try:
+                made.client.list_shards("orders")
+            except SlsError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=call)
         thread.start()
-    for thread in threads:
-        thread.join()
+        wait_for(lambda: made.notes.ended)
+        made.cancelled.set()
+        thread.join(10)
+    assert [type(error) for error in errors] == [Cancelled]
+    assert len(server.requests) == 1

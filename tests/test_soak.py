@@ -18,9 +18,6 @@ import pytest
 from exporter.app.assembly import assemble
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.fault_plan import Scope
-from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.oracle.account import ACCOUNT, STALE_AFTER, Entry, configuration
 from tests.oracle.churn import START, Churn
@@ -29,6 +26,9 @@ from tests.oracle.fates import Fate, Fates, Trouble
 from tests.oracle.oracle import Oracle
 from tests.oracle.troubles import AIMS, KINDS, Troubles
 from tests.oracle.verdicts import STATES
+from tests.support.fault_plan import Scope
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 
 HOURS = float(os.environ.get("SLS_EXPORTER_SOAK_HOURS", "6"))
 SEED = int(os.environ.get("SLS_EXPORTER_SOAK_SEED", "1"))
@@ -62,7 +62,7 @@ class Soak:
         self._seed = seed
         self._chance = random.Random(seed)  # noqa: S311  # reproducible, not secret
         self.churn = Churn(self._chance)
-        self.simulator = Simulator(self.churn.world)
+        self.simulator = FaultySimulator(self.churn.world)
         self.troubles = Troubles(self.simulator, self._chance)
         self.oracle = Oracle(self.churn.world, ACCOUNT)
         self._most, self._likely = most, likely
@@ -84,7 +84,9 @@ class Soak:
                 environ={},
                 base_dir=Path(),
             )
-            self._engine = assemble(config, environ={}, clock=self.churn.held.clock)
+            self._engine = assemble(
+                config, environ={}, clock=self.churn.held.clock, start_rate=10_000.0
+            )
             self._pool = pool
             try:
                 yield

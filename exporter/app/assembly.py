@@ -18,10 +18,13 @@ from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.polling.manager import PollManager
+from exporter.polling.manager import Hooks, PollManager
+from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
+from exporter.polling.workers import Workers
 from exporter.sls.clients import Clients
+from exporter.sls.request_rate import START
 from exporter.status import rows
 
 
@@ -36,6 +39,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     registry_text: RegistryText
     polled_text: PolledText
     clients: Clients
+    workers: Workers
     manager: PollManager
 
     def configure(self, config: Config) -> None:
@@ -56,7 +60,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
         shape = _shape(self.manager.config.metrics)
         return exposition.render(
             self.registry_text,
-            lambda: self.polled_text.write(view.targets, len(view.pending), shape, now),
+            lambda: self.polled_text.write(view, shape, now),
             accept=accept,
             accept_encoding=accept_encoding,
         )
@@ -64,6 +68,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     def close(self) -> None:
         """End current requests and close idle connections."""
         self.cancelled.set()
+        self.workers.close()
         self.clients.close()
 
 
@@ -73,8 +78,12 @@ def assemble(
     environ: Mapping[str, str],
     clock: Clock,
     sharding: Sharding = WHOLE,
+    start_rate: float = START,
 ) -> Parts:
-    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained."""
+    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
+
+    The rate of each project begins at ``start_rate`` requests per second.
+    """
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
@@ -86,17 +95,27 @@ def assemble(
         observer=self_metrics,
         clock=clock,
         cancelled=cancelled,
+        on_rate_change=RateReports(
+            self_metrics.request_limit, get_logger("exporter.polls")
+        ).changed,
+        total_shards=sharding.total,
+        start=start_rate,
     )
+    workers = Workers()
     manager = PollManager(
         config,
         clients=clients,
         store=store,
-        counts=self_metrics,
+        workers=workers,
+        hooks=Hooks(
+            counts=self_metrics,
+            on_group=lambda group: polled_text.prepare_group(group, _shape(manager.config.metrics)),
+            on_status=lambda status: polled_text.prepare(status, _shape(manager.config.metrics)),
+            on_groups=polled_text.keep_only,
+        ),
         sharding=sharding,
         log=get_logger("exporter.polls"),
         clock=clock,
-        on_status=lambda status: polled_text.prepare(status, _shape(manager.config.metrics)),
-        on_groups=polled_text.keep_only,
     )
     self_metrics.config_loaded(at=clock.wall())
     return Parts(
@@ -108,6 +127,7 @@ def assemble(
         registry_text=RegistryText(registry),
         polled_text=polled_text,
         clients=clients,
+        workers=workers,
         manager=manager,
     )
 

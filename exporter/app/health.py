@@ -12,7 +12,7 @@ class StuckAfter(Struct, frozen=True, kw_only=True):
 
     heartbeat: float = 60.0
     poll: float = 900.0
-    """Longer than any poll takes that still ends by itself."""
+    """A poll whose requests end, successfully or not, is not stuck, however long it takes."""
 
 
 DEFAULT_STUCK_AFTER = StuckAfter()
@@ -33,7 +33,7 @@ class Health:
         """Return why the process is not alive, None if it is."""
         if self._parts.clock.monotonic() - self._jobs.heartbeat_at > self._stuck_after.heartbeat:
             return "the scheduler does not run"
-        longest = self._jobs.scheduler.longest_run()
+        longest = self._jobs.scheduler.longest_silence()
         if longest is not None and longest[1] > self._stuck_after.poll:
             return f"a worker is stuck in {bounded(longest[0])} for {longest[1]:.0f} s"
         return None

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 
 from exporter.app.assembly import Parts
 from exporter.logs.logger import Logger
+from exporter.model.names import TargetKey
 from exporter.polling.capacity import shortages
-from exporter.polling.scheduler import BACKGROUND, Job, Pool, Scheduler
+from exporter.polling.manager import pool_of
+from exporter.polling.scheduler import BACKGROUND, Job, Scheduler
 from exporter.polling.targets import Target
 
 _DISCOVERY = "discovery"
@@ -30,8 +32,12 @@ class Jobs:
         self._shortages: Sequence[str] = ()
         self.heartbeat_at = parts.clock.monotonic()
         self.scheduler = Scheduler(
-            stopping=parts.cancelled, on_skip=self._skipped, on_error=on_error
+            stopping=parts.cancelled,
+            on_skip=self._skipped,
+            on_error=on_error,
+            workers=parts.workers,
         )
+        parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 
     def update(self) -> None:
         """Schedule the present targets, and warn of intervals too short for the polls."""
@@ -70,10 +76,10 @@ class Jobs:
     def _poll(self, target: Target) -> Job:
         key = target.key
         return Job(
-            key=f"{key.project}/{key.logstore}",
+            key=_job_key(key),
             interval=target.settings.interval,
             run=lambda: self._parts.manager.poll(key),
-            pool=Pool(name=f"project {key.project}", workers=target.settings.workers),
+            pool=pool_of(target),
         )
 
     def _discover(self) -> None:
@@ -90,3 +96,7 @@ class Jobs:
             self.scheduler.run_soon(key, after=_TRY_AGAIN_SECONDS)
         else:
             self._parts.self_metrics.poll_skipped()
+
+
+def _job_key(key: TargetKey) -> str:
+    return f"{key.project}/{key.logstore}"

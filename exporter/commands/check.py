@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
-from exporter.config.patterns import Pattern
+from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
 from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings
@@ -31,6 +31,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         if number:
             yield ""
         yield f"project {_name(project.project)} at {settings.endpoint}"
+        yield from _excluded("  ", project.project, config.exclude_projects)
         yield f"  credentials: {_credentials(settings, environ)}"
         yield f"  signature: {settings.signature}" + (
             f", region {settings.region}" if settings.signature == "v4" else ""
@@ -52,11 +53,14 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         )
         yield f"  rights needed: {', '.join(_rights(project, settings))}"
         for logstore in project.logstores:
-            yield from _logstore(logstore, settings)
+            yield from _logstore(logstore, project, settings)
 
 
-def _logstore(entry: LogstoreConfig, settings: ProjectSettings) -> Iterator[str]:
+def _logstore(
+    entry: LogstoreConfig, project: ProjectConfig, settings: ProjectSettings
+) -> Iterator[str]:
     yield f"  logstore {_name(entry.logstore)}"
+    yield from _excluded("    ", entry.logstore, project.exclude_logstores)
     yield f"    consumer groups: {_names(entry.consumer_groups)}"
     if entry.exclude_consumer_groups:
         yield f"    but not: {_names(entry.exclude_consumer_groups)}"
@@ -64,7 +68,17 @@ def _logstore(entry: LogstoreConfig, settings: ProjectSettings) -> Iterator[str]
         yield f"    only shards: {', '.join(map(str, entry.shards))}"
     if entry.consumers:
         yield f"    only shards owned by: {_names(entry.consumers)}"
+    if entry.exclude_consumers:
+        yield f"    no shards owned by: {_names(entry.exclude_consumers)}"
     yield f"    requests a poll while nothing moves: {_cost(entry, settings)}"
+
+
+def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iterator[str]:
+    """Yield what is left out of the names that a pattern selects, or that a plain name is."""
+    if name.literal and any_matches(exclusions, name.text):
+        yield f"{indent}left out, because it is excluded"
+    elif exclusions and not name.literal:
+        yield f"{indent}but not: {_names(exclusions)}"
 
 
 def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:

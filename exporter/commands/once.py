@@ -4,7 +4,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
+from functools import partial
 from typing import Literal, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -22,6 +23,7 @@ from exporter.commands.signals import signals
 from exporter.config.reader import load
 from exporter.metrics import catalogue
 from exporter.model.progress import State
+from exporter.polling.manager import pool_of
 from exporter.status import api, rows
 from exporter.status.rows import GroupRow
 from exporter.status.wording import duration
@@ -65,14 +67,11 @@ def poll_all(parts: Parts, *, errors: TextIO) -> None:
     if parts.manager.needs_listings:
         parts.manager.discover()
     targets = parts.manager.targets
-    with contextlib.ExitStack() as stack, _progress(len(targets), errors) as advance:
-        pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
-        polls: list[Future[None]] = []
-        for target in targets:
-            place = target.key.project, target.settings.workers
-            if place not in pools:
-                pools[place] = stack.enter_context(ThreadPoolExecutor(target.settings.workers))
-            polls.append(pools[place].submit(parts.manager.poll, target.key))
+    with _progress(len(targets), errors) as advance:
+        polls = [
+            parts.workers.submit(pool_of(target), partial(parts.manager.poll, target.key))
+            for target in targets
+        ]
         for poll in as_completed(polls):
             poll.result()
             advance()

@@ -63,7 +63,7 @@ class ProjectPollingConfig(Section):
     workers: Workers | None = Field(
         None, description="Logstores of this project polled at the same time, 1 to 1000."
     )
-    requests_per_second: Rate | None = Field(None, description="API requests a second.")
+    requests_per_second: Rate | None = Field(None, description="Most API requests per second.")
 
 
 class PollingConfig(Section):
@@ -87,7 +87,10 @@ class PollingConfig(Section):
     workers: Workers = Field(
         8, description="Logstores of one project polled at the same time, 1 to 1000."
     )
-    requests_per_second: Rate = Field(10.0, description="API requests a second, per project.")
+    requests_per_second: Rate = Field(
+        100.0,
+        description="Most API requests per second, per project; the rate begins at 10 and adapts.",
+    )
 
 
 class DiscoveryConfig(Section):
@@ -144,6 +147,9 @@ class LogstoreConfig(Section):
         min_length=1,
         description="Only shards whose owner matches one of these anchored regular expressions.",
     )
+    exclude_consumers: tuple[Name, ...] = Field(
+        (), description="Owners whose shards are left out, anchored regular expressions."
+    )
 
 
 class ProjectConfig(Section):
@@ -170,6 +176,9 @@ class ProjectConfig(Section):
     )
     http: HttpConfig = Field(default_factory=HttpConfig, description="How this project is reached.")
     logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
+    exclude_logstores: tuple[Name, ...] = Field(
+        (), description="Names of logstores to leave out, anchored regular expressions."
+    )
 
 
 class Config(Section):
@@ -198,6 +207,9 @@ class Config(Section):
     )
     http: HttpConfig = Field(default_factory=HttpConfig, description="How the API is reached.")
     projects: tuple[ProjectConfig, ...] = Field(min_length=1, description="What to watch.")
+    exclude_projects: tuple[ProjectName, ...] = Field(
+        (), description="Names of projects to leave out, anchored regular expressions."
+    )
 
     def effective(self, project: ProjectConfig) -> ProjectSettings:
         """Return what holds for ``project``.

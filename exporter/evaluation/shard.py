@@ -36,7 +36,7 @@ def evaluate(
         count = None if start is None else max(0, end.cursor - start)
     moved_at = lag_seconds = None
     if is_consumed:
-        moved_at = _moved_at(checkpoint, previous, seen_at)
+        moved_at = last_move(checkpoint, previous, seen_at)
         lag_seconds = None if count is None else _lag(count, unread)
     # By position, in the order of the fields: by name it takes twice as long.
     return ShardProgress(
@@ -51,6 +51,7 @@ def evaluate(
         end is not None and end.readonly,
         is_consumed and bool(count) and unread.expired,
         None if end is None else seen_at,
+        seen_at,
     )
 
 
@@ -87,18 +88,21 @@ def carry_over(
     )
 
 
-def stalled_seconds(progress: ShardProgress, now: float) -> float | None:
+def stalled_seconds(
+    progress: ShardProgress, now: float, *, interval: float = float("inf")
+) -> float | None:
     """Return for how long nothing has moved although unread data exists; 0 when caught up.
 
     The formula is now - max(when the checkpoint last moved, when the oldest unread log group was
-    received): data that has only just come in is nobody's stall. None where it cannot be told.
+    received): data that has only just come in is not a stall. After a reading the value counts on
+    for one ``interval`` at most, so that a late poll is not a stall. None if it is not known.
     """
     if not progress.is_consumed or progress.unread is None:
         return None
     if progress.unread == 0:
         return 0.0
     since = stalled_since(progress)
-    return None if since is None else elapsed_seconds(since, now)
+    return None if since is None else elapsed_seconds(since, min(now, progress.read_at + interval))
 
 
 def elapsed_seconds(since: float, now: float) -> float:
@@ -143,18 +147,19 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
         return State.FINISHED if progress.readonly else State.CAUGHT_UP
     if progress.expired:
         return State.EXPIRED
-    seen_at = now if progress.judged_at is None else min(now, progress.judged_at)
+    seen_at = min(now, progress.read_at)
     since = stalled_since(progress)
     if since is None:  # as both times are not known
         return State.UNKNOWN
     return State.STALLED if elapsed_seconds(since, seen_at) > stall_after else State.CONSUMING
 
 
-def _moved_at(
+def last_move(
     checkpoint: Checkpoint, previous: ShardProgress | None, seen_at: float
 ) -> float | None:
+    """Return when a checkpoint last took another value, as far as polls can tell."""
     if previous is not None and previous.checkpoint == checkpoint.cursor:
-        # A newer updateTime on the same value is a rewrite, and no progress.
+        # A newer updateTime on the same value is a rewrite, not progress.
         return previous.moved_at
     if checkpoint.updated_at is not None:
         # One that lies ahead would keep a dead consumer fresh until its time has come.

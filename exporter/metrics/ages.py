@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
+from math import inf
 from typing import Self
 
 import orjson
@@ -40,12 +41,33 @@ class AgeLines(Struct, frozen=True, kw_only=True):
     """The most of these, but for those that are set apart."""
     apart: Mapping[int, int]
     """The same of the few that are much older than the others, by the number of the line."""
+    until: float
+    """The instant (unix seconds) at which the values stop to grow."""
+    older: Mapping[int, tuple[int, float]]
+    """Instants of lines that stop to grow earlier, and when, by the number of the line."""
 
     @classmethod
-    def of(cls, metric: Family, heads: Sequence[bytes], instants: Sequence[float | None]) -> Self:
-        """Keep lines that await the time since an instant (unix seconds), one at least."""
+    def of(
+        cls,
+        metric: Family,
+        heads: Sequence[bytes],
+        instants: Sequence[float | None],
+        untils: Sequence[float] = (),
+    ) -> Self:
+        """Keep lines that await the time since an instant (unix seconds), one at least.
+
+        ``untils`` are the instants at which the values stop to grow; without them they do not.
+        """
         tenths = [None if at is None else first_tenth(at) for at in instants]
-        newest = max([at for at in tenths if at is not None])
+        until = max(untils, default=inf)
+        older = {
+            number: (tenth, stop)
+            for number, (tenth, stop) in enumerate(zip(tenths, untils, strict=False))
+            if tenth is not None and stop < until
+        }
+        if older:
+            tenths = [None if number in older else each for number, each in enumerate(tenths)]
+        newest = max([at for at in tenths if at is not None], default=0)
         before = [None if at is None else newest - at for at in tenths]
         apart = {
             number: each
@@ -62,8 +84,10 @@ class AgeLines(Struct, frozen=True, kw_only=True):
             newest=newest,
             # A tuple, which the garbage collection does not look through, of small numbers.
             before=tuple(before),
-            most=max([each for each in before if each is not None]),
+            most=max([each for each in before if each is not None], default=0),
             apart=apart,
+            until=until,
+            older=older,
         )
 
     @property
@@ -73,7 +97,7 @@ class AgeLines(Struct, frozen=True, kw_only=True):
 
     def at(self, now: float) -> Block:
         """Fill in the values of a moment."""
-        least = last_tenth(now) - self.newest
+        least = last_tenth(min(now, self.until)) - self.newest
         bits = (least + self.most).bit_length()
         if least >= 0 and bits <= _KNOWN_BITS:
             known = _known(self.name, bits)
@@ -85,6 +109,8 @@ class AgeLines(Struct, frozen=True, kw_only=True):
             times = [least + before for before in self.apart.values()]
             for number, value in zip(self.apart, _written(self.name, times), strict=True):
                 values[number] = value
+        for number, (instant, until) in self.older.items():
+            [values[number]] = _written(self.name, [last_tenth(min(now, until)) - instant])
         parts = [self.name] * (2 * len(values) + 1)
         parts[1::2] = self.heads
         parts[2::2] = values
@@ -116,14 +142,20 @@ def ages(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> AgeLines | 
     return _lines(catalogue.CHECKPOINT_AGE, heads, instants, [at is not None for at in instants])
 
 
-def stalled(heads: Sequence[bytes], shards: Sequence[ShardProgress]) -> AgeLines | Block:
-    """Write for how long shards have stood still; ``heads`` as for ages."""
+def stalled(
+    heads: Sequence[bytes], shards: Sequence[ShardProgress], interval: float
+) -> AgeLines | Block:
+    """Write for how long shards have stalled; ``heads`` as for ages.
+
+    The values grow for one ``interval`` (seconds) after a reading at most.
+    """
     instants = [stalled_since(shard) for shard in shards]
     is_shown = [
         at is not None or (shard.unread == 0 and shard.is_consumed)
         for at, shard in zip(instants, shards, strict=True)
     ]
-    return _lines(catalogue.STALLED, heads, instants, is_shown)
+    untils = [shard.read_at + interval for shard in shards]
+    return _lines(catalogue.STALLED, heads, instants, is_shown, untils)
 
 
 def _lines(
@@ -131,13 +163,15 @@ def _lines(
     heads: Sequence[bytes],
     instants: Sequence[float | None],
     is_shown: Sequence[bool],
+    untils: Sequence[float] = (),
 ) -> AgeLines | Block:
     """Keep the lines that are shown; complete ones, where none awaits anything, as most do not."""
     if not all(is_shown):
         heads = tuple(compress(heads, is_shown))
         instants = [*compress(instants, is_shown)]
+        untils = [*compress(untils, is_shown)]
     if any(at is not None for at in instants):
-        return AgeLines.of(metric, heads, instants)
+        return AgeLines.of(metric, heads, instants, untils)
     if not heads:
         return EMPTY
     return Block(text=kept(lines_of(metric, heads, [_ZERO] * len(heads))), count=len(heads))

@@ -81,6 +81,12 @@ GROUP_LAST_SUCCESS = Family(
     labels=_GROUP,
     help=f"End of the last successful poll of the consumer group, Unix time. {POLLED}",
 )
+GROUP_INTERVAL = Family(
+    name="sls_consumer_group_poll_interval_seconds",
+    kind="gauge",
+    labels=_GROUP,
+    help=f"Configured time between two polls of the consumer group in seconds. {POLLED}",
+)
 LOGSTORE_SHARDS = Family(
     name="sls_logstore_shards",
     kind="gauge",
@@ -166,7 +172,29 @@ CLOCK_SKEW = Family(
     name="sls_exporter_clock_skew_seconds",
     kind="gauge",
     labels=("endpoint",),
-    help="The server's clock minus ours, by the x-log-time of its newest answer.",
+    help="Clock of the SLS server minus clock of the exporter in seconds, from the x-log-time of "
+    "the last responses.",
+)
+IGNORED_SERVER_TIMES = Family(
+    name="sls_exporter_ignored_server_times_total",
+    kind="counter",
+    labels=("sls_endpoint",),
+    help="Total number of successful responses whose x-log-time was ignored because it was more "
+    "than 15 minutes from the exporter's clock.",
+)
+REQUEST_LIMIT = Family(
+    name="sls_exporter_request_limit_per_second",
+    kind="gauge",
+    labels=("sls_endpoint", "project"),
+    help="Number of requests per second that the exporter allows itself for the project. It falls "
+    "after a refusal by SLS and rises again while requests wait.",
+)
+INTERVAL_USAGE = Family(
+    name="sls_exporter_poll_interval_usage_ratio",
+    kind="gauge",
+    labels=("sls_endpoint", "project"),
+    help="Time that the polls of the project take, divided by their interval. Above 1, polls are "
+    "late or skipped.",
 )
 SHARD = Family(
     name="sls_exporter_shard",

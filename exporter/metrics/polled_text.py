@@ -27,7 +27,7 @@ from exporter.metrics.text_format import (
     one_line,
 )
 from exporter.model.progress import ShardProgress, State
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, View
 
 _PER_SHARD = (
     catalogue.CHECKPOINT_AGE,
@@ -56,7 +56,18 @@ class GroupText:
     was written of the group before, in the same shape, saves writing the same labels again.
     """
 
-    __slots__ = ("always", "group", "heads", "key", "lines", "shape", "shard_series", "snapshot")
+    __slots__ = (
+        "always",
+        "down",
+        "group",
+        "heads",
+        "key",
+        "lines",
+        "shape",
+        "shard_series",
+        "snapshot",
+        "up",
+    )
 
     def __init__(
         self, group: GroupStatus, shape: Shape, earlier: "GroupText | None" = None
@@ -65,6 +76,8 @@ class GroupText:
         self.shape = shape
         self.key: bytes = earlier.key if earlier else label_text(group.key._asdict())
         self.always: Mapping[Family, Block] = _always(group, self.key)
+        self.up = one_line(catalogue.GROUP_UP, self.key, 1)
+        self.down = one_line(catalogue.GROUP_UP, self.key, 0)
         self.snapshot: Mapping[Family, Block] = {}
         self.heads: Sequence[bytes] = ()
         self.lines: Mapping[Family, Block | AgeLines] = {}
@@ -74,7 +87,7 @@ class GroupText:
                 shards = group.snapshot.shards
                 known = earlier.heads_of(shards) if earlier else ()
                 self.heads = known or _heads(self.key, shards, shape)
-                self.lines = dict(_of_shards(self.heads, shards))
+                self.lines = dict(_of_shards(self.heads, shards, group.interval))
         self.shard_series = sum(lines.count for lines in self.lines.values())
 
     def heads_of(self, shards: Sequence[ShardProgress]) -> Sequence[bytes]:
@@ -104,16 +117,15 @@ class PolledText:
         self._prepared: dict[tuple[str, ...], GroupText] = {}
         self._logstores: dict[tuple[str, ...], LogstoreText] = {}
 
-    @property
-    def groups(self) -> int:
-        """For how many groups something is kept."""
-        return len(self._prepared)
-
     def prepare(self, status: TargetStatus, shape: Shape) -> None:
         """Write what a poll has fixed, so that no scrape has to."""
         for group in status.groups:
             self._group(group, shape)
         self._logstore(status)
+
+    def prepare_group(self, group: GroupStatus, shape: Shape) -> None:
+        """Write what a poll has read of a group so far."""
+        self._group(group, shape)
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
         """Forget the groups that have left."""
@@ -124,10 +136,9 @@ class PolledText:
         places = {key[:2] for key in kept}
         self._logstores = {key: text for key, text in logstores.items() if key in places}
 
-    def write(
-        self, targets: Sequence[TargetStatus], pending: int, shape: Shape, now: float
-    ) -> Iterator[Part]:
+    def write(self, view: View, shape: Shape, now: float) -> Iterator[Part]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
+        targets = view.targets
         texts = [self._group(group, shape) for target in targets for group in target.groups]
         shown = [
             (text, snapshot.polled.server_now(now))
@@ -141,7 +152,9 @@ class PolledText:
             blocks = (_at(text.lines.get(metric, EMPTY), at) for text, at in detailed)
             series += yield from _family(metric, blocks)
         for metric in _PER_GROUP:
-            if metric in _ALWAYS:
+            if metric is catalogue.GROUP_UP:
+                blocks = (text.up if text.group.is_up(now) else text.down for text in texts)
+            elif metric in _ALWAYS:
                 blocks = (text.always[metric] for text in texts)
             else:
                 blocks = (text.snapshot[metric] for text, _ in shown)
@@ -151,7 +164,7 @@ class PolledText:
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.SERIES_DROPPED, dropped),
-            (catalogue.TARGETS, len(targets) + pending),
+            (catalogue.TARGETS, view.target_count),
         ):
             yield header(metric) + line(metric, b"", value)
 
@@ -170,13 +183,14 @@ class PolledText:
         return known
 
 
-_ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_UP, catalogue.GROUP_LAST_SUCCESS})
+_ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_LAST_SUCCESS, catalogue.GROUP_INTERVAL})
 _PER_GROUP = (
     catalogue.GROUP_SHARDS,
     catalogue.GROUP_CONSUMERS,
     catalogue.GROUP_INFO,
     catalogue.GROUP_UP,
     catalogue.GROUP_LAST_SUCCESS,
+    catalogue.GROUP_INTERVAL,
 )
 
 
@@ -216,10 +230,10 @@ def _always(group: GroupStatus, key: bytes) -> dict[Family, Block]:
         info = one_line(catalogue.GROUP_INFO, label_text(labels), 1)
     return {
         catalogue.GROUP_INFO: info,
-        catalogue.GROUP_UP: one_line(catalogue.GROUP_UP, key, int(group.up)),
         catalogue.GROUP_LAST_SUCCESS: one_line(
             catalogue.GROUP_LAST_SUCCESS, key, group.last_success
         ),
+        catalogue.GROUP_INTERVAL: one_line(catalogue.GROUP_INTERVAL, key, group.interval),
     }
 
 
@@ -240,7 +254,7 @@ def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[F
 
 
 def _of_shards(
-    heads: Sequence[bytes], shards: Sequence[ShardProgress]
+    heads: Sequence[bytes], shards: Sequence[ShardProgress], interval: float
 ) -> Iterator[tuple[Family, Block | AgeLines]]:
     """Write what a snapshot says of its shards, but for what depends on the time."""
     unread = [shard.unread for shard in shards]
@@ -257,7 +271,7 @@ def _of_shards(
             yield metric, Block(text=kept(text), count=len(known))
     yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
     if unread.count(None) < len(unread):
-        yield catalogue.STALLED, stalled(heads, shards)
+        yield catalogue.STALLED, stalled(heads, shards, interval)
 
 
 def _shards_by_status(target: TargetStatus, key: bytes) -> Block:

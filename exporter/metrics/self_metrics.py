@@ -1,5 +1,6 @@
 """What the exporter counts of its own work, with prometheus_client's counters and histograms."""
 
+import contextlib
 import platform
 import threading
 from collections.abc import Collection
@@ -45,6 +46,9 @@ class SelfMetrics:
         self._poll_duration = _histogram(catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS)
         self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
         self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
+        self._ignored_times = _counter(catalogue.IGNORED_SERVER_TIMES, registry)
+        self._usage = _gauge(catalogue.INTERVAL_USAGE, registry)
+        self._limit = _gauge(catalogue.REQUEST_LIMIT, registry)
         self._shard = _gauge(catalogue.SHARD, registry)
         self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
         self._reload_successful = _gauge(catalogue.RELOAD_SUCCESSFUL, registry)
@@ -62,6 +66,7 @@ class SelfMetrics:
         self._lock = threading.Lock()
         self._codes: set[str] = set()
         self._failed: set[tuple[GroupKey, str]] = set()
+        self._projects: set[tuple[str, str]] = set()
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         """Count one try of a request, failed if it has an error code."""
@@ -83,6 +88,22 @@ class SelfMetrics:
         if known is None:
             known = self._skew_of[endpoint] = self._skew.labels(endpoint=endpoint)
         known.set(seconds)
+
+    def server_time_ignored(self, endpoint: str) -> None:
+        """Count a response whose time is too far from the exporter's to be true."""
+        self._ignored_times.labels(sls_endpoint=endpoint).inc()
+
+    def request_limit(self, endpoint: str, project: str, limit: float) -> None:
+        """Set the requests per second that a project is allowed."""
+        with self._lock:
+            self._projects.add((endpoint, project))
+            self._limit.labels(sls_endpoint=endpoint, project=project).set(limit)
+
+    def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
+        """Show the time that the polls of a project take, by their interval."""
+        with self._lock:
+            self._projects.add((endpoint, project))
+            self._usage.labels(sls_endpoint=endpoint, project=project).set(ratio)
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""
@@ -119,6 +140,15 @@ class SelfMetrics:
             for key, code in {entry for entry in self._failed if entry[0] not in kept}:
                 self._failed.discard((key, code))
                 self._poll_errors.remove(*key, code)
+
+    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
+        """Forget the limits of projects that are not polled any more, by endpoint and name."""
+        with self._lock:
+            for place in self._projects - set(projects):
+                self._projects.discard(place)
+                for gauge in (self._limit, self._usage):
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(*place)
 
     def _of(self, operation: str) -> tuple[Counter, Histogram]:
         return (

@@ -62,7 +62,9 @@ class ShardProgress(Struct, frozen=True, gc=False):
     readonly: bool
     expired: bool
     judged_at: float | None
-    """When the end of the shard was read for this; None if it was not."""
+    """When the end of the shard was compared with the checkpoint; None if it was not."""
+    read_at: float
+    """When the checkpoint was read."""
 
     @property
     def is_consumed(self) -> bool:

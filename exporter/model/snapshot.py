@@ -7,6 +7,9 @@ from msgspec import Struct, field
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 
+STUCK_SECONDS = 900.0
+"""Polls that give no sign of life for so long are stuck."""
+
 
 class Instant(Struct, frozen=True, kw_only=True):
     """A moment on the server's clock (unix seconds) and on our monotonic one.
@@ -57,7 +60,10 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     """End of the last good poll, unix seconds of our clock."""
     failure: Failure | None = None
     snapshot: GroupSnapshot | None = None
+    interval: float
+    """Seconds between two polls."""
     stale_after: float
+    """Seconds for which the last good snapshot is served while polls fail."""
     stall_after: float
     listing: GroupListing | None = None
 
@@ -67,10 +73,18 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
         return self.failure is None
 
     def visible(self, monotonic: float) -> GroupSnapshot | None:
-        """Return the last good snapshot while it is young enough to be served."""
-        if self.snapshot is None or monotonic - self.snapshot.polled.monotonic > self.stale_after:
+        """Return the last good snapshot while it is young enough to be served.
+
+        While polls succeed, a late one does not end it.
+        """
+        limit = max(self.stale_after, STUCK_SECONDS) if self.up else self.stale_after
+        if self.snapshot is None or monotonic - self.snapshot.polled.monotonic > limit:
             return None
         return self.snapshot
+
+    def is_up(self, monotonic: float) -> bool:
+        """Return whether the newest poll succeeded and its values are still served."""
+        return self.up and self.visible(monotonic) is not None
 
 
 class TargetStatus(Struct, frozen=True, kw_only=True):
@@ -87,8 +101,10 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     """Whether end cursors may be read; None where they are not asked for."""
 
     def is_fresh(self, monotonic: float) -> bool:
-        """Tell whether the values of the logstore itself are young enough to be served."""
-        return monotonic - self.polled_monotonic <= self.stale_after
+        """Return whether the values of the logstore itself are young enough to be served."""
+        is_up = any(group.up for group in self.groups)
+        limit = max(self.stale_after, STUCK_SECONDS) if is_up else self.stale_after
+        return monotonic - self.polled_monotonic <= limit
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -96,4 +112,9 @@ class View(Struct, frozen=True, kw_only=True):
 
     targets: tuple[TargetStatus, ...] = ()
     pending: frozenset[TargetKey] = field(default_factory=frozenset)
-    """Targets that were never polled."""
+    """Targets whose first poll has not ended. Some of their groups may be known already."""
+
+    @property
+    def target_count(self) -> int:
+        """Number of targets."""
+        return len(self.pending.union(target.key for target in self.targets))

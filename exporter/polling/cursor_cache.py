@@ -1,150 +1,128 @@
-"""Reads the cursors of one logstore as rarely as the truth allows.
+"""What is known of the cursors of one logstore. It sends no requests.
 
-The end of a shard is read once a poll for all groups, and never again once the shard is read-only.
-What time a cursor stands for never changes, so it is asked once, unless the log group there may
-have expired meanwhile; only what the last poll used is remembered.
+The receive time of a log group never changes, so a time that was read is kept while polls use it.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from exporter.model.progress import ShardEnd, Unread
-from exporter.model.shards import Checkpoint, Shard, decode_cursor, encode_cursor
-from exporter.sls.client import SlsClient
-from exporter.sls.errors import InvalidCursor, InvalidResponse
-
-# How long the first log group of a shard is taken to stay the first, and one that is due to expire
-# to be still there.
-_OLDEST_SECONDS = 300.0
+from exporter.model.progress import Bracket, ShardEnd
+from exporter.model.shards import Shard
+from exporter.polling.end_history import EndHistory
 
 
-class _Oldest(Struct, frozen=True, kw_only=True):
-    """The first retained log group of a shard, as read at a time; no time if there is none."""
+class Begin(Struct, frozen=True, kw_only=True):
+    """The first retained log group of a shard, read at an instant of the service's clock."""
 
     cursor: int
-    received_at: float | None
     end: int
+    """The end of the shard at that time; equal to ``cursor`` if the shard was empty."""
     read_at: float
 
 
-class _Time(Struct, frozen=True, kw_only=True):
-    """When a log group was received, None if it is not there any more; and when that was asked."""
+class ShardCursors:
+    """Everything that is known of the cursors of one shard."""
 
-    received_at: int | None
-    asked_at: float
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard.shard
+        self.created_at = shard.created_at
+        self.begin: Begin | None = None
+        self.end: ShardEnd | None = None
+        """The newest end; of a read-only shard it is final."""
+        self.has_end_moved = True
+        """Whether the newest end differs from the one before."""
+        self.has_start = False
+        """Whether the log groups of the last ``stall_after`` were told from older ones once."""
+        self._history = EndHistory(created_at=shard.created_at)
+        self._times: dict[int, int | None] = {}
+        self._used: dict[int, int | None] = {}
+
+    def add_end(self, end: ShardEnd, *, sent_at: float, received_at: float) -> None:
+        """Add the end, read between two instants of the service's clock.
+
+        An end that went backwards belongs to a shard that was created again.
+        """
+        if self.end is not None and end.cursor < self.end.cursor:
+            self.forget_times()
+        self.has_end_moved = self.end is None or end.cursor != self.end.cursor
+        self.end = end
+        self._history.add_end(end.cursor, sent_at=sent_at, received_at=received_at)
+
+    def add_time(self, cursor: int, time: int | None) -> None:
+        """Add the receive time of a log group, None if it has expired."""
+        self._times[cursor] = self._used[cursor] = time
+        if time is not None:
+            self._history.add_time(cursor, time)
+
+    def add_first_since(self, time: int, cursor: int) -> None:
+        """Add the first log group that was received at or after a whole second."""
+        is_begin = self.begin is not None and cursor <= self.begin.cursor
+        self._history.add_first_since(time, cursor, is_begin=is_begin)
+
+    def add_checkpoint(self, cursor: int, updated_at: float) -> None:
+        """Add that all log groups before a checkpoint were there when it was written."""
+        self._history.add_read_before(cursor, updated_at)
+
+    def forget_times(self) -> None:
+        """Forget all receive times, and the first log group."""
+        self._history = EndHistory(created_at=self.created_at)
+        self._times, self._used = {}, {}
+        self.begin, self.has_start = None, False
+
+    def bracket(self, cursor: int) -> Bracket:
+        """Return the bounds of the receive time of a log group, equal ones if it was read."""
+        time = self._times.get(cursor)
+        if time is None:
+            return self._history.bracket(cursor)
+        self._used[cursor] = time
+        return Bracket(time, time, time)
+
+    def has_read(self, cursor: int) -> bool:
+        """Return whether the time of a log group was read, even if the log group had expired."""
+        return cursor in self._times
+
+    def has_expired(self, cursor: int) -> bool:
+        """Return whether the log group at a cursor is known to have expired."""
+        if self.begin is not None and cursor < self.begin.cursor:
+            return True
+        if self._times.get(cursor, 0) is None:
+            self._used[cursor] = None
+            return True
+        return False
+
+    def end_poll(self) -> None:
+        """Forget the times that this poll did not use."""
+        self._times, self._used = self._used, {}
 
 
 class CursorCache:
-    """The cursors of one logstore; used by one poll at a time."""
+    """The cursors of the shards of one logstore."""
 
-    def __init__(self, client: SlsClient, logstore: str, *, monotonic: Callable[[], float]) -> None:
-        self._client = client
-        self._logstore = logstore
-        self._monotonic = monotonic
-        self._created: dict[int, int | None] = {}
-        self._final_ends: dict[int, ShardEnd] = {}
-        self._oldest: dict[int, _Oldest] = {}
-        self._times: dict[tuple[int, int], _Time] = {}
-        self._used: dict[tuple[int, int], _Time] = {}
+    def __init__(self) -> None:
+        self._shards: dict[int, ShardCursors] = {}
+        self.trusts_since: bool | None = None
+        """Whether GetCursor with a time was found to be exact; None before that was tested."""
+        self.passed = 0
+        """Number of readings of GetCursor with a time that were found to be right."""
 
-    def end(self, shard: Shard) -> ShardEnd:
-        """Return the end of a shard; raises SlsError."""
-        if self._created.setdefault(shard.shard, shard.created_at) != shard.created_at:
-            self._forget(shard)
-        final = self._final_ends.get(shard.shard)
-        if final is not None and shard.status == "readonly":
-            return final
-        text = self._client.get_cursor(self._logstore, shard.shard, "end")
-        end = ShardEnd(cursor=self._decoded(text), readonly=shard.status == "readonly")
-        if end.readonly:
-            self._final_ends[shard.shard] = end
-        return end
+    def of(self, shard: Shard) -> ShardCursors:
+        """Return what is known of a shard; nothing if another shard had its number before."""
+        known = self._shards.get(shard.shard)
+        if known is None or known.created_at != shard.created_at:
+            known = self._shards[shard.shard] = ShardCursors(shard)
+        return known
 
-    def unread(self, checkpoint: Checkpoint, end: ShardEnd, *, expires_before: float) -> Unread:
-        """Find out what a shard that is behind, or was never consumed, has not read.
+    def distrust_since(self) -> None:
+        """Forget everything that GetCursor with a time may have led to."""
+        self.trusts_since = False
+        for cursors in self._shards.values():
+            end = cursors.end
+            cursors.forget_times()
+            cursors.end = end
 
-        Log groups received before ``expires_before`` (unix seconds) may be gone since they were
-        seen. Raises SlsError, except for cursors that the retention time has overtaken.
-        """
-        shard = checkpoint.shard
-        start = decode_cursor(checkpoint.cursor)
-        if start is None:
-            oldest = self._first(shard, end)
-            return Unread(oldest_at=oldest.received_at, first_cursor=oldest.cursor)
-        newest_at = self._time(shard, end.cursor - 1)
-        oldest_at = self._time(shard, start, expires_before=expires_before)
-        if oldest_at is None:
-            oldest = self._first(shard, end)
-            return Unread(oldest_at=oldest.received_at, newest_at=newest_at, expired=True)
-        return Unread(
-            oldest_at=oldest_at,
-            consumed_at=self._time(shard, start - 1),
-            newest_at=newest_at,
-        )
-
-    def end_poll(self, shards: frozenset[int]) -> None:
-        """Forget what this poll did not use and the shards that are no more."""
-        self._created = {shard: at for shard, at in self._created.items() if shard in shards}
-        self._times, self._used = self._used, {}
-        self._final_ends = {
-            shard: end for shard, end in self._final_ends.items() if shard in shards
-        }
-        self._oldest = {shard: oldest for shard, oldest in self._oldest.items() if shard in shards}
-
-    def _forget(self, shard: Shard) -> None:
-        """Forget another shard of this number: the logstore was deleted and created anew."""
-        self._created[shard.shard] = shard.created_at
-        self._final_ends.pop(shard.shard, None)
-        self._oldest.pop(shard.shard, None)
-        self._times = {key: time for key, time in self._times.items() if key[0] != shard.shard}
-
-    def _first(self, shard: int, end: ShardEnd) -> _Oldest:
-        known = self._oldest.get(shard)
-        now = self._monotonic()
-        if known is not None:
-            still_empty = known.received_at is None and known.end == end.cursor
-            still_first = known.received_at is not None and now - known.read_at < _OLDEST_SECONDS
-            if still_empty or still_first:
-                return known
-        cursor = self._decoded(self._client.get_cursor(self._logstore, shard, "begin"))
-        received_at = self._time(shard, cursor) if cursor < end.cursor else None
-        oldest = _Oldest(cursor=cursor, received_at=received_at, end=end.cursor, read_at=now)
-        self._oldest[shard] = oldest
-        return oldest
-
-    def _time(
-        self, shard: int, cursor: int, *, expires_before: float = float("-inf")
-    ) -> int | None:
-        """Return when the log group at a cursor was received; None if it is not there any more.
-
-        A log group keeps its time while it is there, and what has expired does not come back.
-        """
-        key = (shard, cursor)
-        time = self._used.get(key) or self._times.get(key)
-        if time is None or self._may_be_gone(time, expires_before):
-            time = self._ask(shard, cursor)
-        self._used[key] = time
-        return time.received_at
-
-    def _may_be_gone(self, time: _Time, expires_before: float) -> bool:
-        return (
-            time.received_at is not None
-            and time.received_at < expires_before
-            and self._monotonic() - time.asked_at >= _OLDEST_SECONDS
-        )
-
-    def _ask(self, shard: int, cursor: int) -> _Time:
-        now = self._monotonic()
-        try:
-            at = self._client.get_cursor_time(self._logstore, shard, encode_cursor(cursor))
-        except InvalidCursor:
-            return _Time(received_at=None, asked_at=now)
-        return _Time(received_at=at, asked_at=now)
-
-    @staticmethod
-    def _decoded(text: str) -> int:
-        cursor = decode_cursor(text)
-        if cursor is None:
-            raise InvalidResponse("the cursor is not a number in base64", operation="GetCursor")
-        return cursor
+    def end_poll(self, listed: Mapping[int, Shard] | Collection[int]) -> None:
+        """Forget what this poll did not use, and the shards that do not exist any more."""
+        self._shards = {shard: known for shard, known in self._shards.items() if shard in listed}
+        for known in self._shards.values():
+            known.end_poll()

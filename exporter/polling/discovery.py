@@ -8,13 +8,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from exporter.config.patterns import Pattern
+from exporter.config.patterns import Pattern, any_matches
 from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import GroupListing
-from exporter.polling.fanout import FanOut
+from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
@@ -98,7 +98,7 @@ class Discovery:
         self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
     ) -> list[Target]:
         client = self._client_for(settings, name)
-        unanswered = FanOut[str](trusting=False)
+        unanswered = Unresponsive[str](trusting=False)
 
         def logstores(pattern: Pattern) -> Iterable[str]:
             if pattern.literal:
@@ -129,10 +129,20 @@ class Discovery:
             )
             for entry in project.logstores
             for logstore in logstores(entry.logstore)
-            if self._owns(TargetKey(name, logstore))
+            if not any_matches(project.exclude_logstores, logstore)
+            and self._owns(TargetKey(name, logstore))
         ]
 
     def _project_names(
+        self, project: ProjectConfig, settings: ProjectSettings, listing: _Listing
+    ) -> list[str]:
+        return [
+            name
+            for name in self._matching_projects(project, settings, listing)
+            if not any_matches(self._config.exclude_projects, name)
+        ]
+
+    def _matching_projects(
         self, project: ProjectConfig, settings: ProjectSettings, listing: _Listing
     ) -> Iterable[str]:
         if project.project.literal:
@@ -195,14 +205,15 @@ def _groups(
     names = {pattern.text for pattern in entry.consumer_groups if pattern.literal}
     patterns = [pattern for pattern in entry.consumer_groups if not pattern.literal]
     listed = {group.name: group for group in list_groups(logstore)} if patterns else {}
-    names |= {name for name in listed if any(pattern.matches(name) for pattern in patterns)}
+    names |= {name for name in listed if any_matches(patterns, name)}
     for name in names:
-        if not any(pattern.matches(name) for pattern in entry.exclude_consumer_groups):
+        if not any_matches(entry.exclude_consumer_groups, name):
             group = listed.get(name)
             yield GroupTarget(
                 name=name,
                 shards=None if entry.shards is None else frozenset(entry.shards),
                 consumers=entry.consumers or (),
+                exclude_consumers=entry.exclude_consumers,
                 listing=_set_up(group) if group else None,
             )
 

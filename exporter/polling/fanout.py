@@ -1,27 +1,31 @@
-"""Keeps what does not answer from using up the time of what does, within one poll or listing.
+"""Requests about one logstore, sent in parallel. Requests that get no response come last.
 
-It does not know what is asked about: groups, shards, listings.
+Nothing here knows what is requested: groups, shards, listings.
 """
 
+import heapq
+import threading
 from collections.abc import Callable, Collection, Hashable, Iterable
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from exporter.sls.errors import TimedOut, Unreachable
+from exporter.sls.errors import Cancelled, SlsError, TimedOut, Unreachable
 
 LIMIT = 3
-"""After so many requests without an answer a round spares those that would hardly get one."""
+"""After this many requests without a response, a round skips those that would hardly get one."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
+Submit = Callable[[Callable[[], None]], object]
+"""Runs a callable on another thread; RuntimeError if it takes none any more."""
 
-class FanOut(Generic[K]):
-    """Remembers which things went unanswered, from round to round; used by one thread at a time.
 
-    Once a round has had enough, things are not asked about that went unanswered the last time, or,
-    where it is not ``trusting``, nothing is. Where all are asked about in the order of ``in_turn``,
-    those that hang come last and take nothing from the others.
+class Unresponsive(Generic[K]):
+    """Remembers which things got no response, from round to round.
+
+    Once a round has had ``LIMIT`` requests without a response, it skips the things that got none
+    the last time, or all things if it is not ``trusting``. It does not lock: callers do.
     """
 
     def __init__(self, *, trusting: bool = True) -> None:
@@ -31,28 +35,165 @@ class FanOut(Generic[K]):
         self._failures: list[TimedOut | Unreachable] = []
 
     def begin_round(self, things: Collection[K]) -> list[K]:
-        """Begin a new round with these things, forget all others, and return them in turn."""
+        """Begin a round with these things, forget all others, and return them in turn."""
         self._failures = []
         self._last = {thing: turn for thing, turn in self._last.items() if thing in things}
         return self.in_turn(things)
 
     def in_turn(self, things: Iterable[K]) -> list[K]:
-        """Order things: first what did answer, then what went unanswered longest ago."""
+        """Sort things: first those that responded, then those that were silent longest ago."""
         return sorted(things, key=lambda thing: self._last.get(thing, 0))
 
-    def ask(self, thing: K, request: Callable[[], T]) -> T:
-        """Make a request about a thing, or fail like those before it; raises SlsError."""
+    def is_suspect(self, thing: K) -> bool:
+        """Return whether a thing got no response the last time."""
+        return thing in self._last
+
+    def check(self, thing: K) -> None:
+        """Raise the error of the requests before if this one would hardly get a response."""
         if len(self._failures) >= LIMIT and not (self._trusting and thing not in self._last):
             latest = self._failures[-1]
             raise type(latest)(
-                f"not asked, since {LIMIT} requests before it went unanswered",
+                f"skipped because {LIMIT} earlier requests got no response",
                 operation=latest.operation,
             )
-        try:
-            answer = request()
-        except (TimedOut, Unreachable) as error:
+
+    def note(self, thing: K, error: SlsError | None) -> None:
+        """Remember the outcome of a request about a thing."""
+        if isinstance(error, TimedOut | Unreachable):
             self._failures.append(error)
             self._last[thing] = next(self._turns)
+        else:
+            self._last.pop(thing, None)
+
+    def ask(self, thing: K, request: Callable[[], T]) -> T:
+        """Make a request about a thing on this thread, or skip it; raises SlsError."""
+        self.check(thing)
+        try:
+            response = request()
+        except SlsError as error:
+            if isinstance(error, TimedOut | Unreachable):
+                self.note(thing, error)
             raise
-        self._last.pop(thing, None)
-        return answer
+        self.note(thing, None)
+        return response
+
+
+class FanOut:
+    """Sends the requests of one poll on several threads, in the order of their priority.
+
+    The thread that calls ``run`` takes part. It asks ``submit`` for at most ``width - 1`` more,
+    which help while there is work; without ``submit`` it works alone. What follows from a response
+    runs on the thread that got it, under one lock, and may add requests.
+    """
+
+    def __init__(
+        self,
+        *,
+        submit: Submit | None = None,
+        width: int = 1,
+        on_response: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._submit = submit
+        self._helpers_wanted = width - 1 if submit else 0
+        self._on_response = on_response
+        self._condition = threading.Condition()
+        self._order = count()
+        self._queue: list[tuple[tuple[float, ...], int, _Request]] = []
+        self._under_way = 0
+        self._helpers = 0
+        self._failure: BaseException | None = None
+        self.sent = 0
+        """Number of requests so far."""
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that are not sent yet."""
+        return len(self._queue)
+
+    def add(
+        self,
+        request: Callable[[], T],
+        then: Callable[[T | SlsError], None],
+        *,
+        priority: tuple[float, ...],
+    ) -> None:
+        """Queue a request; lower priorities go first. ``then`` gets its result or its error.
+
+        Raise StopRequest in ``request`` to skip it without a result.
+        """
+        with self._condition:
+            heapq.heappush(self._queue, (priority, next(self._order), (request, then)))
+            self._condition.notify()
+            # The thread that runs this takes one request itself, so that it does not idle.
+            others = len(self._queue) + self._under_way - 1
+            is_helper_wanted = self._helpers < min(self._helpers_wanted, others)
+            self._helpers += is_helper_wanted
+        if is_helper_wanted and self._submit is not None:
+            try:
+                self._submit(self._help)
+            except RuntimeError:  # the exporter is stopping
+                with self._condition:
+                    self._helpers -= 1
+
+    def run(self) -> None:
+        """Work until nothing is queued or under way; raises Cancelled and unexpected errors."""
+        while True:
+            self._work()
+            with self._condition:
+                self._condition.wait_for(lambda: self._queue or not self._under_way)
+                if not self._queue and not self._under_way:
+                    break
+        if self._failure is not None:
+            raise self._failure
+
+    def _help(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._condition:
+                self._helpers -= 1
+
+    def _work(self) -> None:
+        while (task := self._take()) is not None:
+            request, then = task
+            try:
+                outcome: Any = _outcome(request)
+                self._on_response()
+                with self._condition:
+                    if outcome is not _SKIPPED and self._failure is None:
+                        then(outcome)
+            except BaseException as error:  # noqa: BLE001  run() raises it on the poll's own thread
+                with self._condition:
+                    self._failure = self._failure or error
+                    self._queue.clear()
+            finally:
+                with self._condition:
+                    self._under_way -= 1
+                    self._condition.notify_all()
+
+    def _take(self) -> "_Request | None":
+        with self._condition:
+            if not self._queue:
+                return None
+            self._under_way += 1
+            self.sent += 1
+            return heapq.heappop(self._queue)[2]
+
+
+class StopRequest(Exception):  # noqa: N818  it is no error
+    """Raised in a request that is not needed any more when its turn comes."""
+
+
+_Request = tuple[Callable[[], Any], Callable[[Any], None]]
+_SKIPPED = object()
+
+
+def _outcome(request: Callable[[], T]) -> object:
+    try:
+        return request()
+    except StopRequest:
+        return _SKIPPED
+    except Cancelled:
+        raise
+    except SlsError as error:
+        return error

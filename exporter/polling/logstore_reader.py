@@ -1,30 +1,42 @@
-"""Reads what all groups of a logstore share: its shards, their ends, its retention time.
+"""What all groups of a logstore share: its shards, their cursors, its retention time.
 
-Without the right to read cursors it says so once and asks again later; until then there are only
-checkpoints.
+Requests are made here, one at a time; the poll decides which, and on which thread.
 """
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from exporter.base.clock import Clock
-from exporter.evaluation.shard import is_behind
-from exporter.model.progress import NOTHING_UNREAD, ShardEnd, Unread
-from exporter.model.shards import Checkpoint, Shard
-from exporter.polling.cursor_cache import CursorCache
-from exporter.polling.fanout import FanOut
+from exporter.model.progress import ShardEnd
+from exporter.model.shards import Shard, decode_cursor, encode_cursor
+from exporter.polling.cursor_cache import Begin, CursorCache, ShardCursors
+from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
+from exporter.polling.readings import Reading
+from exporter.polling.since_proof import SinceProof
 from exporter.polling.targets import Target
 from exporter.sls.client import SlsClient
-from exporter.sls.errors import AccessDenied, Cancelled, SlsError
+from exporter.sls.errors import AccessDenied, InvalidCursor, InvalidResponse, SlsError
+from exporter.sls.json_values import Parsed
 
 _DAY_SECONDS = 86_400.0
+PROOFS = 3
+"""After this many right answers, GetCursor with a time is trusted."""
+
+
+class EndReading(NamedTuple):
+    """The end of a shard, read between two instants of the service's clock."""
+
+    end: ShardEnd
+    sent_at: float
+    received_at: float
 
 
 class LogstoreReader:
-    """Reads one logstore, with a memory that saves requests; used by one poll at a time.
+    """Reads one logstore and remembers what saves requests; used by one poll at a time.
 
-    Which groups the target has does not matter to it.
+    Which groups the target has does not matter here. Without the permission to read cursors it says
+    so once and asks again later; until then only checkpoints are known.
     """
 
     def __init__(
@@ -34,145 +46,164 @@ class LogstoreReader:
         self._client = client
         self._clock = clock
         self._observer = observer
-        self._cursors = CursorCache(client, target.key.logstore, monotonic=clock.monotonic)
-        self._unanswered = FanOut[int]()
-        self._denied = False
+        self.cursors = CursorCache()
+        self.unresponsive = Unresponsive[int]()
+        self.is_denied = False
+        """Whether cursors may not be read."""
+        self.was_refused = False
+        """Whether the service refused to show them in this poll."""
+        self._has_read_end = False
         self._ask_again_at = 0.0
         self.has_listed = False
-        """Whether the newest listing of shards succeeded; else an earlier one stands in for it."""
+        """Whether the newest listing of shards succeeded; otherwise an earlier one is used."""
         self._listed: Mapping[int, Shard] = {}
         self._listed_at: float | None = None
-        self._retention: float | None = None
+        self.retention_seconds: float | None = None
         self._retention_due = 0.0
 
     @property
     def cursor_access(self) -> bool | None:
-        """Whether cursors may be read; None where they are not asked for."""
-        return not self._denied if self._target.settings.lag else None
+        """Whether cursors may be read; None if they are not asked for."""
+        return not self.is_denied if self._target.settings.lag else None
 
-    def shards(self) -> Mapping[int, Shard] | None:
-        """List the shards by number; None, and reported, where that cannot be had.
+    @property
+    def wants_shards(self) -> bool:
+        """Whether shards and cursors are asked for in this poll."""
+        return self._target.settings.lag and not (
+            self.is_denied and self._clock.monotonic() < self._ask_again_at
+        )
 
-        A listing that fails is stood in for by the last good one, up to ``stale_after``.
+    @property
+    def wants_retention(self) -> bool:
+        """Whether the retention time is due to be read again."""
+        return self._target.settings.lag and self._clock.monotonic() >= self._retention_due
+
+    def list_shards(self) -> Parsed[Shard]:
+        """Send ListShards; raises SlsError."""
+        return self._client.list_shards(self._target.key.logstore)
+
+    def shards_listed(self, listing: Parsed[Shard] | SlsError) -> Mapping[int, Shard] | None:
+        """Return the shards by number; None if they are not known.
+
+        If the listing failed, the last good one is used, up to ``stale_after``.
         """
         self.has_listed = False
-        if not self._target.settings.lag or self._is_denied():
-            return None
-        try:
-            parsed = self._client.list_shards(self._target.key.logstore)
-        except Cancelled:
-            raise
-        except SlsError as error:
-            self._failed(error)
-            if isinstance(error, AccessDenied):
+        if isinstance(listing, SlsError):
+            self.failed(listing)
+            if isinstance(listing, AccessDenied):
                 self._listed_at = None
             return self._recently_listed()
-        if parsed.faults:
-            self._observer.entries_skipped(self._target.key, "", parsed.faults)
-        self._listed = {shard.shard: shard for shard in parsed.entries}
+        if listing.faults:
+            self._observer.entries_skipped(self._target.key, "", listing.faults)
+        self._listed = {shard.shard: shard for shard in listing.entries}
         self._listed_at = self._clock.monotonic()
         self.has_listed = True
         return self._listed
 
-    def ends(self, shards: Iterable[Shard]) -> Mapping[int, ShardEnd]:
-        """Read the ends of shards; one that cannot be had is reported and left out."""
-        ends: dict[int, ShardEnd] = {}
-        wanted = {shard.shard: shard for shard in shards}
-        for shard in self._unanswered.begin_round(wanted):
-            try:
-                ends[shard] = self._unanswered.ask(shard, partial(self._cursors.end, wanted[shard]))
-            except Cancelled:
-                raise
-            except SlsError as error:
-                self._failed(error)
-                if self._denied:
-                    return {}
-        if ends and self._denied:
-            self._denied = False
-            self._observer.cursor_access_changed(self._target.key, None)
-        return ends
+    def read_retention(self) -> int:
+        """Send GetLogStore; returns days, raises SlsError."""
+        self._retention_due = self._clock.monotonic() + self._target.refresh_seconds
+        return self._client.get_retention_days(self._target.key.logstore)
 
-    def unread(
-        self, checkpoints: Mapping[str, Iterable[Checkpoint]], ends: Mapping[int, ShardEnd]
-    ) -> Mapping[str, Mapping[int, tuple[ShardEnd, Unread]]]:
-        """Find out what groups have not read of the shards whose ends are known.
+    def retention_read(self, days: int | SlsError) -> None:
+        """Note the retention time. If it cannot be read, nothing else suffers."""
+        if isinstance(days, int):
+            self.retention_seconds = days * _DAY_SECONDS
+        elif isinstance(days, AccessDenied):
+            self.retention_seconds = None
 
-        By group and shard, with the end; what cannot be read is reported and left out.
+    def final_end(self, shard: Shard) -> ShardEnd | None:
+        """Return the end of a shard that is known to be final."""
+        known = self.cursors.of(shard).end
+        return known if known is not None and known.readonly and _is_readonly(shard) else None
+
+    def read_end(self, shard: Shard) -> EndReading:
+        """Send GetCursor for the end of a shard; raises SlsError."""
+        sent_at = self._client.server_now()
+        cursor = self._get_cursor(shard.shard, "end")
+        end = ShardEnd(cursor=cursor, readonly=_is_readonly(shard))
+        return EndReading(end, sent_at, self._client.server_now())
+
+    def end_read(self, shard: Shard, reading: EndReading) -> ShardCursors:
+        """Note the end of a shard."""
+        self._has_read_end = True
+        cursors = self.cursors.of(shard)
+        cursors.add_end(reading.end, sent_at=reading.sent_at, received_at=reading.received_at)
+        return cursors
+
+    def read(self, reading: Reading) -> int | None:
+        """Send one request about a shard: a cursor, or the time of one (None if it expired).
+
+        Raises SlsError.
         """
-        found: dict[str, dict[int, tuple[ShardEnd, Unread]]] = {group: {} for group in checkpoints}
-        if not ends:
-            return found
-        wanted: dict[int, list[tuple[str, Checkpoint]]] = {}
-        for group, chosen in checkpoints.items():
-            for checkpoint in chosen:
-                if checkpoint.shard in ends:
-                    wanted.setdefault(checkpoint.shard, []).append((group, checkpoint))
-        for shard in self._unanswered.in_turn(wanted):
-            for group, checkpoint in wanted[shard]:
-                unread = self._unread(checkpoint, ends[shard])
-                if unread is not None:
-                    found[group][shard] = ends[shard], unread
-        return found
-
-    def _unread(self, checkpoint: Checkpoint, end: ShardEnd) -> Unread | None:
-        if not is_behind(checkpoint, end):
-            return NOTHING_UNREAD
+        if reading.kind == "begin":
+            return self._get_cursor(reading.shard, "begin")
+        if reading.kind == "since":
+            return self._get_cursor(reading.shard, str(reading.at))
         try:
-            return self._unanswered.ask(
-                checkpoint.shard,
-                lambda: self._cursors.unread(
-                    checkpoint, end, expires_before=self._expires_before()
-                ),
+            return self._client.get_cursor_time(
+                self._target.key.logstore, reading.shard, encode_cursor(reading.at)
             )
-        except Cancelled:
-            raise
-        except SlsError as error:
-            self._failed(error)
-        return None
+        except InvalidCursor:
+            return None
 
-    def retention_seconds(self) -> float | None:
-        """Return for how long logs are kept, asked for again only now and then.
+    def reading_read(self, cursors: ShardCursors, reading: Reading, result: int | None) -> None:
+        """Note the result of a request about a shard."""
+        end = cursors.end
+        if reading.kind == "time":
+            cursors.add_time(reading.at, result)
+        elif result is None or end is None:
+            return
+        elif reading.kind == "begin":
+            cursors.begin = Begin(cursor=result, end=end.cursor, read_at=self._client.server_now())
+        else:
+            cursors.has_start = True
+            cursors.add_first_since(reading.at, result)
 
-        Where it cannot be had it is unknown, and nothing else suffers: no poll has failed.
-        """
-        now = self._clock.monotonic()
-        if self._target.settings.lag and now >= self._retention_due:
-            self._retention_due = now + self._target.refresh_seconds
-            try:
-                days = self._client.get_retention_days(self._target.key.logstore)
-                self._retention = days * _DAY_SECONDS
-            except Cancelled:
-                raise
-            except AccessDenied:
-                self._retention = None
-            except SlsError:
-                pass  # the last known one stands
-        return self._retention
+    def failed(self, error: SlsError) -> None:
+        """Report a request that failed. A refusal means that cursors may not be read."""
+        if not isinstance(error, AccessDenied):
+            self._observer.poll_failed(self._target.key, "", error)
+            return
+        if not self.is_denied:
+            self._observer.cursor_access_changed(self._target.key, error)
+        self.is_denied = self.was_refused = True
+        self._ask_again_at = self._clock.monotonic() + self._target.refresh_seconds
+
+    def note_proof(self, proof: SinceProof) -> None:
+        """Note whether GetCursor with a time can be trusted."""
+        if proof.is_wrong:
+            self.cursors.distrust_since()
+            self._observer.times_distrusted(self._target.key)
+        elif proof.is_right:
+            self.cursors.passed += 1
+            if proof.is_complete or self.cursors.passed >= PROOFS:
+                self.cursors.trusts_since = True
+
+    def begin_poll(self) -> None:
+        """Begin a poll: a refusal of an earlier one does not count any more."""
+        self.was_refused = self._has_read_end = False
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
-        """Forget what this poll did not use."""
+        """Forget what this poll did not use, and note if cursors may be read again."""
+        if self.is_denied and self._has_read_end and not self.was_refused:
+            self.is_denied = False
+            self._observer.cursor_access_changed(self._target.key, None)
         if shards is not None:
-            self._cursors.end_poll(frozenset(shards))
+            self.cursors.end_poll(shards)
 
     def _recently_listed(self) -> Mapping[int, Shard] | None:
         now, stale_after = self._clock.monotonic(), self._target.settings.stale_after
         is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
         return self._listed if is_recent else None
 
-    def _expires_before(self) -> float:
-        """Return the instant of the server's clock before which nothing need be left."""
-        if self._retention is None:
-            return float("inf")
-        return self._client.server_now() - self._retention
+    def _get_cursor(self, shard: int, position: str) -> int:
+        text = self._client.get_cursor(self._target.key.logstore, shard, position)
+        cursor = decode_cursor(text)
+        if cursor is None:
+            raise InvalidResponse("the cursor is not a number in base64", operation="GetCursor")
+        return cursor
 
-    def _is_denied(self) -> bool:
-        return self._denied and self._clock.monotonic() < self._ask_again_at
 
-    def _failed(self, error: SlsError) -> None:
-        if not isinstance(error, AccessDenied):
-            self._observer.poll_failed(self._target.key, "", error)
-            return
-        if not self._denied:
-            self._observer.cursor_access_changed(self._target.key, error)
-        self._denied = True
-        self._ask_again_at = self._clock.monotonic() + self._target.refresh_seconds
+def _is_readonly(shard: Shard) -> bool:
+    return shard.status == "readonly"

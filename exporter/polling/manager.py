@@ -7,20 +7,24 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import TargetStatus
+from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.discovery import Discovery, Listings
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import Outages
-from exporter.polling.poller import Poller
+from exporter.polling.poller import Effort, Poller
+from exporter.polling.project_load import ProjectLoad
 from exporter.polling.sharding import Sharding
 from exporter.polling.store import Store
 from exporter.polling.targets import Target
+from exporter.polling.workers import Pool, Workers
+from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.errors import Cancelled
 
@@ -40,12 +44,31 @@ class PollCounts(Protocol):
         """Forget the failures of all other groups."""
         ...
 
+    def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
+        """Show the time that the polls of a project take, by their interval."""
+        ...
+
+    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
+        """Forget the values of all other projects, which are named by endpoint and name."""
+        ...
+
+
+class Hooks(Struct, frozen=True, kw_only=True):
+    """What is called when something is known."""
+
+    counts: PollCounts
+    on_group: Callable[[GroupStatus], None]
+    """Gets each new status of a group during a poll."""
+    on_status: Callable[[TargetStatus], None]
+    """Gets the status of a target at the end of its poll."""
+    on_groups: Callable[[Collection[GroupKey]], None]
+    """Gets all groups whenever the targets change."""
+
 
 class PollManager:
     """Polls the targets of a configuration into a store.
 
-    ``on_status`` gets each new status, ``on_groups`` all groups whenever the targets change. Raises
-    CredentialsError if keys that the configuration needs cannot be obtained.
+    Raises CredentialsError if keys that the configuration needs cannot be obtained.
     """
 
     def __init__(
@@ -54,26 +77,28 @@ class PollManager:
         *,
         clients: Clients,
         store: Store,
-        counts: PollCounts,
+        workers: Workers,
+        hooks: Hooks,
         sharding: Sharding,
         log: Logger,
         clock: Clock,
-        on_status: Callable[[TargetStatus], None],
-        on_groups: Callable[[Collection[GroupKey]], None],
     ) -> None:
         self._clients = clients
         self._store = store
-        self._counts = counts
+        self._hooks = hooks
+        self._counts = counts = hooks.counts
         self._sharding = sharding
         self._log = log
         self._clock = clock
-        self._on_status = on_status
-        self._on_groups = on_groups
+        self._workers = workers
         self._listing_outages = Outages(counts.poll_failed, log, clock=clock)
         self._listings: Listings = {}
         self._targets_lock = threading.Lock()
         self._members: Mapping[TargetKey, _Member] = {}
+        self._loads: dict[tuple[str, str], ProjectLoad] = {}
         self._kept: Collection[GroupKey] = ()
+        self.on_progress: Callable[[TargetKey], None] = lambda _: None
+        """Called after each request of a poll."""
         self.discovered = False
         """Whether every name was resolved once."""
         self.configure(config)
@@ -133,26 +158,58 @@ class PollManager:
         if member is None:
             return
         started = self._clock.monotonic()
+        status = None
         try:
-            status = member.poller.poll(self._store.get(key))
+            status = member.poller.poll(
+                self._store.get(key),
+                effort=self._effort(member),
+                publish=lambda group: self._publish(member, group, started),
+                on_fan=lambda fan: member.load.started(key.logstore, fan),
+                on_response=lambda: self.on_progress(key),
+            )
         except Cancelled:
             return
+        finally:
+            member.load.ended(key.logstore, status)
         self._counts.poll_ended(self._clock.monotonic() - started)
+        place = str(member.target.settings.endpoint), key.project
+        self._counts.interval_usage(*place, member.load.usage_ratio())
         if self._members.get(key) is not member:
             # The target left, or changed, during its poll: nothing of the old one may stay.
             self._counts.keep_only(self._kept)
             return
         self._store.put(status)
-        self._on_status(status)
+        self._hooks.on_status(status)
         member.outages.end_poll({group.key.consumer_group for group in status.groups if group.up})
+
+    def _publish(self, member: "_Member", group: GroupStatus, monotonic: float) -> None:
+        key = member.target.key
+        is_current = self._members.get(key) is member
+        if is_current and self._store.put_group(key, group, monotonic=monotonic):
+            self._hooks.on_group(group)
+
+    def _effort(self, member: "_Member") -> Effort:
+        settings = member.target.settings
+        budget, exact = member.load.budget(settings.interval, member.client.rate.limit)
+        pool = pool_of(member.target)
+        return Effort(
+            submit=lambda run: self._workers.submit(pool, run),
+            width=settings.workers,
+            budget=budget,
+            exact=exact,
+        )
 
     def _set_targets(self, targets: Iterable[Target]) -> None:
         """Apply a new set of targets. Unchanged targets keep their pollers.
 
         Failures of removed targets are forgotten, except those of listings that still fail.
         """
-        members = {target.key: self._member(target) for target in targets}
-        self._members = members
+        loads: dict[tuple[str, str], ProjectLoad] = {}
+        members = {target.key: self._member(target, loads) for target in targets}
+        self._members, self._loads = members, loads
+        for load in loads.values():
+            load.keep_only({key.logstore for key, member in members.items() if member.load is load})
+        self._counts.keep_only_projects(loads.keys())
         groups = {
             key: {group.name for group in member.target.groups} for key, member in members.items()
         }
@@ -160,10 +217,11 @@ class PollManager:
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
         self._kept = polled | self._listing_outages.failing
         self._counts.keep_only(self._kept)
-        self._on_groups(polled)
+        self._hooks.on_groups(polled)
 
-    def _member(self, target: Target) -> "_Member":
+    def _member(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> "_Member":
         known = self._members.get(target.key)
+        load = self._load(target, loads)
         if known is not None and known.target == target:
             return known
         outages = (
@@ -178,16 +236,38 @@ class PollManager:
         else:
             logstore = LogstoreReader(target, client, clock=self._clock, observer=outages)
         poller = Poller(target, client, logstore=logstore, clock=self._clock, observer=outages)
-        return _Member(target, poller, logstore, outages)
+        client.rate.needed = load.needed
+        return _Member(
+            target=target,
+            poller=poller,
+            logstore=logstore,
+            outages=outages,
+            client=client,
+            load=load,
+        )
+
+    def _load(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> ProjectLoad:
+        place = str(target.settings.endpoint), target.key.project
+        load = loads.get(place)
+        if load is None:
+            load = loads[place] = self._loads.get(place) or ProjectLoad(
+                workers=target.settings.workers, monotonic=self._clock.monotonic
+            )
+        load.expect(target)
+        return load
 
 
-class _Member:
+class _Member(Struct, frozen=True, kw_only=True, eq=False):
     """A target with what polls it."""
 
-    def __init__(
-        self, target: Target, poller: Poller, logstore: LogstoreReader, outages: Outages
-    ) -> None:
-        self.target = target
-        self.poller = poller
-        self.logstore = logstore
-        self.outages = outages
+    target: Target
+    poller: Poller
+    logstore: LogstoreReader
+    outages: Outages
+    client: SlsClient
+    load: ProjectLoad
+
+
+def pool_of(target: Target) -> Pool:
+    """Return the pool of threads that a target is polled on."""
+    return Pool(name=f"project {target.key.project}", workers=target.settings.workers)

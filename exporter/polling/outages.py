@@ -40,6 +40,10 @@ class PollObserver(Protocol):
         """Take note that cursors may not be read any more, or (None) may be again."""
         ...
 
+    def times_distrusted(self, key: TargetKey) -> None:
+        """Take note that GetCursor with a time does not do what is documented."""
+        ...
+
 
 class Outages:
     """Takes note of what goes wrong with one logstore, or in listings, from poll to poll.
@@ -98,6 +102,13 @@ class Outages:
                 error=str(error),
                 remedy="allow log:GetCursorOrData and log:ListShards, or set lag: false",
             )
+
+    def times_distrusted(self, key: TargetKey) -> None:
+        """Log that polls of a logstore take more requests from now on."""
+        self._log.warning(
+            "GetCursor with a time is not exact, reading single receive times instead",
+            **key._asdict(),
+        )
 
     def end_poll(self, succeeded: Collection[str] | None = None) -> None:
         """Log what began to fail in this poll and what has recovered.

@@ -1,6 +1,6 @@
-"""Runs the polls: one APScheduler job a logstore, at a fixed phase of its own.
+"""Runs the polls: one APScheduler job per logstore, each at its own fixed phase.
 
-Each project has threads of its own, so that one that hangs takes none from the others. This is the
+Each project has its own threads, so a project that hangs takes none from the others. This is the
 only module that knows APScheduler.
 """
 
@@ -8,30 +8,21 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from msgspec import Struct
 
+from exporter.polling.workers import Pool, Workers
+
 FIRST_POLLS_SECONDS = 5.0
 """The first polls of all targets are spread over this time."""
-
-
-class Pool(Struct, frozen=True, kw_only=True):
-    """Threads that some jobs share; ``workers`` is how many of them run at once."""
-
-    name: str
-    workers: int
-
-    @property
-    def alias(self) -> str:
-        """What APScheduler knows it by; of another size it is another one."""
-        return f"{self.workers} of {self.name}"
 
 
 BACKGROUND = Pool(name="background", workers=2)
@@ -85,9 +76,10 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no t
 
 
 class Scheduler:
-    """Runs jobs on pools of threads; a run that outlasts its interval is skipped, not overlapped.
+    """Runs jobs on pools of threads. A run that outlasts its interval is not overlapped.
 
-    ``stopping`` is asked before each run, so that a stop does not run what is queued.
+    The next run is skipped instead. ``stopping`` is checked before each run, so a stop does not run
+    what is queued.
     """
 
     def __init__(
@@ -96,14 +88,16 @@ class Scheduler:
         stopping: threading.Event,
         on_skip: Callable[[str], None],
         on_error: Callable[[str, BaseException], None],
+        workers: Workers | None = None,
     ) -> None:
+        self._workers = workers or Workers()
         self._stopping = stopping
         self._on_skip = on_skip
         self._on_error = on_error
         self._jobs: Mapping[str, Job] = {}
         self._lock = threading.Lock()
-        self._pools: dict[Pool, ThreadPoolExecutor] = {}
-        self._under_way: dict[int, tuple[str, float]] = {}
+        self._pools: set[Pool] = set()
+        self._under_way: dict[int, _Run] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             # Late is better than never, and once is enough.
@@ -136,12 +130,12 @@ class Scheduler:
                         args=[key],
                         id=key,
                         name=key,
-                        executor=job.pool.alias,
+                        executor=_alias(job.pool),
                         replace_existing=True,
                     )
                 elif known[key].pool != job.pool:
-                    self._scheduler.modify_job(key, executor=job.pool.alias)
-            self._drop_pools(self._pools.keys() - {job.pool for job in wanted.values()})
+                    self._scheduler.modify_job(key, executor=_alias(job.pool))
+            self._drop_pools(self._pools - {job.pool for job in wanted.values()})
 
     def run_soon(self, key: str, *, after: float = 0.0) -> None:
         """Run a job now, or after some seconds, and then at its phase again."""
@@ -150,14 +144,19 @@ class Scheduler:
                 at = datetime.now(UTC) + timedelta(seconds=after)
                 self._scheduler.modify_job(key, next_run_time=at)
 
-    def longest_run(self) -> tuple[str, float] | None:
-        """Return the run that is under way for longest: its key and for how many seconds."""
-        now = time.monotonic()
-        under_way = dict(self._under_way)
-        if not under_way:
+    def note_progress(self, key: str) -> None:
+        """Note that the runs of a job that are under way have got something done."""
+        for run in list(self._under_way.values()):
+            if run.key == key:
+                run.silent_since = time.monotonic()
+
+    def longest_silence(self) -> tuple[str, float] | None:
+        """Return the run without progress for longest: its key, and for how many seconds."""
+        runs = list(self._under_way.values())
+        if not runs:
             return None
-        key, since = min(under_way.values(), key=lambda run: run[1])
-        return key, now - since
+        longest = min(runs, key=lambda run: run.silent_since)
+        return longest.key, time.monotonic() - longest.silent_since
 
     def realign(self) -> None:
         """Run everything soon, then at its phase again: for when the wall clock has jumped.
@@ -180,21 +179,21 @@ class Scheduler:
     def _make_pools(self, wanted: Iterable[Pool]) -> None:
         for pool in wanted:
             if pool not in self._pools:
-                self._pools[pool] = ThreadPoolExecutor(pool.workers)
-                self._scheduler.add_executor(self._pools[pool], pool.alias)
+                self._pools.add(pool)
+                self._scheduler.add_executor(_Executor(self._workers.executor(pool)), _alias(pool))
 
-    def _drop_pools(self, left: Iterable[Pool]) -> None:
+    def _drop_pools(self, left: Collection[Pool]) -> None:
         for pool in left:
-            self._scheduler.remove_executor(pool.alias, shutdown=False)
-            # A run in it may hang; its threads end by themselves after that.
-            self._pools.pop(pool).shutdown(wait=False)
+            self._scheduler.remove_executor(_alias(pool), shutdown=False)
+        self._pools -= set(left)
+        self._workers.keep_only(self._pools)
 
     def _run(self, key: str) -> None:
         job = self._jobs.get(key)
         if self._stopping.is_set() or job is None:
             return
         # By thread: a job that left and came back may run a second time while the first run hangs.
-        self._under_way[threading.get_ident()] = key, time.monotonic()
+        self._under_way[threading.get_ident()] = _Run(key)
         try:
             job.run()
         except Exception as error:  # noqa: BLE001  nothing may end the job; it is reported
@@ -204,6 +203,26 @@ class Scheduler:
 
     def _skipped(self, event: Any) -> None:  # noqa: ANN401  apscheduler ships no types
         self._on_skip(event.job_id)
+
+
+class _Run:
+    """A run that is under way."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.silent_since = time.monotonic()
+
+
+class _Executor(BasePoolExecutor):  # type: ignore[misc]  # apscheduler ships no types
+    """Runs jobs on given threads."""
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        super().__init__(threads)
+
+
+def _alias(pool: Pool) -> str:
+    """Return the name of a pool for APScheduler; a pool of another size is another one."""
+    return f"{pool.workers} of {pool.name}"
 
 
 def _fraction(key: str) -> float:

@@ -1,6 +1,7 @@
 """The newest status of each target. Readers get an immutable view.
 
-A poll replaces the status of its target whole, so a value that the new one lacks is removed.
+A poll replaces the status of a group whenever it has read more of it, and at its end that of the
+whole target. A value that the new status lacks is removed.
 """
 
 import threading
@@ -10,42 +11,66 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import TargetStatus, View
+from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
 
 class Store:
-    """The newest status of each target; readers get an immutable view of all of them."""
+    """The newest status of each target. Readers get an immutable view of all of them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._statuses: dict[TargetKey, TargetStatus | None] = {}
+        self._pending: set[TargetKey] = set()
         self._expected: Mapping[TargetKey, Collection[str]] = MappingProxyType({})
 
     def expect(self, targets: Mapping[TargetKey, Collection[str]]) -> None:
-        """Take over new targets with their groups: forget what left, await what came."""
+        """Apply new targets with their groups: forget removed ones, wait for new ones."""
         with self._lock:
             known, self._expected = self._statuses, targets
             self._statuses = {key: _only(known.get(key), targets[key]) for key in sorted(targets)}
+            self._pending = {
+                key for key in targets if key in self._pending or known.get(key) is None
+            }
 
     def get(self, key: TargetKey) -> TargetStatus | None:
-        """Return the newest status of a target, None before its first poll."""
+        """Return the newest status of a target, None if nothing of it has been read."""
         return self._statuses.get(key)
 
     def put(self, status: TargetStatus) -> None:
-        """Put in a target's newest status, but nothing of what has left meanwhile."""
+        """Store the status of a target after a poll, without groups that have been removed."""
         with self._lock:
             groups = self._expected.get(status.key)
             if groups is not None:
                 # In place, and the readers make the copy: there are more polls than scrapes.
                 self._statuses[status.key] = _only(status, groups)
+                self._pending.discard(status.key)
+
+    def put_group(self, key: TargetKey, group: GroupStatus, *, monotonic: float) -> bool:
+        """Store the status of a group during a poll; return False if it has been removed.
+
+        ``monotonic`` is the time of the poll.
+        """
+        name = group.key.consumer_group
+        with self._lock:
+            if name not in self._expected.get(key, ()):
+                return False
+            known = self._statuses.get(key)
+            if known is None:
+                known = TargetStatus(
+                    key=key, groups=(), polled_monotonic=monotonic, stale_after=group.stale_after
+                )
+            groups = {each.key.consumer_group: each for each in known.groups} | {name: group}
+            in_order = tuple(groups[each] for each in sorted(groups))
+            self._statuses[key] = replace(known, groups=in_order)
+            return True
 
     def view(self) -> View:
         """Return what is known now."""
         with self._lock:
-            statuses = self._statuses.copy()
+            statuses, pending = self._statuses.copy(), frozenset(self._pending)
         return View(
             targets=tuple(status for status in statuses.values() if status is not None),
-            pending=frozenset(key for key, status in statuses.items() if status is None),
+            pending=pending,
         )
 
 

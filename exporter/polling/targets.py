@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from exporter.config.patterns import Pattern
+from exporter.config.patterns import Pattern, any_matches
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupListing
@@ -16,12 +16,14 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
     """None for all of them."""
     consumers: tuple[Pattern, ...] = ()
     """Only shards of owners that match one of these; empty for any owner."""
+    exclude_consumers: tuple[Pattern, ...] = ()
+    """No shards of owners that match one of these. A shard without an owner is not excluded."""
     listing: GroupListing | None = None
 
     @property
     def wants_all(self) -> bool:
         """Whether all shards are of interest, whoever owns them."""
-        return self.shards is None and not self.consumers
+        return self.shards is None and not self.consumers and not self.exclude_consumers
 
     def wants_shard(self, shard: int) -> bool:
         """Tell whether a shard is of interest, whoever owns it."""
@@ -29,8 +31,10 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
 
     def wants(self, shard: int, consumer: str) -> bool:
         """Tell whether a shard is of interest while it is owned by a consumer."""
-        return self.wants_shard(shard) and (
-            not self.consumers or any(pattern.matches(consumer) for pattern in self.consumers)
+        return (
+            self.wants_shard(shard)
+            and (not self.consumers or any_matches(self.consumers, consumer))
+            and not (consumer and any_matches(self.exclude_consumers, consumer))
         )
 
 

@@ -1,6 +1,6 @@
-"""The HTTP server in front of a world: virtual hosts by project, signatures, faults and records.
+"""The HTTP server in front of a world: virtual hosts by project, signatures and records.
 
-One daemon thread for each connection; nothing here is meant to face anybody but tests and demos.
+It runs one daemon thread per connection. It is only meant for tests and demonstrations.
 """
 
 import contextlib
@@ -20,8 +20,6 @@ from msgspec import Struct
 from exporter.model.credentials import Credentials
 from exporter.simulator.authority import Authority
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.exchange import Exchange
-from exporter.simulator.fault_plan import FaultPlan
 from exporter.simulator.operations import Call, identify, perform
 from exporter.simulator.wire import Request, Response, json_response, read_request
 from exporter.simulator.world import World
@@ -39,7 +37,7 @@ _PUBLIC_ENDPOINT = re.compile(r"(.*?)\.?((?:[a-z0-9-]+\.(?:log|sls)|log-global)\
 class RequestRecord(Struct, frozen=True, kw_only=True):
     """A request that the server received; status 0 where no status was sent.
 
-    received_at is monotonic time in seconds; cursor is the parameter cursor or from.
+    cursor is the parameter cursor or from. received_at is monotonic time in seconds.
     """
 
     operation: str
@@ -66,7 +64,6 @@ class Simulator:
         check_clock: bool = True,
     ) -> None:
         self.world = world
-        self.faults = FaultPlan()
         self._authority = Authority(
             credentials, check_signatures=check_signatures, check_clock=check_clock
         )
@@ -89,7 +86,6 @@ class Simulator:
 
     def close(self) -> None:
         """Stop listening and end every connection, whatever holds it."""
-        self.faults.close()
         with self._lock:
             listener, self._listener = self._listener, None
             connections = dict(self._open)
@@ -194,7 +190,7 @@ class Simulator:
                 self._open.pop(connection, None)
 
     def _answer_next(self, connection: socket.socket, stream: BinaryIO) -> bool:
-        """Answer one request; tell whether the connection goes on."""
+        """Respond to one request; return whether the connection stays open."""
         try:
             request = read_request(stream)
         except ServiceError as error:
@@ -202,23 +198,21 @@ class Simulator:
             return False
         if request is None:
             return False
-        received_at = time.monotonic()
         call = identify(request, self._project(request.headers.get("host", "")))
-        planned = self.faults.match(call)
-        exchange = Exchange(
-            request=request,
-            connection=connection,
-            released=planned.released if planned is not None else threading.Event(),
-            answer=lambda: self._answer(call, request),
-            note=lambda status: self._record(call, received_at, status),
-        )
-        if planned is not None:
-            planned.fault.apply(exchange)
-        else:
-            exchange.respond(exchange.answer())
-        return exchange.keep_alive
+        return self.respond(call, request, connection)
 
-    def _answer(self, call: Call, request: Request) -> Response:
+    def respond(self, call: Call, request: Request, connection: socket.socket) -> bool:
+        """Send the response to a request; return whether the connection stays open.
+
+        A subclass can send something else instead. Raises OSError if the client has disconnected.
+        """
+        response = self.response_to(call, request)
+        self.record(call, request, response.status)
+        connection.sendall(response.render())
+        return request.keep_alive
+
+    def response_to(self, call: Call, request: Request) -> Response:
+        """Return the regular response to a request."""
         try:
             self._authority.check(request, call.operation, self.world.now())
             document = perform(self.world, call, request)
@@ -227,6 +221,21 @@ class Simulator:
         if document is None:
             return Response(status=200, headers=self._headers())
         return json_response(200, document, self._headers())
+
+    def record(self, call: Call, request: Request, status: int) -> None:
+        """Add a request to the records, before the client can see a response; 0 for no status."""
+        record = RequestRecord(
+            operation=call.operation,
+            project=call.project or None,
+            logstore=call.logstore or None,
+            consumer_group=call.consumer_group or None,
+            shard=call.shard,
+            cursor=call.cursor,
+            received_at=request.received_at,
+            status=status,
+        )
+        with self._lock:
+            self._records.append(record)
 
     def _error(self, error: ServiceError) -> Response:
         document = {"errorCode": error.code, "errorMessage": error.message}
@@ -238,20 +247,6 @@ class Simulator:
             "x-log-requestid": f"{next(self._request_ids):024X}",
             "x-log-time": str(int(self.world.now())),
         }
-
-    def _record(self, call: Call, received_at: float, status: int) -> None:
-        record = RequestRecord(
-            operation=call.operation,
-            project=call.project or None,
-            logstore=call.logstore or None,
-            consumer_group=call.consumer_group or None,
-            shard=call.shard,
-            cursor=call.cursor,
-            received_at=received_at,
-            status=status,
-        )
-        with self._lock:
-            self._records.append(record)
 
     def _project(self, host: str) -> str:
         """Return the project that a Host header names, "" for the endpoint alone."""

@@ -1,9 +1,10 @@
-"""HTTP/1.1 as far as the simulator needs it: requests with Content-Length, answers in one write.
+"""HTTP/1.1 as far as the simulator needs it: requests with Content-Length, whole responses.
 
-It is written by hand, not upon http.server, so that faults can break it at any byte.
+It does not use http.server, so that tests can break a response at any byte.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import BinaryIO
@@ -19,13 +20,17 @@ _MAX_BODY = 1024 * 1024
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A request as received: path and query decoded, header names in lower case."""
+    """A request as received: path and query decoded, header names in lower case.
+
+    received_at is monotonic time in seconds.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    received_at: float
 
     @property
     def keep_alive(self) -> bool:
@@ -93,6 +98,7 @@ def read_request(stream: BinaryIO) -> Request | None:
         query=dict(parse_qsl(query, keep_blank_values=True)),
         headers=headers,
         body=body,
+        received_at=time.monotonic(),
     )
 
 

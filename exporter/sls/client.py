@@ -4,12 +4,10 @@ All of them only read: HeartBeat and UpdateCheckPoint would take part in what is
 """
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -20,18 +18,19 @@ from exporter.model.endpoint import Endpoint
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls import responses
 from exporter.sls.errors import (
+    CLOCK_CODES,
     Cancelled,
     InvalidResponse,
     NoCredentials,
     SlsError,
+    Throttled,
     TimedOut,
-    api_error,
     is_expired_token,
-    is_passing,
 )
-from exporter.sls.json_values import Parsed, ShapeError, load_json, of_json
-from exporter.sls.reading import Response
+from exporter.sls.json_values import Parsed, of_json
+from exporter.sls.observer import Observer
 from exporter.sls.request_rate import RequestRate
+from exporter.sls.server_clock import ServerClock
 from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
 from exporter.sls.timeouts import AdaptiveTimeout
 from exporter.sls.transport import Transport
@@ -42,26 +41,8 @@ _BACKOFF_CAP_SECONDS = 5.0
 PAGE_SIZE = 500
 MAX_PAGES = 200
 _MAX_LISTED = MAX_PAGES * PAGE_SIZE
-# Unix seconds of this century: what has other digits tells no time that a skew could explain.
-_UNIX_SECONDS = re.compile(r"[1-3][0-9]{9}")
 
 T = TypeVar("T")
-
-
-class Observer(Protocol):
-    """What a client tells of its requests; a try that is cancelled is not told."""
-
-    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
-        """Take note of one try, with the code of its error if it failed."""
-        ...
-
-    def request_retried(self, operation: str) -> None:
-        """Take note that a failed try will be followed by another."""
-        ...
-
-    def clock_skew(self, endpoint: str, seconds: float) -> None:
-        """Take note of the server's clock minus ours, in seconds."""
-        ...
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True):
@@ -74,6 +55,8 @@ class ClientSettings(Struct, frozen=True, kw_only=True):
     region: str | None
     timeout: float
     """Seconds for one operation, its retries included; fewer while the project answers nothing."""
+    refused_for: float
+    """Seconds for which an operation is sent again while SLS refuses it as one too many."""
 
 
 class SlsClient:
@@ -96,34 +79,21 @@ class SlsClient:
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._rate = rate
+        self.rate = rate
+        """The request rate of the project."""
         self._credentials = credentials
         self._observer = observer
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
         self._patience = AdaptiveTimeout(settings.timeout)
-        self._skew = 0.0
-        self._told: tuple[float, float] | None = None
-        self._place = str(settings.endpoint)
+        self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
         self._base_url = settings.endpoint.base_url(settings.project)
         self._host = settings.endpoint.host_header(settings.project)
 
-    @property
-    def skew(self) -> float:
-        """The server's clock minus ours, seconds, at the newest answer; 0 before the first."""
-        return self._skew
-
     def server_now(self) -> float:
-        """Return the server's clock, unix seconds; ours before the first answer.
-
-        It is that of the newest answer, carried on by a clock that does not jump.
-        """
-        told = self._told
-        if told is None:
-            return self._clock.wall()
-        server, monotonic = told
-        return server + self._clock.monotonic() - monotonic
+        """Return the server's time in Unix seconds, or the exporter's before the first response."""
+        return self._server_clock.now()
 
     def get_checkpoints(self, logstore: str, consumer_group: str) -> Parsed[Checkpoint]:
         """Return the checkpoint of every shard of a consumer group (GetCheckPoint)."""
@@ -206,34 +176,45 @@ class SlsClient:
         parse: Callable[[bytes], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
-        self._wait_for_place(self._rate.reserve() or 0.0, operation)
-        with self._patience.request() as seconds:
-            return self._tries(operation, path, parse, query or {}, time.monotonic() + seconds)
-
-    def _tries(
-        self,
-        operation: str,
-        path: str,
-        parse: Callable[[bytes], T],
-        query: Mapping[str, str],
-        deadline: float,
-    ) -> T:
-        """Try until it succeeds, fails for good, or the deadline or the tries are used up."""
+        """Send a request in its slot, and again in another one while SLS refuses it."""
+        request = _Request(operation, path, query or {}, parse)
         failures: list[SlsError] = []
+        began = self._wait_for_slot(self.rate.reserve() or 0.0, operation)
+        give_up = began + self._settings.refused_for
         while True:
             try:
-                return self._try(operation, path, parse, query, deadline)
+                with self._patience.request() as seconds:
+                    return self._attempts(request, failures, began, time.monotonic() + seconds)
+            except Throttled:
+                seconds_to_slot = self.rate.reserve(before=give_up)
+                if seconds_to_slot is None:
+                    raise
+                began = self._wait_for_slot(seconds_to_slot, operation)
+                if began >= give_up:  # The limit was cut during the wait.
+                    raise
+                self._observer.request_retried(operation)
+
+    def _attempts(
+        self, request: "_Request[T]", failures: list[SlsError], began: float, deadline: float
+    ) -> T:
+        """Retry until it succeeds, fails for good, or the deadline or the attempts are used up."""
+        while True:
+            try:
+                return self._attempt(request, deadline)
+            except Throttled:
+                self.rate.refused(began)
+                raise
             except SlsError as error:
                 failures.append(error)
                 again = error.retryable or self._renewed(failures)
                 pause = self._pause(len(failures), deadline) if again else None
                 if pause is None:
-                    # A try in what little time was left tells less than what came before it.
+                    # A timeout in the little time left says less than the failure before it.
                     if isinstance(error, TimedOut) and len(failures) > 1:
                         raise failures[-2] from error
                     raise
-                self._wait_for_place(pause, operation)
-                self._observer.request_retried(operation)
+                began = self._wait_for_slot(pause, request.operation)
+                self._observer.request_retried(request.operation)
 
     def _renewed(self, failures: Sequence[SlsError]) -> bool:
         """Have expired credentials fetched anew, once an operation; tell whether that helped."""
@@ -250,48 +231,48 @@ class SlsClient:
         pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
         if tried == TRIES or time.monotonic() + pause >= deadline:
             return None
-        place = self._rate.reserve(before=deadline)
-        return None if place is None else max(pause, place)
+        seconds = self.rate.reserve(before=deadline)
+        return None if seconds is None else max(pause, seconds)
 
-    def _wait_for_place(self, seconds: float, operation: str) -> None:
+    def _wait_for_slot(self, seconds: float, operation: str) -> float:
+        """Wait, begin the request in its slot, and return a monotonic time not after that."""
         self._wait(seconds, operation)
-        while (seconds := self._rate.begin()) > 0:
+        began = time.monotonic()
+        while (seconds := self.rate.begin()) > 0:
             self._wait(seconds, operation)
+            began = time.monotonic()
+        return began
 
     def _wait(self, seconds: float, operation: str) -> None:
         if self._cancelled.wait(seconds) if seconds > 0 else self._cancelled.is_set():
             raise Cancelled(operation=operation)
 
-    def _try(
-        self,
-        operation: str,
-        path: str,
-        parse: Callable[[bytes], T],
-        query: Mapping[str, str],
-        deadline: float,
-    ) -> T:
+    def _attempt(self, request: "_Request[T]", deadline: float) -> T:
         started = time.monotonic()
         code: str | None = None
+        skew: float | None = None
         try:
-            auth = self._auth(operation)
+            auth = self._auth(request.operation)
             sent = self._clock.monotonic()
-            answer = self._transport.get(
+            response = self._transport.get(
                 self._base_url,
-                path,
-                operation=operation,
-                query=query,
+                request.path,
+                operation=request.operation,
+                query=request.query,
                 host=self._host,
                 auth=auth,
                 deadline=deadline,
             )
-            self._note_skew(answer, sent)
-            return _parsed(answer, operation, parse)
+            skew = self._server_clock.note(response, sent=sent)
+            return responses.parsed(response, request.operation, request.parse)
         except SlsError as error:
             code = error.code
+            if code in CLOCK_CODES and skew is not None:
+                self._server_clock.report(skew)
             raise
         finally:
             if code != "cancelled":
-                self._observer.request_ended(operation, time.monotonic() - started, code)
+                self._observer.request_ended(request.operation, time.monotonic() - started, code)
 
     def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:
@@ -303,43 +284,14 @@ class SlsClient:
             return V4Auth(credentials, region=self._settings.region or "", wall=self._clock.wall)
         return V1Auth(credentials, wall=self._clock.wall)
 
-    def _note_skew(self, answer: Response, sent: float) -> None:
-        """Report the least skew that explains whole seconds and the time on the way."""
-        text = answer.headers.get("x-log-time", "")
-        if not _UNIX_SECONDS.fullmatch(text):
-            return
-        server = int(text)
-        # By the monotonic clock, since ours may jump while a request is under way.
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        behind = server - wall
-        ahead = server + 1 - (wall - (monotonic - sent))
-        self._skew = max(behind, 0.0) or min(ahead, 0.0)
-        self._told = wall + self._skew, monotonic
-        self._observer.clock_skew(self._place, self._skew)
 
+class _Request(NamedTuple, Generic[T]):
+    """One operation as it is sent."""
 
-def _parsed(answer: Response, operation: str, parse: Callable[[bytes], T]) -> T:
-    request_id = answer.headers.get("x-log-requestid", "")
-    try:
-        if answer.status == HTTPStatus.OK:
-            return parse(answer.body)
-        refusal = responses.refusal(load_json(answer.body))
-    except ShapeError as error:
-        raise InvalidResponse(
-            str(error),
-            operation=operation,
-            status=answer.status,
-            request_id=request_id,
-            # Proxies answer in their own way while what is behind them is away.
-            retryable=is_passing(answer.status),
-        ) from error
-    raise api_error(
-        operation=operation,
-        status=answer.status,
-        code=refusal.code,
-        message=refusal.message,
-        request_id=request_id,
-    )
+    operation: str
+    path: str
+    query: Mapping[str, str]
+    parse: Callable[[bytes], T]
 
 
 def _part(name: str) -> str:

@@ -2,25 +2,32 @@
 
 import threading
 from collections.abc import Callable, Collection
+from functools import partial
 
 from exporter import __version__
 from exporter.base.clock import Clock
 from exporter.config.schema import CredentialsConfig, HttpConfig
 from exporter.config.settings import ProjectSettings
 from exporter.model.credentials import Credentials
-from exporter.sls.client import ClientSettings, Observer, SlsClient
-from exporter.sls.request_rate import RequestRate
+from exporter.sls.client import ClientSettings, SlsClient
+from exporter.sls.observer import Observer
+from exporter.sls.request_rate import START, RequestRate
 from exporter.sls.transport import Transport
 
 Provider = Callable[[], Credentials]
 """Returns the current keys. Raises CredentialsUnavailableError while there are none."""
+OnRateChange = Callable[[str, str, float, bool], None]
+"""Gets an endpoint, a project, its limit, and whether refusals have lowered it."""
 
 
 class Clients:
     """The clients of all projects.
 
-    Each project has one request rate. Projects with equal HTTP settings share one transport.
-    ``provider`` makes the source of keys for a configuration, or raises CredentialsError.
+    Each project has one request rate, over all reloads. Projects with equal HTTP settings share
+    one transport. ``provider`` makes the source of keys for a configuration, or raises
+    CredentialsError. ``total_shards`` exporters share the limits of a project. ``start`` is where
+    the rate of a project begins, in requests per second. ``on_rate_change`` gets each new limit
+    of a project, and the present one whenever its client is requested.
     """
 
     def __init__(
@@ -30,14 +37,20 @@ class Clients:
         observer: Observer,
         clock: Clock,
         cancelled: threading.Event,
+        on_rate_change: OnRateChange,
+        total_shards: int = 1,
+        start: float = START,
     ) -> None:
         self._make_provider = provider
         self._observer = observer
         self._clock = clock
         self._cancelled = cancelled
+        self._on_rate_change = on_rate_change
+        self._total_shards = total_shards
+        self._start = start / total_shards
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None, ProjectSettings], SlsClient] = {}
-        self._rates: dict[tuple[str, str | None, float], RequestRate] = {}
+        self._rates: dict[tuple[str, str | None], RequestRate] = {}
         self._transports: dict[HttpConfig, Transport] = {}
         self._providers: list[tuple[object, Provider]] = []
 
@@ -45,12 +58,10 @@ class Clients:
         """Return the client of a project, or (None) of its endpoint; raises CredentialsError."""
         place = (str(settings.endpoint), project)
         with self._lock:
+            provider = self._provider(settings)
+            rate = self._rate(settings, project)
             client = self._clients.get((*place, settings))
             if client is None:
-                rate = self._rates.setdefault(
-                    (*place, settings.requests_per_second),
-                    RequestRate(settings.requests_per_second),
-                )
                 client = SlsClient(
                     ClientSettings(
                         endpoint=settings.endpoint,
@@ -58,10 +69,11 @@ class Clients:
                         signature=settings.signature,
                         region=settings.region,
                         timeout=settings.timeout,
+                        refused_for=settings.interval,
                     ),
                     transport=self._transport(settings.http),
                     rate=rate,
-                    credentials=self._provider(settings),
+                    credentials=provider,
                     observer=self._observer,
                     clock=self._clock,
                     cancelled=self._cancelled,
@@ -82,6 +94,18 @@ class Clients:
             transports = list(self._transports.values())
         for transport in transports:
             transport.close()
+
+    def _rate(self, settings: ProjectSettings, project: str | None) -> RequestRate:
+        """Return the request rate of a project, with this exporter's share as its ceiling."""
+        endpoint = str(settings.endpoint)
+        ceiling = settings.requests_per_second / self._total_shards
+        rate = self._rates.get((endpoint, project))
+        if rate is None:
+            rate = self._rates[endpoint, project] = RequestRate(ceiling, start=self._start)
+            if project is not None:
+                rate.on_change = partial(self._on_rate_change, endpoint, project)
+        rate.set_ceiling(ceiling)
+        return rate
 
     def _transport(self, http: HttpConfig) -> Transport:
         if http not in self._transports:

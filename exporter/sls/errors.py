@@ -9,8 +9,8 @@ SlsError
 └── ApiError          SLS said no, with its own code and a request id
     ├── NotFound      the project, logstore or consumer group does not exist
     ├── AccessDenied  401, or 403 that is not a quota: keys, tokens and rights
-    ├── Throttled     429, or 403 with a quota's code; worth a retry
-    ├── ServerFault   5xx; worth a retry
+    ├── Throttled     429, 403 with a quota's code, or 503 ServerBusy; sent again in another slot
+    ├── ServerFault   any other 5xx; worth a retry
     ├── InvalidCursor the cursor is outside of what the shard holds
     └── BadRequest    any other 4xx
 
@@ -26,6 +26,8 @@ from exporter.base.text import bounded
 NOT_FOUND_CODES = frozenset(
     {"ProjectNotExist", "ProjectNotExists", "LogStoreNotExist", "ConsumerGroupNotExist"}
 )
+CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestTimeExpired"})
+"""Codes of requests that SLS refuses because of their time."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
 
@@ -166,9 +168,10 @@ def api_error(*, operation: str, status: int, code: str, message: str, request_i
     """Choose the class of an error answer by its status and code (sources: the API reference)."""
     kind: type[ApiError]
     is_quota = status == HTTPStatus.FORBIDDEN and _QUOTA.search(code)
+    is_busy = status == HTTPStatus.SERVICE_UNAVAILABLE and code == "ServerBusy"
     if status == HTTPStatus.NOT_FOUND and code in NOT_FOUND_CODES:
         kind = NotFound
-    elif status == HTTPStatus.TOO_MANY_REQUESTS or is_quota:
+    elif status == HTTPStatus.TOO_MANY_REQUESTS or is_quota or is_busy:
         kind = Throttled
     elif status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         kind = AccessDenied

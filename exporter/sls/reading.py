@@ -13,9 +13,10 @@ from msgspec import Struct
 # Far more than the largest regular answer (500 projects), and little even when it is all brackets,
 # which take some twenty times their length once they are decoded.
 MAX_BODY_BYTES = 4 * 2**20
+CHUNK_BYTES = 64 * 2**10
+"""The size of one read."""
 _MAX_HEAD_BYTES = 64 * 2**10
 _MAX_HEADERS = 100
-_CHUNK_BYTES = 64 * 2**10
 _FINAL = 200  # what comes before it are notices that an answer follows
 
 
@@ -38,15 +39,17 @@ class Response(Struct, frozen=True, kw_only=True):
     """Whether the connection may be used again."""
 
 
-def read_response(sock: socket.socket) -> Response:
-    """Read the answer to a GET.
+def read_response(sock: socket.socket, begun: bytes = b"") -> Response:
+    """Read the response to a GET, of which ``begun`` was received before.
 
-    Raises RefusedError, another HTTPException where it is not a whole answer, or OSError of the
+    Raises RefusedError, another HTTPException if it is not a whole response, or OSError of the
     socket.
     """
     reader = _Reader()
+    if begun:
+        reader.feed(begun)
     while not reader.done:
-        data = sock.recv(_CHUNK_BYTES)
+        data = sock.recv(CHUNK_BYTES)
         reader.feed(data)
     return Response(
         status=reader.status,

@@ -6,13 +6,14 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, MsgspecError, Struct, field, json
 
 from exporter.base.text import LIMIT, bounded
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
-from exporter.sls.errors import is_code
+from exporter.sls.errors import InvalidResponse, api_error, is_code, is_passing
 from exporter.sls.json_values import (
     MAX_ENTRIES,
     Parsed,
@@ -25,6 +26,9 @@ from exporter.sls.json_values import (
     object_of,
     text_of,
 )
+from exporter.sls.reading import Response
+
+T = TypeVar("T")
 
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -127,6 +131,31 @@ def logstore_names(answer: Any) -> Page:  # noqa: ANN401  JSON
 def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
     """Read one page of ListProject."""
     return _page(answer, "projects", _project)
+
+
+def parsed(response: Response, operation: str, parse: Callable[[bytes], T]) -> T:
+    """Return the parsed body of a response. Raises the SlsError that a failed one stands for."""
+    request_id = response.headers.get("x-log-requestid", "")
+    try:
+        if response.status == HTTPStatus.OK:
+            return parse(response.body)
+        error = refusal(load_json(response.body))
+    except ShapeError as shape:
+        raise InvalidResponse(
+            str(shape),
+            operation=operation,
+            status=response.status,
+            request_id=request_id,
+            # Proxies respond like this while the server behind them is unavailable.
+            retryable=is_passing(response.status),
+        ) from shape
+    raise api_error(
+        operation=operation,
+        status=response.status,
+        code=error.code,
+        message=error.message,
+        request_id=request_id,
+    )
 
 
 def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON

@@ -1,14 +1,16 @@
 """One HTTP exchange over requests, bounded in time and size, and abandoned when asked to stop.
 
-It does not try again and does not follow redirects; what watches the time is in ``sockets``.
+It does not follow redirects, and sends again only if a kept connection is dead (``connections``).
+The module ``sockets`` watches the time.
 """
 
 import http.client
 import socket
 import ssl
 import threading
+import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote, urlencode
@@ -17,6 +19,7 @@ import certifi
 import requests
 import urllib3
 
+from exporter.sls.connections import Adapter
 from exporter.sls.errors import (
     Cancelled,
     InvalidResponse,
@@ -27,14 +30,15 @@ from exporter.sls.errors import (
 )
 from exporter.sls.reading import RefusedError, Response
 from exporter.sls.signing import RequestParts, V1Auth, V4Auth
-from exporter.sls.sockets import Adapter, watch
+from exporter.sls.sockets import watch
 
 
 class Transport:
-    """Send requests; one adapter a thread, so that each keeps a connection of its own to a host.
+    """A sender of requests with one adapter per thread, each with its own connection to a host.
 
-    ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only where
-    ``proxy_from_environment`` says so. Setting ``cancelled`` ends every exchange under way.
+    ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only if
+    ``proxy_from_environment`` is true. Setting ``cancelled`` ends every exchange under way.
+    ``monotonic`` is the clock that decides whether a connection was idle for too long.
     """
 
     def __init__(
@@ -44,10 +48,12 @@ class Transport:
         ca_file: Path | None = None,
         proxy_from_environment: bool = False,
         user_agent: str = "sls-exporter",
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cancelled = cancelled
         self._proxied = proxy_from_environment
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
+        self._monotonic = monotonic
         self._ca_file = ca_file or Path(certifi.where())
         self._local = threading.local()
         # Weak, so that one goes, with its connections, when the thread that it served ends.
@@ -67,7 +73,9 @@ class Transport:
     ) -> Response:
         """Fetch what is at a path (percent-encoded) before the deadline (monotonic seconds).
 
-        ``base_url`` is a scheme, a host and a port; ``host`` is what the Host header says.
+        ``base_url`` is a scheme, a host and a port. ``host`` is the value of the Host header.
+        The service may see the request twice, which still counts as one here: if a kept connection
+        is dead, the request is sent once more over a fresh one, before the same deadline.
         Raises Unreachable, TimedOut, Cancelled or InvalidResponse, and nothing else.
         """
         if self._cancelled.is_set():
@@ -111,7 +119,8 @@ class Transport:
         adapter: Adapter | None = getattr(self._local, "adapter", None)
         if adapter is None:
             with self._lock:
-                adapter = self._local.adapter = Adapter(self._context)
+                adapter = Adapter(self._context, monotonic=self._monotonic)
+                self._local.adapter = adapter
                 self._adapters.add(adapter)
         return adapter
 

@@ -80,11 +80,17 @@ class _Shards(Sequence[ShardRow]):
     """The rows of a group's shards, each built when it is asked for."""
 
     def __init__(
-        self, shards: Sequence[ShardProgress] = (), *, now: float, stall_after: float
+        self,
+        shards: Sequence[ShardProgress] = (),
+        *,
+        now: float,
+        stall_after: float,
+        interval: float,
     ) -> None:
         self._shards = shards
         self._now = now
         self._stall_after = stall_after
+        self._interval = interval
 
     def __len__(self) -> int:
         return len(self._shards)
@@ -109,7 +115,7 @@ class _Shards(Sequence[ShardRow]):
             age_seconds=_age(shard, self._now),
             lag_seconds=shard.lag_seconds,
             unread_log_groups=shard.unread,
-            stalled_seconds=stalled_seconds(shard, self._now),
+            stalled_seconds=stalled_seconds(shard, self._now, interval=self._interval),
         )
 
 
@@ -132,7 +138,7 @@ def _group(
     snapshot = group.visible(monotonic)
     now = snapshot.polled.server_now(monotonic) if snapshot else wall
     shards = snapshot.shards if snapshot else ()
-    stalls = [stalled_seconds(shard, now) for shard in shards]
+    stalls = [stalled_seconds(shard, now, interval=group.interval) for shard in shards]
     states = [state(shard, now, stall_after=group.stall_after) for shard in shards]
     # The position last, so that equals are told apart by it and not by what cannot be compared.
     worst = min(
@@ -151,7 +157,7 @@ def _group(
         logstore=group.key.logstore,
         consumer_group=group.key.consumer_group,
         state=SEVERITY[worst[0]] if worst else State.UNKNOWN,
-        up=group.up,
+        up=group.is_up(monotonic),
         consumers=sorted(snapshot.consumers) if snapshot else (),
         last_success_seconds=_since(group.last_success, wall),
         error=failure.message if failure else None,
@@ -162,7 +168,7 @@ def _group(
         lag_seconds=_most([shard.lag_seconds for shard in shards]),
         stalled_seconds=_most(stalls),
         cursor_access=cursor_access,
-        shards=_Shards(shards, now=now, stall_after=group.stall_after),
+        shards=_Shards(shards, now=now, stall_after=group.stall_after, interval=group.interval),
     )
 
 

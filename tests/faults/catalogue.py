@@ -9,6 +9,7 @@ from tests.support.fault_proxy import Certificate, Connecting, Exchange, Fault
 
 _CHUNK = 64 * 1024
 _BOMB_MEGABYTES = 256
+_FORGOTTEN_SECONDS = 0.2  # well below the interval of the polls
 _METADATA = b"http://100.100.100.200/latest/meta-data/ram/security-credentials/"
 
 
@@ -217,6 +218,13 @@ def request_swallowed(exchange: Exchange) -> None:
     exchange.wait()
 
 
+def forgotten_when_idle(exchange: Exchange) -> None:
+    """Drop every packet of a connection that was idle, as a NAT does that has forgotten it."""
+    if exchange.idle > _FORGOTTEN_SECONDS:
+        exchange.wait()
+    exchange.send(exchange.answer())
+
+
 def _head(*headers: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
     lines = [b"HTTP/1.1 " + status, *headers]
     if length is not None:
@@ -262,6 +270,8 @@ CASES = (
     _exchange("request drips", "timeout", request_dripping),
     _exchange("request cut in half", "connection", request_cut),
     _exchange("request swallowed", "timeout", request_swallowed),
+    _exchange("network forgets idle connections", "", forgotten_when_idle),
+    _exchange("network forgets idle connections, under TLS", "", forgotten_when_idle, secure=True),
     _exchange("answer late", "timeout", late),
     _exchange("answer drips", "timeout", dripping),
     _exchange("body drips", "timeout", dripping_body),

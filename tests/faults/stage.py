@@ -18,11 +18,12 @@ from pathlib import Path
 import requests
 import trustme
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.faults.catalogue import Case
 from tests.support.daemon import Daemon, daemon
 from tests.support.fault_proxy import Certificates, FaultProxy, fault_proxy
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
 
@@ -67,7 +68,7 @@ class Play:
     case: Case
     folder: Path
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     proxy: FaultProxy
     exporter: Daemon
 
@@ -261,7 +262,7 @@ def staged(case: Case, folder: Path) -> Iterator[Play]:
         add_logstore(world, project, "app-1")
     world.set_producer("good", "orders", 1, 0.2)
     world.start_consumer("good", "orders", "billing", "host-2", shards=[1], flush_interval=0.5)
-    with Simulator(world) as simulator:
+    with FaultySimulator(world) as simulator:
         port = int(simulator.endpoint.rpartition(":")[2])
         with fault_proxy(port, certificates() if case.secure else None) as proxy:
             config = folder / "config.yaml"
@@ -295,7 +296,7 @@ def write_config(play: Play, *, more: str = "", resolves: bool = True) -> None:
 def _write(
     path: Path,
     case: Case,
-    simulator: Simulator,
+    simulator: FaultySimulator,
     proxy: FaultProxy,
     *,
     more: str = "",

@@ -15,7 +15,14 @@ from exporter.metrics.registry_text import RegistryText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
-from exporter.model.snapshot import GroupListing, GroupSnapshot, GroupStatus, Instant, TargetStatus
+from exporter.model.snapshot import (
+    GroupListing,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetStatus,
+    View,
+)
 from exporter.sls import json_values, responses
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
@@ -49,7 +56,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
         b"".join(
             exposition.render(
                 RegistryText(CollectorRegistry()),
-                lambda: text.write([status], 1, shape, now),
+                lambda: text.write(View(targets=(status,)), shape, now),
                 accept=accept,
                 accept_encoding=encoding,
             ).body
@@ -100,6 +107,7 @@ def _status(reader: Reader) -> TargetStatus:
                 key=GroupKey(*key, group.name),
                 snapshot=_snapshot(reader),
                 last_success=NOW,
+                interval=60.0,
                 stale_after=1e9,
                 stall_after=300.0,
                 listing=GroupListing(order=group.order, timeout_seconds=group.timeout_seconds),

@@ -31,6 +31,7 @@ _VALUES: tuple[object, ...] = (
     *(each for each in TEXTS if len(each) < 1000),
     *("5m", "1h30m", "0s", "9" * 400 + "s", "1e400", "-1", "0x10", "\u0661", "1_000", "true", "v4"),
     *(".*", "(a+)+b", "(a|aa)*c", "(.*-)*x", "a{1000,65535}", "(" * 90 + ")" * 90, "[[:alpha:]]"),
+    *("(?!a).*", "a{,3}", "(\\pL{30}){30}", "\ud800.*", "(?:.{1,30}){1,30}x", "[\\u00e9]"),
     *("(?P<n>a)(?P=n)*", "(?i)(?:s|\u017f)*z", "a{99999999999}", "(?<=a+)b", "[" * 300, "\\"),
     *("https://user:pw@h", "h:0", "https://[", "[::1]:80", "file:///etc/passwd", "h" * 300),
     *("/dev/zero", "/dev/stdin", "/proc/self/mem", "/", "\x00", "${S}", "$${S}", "${}", "x${"),
@@ -102,7 +103,7 @@ def _read(text: bytes) -> None:
 
 
 def _use(found: Config) -> None:
-    """Match names by every pattern; one that never ends is what the engines look for."""
+    """Match names by every pattern, in search of an error or a long time."""
     for project in found.projects:
         settings = found.effective(project)
         require(settings.interval > 0 and settings.timeout > 0, "a time that is none")
@@ -113,6 +114,9 @@ def _use(found: Config) -> None:
                 *logstore.consumer_groups,
                 *logstore.exclude_consumer_groups,
                 *(logstore.consumers or ()),
+                *logstore.exclude_consumers,
+                *project.exclude_logstores,
+                *found.exclude_projects,
             )
             for pattern in patterns:
                 for name in _NAMES:

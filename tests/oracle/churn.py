@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.world import World
 from tests.oracle.crew import Crew
 from tests.oracle.deck import Deck
 from tests.oracle.listings import Place
+from tests.support.held_clock import HeldClock
 
 START = 1_700_000_000.0
 _HOUR = 3600.0

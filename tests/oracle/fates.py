@@ -6,8 +6,8 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.exchange import Fault
-from exporter.simulator.fault_plan import Scope
+from tests.support.exchange import Fault
+from tests.support.fault_plan import Scope
 
 T = TypeVar("T")
 

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.simulator import faults
-from exporter.simulator.exchange import Fault
-from exporter.simulator.fault_plan import PlannedFault, Scope
-from exporter.simulator.faults import ErrorAnswer
-from exporter.simulator.server import RequestRecord, Simulator
+from exporter.simulator.server import RequestRecord
 from tests.oracle.deck import Deck
 from tests.oracle.fates import Fate, Fates, Trouble
 from tests.oracle.listings import Place, Watch
+from tests.support import faults
+from tests.support.exchange import Fault
+from tests.support.fault_plan import PlannedFault, Scope
+from tests.support.faults import ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
 
 _MOST_AT_ONCE = 4
 _STEPS = (0, 1, 1, 2, 3, 9)  # for so many more does one last
@@ -102,7 +103,7 @@ class _Active:
 class Troubles:
     """Plays troubles; ``met`` counts those that requests met: kinds, aims and fates."""
 
-    def __init__(self, simulator: Simulator, chance: random.Random) -> None:
+    def __init__(self, simulator: FaultySimulator, chance: random.Random) -> None:
         self._simulator = simulator
         self._chance = chance
         self._aims = Deck(AIMS, chance)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,8 +35,12 @@ class Over(Exception):  # noqa: N818  it says what happened, nothing is wrong
 class Exchange:
     """One request on its way, and the ways to spoil it."""
 
-    def __init__(self, request: bytes, client: socket.socket, service: int, turn: "_Turn") -> None:
+    def __init__(
+        self, request: bytes, client: socket.socket, service: int, turn: "_Turn", *, idle: float
+    ) -> None:
         self.request = request
+        self.idle = idle
+        """The seconds since the previous exchange on the connection, 0 for the first one."""
         self._client = client
         self._service = service
         self._turn = turn
@@ -220,14 +225,17 @@ class FaultProxy:
         try:
             with contextlib.suppress(OSError, Over):
                 used = self._welcome(connection)
+                served = float("inf")
                 while (head := read_head(used)) is not None:
                     turn = self._turn
                     request = head.encode("latin-1") + b"\r\n\r\n"
-                    exchange = Exchange(request, used, self._service, turn)
+                    idle = max(0.0, time.monotonic() - served)
+                    exchange = Exchange(request, used, self._service, turn, idle=idle)
                     if turn.fault.exchange is None:
                         exchange.send(exchange.answer())
                     else:
                         turn.fault.exchange(exchange)
+                    served = time.monotonic()
         finally:
             with self._lock:
                 self._open.discard(connection)

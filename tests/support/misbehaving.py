@@ -64,18 +64,20 @@ class Turn:
 
 
 Behaviour = Callable[[Turn], None]
+Reader = Callable[[socket.socket], str | None]
 
 
 class RawServer:
     """Reads requests without bodies, remembers them, and lets a behaviour answer each."""
 
-    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None, read: Reader) -> None:
         self.closing = threading.Event()
         self.requests: list[Turn] = []
         self.connections = 0
         self.sent = 0
         self._behaviour = behaviour
         self._tls = tls
+        self._read = read
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
@@ -124,11 +126,13 @@ class RawServer:
             with contextlib.suppress(OSError, Gone):
                 if self._tls is not None:
                     used = self._tls.wrap_socket(connection, server_side=True)
-                while (head := read_head(used)) is not None:
+                    with self._lock:
+                        self._open.add(used)
+                while (head := self._read(used)) is not None:
                     self._behaviour(self._turn(used, head))
         finally:
             with self._lock:
-                self._open.discard(connection)
+                self._open -= {connection, used}
             used.close()
             connection.close()
 
@@ -158,15 +162,24 @@ def read_head(connection: socket.socket) -> str | None:
     return head[:-4].decode("latin-1")
 
 
+def leave_unread(connection: socket.socket) -> None:
+    """Read nothing until the server closes."""
+    poll = select.poll()
+    poll.register(connection, 0)  # POLLHUP is always reported
+    poll.poll()
+
+
 def shut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
-def misbehaving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
+def misbehaving(
+    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, read: Reader = read_head
+) -> Iterator[RawServer]:
     """Run a server until the block ends."""
-    server = RawServer(behaviour, tls)
+    server = RawServer(behaviour, tls, read)
     try:
         yield server
     finally:

@@ -16,10 +16,10 @@ from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.poller import Poller
 from exporter.polling.targets import GroupTarget, Target
-from exporter.simulator.clock import HeldClock
-from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.sls.errors import SlsError
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.sls_client import rig
 
@@ -35,6 +35,7 @@ class Observed:
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     access: list[str | None] = field(default_factory=list)
+    distrusted: int = 0
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
         assert key == KEY
@@ -43,6 +44,10 @@ class Observed:
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
         assert key == KEY
         self.skipped.append((consumer_group, faults))
+
+    def times_distrusted(self, key: TargetKey) -> None:
+        assert key == KEY
+        self.distrusted += 1
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
         assert key == KEY
@@ -55,7 +60,7 @@ class Bench:
 
     held: HeldClock
     world: World
-    simulator: Simulator
+    simulator: FaultySimulator
     poller: Poller
     observed: Observed
     status: TargetStatus | None = None
@@ -109,7 +114,7 @@ def bench(
     observed = Observed()
     clock = Clock(wall=lambda: held.wall() + our_clock_ahead, monotonic=held.monotonic)
     with (
-        Simulator(world) as simulator,
+        FaultySimulator(world) as simulator,
         rig(
             simulator.endpoint,
             project=PROJECT,

@@ -1,7 +1,7 @@
 """Small worlds on a held clock for the tests of the simulator."""
 
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.world import World
+from tests.support.held_clock import HeldClock
 
 START = 1_700_000_000.0
 PROJECT = "shop"

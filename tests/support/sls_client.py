@@ -23,6 +23,7 @@ class Notes:
     ended: list[tuple[str, str | None]] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     skews: list[tuple[str, float]] = field(default_factory=list)
+    ignored_times: list[str] = field(default_factory=list)
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
         assert seconds >= 0
@@ -33,6 +34,9 @@ class Notes:
 
     def clock_skew(self, endpoint: str, seconds: float) -> None:
         self.skews.append((endpoint, seconds))
+
+    def server_time_ignored(self, endpoint: str) -> None:
+        self.ignored_times.append(endpoint)
 
 
 @dataclass(kw_only=True)
@@ -49,11 +53,12 @@ def plain(cancelled: threading.Event) -> Transport:
 
 
 @contextlib.contextmanager
-def rig(
+def rig(  # noqa: PLR0913  each is one thing that a test can vary
     endpoint: str,
     *,
     project: str | None = "shop",
     timeout: float = 10.0,
+    refused_for: float = 60.0,
     signature: SignatureVersion = "v1",
     clock: Clock = SYSTEM_CLOCK,
     credentials: Callable[[], Credentials] = lambda: DEFAULT_CREDENTIALS,
@@ -71,9 +76,10 @@ def rig(
             signature=signature,
             region="cn-shanghai",
             timeout=timeout,
+            refused_for=refused_for,
         ),
         transport=transport,
-        rate=rate or RequestRate(10_000.0),
+        rate=rate or RequestRate(10_000.0, start=10_000.0),
         credentials=credentials,
         observer=notes,
         clock=clock,

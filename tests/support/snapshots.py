@@ -30,6 +30,7 @@ _CAUGHT_UP = ShardProgress(
     readonly=False,
     expired=False,
     judged_at=1000.0,
+    read_at=1000.0,
 )
 
 
@@ -53,6 +54,7 @@ def group(
         last_success=1000.0 if has_snapshot else None,
         failure=failure,
         snapshot=snapshot if has_snapshot else None,
+        interval=60.0,
         stale_after=180.0,
         stall_after=300.0,
         listing=listing,

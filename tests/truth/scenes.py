@@ -7,7 +7,7 @@ what they commit, they commit at full minutes; producers write a log group a sec
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporter.simulator.faults import Html
+from tests.support.faults import Html
 from tests.truth import alerts
 from tests.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.truth.stage import (

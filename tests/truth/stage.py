@@ -17,11 +17,12 @@ from exporter.base.clock import Clock
 from exporter.config.reader import parse
 from exporter.config.schema import Config
 from exporter.model.names import TargetKey
-from exporter.simulator.clock import HeldClock
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.views import ShardTruth
 from exporter.simulator.world import World
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.held_clock import HeldClock
 from tests.support.scrape import parsed
 
 START = 1_700_000_000.0
@@ -82,7 +83,7 @@ class Stage:
         self.world.create_project(LOGSTORE[0])
         self.world.create_logstore(*LOGSTORE, shards=shards, ttl_days=ttl_days)
         self.world.create_group(*GROUP)
-        self.simulator = Simulator(self.world)
+        self.simulator = FaultySimulator(self.world)
         self.recording = Recording()
         self._clock = Clock(
             wall=lambda: self.held.wall() + our_clock_ahead, monotonic=self.held.monotonic
@@ -102,7 +103,7 @@ class Stage:
 
     def start_exporter(self) -> None:
         """Start the exporter, with nothing remembered."""
-        self._engine = assemble(self._config(), environ={}, clock=self._clock)
+        self._engine = assemble(self._config(), environ={}, clock=self._clock, start_rate=10_000.0)
 
     def stop_exporter(self) -> None:
         """Stop the exporter; scrapes find nobody until it is started again."""

@@ -9,8 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exporter.simulator.exchange import Exchange
 from exporter.simulator.wire import Response, json_response
+from tests.support.exchange import Exchange
 
 _CHUNK = 64 * 1024
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header

@@ -1,12 +1,12 @@
-"""Which requests meet which fault: a list that tests and the demo change while the server runs."""
+"""A plan of which requests meet which fault. Tests change it while the server runs."""
 
 import threading
 from typing import TypedDict, Unpack
 
 from msgspec import Struct, field
 
-from exporter.simulator.exchange import Fault
 from exporter.simulator.operations import Call
+from tests.support.exchange import Fault
 
 
 class Scope(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to move, for tests that hold time in their hands."""
+"""A clock whose time only changes when a test moves it."""
 
 import threading
 

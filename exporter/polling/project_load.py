@@ -1,0 +1,114 @@
+"""The requests that the polls of one project need, and the time that they take."""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from exporter.model.snapshot import TargetStatus
+from exporter.polling.capacity import requests_at_rest
+from exporter.polling.fanout import FanOut
+from exporter.polling.refinements import EXACT_READINGS
+from exporter.polling.targets import Target
+from exporter.sls.request_rate import START
+
+_HEADROOM = 1.25  # of the request rate that the polls need on average
+_LEAST_BUDGET = 2
+_EXACT_SHARE = 1 / 4  # of the rate at which every project begins
+
+
+class _Work:
+    """The polls of one logstore."""
+
+    def __init__(self, target: Target) -> None:
+        self.interval = target.settings.interval
+        self.at_rest = requests_at_rest(target)
+        """Requests of a poll that finds nothing unread."""
+        self.expected = float(self.at_rest)
+        """Requests of the next poll, by those of the last one."""
+        self.seconds = 0.0
+        self.started: float | None = None
+        self.fan: FanOut | None = None
+        self.is_polled = False
+
+    def remaining(self) -> float:
+        """Return the requests of the present poll that are not sent yet."""
+        fan = self.fan
+        return 0.0 if fan is None else max(fan.waiting, self.expected - fan.sent)
+
+
+class ProjectLoad:
+    """What the polls of one project need. Threads may share it.
+
+    A poll should be over after half of its interval, so that there is room for a slow one.
+    """
+
+    def __init__(self, *, workers: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._workers = workers
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._work: dict[str, _Work] = {}
+
+    def expect(self, target: Target) -> None:
+        """Count on the polls of a logstore from now on."""
+        with self._lock:
+            known = self._work.get(target.key.logstore)
+            if known is None or known.interval != target.settings.interval:
+                self._work[target.key.logstore] = _Work(target)
+
+    def keep_only(self, logstores: Collection[str]) -> None:
+        """Forget the logstores that are not polled any more."""
+        with self._lock:
+            self._work = {name: work for name, work in self._work.items() if name in logstores}
+
+    def started(self, logstore: str, fan: FanOut) -> None:
+        """Note that a poll has begun, with its queue of requests."""
+        work = self._work.get(logstore)
+        if work is not None:
+            work.started, work.fan = self._monotonic(), fan
+
+    def ended(self, logstore: str, status: TargetStatus | None) -> None:
+        """Note that a poll has ended; without a status if it was stopped."""
+        work = self._work.get(logstore)
+        if work is None or work.fan is None or work.started is None:
+            return
+        fan, work.fan = work.fan, None
+        work.seconds = self._monotonic() - work.started
+        if status is None:
+            return
+        # Large polls are rare, so the memory of one fades over the next ones.
+        work.expected = fan.sent if not work.is_polled else (work.expected + fan.sent) / 2
+        work.is_polled = True
+        if status.shards_by_status is not None:
+            work.at_rest = 1 + len(status.groups) + sum(status.shards_by_status.values())
+
+    def needed(self) -> float:
+        """Return the requests per second that the polls need to fit in their interval."""
+        now = self._monotonic()
+        on_average = soon = 0.0
+        with self._lock:
+            for work in self._work.values():
+                on_average += work.expected / work.interval
+                if work.fan is not None and work.started is not None:
+                    soon += work.remaining() / max(1.0, work.started + work.interval / 2 - now)
+                elif not work.is_polled:
+                    soon += work.expected / (work.interval / 2)
+        return max(on_average * _HEADROOM, soon)
+
+    def usage_ratio(self) -> float:
+        """Return the time that the polls take, by their interval; above 1 they do not fit."""
+        with self._lock:
+            shares = [work.seconds / work.interval for work in self._work.values()]
+        return max(max(shares, default=0.0), sum(shares) / self._workers)
+
+    def budget(self, interval: float, limit: float) -> tuple[int, int]:
+        """Return how many requests a poll may spend on exactness, and on exactness alone.
+
+        ``limit`` is the present request rate. Half of what it allows in an interval is shared by
+        all logstores of the project, after what their polls need in any case.
+        """
+        with self._lock:
+            at_rest = sum(work.at_rest * interval / work.interval for work in self._work.values())
+            count = len(self._work)
+        room = (limit * interval / 2 - at_rest) / max(1, count)
+        is_small = at_rest <= START * interval * _EXACT_SHARE
+        return max(_LEAST_BUDGET, int(room)), EXACT_READINGS if is_small else 0

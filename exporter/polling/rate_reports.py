@@ -1,0 +1,33 @@
+"""Reports of the request rates of projects: a gauge, and a log line when one falls or recovers."""
+
+import threading
+from collections.abc import Callable
+
+from exporter.logs.logger import Logger
+
+
+class RateReports:
+    """The request limits of all projects. ``show`` sets the gauge of an endpoint and a project."""
+
+    def __init__(self, show: Callable[[str, str, float], None], log: Logger) -> None:
+        self._show = show
+        self._log = log
+        self._lock = threading.Lock()
+        self._lowered: set[tuple[str, str]] = set()
+
+    def changed(self, endpoint: str, project: str, limit: float, is_lowered: bool) -> None:  # noqa: FBT001  a callback
+        """Show a limit in requests per second, and log whether refusals lowered it if that is new.
+
+        The rate falls and rises all the time where a project is near its quota.
+        """
+        self._show(endpoint, project, limit)
+        place = (endpoint, project)
+        with self._lock:
+            if is_lowered == (place in self._lowered):
+                return
+            self._lowered ^= {place}
+        facts = {"endpoint": endpoint, "project": project, "requests_per_second": f"{limit:g}"}
+        if is_lowered:
+            self._log.warning("request rate lowered after a refusal", **facts)
+        else:
+            self._log.info("request rate recovered", **facts)

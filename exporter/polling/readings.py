@@ -1,0 +1,238 @@
+"""What a poll has to read next, so that few requests settle the state of every shard.
+
+Nothing here sends a request. docs/truth.md explains the scheme and how exact the results are.
+"""
+
+from collections.abc import Collection, Iterator
+from math import ceil, inf
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from exporter.evaluation.shard import last_move
+from exporter.model.progress import (
+    NOTHING_UNREAD,
+    Bracket,
+    ShardEnd,
+    ShardProgress,
+    Unread,
+)
+from exporter.model.shards import Checkpoint, decode_cursor
+from exporter.polling.cursor_cache import ShardCursors
+
+BEGIN_SECONDS = 300.0
+"""How long the first log group of a shard counts as its first."""
+_LEAST_RETENTION = 86_400.0  # the shortest that SLS offers
+
+
+class Reading(NamedTuple):
+    """One request about a shard: its first log group, the first since a second, or a time."""
+
+    shard: int
+    kind: Literal["begin", "since", "time"]
+    at: int = 0
+    """Unix seconds for ``since``, a cursor for ``time``."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The settings that decide what has to be known; seconds."""
+
+    interval: float
+    stall_after: float
+    retention: float | None
+
+
+class Pair:
+    """A consumer group in one shard, as a poll found it. Instants are on the service's clock."""
+
+    __slots__ = ("checkpoint", "group", "is_standing", "moved_at", "previous", "seen_at", "start")
+
+    def __init__(
+        self, group: str, checkpoint: Checkpoint, previous: ShardProgress | None, seen_at: float
+    ) -> None:
+        self.group = group
+        self.checkpoint = checkpoint
+        self.previous = previous
+        self.seen_at = seen_at
+        self.start = decode_cursor(checkpoint.cursor)
+        self.moved_at = last_move(checkpoint, previous, seen_at)
+        self.is_standing = previous is not None and previous.checkpoint == checkpoint.cursor
+
+    @property
+    def is_consumed(self) -> bool:
+        """Whether the shard was ever consumed."""
+        return self.checkpoint.cursor != ""
+
+    def is_behind(self, end: ShardEnd) -> bool:
+        """Return whether there are unread log groups after a checkpoint that can be read."""
+        return self.start is not None and self.start < end.cursor
+
+    def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
+        """Return the least and the most seconds for which the checkpoint may have stalled."""
+        moved = -inf if self.moved_at is None else self.moved_at
+        most = self.seen_at - max(moved, oldest.earliest)
+        return max(0.0, self.seen_at - max(moved, oldest.latest)), max(0.0, most)
+
+
+class ShardPairs:
+    """A shard whose end was read in this poll, with all consumer groups that are looked at."""
+
+    def __init__(self, cursors: ShardCursors, end: ShardEnd, rules: Rules) -> None:
+        self.cursors = cursors
+        self.end = end
+        self.pairs: list[Pair] = []
+        self._rules = rules
+
+    @property
+    def shard(self) -> int:
+        """The number of the shard."""
+        return self.cursors.shard
+
+    def add(self, pair: Pair) -> None:
+        """Add a consumer group, and what its checkpoint says about receive times."""
+        self.pairs.append(pair)
+        updated_at = pair.checkpoint.updated_at
+        if pair.start is not None and updated_at is not None and pair.start <= self.end.cursor:
+            self.cursors.add_checkpoint(pair.start, ceil(min(updated_at, pair.seen_at)))
+
+    def behind(self) -> Iterator[tuple[Pair, int]]:
+        """Yield the groups that have unread log groups and may read them, with their cursors."""
+        for pair in self.pairs:
+            start = pair.start
+            is_behind = start is not None and start < self.end.cursor
+            if start is not None and is_behind and not self.cursors.has_expired(start):
+                yield pair, start
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether a group has unread log groups, even if it can not read all of them any more."""
+        return any(pair.is_behind(self.end) for pair in self.pairs)
+
+    def is_settled(self, pair: Pair) -> bool:
+        """Return whether the state of a group in this shard is known."""
+        if not pair.is_consumed:
+            return self._first_known()
+        start = pair.start
+        if start is None or start >= self.end.cursor:
+            return True
+        if self.cursors.has_expired(start):
+            return self._first_known()
+        return not (self._may_have_expired(pair, start) or self._is_open(pair, start))
+
+    def next_reading(self, asked: Collection[Reading], *, since: bool) -> Reading | None:
+        """Return what has to be read next to settle every group; None if all are settled.
+
+        ``asked`` is not asked again. Without ``since``, GetCursor is not asked with a time.
+        """
+        return next((each for each in self._needed(since=since) if each not in asked), None)
+
+    def _needed(self, *, since: bool) -> Iterator[Reading]:
+        behind = list(self.behind())
+        if behind and since and not self.cursors.has_start:
+            yield self._since_stall(behind[0][0])
+        if any(self._may_have_expired(pair, start) for pair, start in behind) or (
+            self._needs_first() and self._is_begin_old()
+        ):
+            yield Reading(self.shard, "begin")
+        begin = self.cursors.begin
+        if begin is not None and self._needs_first() and not self._first_known():
+            yield Reading(self.shard, "time", begin.cursor)
+        is_open = [(pair, start) for pair, start in behind if self._is_open(pair, start)]
+        is_open.sort(key=lambda each: -each[0].stalled_between(self._bracket(each[1]))[1])
+        if since and len({start for _, start in is_open}) > 1:
+            yield from (self._since_stall(pair) for pair, _ in is_open)
+        yield from (Reading(self.shard, "time", start) for _, start in is_open)
+
+    def unread(self, pair: Pair) -> Unread:
+        """Return what a group has not read in this shard, for a group that is settled."""
+        cursors, end, start = self.cursors, self.end, pair.start
+        if pair.is_consumed and (start is None or start >= end.cursor):
+            return NOTHING_UNREAD
+        if start is None or cursors.has_expired(start):
+            begin = cursors.begin
+            first = begin.cursor if begin else None
+            oldest = self._first_time()
+            if start is None:
+                return Unread(oldest_at=oldest, first_cursor=first)
+            newest = self._bracket(end.cursor - 1).estimate if oldest is not None else None
+            return Unread(oldest_at=oldest, newest_at=newest, expired=True)
+        consumed, newest_at = self._bracket(start - 1), self._bracket(end.cursor - 1)
+        updated_at = pair.checkpoint.updated_at
+        consumed_at = (
+            consumed.estimate if updated_at is None else min(consumed.estimate, updated_at)
+        )
+        error = consumed.width + newest_at.width
+        lag = newest_at.estimate - consumed_at
+        is_known = error <= max(5 * self._rules.interval, lag / 2)
+        return Unread(
+            oldest_at=self._bracket(start).estimate,
+            consumed_at=consumed_at,
+            newest_at=newest_at.estimate if is_known else None,
+        )
+
+    def stall_range(self, pair: Pair, start: int) -> tuple[float, float]:
+        """Return the least and the most seconds for which a group may have stalled."""
+        return pair.stalled_between(self._bracket(start))
+
+    def lag(self, start: int) -> tuple[float, Bracket]:
+        """Return the lag of a checkpoint, and the bounds of its last consumed log group."""
+        consumed = self._bracket(start - 1)
+        return self._bracket(self.end.cursor - 1).estimate - consumed.estimate, consumed
+
+    def _bracket(self, cursor: int) -> Bracket:
+        return self.cursors.bracket(cursor)
+
+    def _since_stall(self, pair: Pair) -> Reading:
+        return Reading(self.shard, "since", ceil(pair.seen_at - self._rules.stall_after))
+
+    def _is_open(self, pair: Pair, start: int) -> bool:
+        least, most = self.stall_range(pair, start)
+        return least <= self._rules.stall_after < most
+
+    def _may_have_expired(self, pair: Pair, start: int) -> bool:
+        """Return whether the first log group has to be read to know if data was lost."""
+        retention = self._rules.retention or _LEAST_RETENTION
+        oldest = self._bracket(start)
+        if oldest.earliest >= pair.seen_at - retention + 2 * self._rules.interval:
+            return False
+        begin = self.cursors.begin
+        # A reading says nothing about a log group that was due to expire only after it.
+        due = oldest.estimate + retention
+        return (
+            begin is None
+            or pair.seen_at - begin.read_at >= BEGIN_SECONDS
+            or begin.read_at < due <= pair.seen_at
+        )
+
+    def _needs_first(self) -> bool:
+        return any(
+            not pair.is_consumed
+            or (
+                pair.start is not None and pair.is_behind(self.end) and self._is_expired(pair.start)
+            )
+            for pair in self.pairs
+        )
+
+    def _is_expired(self, start: int) -> bool:
+        return self.cursors.has_expired(start)
+
+    def _is_begin_old(self) -> bool:
+        begin = self.cursors.begin
+        if begin is None:
+            return True
+        if begin.cursor >= begin.end and begin.end == self.end.cursor:
+            return False  # it is still empty
+        return self.pairs[0].seen_at - begin.read_at >= BEGIN_SECONDS
+
+    def _first_known(self) -> bool:
+        begin = self.cursors.begin
+        if begin is None or self._is_begin_old():
+            return False
+        return begin.cursor >= self.end.cursor or self.cursors.has_read(begin.cursor)
+
+    def _first_time(self) -> float | None:
+        begin = self.cursors.begin
+        if begin is None or begin.cursor >= self.end.cursor:
+            return None
+        time = self._bracket(begin.cursor)
+        return None if time.width else time.estimate

@@ -1,0 +1,141 @@
+"""What a poll reads to make values more exact, once every state is settled."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf, sqrt
+from typing import NamedTuple
+
+from exporter.model.progress import Bracket
+from exporter.polling.readings import Pair, Reading, Rules, ShardPairs
+
+EXACT_READINGS = 8
+"""Receive times that a poll reads although they settle nothing, if its project can afford them."""
+_RECENT_SECONDS = 10  # the service may show log groups of the last seconds late
+_EXACT_SECONDS = 2.0
+
+
+class Refinement(NamedTuple):
+    """A reading that makes a value more exact, if it is still needed when its turn comes."""
+
+    priority: int
+    shard: ShardPairs
+    reading: Reading
+    cursor: int
+    enough: float
+    """The width of the bracket of ``cursor``, in seconds, from which on it is not needed."""
+
+    def is_needed(self) -> bool:
+        """Return whether the value is still less exact than it has to be."""
+        return self.shard.cursors.bracket(self.cursor).width > self.enough
+
+
+def refinements(
+    shards: Iterable[ShardPairs], rules: Rules, *, since: bool, budget: int, exact: int
+) -> Sequence[Refinement]:
+    """Choose what to read once every state is known: long stalls first, then lags.
+
+    At most ``budget`` readings, and beyond them ``exact`` for what is then the least exact.
+    """
+    wanted = [*_of_stalls(shards := list(shards), rules), *_of_lags(shards, rules, since=since)]
+    wanted = sorted(_first_of_each(wanted), key=lambda each: each.priority)[:budget]
+    rest = exact - len(wanted)
+    if rest <= 0:
+        return wanted
+    chosen = {each.reading for each in wanted}
+    others = [each for each in _first_of_each(_inexact(shards)) if each.reading not in chosen]
+    return [*wanted, *others[:rest]]
+
+
+def _of_stalls(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinement]:
+    """Yield the receive times of what looks stalled; the worst of each group comes first."""
+    near = rules.stall_after - min(rules.interval, rules.stall_after / 2)
+    worst: dict[str, tuple[float, Refinement]] = {}
+    for shard in shards:
+        for pair, start in shard.behind():
+            least, most = shard.stall_range(pair, start)
+            if most <= near or most - least <= _EXACT_SECONDS or shard.cursors.has_read(start):
+                continue
+            each = Refinement(1, shard, _time(shard, start), start, _EXACT_SECONDS)
+            yield each
+            if pair.group not in worst or worst[pair.group][0] < most:
+                worst[pair.group] = most, each
+    yield from (each._replace(priority=0) for _, each in worst.values())
+
+
+def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iterator[Refinement]:
+    """Yield what makes lags exact enough: of the newest log groups, then of each group's worst."""
+    worst: dict[str, tuple[float, Refinement | None]] = {}
+    wide = 2.5 * rules.interval
+    for shard in shards:
+        newest = shard.end.cursor - 1
+        for pair, start in shard.behind():
+            lag, consumed = shard.lag(start)
+            exact = None
+            if consumed.width > rules.interval and not shard.cursors.has_read(start - 1):
+                exact = Refinement(3, shard, _time(shard, start - 1), start - 1, rules.interval)
+            if pair.group not in worst or worst[pair.group][0] < lag:
+                worst[pair.group] = lag, exact
+            enough = max(wide, lag / 5)
+            if exact is not None and consumed.width > enough:
+                middle = None if pair.is_standing or not since else _middle(pair, consumed)
+                reading = exact.reading if middle is None else Reading(shard.shard, "since", middle)
+                yield Refinement(4, shard, reading, start - 1, enough)
+        # The newest log group of a quiet shard stays the newest, so it is read once.
+        enough = wide if shard.cursors.has_end_moved else _EXACT_SECONDS
+        is_inexact = shard.cursors.bracket(newest).width > enough
+        if shard.has_unread and is_inexact and not shard.cursors.has_read(newest):
+            yield Refinement(2, shard, _time(shard, newest), newest, enough)
+    yield from (each for _, each in worst.values() if each is not None)
+
+
+def _inexact(shards: Iterable[ShardPairs]) -> list[Refinement]:
+    """Return all times that were not read and matter for a value, the least exact first."""
+    found: list[tuple[float, Refinement]] = []
+
+    def add(shard: ShardPairs, cursor: int, error: float) -> None:
+        if error > _EXACT_SECONDS and not shard.cursors.has_read(cursor):
+            each = Refinement(5, shard, _time(shard, cursor), cursor, _EXACT_SECONDS)
+            found.append((error, each))
+
+    for shard in shards:
+        for pair, start in shard.behind():
+            least, most = shard.stall_range(pair, start)
+            add(shard, start, most - least)
+            add(shard, start - 1, shard.cursors.bracket(start - 1).width)
+        if shard.has_unread:
+            newest = shard.end.cursor - 1
+            add(shard, newest, shard.cursors.bracket(newest).width)
+    found.sort(key=lambda each: -each[0])
+    return [each for _, each in found]
+
+
+def _first_of_each(wanted: Iterable[Refinement]) -> Iterable[Refinement]:
+    """Keep the most urgent of equal readings, in the order of their first appearance."""
+    best: dict[Reading, Refinement] = {}
+    for each in wanted:
+        known = best.get(each.reading)
+        if known is None or each.priority < known.priority:
+            best[each.reading] = each
+    return best.values()
+
+
+def _time(shard: ShardPairs, cursor: int) -> Reading:
+    return Reading(shard.shard, "time", cursor)
+
+
+def _middle(pair: Pair, consumed: Bracket) -> int | None:
+    """Return the second that splits a bracket evenly by the order of magnitude of its age."""
+    youngest, oldest = pair.seen_at - consumed.latest, pair.seen_at - consumed.earliest
+    if oldest == inf or youngest <= 0:
+        return None
+    return min(round(pair.seen_at - sqrt(youngest * oldest)), int(pair.seen_at) - _RECENT_SECONDS)
+
+
+def interleaved(wanted: Sequence[Refinement]) -> Mapping[Refinement, tuple[float, ...]]:
+    """Return priorities under which each shard is asked in turn, so that none gets a burst."""
+    turns: dict[tuple[int, int], int] = {}
+    order: dict[Refinement, tuple[float, ...]] = {}
+    for number, each in enumerate(wanted):
+        key = each.priority, each.shard.shard
+        turns[key] = turns.get(key, 0) + 1
+        order[each] = float(each.priority), float(turns[key]), float(number)
+    return order

@@ -1,0 +1,108 @@
+"""The server's clock: the middle of the last responses, even if one of them is wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.sls.reading import Response
+from exporter.sls.server_clock import ServerClock
+from tests.support.held_clock import HeldClock
+from tests.support.sls_client import Notes
+
+START = 1_700_000_000.0
+
+
+class Bench:
+    """A server clock on a held one."""
+
+    def __init__(self) -> None:
+        self.held = HeldClock(START)
+        self.notes = Notes()
+        self.clock = ServerClock(self.held.clock, endpoint="here", observer=self.notes)
+
+    def hear(self, ahead: float, *, status: int = 200) -> float | None:
+        headers = {"x-log-time": f"{self.held.wall() + ahead:.0f}"}
+        response = Response(status=status, headers=headers, body=b"", keep_alive=True)
+        return self.clock.note(response, sent=self.held.monotonic())
+
+    def ahead(self) -> float:
+        return self.clock.now() - self.held.wall()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_clock_is_local_before_the_first_response(bench: Bench) -> None:
+    assert bench.clock.now() == START
+
+
+@pytest.mark.parametrize("ahead", [600.0, -600.0, 900.0])
+def test_clock_that_is_off_is_followed_from_the_first_response(bench: Bench, ahead: float) -> None:
+    for count in range(1, 20):
+        bench.hear(ahead)
+        assert bench.ahead() == (ahead if ahead > 0 else ahead + 1)
+        assert len(bench.notes.skews) == count
+        bench.held.advance(7)
+    assert bench.notes.skews[-1] == ("here", ahead if ahead > 0 else ahead + 1)
+
+
+@pytest.mark.parametrize("true", [0.0, 300.0])
+@pytest.mark.parametrize("wrong", [-899.0, 899.0])
+def test_single_wrong_time_changes_nothing(bench: Bench, true: float, wrong: float) -> None:
+    bench.hear(true)
+    bench.hear(true)
+    bench.hear(wrong)
+    assert bench.ahead() == true
+    assert bench.notes.skews[-1] == ("here", true)
+
+
+def test_wrong_first_time_loses_to_the_second_response(bench: Bench) -> None:
+    bench.hear(899.0)
+    bench.hear(0.0)
+    assert bench.ahead() == 0.0
+
+
+def test_clock_that_changes_is_followed_after_eight_of_fifteen_responses(bench: Bench) -> None:
+    for _ in range(30):
+        bench.hear(0.0)
+    for _ in range(7):
+        bench.hear(100.0)
+    assert bench.ahead() == 0.0
+    bench.hear(100.0)
+    assert bench.ahead() == 100.0
+
+
+def test_jump_of_our_clock_does_not_move_the_servers(bench: Bench) -> None:
+    bench.hear(0.0)
+    bench.held.set(START - 500.0)
+    assert bench.clock.now() == START
+    bench.hear(500.0)
+    assert bench.clock.now() == START
+    assert bench.notes.skews[-1] == ("here", 500.0)
+
+
+@pytest.mark.parametrize("ahead", [902.0, -902.0, 86_400.0])
+def test_time_out_of_bounds_in_a_successful_response_is_ignored_and_counted(
+    bench: Bench, ahead: float
+) -> None:
+    bench.hear(ahead)
+    assert bench.clock.now() == START
+    assert bench.notes.skews == []
+    assert bench.notes.ignored_times == ["here"]
+
+
+def test_time_out_of_bounds_in_a_refusal_is_returned_in_full(bench: Bench) -> None:
+    assert bench.hear(3600.0, status=400) == 3600.0
+    assert bench.clock.now() == START
+    assert bench.notes.ignored_times == []
+
+
+@given(st.lists(st.integers(-899, 899), min_size=1, max_size=40))
+def test_clock_stays_between_the_times_of_the_responses(aheads: list[int]) -> None:
+    bench = Bench()
+    for ahead in aheads:
+        bench.hear(ahead)
+    last = [max(ahead, min(ahead + 1, 0)) for ahead in aheads[-15:]]
+    assert min(last) <= bench.ahead() <= max(last)
