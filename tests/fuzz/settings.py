@@ -55,7 +55,7 @@ _PATHS = tuple((*at, key) for at, section in _SECTIONS.items() for key in sectio
 
 def config(data: bytes) -> None:
     """Read any bytes as a configuration file."""
-    _read(data)
+    _read(_without_secret(data))
 
 
 def config_values(data: bytes) -> None:
@@ -102,6 +102,11 @@ def _read(text: bytes) -> None:
         _use(found)
 
 
+def _without_secret(data: bytes) -> bytes:
+    # Messages quote keys, and an engine may know the secret and write it as one.
+    return data.replace(SECRET.encode(), b"x")
+
+
 def _use(found: Config) -> None:
     """Match names by every pattern, in search of an error or a long time."""
     for project in found.projects:
@@ -127,7 +132,7 @@ def web_config(data: bytes) -> None:
     """Read any bytes as a web configuration file."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "web.yml")
-        path.write_bytes(data)
+        path.write_bytes(_without_secret(data))
         try:
             found = load_web_config(path)
         except ConfigError as error:
