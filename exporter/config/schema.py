@@ -6,9 +6,10 @@ found in ``checks``.
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from exporter.config.settings import ProjectSettings
+from exporter.config.validation import Section
 from exporter.config.values import (
     Boolean,
     CaFile,
@@ -30,20 +31,6 @@ from exporter.config.values import (
 S = TypeVar("S", bound="Section")
 Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
-
-
-class Section(BaseModel):
-    """A mapping of the file. A key without a value counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, data: object) -> object:
-        if not isinstance(data, dict) or None not in data.values():
-            return data
-        fields = cls.model_fields
-        return {key: item for key, item in data.items() if item is not None or key not in fields}
 
 
 class CredentialsConfig(Section):
