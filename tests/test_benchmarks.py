@@ -220,7 +220,7 @@ def test_busy_share_of_refused_requests_omits_the_first_minute() -> None:
 
 
 def perform_on_world(world: World, path: str, query: Mapping[str, str]) -> object:
-    request = Request(method="GET", path=path, query=query, headers={}, body=b"")
+    request = Request(method="GET", path=path, query=query, headers={}, body=b"", received_at=0.0)
     try:
         return perform(world, identify(request, "project-0"), request)
     except ServiceError as error:
