@@ -180,6 +180,26 @@ def on_terminal(demo: Demo, *, targets: int) -> str:
     return shown.decode()
 
 
+def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> None:
+    parts = assemble(
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        serves_old_values=True,
+    )
+    printed = io.StringIO()
+    try:
+        poll_all(parts, errors=io.StringIO())
+        demo.clock.advance(86_400.0)
+        assert show(parts, "prometheus", stdout=printed, environ={})
+    finally:
+        parts.close()
+    found = parsed(printed.getvalue())
+    assert {sample.value for sample in found.find("sls_consumer_group_up")} == {1}
+    assert len(found.find("sls_consumer_group_checkpoint_age_seconds")) == 26
+
+
 def test_progress_of_many_targets_is_shown_on_a_terminal(demo: Demo) -> None:
     assert "polling logstores" in on_terminal(demo, targets=20)
 

@@ -18,6 +18,7 @@ from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
+from exporter.model.snapshot import View
 from exporter.polling.manager import Hooks, PollManager
 from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
@@ -41,6 +42,8 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     clients: Clients
     workers: Workers
     manager: PollManager
+    serves_old_values: bool = False
+    """Whether values are shown however old they are; the daemon withdraws them at some age."""
 
     def configure(self, config: Config) -> None:
         """Apply a configuration. Raises CredentialsError, and changes nothing then."""
@@ -49,13 +52,11 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
 
     def groups(self) -> rows.StatusRows:
         """Return what is known of every group, for people and programs."""
-        return rows.document(
-            self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
-        )
+        return rows.document(self._view(), monotonic=self.clock.monotonic(), wall=self.clock.wall())
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
         """Write all metrics as of now, in the format that two request headers ask for."""
-        view = self.store.view()
+        view = self._view()
         now = self.clock.monotonic()
         shape = _shape(self.manager.config.metrics)
         return exposition.render(
@@ -64,6 +65,10 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
             accept=accept,
             accept_encoding=accept_encoding,
         )
+
+    def _view(self) -> View:
+        view = self.store.view()
+        return view.without_age_limit() if self.serves_old_values else view
 
     def close(self) -> None:
         """End current requests and close idle connections."""
@@ -79,6 +84,7 @@ def assemble(
     clock: Clock,
     sharding: Sharding = WHOLE,
     start_rate: float = START,
+    serves_old_values: bool = False,
 ) -> Parts:
     """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
@@ -129,6 +135,7 @@ def assemble(
         clients=clients,
         workers=workers,
         manager=manager,
+        serves_old_values=serves_old_values,
     )
 
 
