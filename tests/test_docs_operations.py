@@ -279,6 +279,14 @@ def test_table_of_requests_agrees_with_the_estimates(
     assert f"| {shards} | {groups} | {requests[0]} | {requests[1]} | {requests[2]} |" in HANDBOOK
 
 
+def test_requests_that_other_pages_state_agree_with_the_estimate() -> None:
+    assert requests_of(20, 64).busy == 111
+    assert "64 busy shards with 20 groups takes about 111 requests" in read("README.md")
+    assert "about 111 instead of up to 2709 for 64 busy shards with 20 groups" in read(
+        "CHANGELOG.md"
+    )
+
+
 def test_rule_with_a_fallback_fires_for_groups_of_older_and_newer_exporters(tmp_path: Path) -> None:
     (query,) = [text for text in blocks(HANDBOOK, "promql") if "* 0 + 60" in text]
     series = "sls_consumer_group_{}{{consumer_group='{}',instance='{}'}}"
