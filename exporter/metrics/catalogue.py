@@ -130,8 +130,9 @@ POLL_ERRORS = Family(
     name="sls_exporter_poll_errors_total",
     kind="counter",
     labels=(*_GROUP, "code"),
-    help="Total number of failed polls by SLS error code, or timeout, connection, invalid_response, "
-    "credentials. Failures without a consumer group concern the logstore as a whole.",
+    help="Total number of failed polls by SLS error code, or timeout, connection, "
+    "invalid_response, credentials. Failures without a consumer group concern the logstore as a "
+    "whole.",
 )
 REQUESTS = Family(
     name="sls_exporter_api_requests_total",
