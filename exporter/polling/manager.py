@@ -268,7 +268,7 @@ class PollManager:
         load = loads.get(place)
         if load is None:
             load = loads[place] = self._loads.get(place) or ProjectLoad(
-                workers=target.settings.workers, monotonic=self._clock.monotonic
+                monotonic=self._clock.monotonic
             )
         load.expect(target)
         return load
