@@ -42,8 +42,8 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     clients: Clients
     workers: Workers
     manager: PollManager
-    serves_old_values: bool = False
-    """Whether values are shown however old they are; the daemon withdraws them at some age."""
+    is_single_round: bool = False
+    """Whether everything is polled once: values are shown however old they are."""
 
     def configure(self, config: Config) -> None:
         """Apply a configuration. Raises CredentialsError, and changes nothing then."""
@@ -68,7 +68,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
 
     def _view(self) -> View:
         view = self.store.view()
-        return view.without_age_limit() if self.serves_old_values else view
+        return view.without_age_limit() if self.is_single_round else view
 
     def close(self) -> None:
         """End current requests and close idle connections."""
@@ -84,7 +84,7 @@ def assemble(
     clock: Clock,
     sharding: Sharding = WHOLE,
     start_rate: float = START,
-    serves_old_values: bool = False,
+    is_single_round: bool = False,
 ) -> Parts:
     """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
@@ -122,6 +122,7 @@ def assemble(
         sharding=sharding,
         log=get_logger("exporter.polls"),
         clock=clock,
+        is_single_round=is_single_round,
     )
     self_metrics.config_loaded(at=clock.wall())
     return Parts(
@@ -135,7 +136,7 @@ def assemble(
         clients=clients,
         workers=workers,
         manager=manager,
-        serves_old_values=serves_old_values,
+        is_single_round=is_single_round,
     )
 
 

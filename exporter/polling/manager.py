@@ -54,6 +54,9 @@ class PollCounts(Protocol):
         ...
 
 
+_THOROUGH = 1_000, 64  # readings of a poll that make values more exact, needed or not
+
+
 class Hooks(Struct, frozen=True, kw_only=True):
     """What is called when something is known."""
 
@@ -69,7 +72,7 @@ class Hooks(Struct, frozen=True, kw_only=True):
 class PollManager:
     """Polls the targets of a configuration into a store.
 
-    Raises CredentialsError if keys that the configuration needs cannot be obtained.
+    ``is_single_round`` makes the values of the first poll of each target exact. Raises CredentialsError if keys that the configuration needs cannot be obtained.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class PollManager:
         sharding: Sharding,
         log: Logger,
         clock: Clock,
+        is_single_round: bool = False,
     ) -> None:
         self._clients = clients
         self._store = store
@@ -92,6 +96,7 @@ class PollManager:
         self._log = log
         self._clock = clock
         self._workers = workers
+        self._is_single_round = is_single_round
         self._listing_outages = Outages(counts.poll_failed, log, clock=clock)
         self._listings: Listings = {}
         self._targets_lock = threading.Lock()
@@ -208,6 +213,8 @@ class PollManager:
     def _effort(self, member: "_Member") -> Effort:
         settings = member.target.settings
         budget, exact = member.load.budget(settings.interval, member.client.rate.limit)
+        if self._is_single_round:  # no later poll makes its values more exact
+            budget, exact = _THOROUGH
         pool = pool_of(member.target)
         return Effort(
             submit=lambda run: self._workers.submit(pool, run),
