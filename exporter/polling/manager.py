@@ -72,7 +72,8 @@ class Hooks(Struct, frozen=True, kw_only=True):
 class PollManager:
     """Polls the targets of a configuration into a store.
 
-    ``is_single_round`` makes the values of the first poll of each target exact. Raises CredentialsError if keys that the configuration needs cannot be obtained.
+    ``is_single_round`` makes the values of the first poll of each target exact. Raises
+    CredentialsError if keys that the configuration needs cannot be obtained.
     """
 
     def __init__(
