@@ -19,7 +19,8 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import View
-from exporter.polling.manager import Hooks, PollManager
+from exporter.polling.hooks import Hooks
+from exporter.polling.manager import PollManager
 from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
