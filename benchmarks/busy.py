@@ -92,6 +92,7 @@ def main() -> None:
     add("--exact-seconds", type=float, help="limit of the exact way, 0 to omit it (default: 20)")
     add("--fleet", action="store_true", help="50 projects of 200 logstores of 8 shards, 2 groups")
     add("--logstores", type=int, default=200, help="per project of the fleet (default: 200)")
+    add("--intervals", type=float, default=4.0, help="that a run lasts at least (default: 4)")
     add("--json", type=Path, help="file for the figures, for benchmarks.busy_report")
     add("--quick", action="store_true", help="one small case with an interval of one second")
     options = parser.parse_args()
@@ -100,6 +101,7 @@ def main() -> None:
         interval=options.interval,
         stall_after=options.stall_after or (_FLEET_STALL_AFTER if options.fleet else _STALL_AFTER),
         commit_interval=options.commit_interval,
+        intervals=options.intervals,
     )
     exact_seconds = _EXACT_SECONDS if options.exact_seconds is None else options.exact_seconds
     if options.fleet:

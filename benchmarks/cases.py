@@ -46,6 +46,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     interval: float = DEFAULT_INTERVAL
     stall_after: float = DEFAULT_STALL_AFTER
     commit_interval: float = 60.0
+    intervals: float = 4.0
+    """The intervals that a run lasts, however early it detects the dead consumer."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):

@@ -28,9 +28,9 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
+from exporter.status.rows import StatusRows
 from exporter.web.listen import ListenAddress
-from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.routes import create_app
+from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
 
 OURS = "ours"
@@ -133,12 +133,9 @@ def _push(source: Exposer, port: int) -> None:
 
 
 def serve_ours(
-    statuses: tuple[TargetStatus, ...], groups: Callable[[], bytes] = lambda: b""
+    statuses: tuple[TargetStatus, ...], unready: Callable[[], str | None] = lambda: None
 ) -> int:
-    """Serve through the real server, writer and compression; return the port.
-
-    ``groups`` gives what is answered in place of the groups as JSON.
-    """
+    """Serve through the real server, writer and compression; return the port."""
     registry = CollectorRegistry()
     SelfMetrics(registry)
     counted = RegistryText(registry)
@@ -147,30 +144,24 @@ def serve_ours(
     for status in statuses:
         text.prepare(status, shape)
 
-    def metrics(request: MetricsRequest) -> MetricsAnswer:
-        found = exposition.render(
+    def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
+        return exposition.render(
             counted,
             lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
-            accept=request.accept,
-            accept_encoding=request.accept_encoding,
-        )
-        return MetricsAnswer(
-            content_type=found.content_type,
-            content_encoding=found.content_encoding,
-            body=found.body,
+            accept=accept,
+            accept_encoding=accept_encoding,
         )
 
-    pages = Pages(
-        metrics=metrics,
-        status=lambda _query: b"",
-        groups=lambda _query: groups(),
-        healthy=lambda: None,
-        ready=lambda: None,
+    content = Content(
+        scrape=scrape,
+        groups=lambda: StatusRows(at=time.time(), groups=(), pending_targets=0),
+        unhealthy=lambda: None,
+        unready=unready,
         reload=None,
     )
     server = WebServer(
         lambda threads: create_app(
-            pages,
+            content,
             threads,
             on_error=lambda place, error: print(place, error, file=sys.stderr),
         ),

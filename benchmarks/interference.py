@@ -29,16 +29,15 @@ _PAUSE_SECONDS = 0.005
 
 
 def serve(served: Api, shards: int) -> None:
-    """Serve and poll until a signal comes; the page of groups gives the durations of polls."""
+    """Serve and poll until a signal comes; the readiness check returns the durations of polls."""
     gc.collect()
     gc.freeze()  # as at the start of the exporter
     made = engine(served, 1)
     durations: list[float] = []
     stop = threading.Event()
 
-    def taken() -> bytes:
-        found = [durations.pop() for _ in range(len(durations))]
-        return json.dumps(found).encode()
+    def taken() -> str:
+        return json.dumps([durations.pop() for _ in range(len(durations))])
 
     def poll() -> None:
         while not stop.wait(_PAUSE_SECONDS):
@@ -72,7 +71,7 @@ def watch(port: int, seconds: float) -> tuple[list[float], list[float]]:
         connection.request("GET", path)
         return connection.getresponse().read()
 
-    get("/api/v1/groups")
+    get("/-/ready")
     checks = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -80,7 +79,7 @@ def watch(port: int, seconds: float) -> tuple[list[float], list[float]]:
         assert get("/-/healthy") == b"healthy\n"
         checks.append(time.perf_counter() - started)
         time.sleep(_PAUSE_SECONDS)
-    polls: list[float] = json.loads(get("/api/v1/groups"))
+    polls: list[float] = json.loads(get("/-/ready").removeprefix(b"not ready: "))
     connection.close()
     return checks, polls
 

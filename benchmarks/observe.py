@@ -22,9 +22,6 @@ _MINUTE = 60.0
 _LATEST_INTERVALS = 1.5
 """The intervals after which a dead consumer counts as not detected."""
 
-_LEAST_INTERVALS = 4.0
-"""The intervals that a run lasts, however early it detects the dead consumer."""
-
 Requests = Sequence[tuple[float, dict[str, int]]]
 
 
@@ -112,8 +109,8 @@ def observe(case: Case, settings: Settings, served: Standin) -> Figures:
         dead, died_at = served.kill_one()
         due = died_at + settings.stall_after
         watch = Watch(case, settings, dead)
-        earliest = max(due, running.started_at + _LEAST_INTERVALS * settings.interval)
-        latest = max(earliest, due + _LATEST_INTERVALS * settings.interval)
+        earliest = max(due, running.started_at + settings.intervals * settings.interval)
+        latest = max(earliest, due) + _LATEST_INTERVALS * settings.interval
         while time.time() < latest and not (time.time() >= earliest and watch.has_detected):
             scrape = running.scrape()
             if scrape is not None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from exporter.simulator.clock import HeldClock
 
 from benchmarks.cases import Case, Settings, config, parse_case
 from benchmarks.daemon import Scrape
@@ -20,6 +19,7 @@ from exporter.simulator.errors import ServiceError
 from exporter.simulator.operations import identify, perform
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World
+from tests.support.held_clock import HeldClock
 
 ROOT = Path(__file__).resolve().parents[1]
 # A line that only a benchmark that has run to its end prints.
@@ -220,7 +220,7 @@ def test_busy_share_of_refused_requests_omits_the_first_minute() -> None:
 
 
 def perform_on_world(world: World, path: str, query: Mapping[str, str]) -> object:
-    request = Request(method="GET", path=path, query=query, headers={}, body=b"")
+    request = Request(method="GET", path=path, query=query, headers={}, body=b"", received_at=0.0)
     try:
         return perform(world, identify(request, "project-0"), request)
     except ServiceError as error:

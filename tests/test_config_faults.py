@@ -147,9 +147,9 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("credentials of a project", in_project("credentials: {access_key_id: LTAI}"), ["c.yaml:7:16: projects[0].credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
     ("a value and its file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: x, access_key_secret_file: good}\n", ["c.yaml:7:82: credentials.access_key_secret_file: excludes access_key_secret, which is given too; keep one of the two"]),
     ("a missing file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: missing}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'missing' cannot be read: No such file or directory"]),
-    ("a directory as a file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: directory}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'directory' is not a regular file"]),
+    ("a directory as a file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: directory}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'directory' cannot be read: not a regular file"]),
     ("an empty secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: empty}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'empty' is empty"]),
-    ("a large secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: large}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'large' is larger than 64 KiB"]),
+    ("a large secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: large}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'large' cannot be read: larger than 64 KiB"]),
     ("a secret file of several lines", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: lines}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'lines' holds spaces or characters beyond printable ASCII"]),
     ("an empty path of a file", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret_file: ""}\n', ["c.yaml:7:60: credentials.access_key_secret_file: expected the path of a file, found ''"]),
     ("a CA file without certificates", GOOD + "http: {ca_file: good}\n", ["c.yaml:7:17: http.ca_file: 'good' holds no certificates in PEM form"]),
@@ -300,10 +300,10 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
         file.truncate(64 * 1024 * 1024 + 1)
     with pytest.raises(ConfigError) as caught:
         load(path, environ={})
-    assert str(caught.value) == f"{path}:1:1: (document): larger than 64 MiB"
+    assert str(caught.value) == f"{path}:1:1: (document): cannot be read: larger than 64 MiB"
 
 
 def test_an_endless_file_is_a_fault() -> None:
     with pytest.raises(ConfigError) as caught:
         load(Path("/dev/zero"), environ={})
-    assert str(caught.value) == "/dev/zero:1:1: (document): larger than 64 MiB"
+    assert str(caught.value) == "/dev/zero:1:1: (document): cannot be read: larger than 64 MiB"

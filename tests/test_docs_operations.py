@@ -22,6 +22,7 @@ from exporter.logs.logger import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
+from exporter.polling.capacity import requests_of
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.client import TRIES
@@ -193,7 +194,7 @@ def test_a_policy_allows_what_such_a_configuration_needs_and_no_more(
 def test_the_limits_of_health_are_stated() -> None:
     assert (DEFAULT_STUCK_AFTER.heartbeat, DEFAULT_STUCK_AFTER.poll) == (60.0, 900.0)
     assert "no sign of life for 60 s" in HANDBOOK
-    assert "longer than 15 minutes" in HANDBOOK
+    assert "no progress for 15 minutes" in HANDBOOK
     source = Path(health.__file__).read_text(encoding="utf-8")
     for said in (
         "the scheduler does not run",
@@ -257,8 +258,59 @@ def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, exp
         assert len(simulator.requests) == expected
         if lag:
             series = scrape(engine).value("sls_exporter_series")
-            assert series == 5 * 3 * 4 + 10 * 3 + 4
+            assert series == 5 * 3 * 4 + 11 * 3 + 4
         engine.close()
+
+
+@pytest.mark.parametrize(
+    ("shards", "groups", "requests"),
+    [
+        (4, 3, (8, 11, 24)),
+        (8, 5, (14, 19, 44)),
+        (64, 20, (85, 111, 298)),
+        (256, 30, (287, 366, 1086)),
+    ],
+)
+def test_table_of_requests_agrees_with_the_estimates(
+    shards: int, groups: int, requests: tuple[int, int, int]
+) -> None:
+    estimate = requests_of(groups, shards)
+    assert (estimate.at_rest, estimate.busy, estimate.cold) == requests
+    assert f"| {shards} | {groups} | {requests[0]} | {requests[1]} | {requests[2]} |" in HANDBOOK
+
+
+def test_requests_that_other_pages_state_agree_with_the_estimate() -> None:
+    assert requests_of(20, 64).busy == 111
+    assert "64 busy shards with 20 groups takes about 111 requests" in read("README.md")
+    assert "about 111 instead of up to 2709 for 64 busy shards with 20 groups" in read(
+        "CHANGELOG.md"
+    )
+
+
+def test_rule_with_a_fallback_fires_for_groups_of_older_and_newer_exporters(tmp_path: Path) -> None:
+    (query,) = [text for text in blocks(HANDBOOK, "promql") if "* 0 + 60" in text]
+    series = "sls_consumer_group_{}{{consumer_group='{}',instance='{}'}}"
+    success, interval = "last_success_timestamp_seconds", "poll_interval_seconds"
+    inputs = [
+        (series.format(success, "old-late", "old"), "0x20"),
+        (series.format(success, "old-fresh", "old"), "0+60x20"),
+        (series.format(success, "new-late", "new"), "0x20"),
+        (series.format(interval, "new-late", "new"), "120x20"),
+        (series.format(success, "new-slow", "new"), "0x20"),
+        (series.format(interval, "new-slow", "new"), "300x20"),
+    ]
+    late = [
+        {"labels": '{consumer_group="new-late"}', "value": 600},
+        {"labels": '{consumer_group="old-late"}', "value": 600},
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in inputs],
+        "promql_expr_test": [{"expr": query, "eval_time": "10m", "exp_samples": late}],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    promtool.run("promtool", "test", "rules", file)
 
 
 def test_a_shard_that_falls_behind_costs_the_stated_number_of_requests_once() -> None:

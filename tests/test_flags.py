@@ -9,7 +9,7 @@ from exporter.commands.flags import COMMANDS, Flags, parse
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import create_app
 from exporter.web.workers import Workers
-from tests.support.web_server import pages
+from tests.support.web_server import content
 
 ANYWHERE = ListenAddress(host="", port=10027)
 
@@ -197,7 +197,7 @@ def test_a_telemetry_path_is_refused_exactly_where_the_routes_would_refuse_it(
 ) -> None:
     arguments = ("run", f"--web.telemetry-path={path}")
     try:
-        create_app(pages(), Workers(), on_error=lambda _place, _error: None, telemetry_path=path)
+        create_app(content(), Workers(), on_error=lambda _place, _error: None, telemetry_path=path)
     except ValueError:
         assert "expected a plain path" in refused(capsys, *arguments)
     else:

@@ -251,7 +251,7 @@ def test_a_credentials_file_that_is_a_pipe_is_refused_at_once(tmp_path: Path) ->
     os.mkfifo(path)
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
-    assert str(raised.value) == f"cannot read {path}: it is not a regular file"
+    assert str(raised.value) == f"cannot read {path}: not a regular file"
 
 
 def test_a_credentials_file_that_is_named_must_be_there(tmp_path: Path) -> None:

@@ -51,7 +51,11 @@ def once(
 ) -> tuple[bool, str]:
     """Return whether all went well, and what was printed."""
     engine = assemble(
-        load(demo.config, environ={}), environ={}, clock=demo.clock.clock, start_rate=10_000.0
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        is_single_round=True,
     )
     printed = io.StringIO()
     try:
@@ -178,6 +182,26 @@ def on_terminal(demo: Demo, *, targets: int) -> str:
             os.close(ours)
         assert process.wait(30) == 0
     return shown.decode()
+
+
+def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> None:
+    parts = assemble(
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        is_single_round=True,
+    )
+    printed = io.StringIO()
+    try:
+        poll_all(parts, errors=io.StringIO())
+        demo.clock.advance(86_400.0)
+        assert show(parts, "prometheus", stdout=printed, environ={})
+    finally:
+        parts.close()
+    found = parsed(printed.getvalue())
+    assert {sample.value for sample in found.find("sls_consumer_group_up")} == {1}
+    assert len(found.find("sls_consumer_group_checkpoint_age_seconds")) == 26
 
 
 def test_progress_of_many_targets_is_shown_on_a_terminal(demo: Demo) -> None:

@@ -52,6 +52,18 @@ def test_after_the_first_run_every_gap_is_the_interval(key: str, interval: float
     assert gaps[1:] == pytest.approx([interval] * 10, abs=1e-3)
 
 
+def test_phases_of_two_replicas_differ() -> None:
+    phases = [
+        [
+            fire_times(PhaseTrigger(job(f"shop/store-{n}"), started=START, replica=replica), 3)[2]
+            for n in range(100)
+        ]
+        for replica in ("exporter-a", "exporter-b")
+    ]
+    apart = [abs((a - b).total_seconds()) for a, b in zip(*phases, strict=True)]
+    assert statistics.mean(min(each, 60.0 - each) for each in apart) > 10.0
+
+
 @given(keys, intervals, st.floats(min_value=0.0, max_value=1e6))
 def test_the_phase_survives_a_restart(key: str, interval: float, later: float) -> None:
     before = fire_times(PhaseTrigger(job(key, interval), started=START), 4)[-1]

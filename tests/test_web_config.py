@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from exporter.web.config_file import RateLimit, WebConfigError, load_web_config
+from exporter.config.problems import ConfigError
+from exporter.web.config_file import RateLimit, load_web_config
 from tests.support.web_tls import Place, hashed, new_place
 
+ROOT = Path(__file__).parent.parent
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
 VALID = {
     "an empty file": "",
@@ -70,29 +72,58 @@ VALID = {
             Content-Security-Policy: "default-src 'self' *.test.example.net"
         """,
     "users": f"basic_auth_users: {{alice: '{hashed('a')}', bob: '{hashed('b')}'}}",
+    "a quoted truth": 'http_server_config: {http2: "true"}',
     "no rate limit": "rate_limit: {interval: 0, burst: 0}",
     "a rate limit": 'rate_limit: {interval: "1s", burst: 5}',
 }
 INVALID = {
-    "no keys": ("junk\n", "web.yml:1: expected keys and values"),
-    "not YAML": ("a: [1\n", "web.yml:2: not YAML: "),
-    "unknown section": ("basic_auth: {}", "web.yml:1: unknown key 'basic_auth'"),
+    "no keys": (
+        "junk\n",
+        "web.yml:1:1: (document): expected a mapping of keys to values, found text",
+    ),
+    "not YAML": (
+        "a: [1\n",
+        "web.yml:2:1: (document): not valid YAML: did not find expected ',' or ']'",
+    ),
+    "unknown section": (
+        "basic_auth: {}",
+        "web.yml:1:1: basic_auth: unknown key; did you mean basic_auth_users?",
+    ),
     "unknown key": (
         "tls_server_config:\n  cert_filse: server.crt",
-        "web.yml:2: tls_server_config: unknown key 'tls_server_config.cert_filse'",
+        "web.yml:2:3: tls_server_config.cert_filse: unknown key; did you mean cert_file?",
     ),
-    "a key twice": (f"{TLS}, key_file: b}}", "tls_server_config: key 'key_file' is there twice"),
+    "a key twice": (
+        f"{TLS}, key_file: b}}",
+        "web.yml:1:66: tls_server_config.key_file: this key is already in the mapping, at line 1",
+    ),
     "a list for a text": (
         "tls_server_config: {cert_file: [a]}",
-        "web.yml:1: tls_server_config.cert_file: expected a text",
+        "web.yml:1:32: tls_server_config.cert_file: expected the path of a file, found a list",
     ),
     "a text for a list": (
         f"{TLS}, cipher_suites: a}}",
         "tls_server_config.cipher_suites: expected a list",
     ),
-    "a text for a truth": (
-        'http_server_config: {http2: "true"}',
-        "http_server_config.http2: expected true or false",
+    "no truth": (
+        "http_server_config: {http2: maybe}",
+        "web.yml:1:29: http_server_config.http2: expected true or false, found 'maybe'",
+    ),
+    "merge key without a mapping": (
+        "rate_limit: {<<: [{burst: 1}, 2]}",
+        "web.yml:1:31: rate_limit: << needs a mapping or a list of mappings",
+    ),
+    "null as a merge key's value": (
+        "rate_limit: {<<: ~}",
+        "web.yml:1:18: rate_limit: << needs a mapping or a list of mappings",
+    ),
+    "a merge key twice": (
+        "rate_limit: {<<: {burst: 1}, <<: {burst: 1}}",
+        "web.yml:1:30: rate_limit['<<']: this key is already in the mapping; give it a list",
+    ),
+    "an unknown key that is merged": (
+        "rate_limit: &limit {bust: 1}\nhttp_server_config:\n  <<: *limit",
+        "web.yml:1:21: http_server_config.bust: unknown key; there are http2, headers",
     ),
     "no certificate": (
         "tls_server_config: {cert_file: '', key_file: server.key}",
@@ -108,27 +139,27 @@ INVALID = {
     ),
     "certificate file missing": (
         "tls_server_config: {cert_file: somefile, key_file: server.key}",
-        "somefile: no such file or directory",
+        "web.yml:1:32: tls_server_config.cert_file: 'somefile' cannot be read: No such file",
     ),
     "key file missing": (
         "tls_server_config: {cert_file: server.crt, key_file: somefile}",
-        "tls_server_config.key_file: ",
+        "tls_server_config.key_file: 'somefile' cannot be read: No such file",
     ),
     "no key in the key file": (
         "tls_server_config: {cert_file: server.crt, key_file: junk.pem}",
-        "tls_server_config.cert: the certificate and its key do not load: ",
+        "tls_server_config.cert_file: the certificate and its key do not load: ",
     ),
     "CA file missing": (
         f"{TLS}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: somefile}}",
-        "tls_server_config.client_ca_file: ",
+        "tls_server_config.client_ca_file: 'somefile' cannot be read: No such file",
     ),
     "no certificate in the CA file": (
         f"{TLS}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: junk.pem}}",
-        "tls_server_config.client_ca: no certificate in it: ",
+        "tls_server_config.client_ca_file: no certificate in it: ",
     ),
     "CA without a policy": (
         f"{TLS}, client_ca_file: ca.pem}}",
-        "tls_server_config.client_ca: client CAs are configured without a client_auth_type",
+        "tls_server_config.client_ca_file: client CAs are configured without a client_auth_type",
     ),
     "an invented policy": (
         f"{TLS}, client_auth_type: Invented}}",
@@ -148,15 +179,15 @@ INVALID = {
     ),
     "an invented suite": (
         f"{TLS}, cipher_suites: [TLS_WINTER_IS_COMING]}}",
-        "tls_server_config.cipher_suites: unknown name 'TLS_WINTER_IS_COMING'",
+        "web.yml:1:82: tls_server_config.cipher_suites[0]: unknown name 'TLS_WINTER_IS_COMING'",
     ),
     "an invented curve": (
         f"{TLS}, curve_preferences: [CurveP257]}}",
-        "tls_server_config.curve_preferences: unknown name 'CurveP257'",
+        "tls_server_config.curve_preferences[0]: expected one of CurveP256, CurveP384, ",
     ),
     "an invented version": (
         f"{TLS}, min_version: TLS111}}",
-        "tls_server_config.min_version: unknown TLS version, expected one of TLS10, TLS11, ",
+        "tls_server_config.min_version: expected one of TLS10, TLS11, ",
     ),
     "versions the wrong way round": (
         f"{TLS}, min_version: TLS13, max_version: TLS12}}",
@@ -168,7 +199,7 @@ INVALID = {
     ),
     "another header": (
         "http_server_config: {headers: {Server: x}}",
-        "http_server_config.headers.Server: this header cannot be configured",
+        "http_server_config.headers.Server: unknown key; there are Strict-Transport-Security, ",
     ),
     "a frame option": (
         "http_server_config: {headers: {X-Frame-Options: SAMEORIGIN}}",
@@ -189,37 +220,52 @@ INVALID = {
     "an interval": ("rate_limit: {interval: often}", "rate_limit.interval: expected a duration"),
     "a burst": (
         "rate_limit: {interval: 1s, burst: -1}",
-        "rate_limit.burst: expected a whole number",
+        "web.yml:1:35: rate_limit.burst: expected a whole number from 0, found '-1'",
     ),
-    "an alias to nothing": ("a: *nothing", "web.yml:1: not YAML: found undefined alias …"),
-    "an unknown tag": ("a: !nothing!x b", "web.yml:1: not YAML: found undefined tag handle …"),
-    "a character beyond Unicode": ('a: "\\U00110000"', "web.yml: not YAML"),
+    "an alias to nothing": (
+        "a: *nothing",
+        "web.yml:1:4: a: no anchor above has this alias's name",
+    ),
+    "an unknown tag": (
+        "a: !nothing!x b",
+        "web.yml:1:4: (document): not valid YAML: found undefined tag handle",
+    ),
+    "a character beyond Unicode": (
+        'a: "\\U00110000"',
+        "web.yml:1:7: (document): not valid YAML: ",
+    ),
     "half a surrogate pair as a hash": (
         'basic_auth_users: {john: "\\ud800"}',
-        "basic_auth_users.john: the password is not a bcrypt hash",
+        "web.yml:1:29: (document): not valid YAML: ",
     ),
     "half a surrogate pair as a certificate": (
         'tls_server_config: {cert: "\\ud800", key: x}',
-        "tls_server_config.cert: the certificate and its key do not load: ",
+        "web.yml:1:30: (document): not valid YAML: ",
     ),
     "NUL in the name of a file": (
         'tls_server_config: {cert_file: "\\0", key_file: server.key}',
-        "tls_server_config.cert_file: not the name of a file",
+        "tls_server_config.cert_file: expected the path of a file",
     ),
     "half a surrogate pair in the name of a file": (
         'tls_server_config: {cert_file: server.crt, key_file: "\\udfff"}',
-        "tls_server_config.key_file: not the name of a file",
+        "web.yml:1:57: (document): not valid YAML: ",
     ),
     "a device as a certificate": (
         "tls_server_config: {cert_file: /dev/zero, key_file: server.key}",
-        "tls_server_config.cert_file: /dev/zero: not a regular file",
+        "tls_server_config.cert_file: '/dev/zero' cannot be read: not a regular file",
     ),
     "a large certificate": (
         "tls_server_config: {cert_file: large.pem, key_file: server.key}",
-        "large.pem: larger than 1048576 bytes",
+        "tls_server_config.cert_file: 'large.pem' cannot be read: larger than 1 MiB",
     ),
-    "deep nesting": ("[" * 33, "web.yml:1: nested more than 32 levels deep"),
-    "too many values": ("\n" + "a: b\n" * 10_000, "web.yml:10001: more than 20000 values"),
+    "deep nesting": (
+        "[" * 33,
+        "web.yml:1:33: (document): nested more than 32 levels deep",
+    ),
+    "too many values": (
+        "[" + "[a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a],\n" * 10_000,
+        "web.yml:1000:56: (document): holds more than 20000 values",
+    ),
 }
 SECRET = "hunter2" * 9
 SECRETIVE = [
@@ -250,7 +296,7 @@ def test_an_invalid_configuration_is_refused_with_file_and_key(
     place: Place, text: str, message: str
 ) -> None:
     file = place.write(text)
-    with pytest.raises(WebConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_web_config(file)
     assert str(caught.value).startswith(str(file))
     assert message in str(caught.value)
@@ -258,7 +304,7 @@ def test_an_invalid_configuration_is_refused_with_file_and_key(
 
 @pytest.mark.parametrize("text", SECRETIVE, ids=range(len(SECRETIVE)))
 def test_a_refusal_shows_no_secret_wherever_it_was_put(place: Place, text: str) -> None:
-    with pytest.raises(WebConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_web_config(place.write(text))
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
 
@@ -268,7 +314,7 @@ def test_a_refusal_is_short_whatever_the_file_holds(place: Place) -> None:
         f"a: *{'h' * 100_000}",
         f"tls_server_config: {{cert_file: {'h' * 100_000}, key: x}}",
     ):
-        with pytest.raises(WebConfigError) as caught:
+        with pytest.raises(ConfigError) as caught:
             load_web_config(place.write(text))
         assert len(str(caught.value)) < 1000
 
@@ -276,16 +322,16 @@ def test_a_refusal_is_short_whatever_the_file_holds(place: Place) -> None:
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(WebConfigError, match="pipe: a pipe, which cannot be read again"):
+    with pytest.raises(ConfigError, match=r"pipe:1:1: .* cannot be read: not a regular file"):
         load_web_config(pipe)
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config: {cert_file: pipe, key_file: server.key}")
-    with pytest.raises(WebConfigError, match="pipe: not a regular file"):
+    with pytest.raises(ConfigError, match="cert_file: 'pipe' cannot be read: not a regular file"):
         load_web_config(file)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WebConfigError, match="somefile: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"somefile:1:1: .*: cannot be read: No such file"):
         load_web_config(tmp_path / "somefile")
 
 
@@ -295,10 +341,10 @@ def test_a_file_of_another_kind_or_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"#" * 2_000_000)
     for name, message in (
         ("deep", "nested more"),
-        ("binary", "not YAML"),
+        ("binary", "byte 0x80 is not UTF-8"),
         ("large", "larger than"),
     ):
-        with pytest.raises(WebConfigError, match=message):
+        with pytest.raises(ConfigError, match=message):
             load_web_config(tmp_path / name)
 
 
@@ -358,7 +404,88 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(place:
     (place.path / "locked.key").write_bytes(
         plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
     )
-    with pytest.raises(WebConfigError, match="do not load: the key is encrypted"):
+    with pytest.raises(ConfigError, match="do not load: the key is encrypted"):
         load_web_config(
             place.write("tls_server_config: {cert_file: server.crt, key_file: locked.key}")
         )
+
+
+def test_every_problem_is_reported_at_its_position(place: Place) -> None:
+    file = place.write(
+        "tls_server_config:\n"
+        "  cert_file: somefile\n"
+        "  cipher_suites: [TLS_NONE]\n"
+        "basic_auth_users: {john: doe}\n"
+        "rate_limit: {burst: x, interval: y}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_web_config(file)
+    assert [str(fault).removeprefix(f"{file}:") for fault in caught.value.faults] == [
+        "2:3: tls_server_config.key: missing one of key or key_file",
+        "2:14: tls_server_config.cert_file: 'somefile' cannot be read: No such file or directory",
+        "3:19: tls_server_config.cipher_suites[0]: unknown name 'TLS_NONE'",
+        "4:26: basic_auth_users.john: the password is not a bcrypt hash",
+        "5:21: rate_limit.burst: expected a whole number from 0, found 'x'",
+        "5:34: rate_limit.interval: expected a duration such as 500ms, 1s or 1m30s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "merged"),
+    [
+        ("{<<: {interval: 2s}, burst: 3}", (2.0, 3)),
+        ("{burst: 3, <<: {interval: 2s, burst: 9}}", (2.0, 3)),
+        ("{<<: {interval: 2s, burst: 9}, burst: 3}", (2.0, 3)),
+        ("{<<: [{interval: 2s}, {interval: 5s, burst: 3}]}", (2.0, 3)),
+        ("{<<: {<<: {interval: 2s}, burst: 3}}", (2.0, 3)),
+        ("{<<: {}, interval: 2s}", (2.0, 0)),
+    ],
+)
+def test_merge_key_adds_the_keys_that_a_mapping_lacks(
+    place: Place, limit: str, merged: tuple[float, int]
+) -> None:
+    config = load_web_config(place.write(f"rate_limit: {limit}"))
+    interval, burst = merged
+    assert config.rate_limit == RateLimit(interval=interval, burst=burst)
+
+
+def test_merge_key_accepts_an_alias(place: Place) -> None:
+    secret = hashed("x")
+    config = load_web_config(
+        place.write(f"basic_auth_users:\n  <<: [&some {{a: {secret}}}, *some]\n  b: {secret}")
+    )
+    assert config.users == {"a": secret, "b": secret}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"basic_auth_users: {SECRET}",
+        f"basic_auth_users: [{SECRET}]",
+        f"tls_server_config: {{key: [{SECRET}]}}",
+        f"tls_server_config: {{key: {{{SECRET}: a, {SECRET}: b}}}}",
+        f'tls_server_config: {{key_file: "-----BEGIN-----\\n{SECRET}"}}',
+    ],
+)
+def test_secret_of_another_type_is_not_quoted(place: Place, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_web_config(place.write(text))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_variable_references_stay_as_they_are(place: Place) -> None:
+    config = load_web_config(
+        place.write("http_server_config: {headers: {X-XSS-Protection: '${HOME}'}}")
+    )
+    assert config.headers == {"X-XSS-Protection": "${HOME}"}
+
+
+def test_documentation_shows_the_real_errors(place: Place) -> None:
+    page = (ROOT / "docs" / "web-configuration.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\n")[2].partition("```")[0]
+    file = place.write(
+        "basic_auth_users:\n  prometheus: secret\nhttp_server_config:\n  header: {}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_web_config(file)
+    assert f"{caught.value}\n".replace(f"{place.path}/", "") == shown

@@ -14,7 +14,7 @@ from exporter.web.listen import ListenAddress
 from exporter.web.middleware import TokenBucket
 from exporter.web.routes import create_app
 from exporter.web.server import WebServer
-from tests.support.web_server import METRICS, Answer, Faults, fetch, pages, serving
+from tests.support.web_server import METRICS, Answer, Faults, content, fetch, serving
 from tests.support.web_tls import hashed
 
 RIGHT = "right"
@@ -187,7 +187,7 @@ def test_requests_above_the_rate_are_refused_until_time_passes(tmp_path: Path) -
     file = tmp_path / "web.yml"
     file.write_text("rate_limit: {interval: 10s, burst: 2}")
     server = WebServer(
-        lambda threads: create_app(pages(), threads, on_error=Faults().report),
+        lambda threads: create_app(content(), threads, on_error=Faults().report),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=Faults().report,
         web_config_file=file,

@@ -5,35 +5,37 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
+from typing import NoReturn
 
 import pytest
 
+from exporter.metrics.exposition import Scrape
+from exporter.model.snapshot import View
 from exporter.web.headers import html_headers
-from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
 from exporter.web.workers import Workers
+from tests.support.snapshots import target
+from tests.support.status_views import document_of, failing
 from tests.support.wait import wait_for
 from tests.support.web_peers import connect
-from tests.support.web_server import METRICS, STATUS, Faults, fetch, pages, serving
+from tests.support.web_server import METRICS, Faults, content, fetch, plain_scrape, serving
 
 
 def test_a_scrape_is_answered_with_the_given_body_and_headers() -> None:
-    asked: list[MetricsRequest] = []
+    asked: list[Mapping[str, str]] = []
 
-    def metrics(request: MetricsRequest) -> MetricsAnswer:
-        asked.append(request)
-        return MetricsAnswer(content_type="text/x", content_encoding="gzip", body=b"\x1f\x8b")
+    def scrape(**headers: str) -> Scrape:
+        asked.append(headers)
+        return Scrape(content_type="text/x", content_encoding="gzip", body=[b"\x1f\x8b"])
 
-    with serving(pages(metrics=metrics)) as port:
+    with serving(content(scrape=scrape)) as port:
         headers = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
         answer = fetch(port, "/metrics", headers=headers)
     assert (answer.status, answer.body) == (200, b"\x1f\x8b")
     assert answer.headers["Content-Type"] == "text/x"
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["Content-Length"] == "2"
-    assert asked == [
-        MetricsRequest(accept="application/openmetrics-text", accept_encoding="gzip"),
-    ]
+    assert asked == [{"accept": "application/openmetrics-text", "accept_encoding": "gzip"}]
 
 
 def test_a_scrape_in_pieces_arrives_whole() -> None:
@@ -41,10 +43,10 @@ def test_a_scrape_in_pieces_arrives_whole() -> None:
         for number in range(2000):
             yield b"%06d" % number * 100
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+    def scrape(**_: str) -> Scrape:
+        return plain_scrape(body())
 
-    with serving(pages(metrics=metrics)) as port:
+    with serving(content(scrape=scrape)) as port:
         answer = fetch(port, "/metrics")
     assert answer.headers["Transfer-Encoding"] == "chunked"
     assert hashlib.sha256(answer.body).digest() == hashlib.sha256(b"".join(body())).digest()
@@ -58,10 +60,10 @@ def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
         if breaks_off.pop(0):
             raise RuntimeError("half-way")
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+    def scrape(**_: str) -> Scrape:
+        return plain_scrape(body())
 
-    with serving(pages(metrics=metrics)) as port:
+    with serving(content(scrape=scrape)) as port:
         with connect(port) as sock:
             sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             head, _, found = received(sock).partition(b"\r\n\r\n")
@@ -75,12 +77,13 @@ def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
 
 def test_a_client_of_http_1_0_is_reset_where_the_server_stops_before_all_is_sent() -> None:
     # More than fits into the buffers of the kernel waits in the server when all is written.
-    page = b"x" * 20_000_000
+    group = failing("InternalServerError", "x" * 20_000_000, name="billing")
+    rows = document_of(View(targets=(target(group),)))
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with serving(pages(status=lambda _: page)) as port:
+        with serving(content(groups=lambda: rows)) as port:
             sock.connect(("127.0.0.1", port))
-            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            sock.sendall(b"GET /api/v1/groups HTTP/1.0\r\n\r\n")
             assert sock.recv(1) == b"H"
         with pytest.raises(ConnectionResetError):
             received(sock)
@@ -92,11 +95,7 @@ def received(sock: socket.socket) -> bytes:
 
 def test_a_large_body_arrives_whole() -> None:
     large = bytes(range(256)) * 40_000
-
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=large)
-
-    with serving(pages(metrics=metrics)) as port:
+    with serving(content(scrape=lambda **_: plain_scrape(large))) as port:
         answer = fetch(port, "/metrics")
     assert answer.body == large
 
@@ -106,11 +105,11 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
         yield b"x" * 300_000
         raise RuntimeError("half-way")
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+    def scrape(**_: str) -> Scrape:
+        return plain_scrape(body())
 
     faults = Faults()
-    with serving(pages(metrics=metrics), faults=faults) as port, pytest.raises(IncompleteRead):
+    with serving(content(scrape=scrape), faults=faults) as port, pytest.raises(IncompleteRead):
         fetch(port, "/metrics")
     assert [(where, str(exc)) for where, exc in faults.seen] == [("/metrics", "half-way")]
 
@@ -124,36 +123,25 @@ def test_the_telemetry_path_can_be_moved() -> None:
 @pytest.mark.parametrize("path", ["metrics", "", "/{x}", "/a b", "/a?b"])
 def test_a_telemetry_path_that_cannot_be_routed_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="telemetry path must begin with /"):
-        create_app(pages(), Workers(), on_error=Faults().report, telemetry_path=path)
+        create_app(content(), Workers(), on_error=Faults().report, telemetry_path=path)
 
 
-def test_the_query_reaches_the_status_page_and_the_groups() -> None:
-    seen: list[Mapping[str, str]] = []
-
-    def page(query: Mapping[str, str]) -> bytes:
-        seen.append(dict(query))
-        return b"{}"
-
-    with serving(pages(status=page, groups=page)) as port:
-        fetch(port, "/?state=stalled")
-        answer = fetch(port, "/api/v1/groups?project=a%20b")
-    assert seen == [{"state": "stalled"}, {"project": "a b"}]
-    assert answer.headers["Content-Type"] == "application/json"
-
-
-def test_the_status_page_allows_only_its_own_style_and_script() -> None:
+def test_status_page_is_html_without_frames() -> None:
     with serving() as port:
         answer = fetch(port, "/")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_content_security_policy_allows_only_own_style_and_script() -> None:
+    html = b"<html><head><style>b{}</style><script>go()</script></head><body>ok</body></html>"
     style = base64.b64encode(hashlib.sha256(b"b{}").digest()).decode()
     script = base64.b64encode(hashlib.sha256(b"go()").digest()).decode()
-    assert answer.body == STATUS
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == (
+    assert html_headers(html)["Content-Security-Policy"] == (
         f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
         "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 def test_a_script_after_the_first_is_not_allowed() -> None:
@@ -176,7 +164,7 @@ def test_a_check_says_why_it_fails(state: str) -> None:
     def reason() -> str | None:
         return "the scheduler stands still"
 
-    broken = pages(healthy=reason, ready=reason)
+    broken = content(unhealthy=reason, unready=reason)
     with serving() as port:
         answer = fetch(port, f"/-/{state}")
         assert (answer.status, answer.text) == (200, f"{state}\n")
@@ -195,7 +183,7 @@ def test_reloading_over_http_is_off_by_default() -> None:
 def test_a_reload_tells_its_faults() -> None:
     faults = ["config.yaml:1:1: no", "config.yaml:2:1: nor this"]
     outcomes = [[], faults]
-    with serving(pages(reload=lambda: outcomes.pop(0))) as port:
+    with serving(content(reload=lambda: outcomes.pop(0))) as port:
         done = fetch(port, "/-/reload", method="POST")
         failed = fetch(port, "/-/reload", method="POST")
     assert (done.status, done.text) == (200, "reloaded\n")
@@ -239,18 +227,10 @@ def test_head_answers_like_get_without_a_body(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/-/ready"])
 def test_a_page_that_fails_is_a_plain_500_and_is_reported(path: str) -> None:
-    def fail(*_: object) -> MetricsAnswer:
+    def fail(**_: str) -> NoReturn:
         raise RuntimeError("secret detail")
 
-    def fail_page(*_: object) -> bytes:
-        raise RuntimeError("secret detail")
-
-    def fail_check() -> str | None:
-        raise RuntimeError("secret detail")
-
-    broken = pages(
-        metrics=fail, status=fail_page, groups=fail_page, healthy=fail_check, ready=fail_check
-    )
+    broken = content(scrape=fail, groups=fail, unhealthy=fail, unready=fail)
     faults = Faults()
     with serving(broken, faults=faults) as port:
         answer = fetch(port, path)
@@ -261,13 +241,13 @@ def test_a_page_that_fails_is_a_plain_500_and_is_reported(path: str) -> None:
 def test_scrapes_above_the_limit_are_refused_at_once_and_the_slot_comes_back() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         entered.release()
         assert leave.wait(20)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+        return plain_scrape(METRICS)
 
     with (
-        serving(pages(metrics=metrics), max_requests=1) as port,
+        serving(content(scrape=scrape), max_requests=1) as port,
         ThreadPoolExecutor(1) as pool,
     ):
         first = pool.submit(fetch, port, "/metrics", timeout=20)
@@ -283,12 +263,12 @@ def test_scrapes_above_the_limit_are_refused_at_once_and_the_slot_comes_back() -
 def test_checks_and_pages_answer_while_every_scrape_hangs() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         entered.release()
         assert leave.wait(30)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+        return plain_scrape(METRICS)
 
-    with serving(pages(metrics=metrics)) as port, ThreadPoolExecutor(8) as pool:
+    with serving(content(scrape=scrape)) as port, ThreadPoolExecutor(8) as pool:
         scrapes = [pool.submit(fetch, port, "/metrics", timeout=30) for _ in range(8)]
         assert all(entered.acquire(timeout=10) for _ in range(4))
         answers = [fetch(port, path).status for path in ("/-/healthy", "/-/ready", "/")]

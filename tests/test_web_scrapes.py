@@ -10,9 +10,9 @@ from http.client import HTTPConnection, IncompleteRead
 
 import pytest
 
-from exporter.web.pages import MetricsAnswer, MetricsRequest
+from exporter.metrics.exposition import Scrape
 from tests.support.wait import wait_for
-from tests.support.web_server import Faults, fetch, pages, serving
+from tests.support.web_server import Faults, content, fetch, serving
 
 GZIP = {"Accept-Encoding": "gzip"}
 
@@ -29,12 +29,12 @@ class Renderings:
         self._count = 0
         self._lock = threading.Lock()
 
-    def metrics(self, _: MetricsRequest) -> MetricsAnswer:
+    def scrape(self, **_: str) -> Scrape:
         with self._lock:
             self._count += 1
             body = self._body(self._count)
         self.asked.release()
-        return MetricsAnswer(content_type="text/plain", content_encoding=self.encoding, body=body)
+        return Scrape(content_type="text/plain", content_encoding=self.encoding, body=body)
 
     def _body(self, number: int) -> Iterator[bytes]:
         self.written.append(number)
@@ -59,7 +59,7 @@ def both_at_once(renderings: Renderings, port: int) -> list[bytes]:
 
 def test_scrapes_that_come_together_are_written_once() -> None:
     renderings = Renderings(encoding="gzip")
-    with serving(pages(metrics=renderings.metrics)) as port:
+    with serving(content(scrape=renderings.scrape)) as port:
         bodies = both_at_once(renderings, port)
         after = fetch(port, "/metrics", headers=GZIP).body
     assert bodies == [b"1" * 300_000 + b"end"] * 2
@@ -69,14 +69,14 @@ def test_scrapes_that_come_together_are_written_once() -> None:
 
 def test_what_is_not_compressed_is_not_kept_for_others() -> None:
     renderings = Renderings(encoding=None)
-    with serving(pages(metrics=renderings.metrics)) as port:
+    with serving(content(scrape=renderings.scrape)) as port:
         bodies = both_at_once(renderings, port)
     assert sorted(body[:1] for body in bodies) == [b"1", b"2"]
 
 
 def test_a_scrape_is_not_shared_by_who_asks_otherwise() -> None:
     renderings = Renderings(encoding="gzip")
-    with serving(pages(metrics=renderings.metrics)) as port, ThreadPoolExecutor(2) as pool:
+    with serving(content(scrape=renderings.scrape)) as port, ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, port, "/metrics", headers=GZIP, timeout=20)
         assert renderings.asked.acquire(timeout=10)
         other = pool.submit(
@@ -89,7 +89,7 @@ def test_a_scrape_is_not_shared_by_who_asks_otherwise() -> None:
 
 def test_a_scrape_that_lasts_is_too_old_to_be_shared() -> None:
     renderings = Renderings(encoding="gzip")
-    with serving(pages(metrics=renderings.metrics)) as port, ThreadPoolExecutor(2) as pool:
+    with serving(content(scrape=renderings.scrape)) as port, ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, port, "/metrics", headers=GZIP, timeout=30)
         assert renderings.asked.acquire(timeout=10)
         began = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_fault_half_way_cuts_everyone_who_shares_it() -> None:
     renderings = Renderings(encoding="gzip", breaks=True)
     faults = Faults()
     with (
-        serving(pages(metrics=renderings.metrics), faults=faults) as port,
+        serving(content(scrape=renderings.scrape), faults=faults) as port,
         ThreadPoolExecutor(2) as pool,
     ):
         answers = []
@@ -122,11 +122,11 @@ def test_a_fault_half_way_cuts_everyone_who_shares_it() -> None:
 def test_a_small_scrape_says_its_length() -> None:
     body = gzip.compress(b"a 1\n")
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(
+    def scrape(**_: str) -> Scrape:
+        return Scrape(
             content_type="text/plain", content_encoding="gzip", body=iter([body[:5], body[5:]])
         )
 
-    with serving(pages(metrics=metrics)) as port:
+    with serving(content(scrape=scrape)) as port:
         answer = fetch(port, "/metrics", headers=GZIP)
     assert (answer.body, answer.headers["Content-Length"]) == (body, str(len(body)))

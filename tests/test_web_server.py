@@ -7,15 +7,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exporter.metrics.exposition import Scrape
 from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, ListenError
-from exporter.web.pages import MetricsAnswer, MetricsRequest
 from exporter.web.routes import create_app
+from exporter.web.scrapes import RenderScrape
 from exporter.web.server import WebServer
 from tests.support.wait import wait_for
 from tests.support.web_peers import (
@@ -26,7 +27,7 @@ from tests.support.web_peers import (
     silent,
     trickling,
 )
-from tests.support.web_server import METRICS, Faults, fetch, metrics, pages, serving
+from tests.support.web_server import METRICS, Faults, content, fetch, plain_scrape, scrape, serving
 
 QUICK = Limits(head=0.5, keep_alive=1, stall=0.5, exchange=20.0)
 
@@ -35,24 +36,22 @@ def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def new_server(
-    *addresses: str, metrics: Callable[[MetricsRequest], MetricsAnswer] = metrics
-) -> WebServer:
+def new_server(*addresses: str, scrape: RenderScrape = scrape) -> WebServer:
     faults = Faults()
     listen = [ListenAddress.parse(text) for text in addresses]
     return WebServer(
-        lambda threads: create_app(pages(metrics=metrics), threads, on_error=faults.report),
+        lambda threads: create_app(content(scrape=scrape), threads, on_error=faults.report),
         listen,
         on_error=faults.report,
     )
 
 
-def endless(_: MetricsRequest) -> MetricsAnswer:
+def endless(**_: str) -> Scrape:
     def body() -> Iterator[bytes]:
         while True:
             yield b"x" * 65536
 
-    return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+    return plain_scrape(body())
 
 
 def test_a_server_listens_on_several_addresses_and_tells_their_ports() -> None:
@@ -148,10 +147,10 @@ def test_what_is_malformed_behind_a_request_does_not_spoil_its_answer() -> None:
         assert leave.wait(20)
         yield b"y"
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=body())
+    def scrape(**_: str) -> Scrape:
+        return plain_scrape(body())
 
-    with serving(pages(metrics=metrics)) as port, connect(port) as sock:
+    with serving(content(scrape=scrape)) as port, connect(port) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n\x00\r\n\r\n")
         assert sock.recv(1) == b"H"
         leave.set()
@@ -246,13 +245,13 @@ def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
 def test_a_client_that_stops_reading_is_cut_and_its_slot_comes_back() -> None:
     bodies = [endless]
 
-    def metrics(request: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         if bodies:
-            return bodies.pop()(request)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+            return bodies.pop()()
+        return plain_scrape(METRICS)
 
     with (
-        serving(pages(metrics=metrics), limits=QUICK, max_requests=1) as port,
+        serving(content(scrape=scrape), limits=QUICK, max_requests=1) as port,
         connect(port) as sock,
     ):
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -315,13 +314,13 @@ def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:
 def test_a_full_server_with_nothing_to_shed_refuses() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         entered.release()
         assert leave.wait(20)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+        return plain_scrape(METRICS)
 
     with (
-        serving(pages(metrics=metrics), limits=Limits(connections=1)) as port,
+        serving(content(scrape=scrape), limits=Limits(connections=1)) as port,
         connect(port) as busy,
     ):
         busy.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -366,7 +365,7 @@ def test_a_process_out_of_descriptors_makes_room_and_answers() -> None:
 
 @pytest.mark.parametrize("grace", [0.0, 0.5])
 def test_a_stop_is_bounded_with_connections_of_every_kind_open(grace: float) -> None:
-    server = new_server("127.0.0.1:0", metrics=endless)
+    server = new_server("127.0.0.1:0", scrape=endless)
     server.start()
     port = server.addresses[0].port
     with silent(port, 5), trickling(port, 5), connect(port) as idle, connect(port) as unread:
@@ -383,12 +382,12 @@ def test_a_stop_is_bounded_with_connections_of_every_kind_open(grace: float) -> 
 def test_a_stop_is_bounded_while_a_scrape_hangs() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         entered.release()
         leave.wait(20)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+        return plain_scrape(METRICS)
 
-    server = new_server("127.0.0.1:0", metrics=metrics)
+    server = new_server("127.0.0.1:0", scrape=scrape)
     server.start()
     with connect(server.addresses[0].port) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -403,12 +402,12 @@ def test_a_stop_is_bounded_while_a_scrape_hangs() -> None:
 def test_a_stop_lets_an_answer_under_way_end() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def metrics(_: MetricsRequest) -> MetricsAnswer:
+    def scrape(**_: str) -> Scrape:
         entered.release()
         assert leave.wait(20)
-        return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+        return plain_scrape(METRICS)
 
-    server = new_server("127.0.0.1:0", metrics=metrics)
+    server = new_server("127.0.0.1:0", scrape=scrape)
     server.start()
     with connect(server.addresses[0].port) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -207,7 +207,9 @@ def test_a_half_renewed_certificate_keeps_the_old_one_and_is_reported_once(tmp_p
         place.renew()
         assert certificate(port, place) != first
     assert [where for where, _ in faults.seen] == ["web configuration"]
-    assert "server.key: no such file or directory" in str(faults.seen[0][1])
+    assert "key_file: 'server.key' cannot be read: No such file or directory" in str(
+        faults.seen[0][1]
+    )
 
 
 @pytest.mark.parametrize("text", ["", "http_server_config: {http2: false}", "junk: 1"])

@@ -18,6 +18,7 @@ from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
+from exporter.model.snapshot import View
 from exporter.polling.hooks import Hooks
 from exporter.polling.manager import PollManager
 from exporter.polling.rate_reports import RateReports
@@ -42,6 +43,8 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     clients: Clients
     workers: Workers
     manager: PollManager
+    is_single_round: bool = False
+    """Whether everything is polled once: values are shown however old they are."""
 
     def configure(self, config: Config) -> None:
         """Apply a configuration. Raises CredentialsError, and changes nothing then."""
@@ -50,13 +53,11 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
 
     def groups(self) -> rows.StatusRows:
         """Return what is known of every group, for people and programs."""
-        return rows.document(
-            self.store.view(), monotonic=self.clock.monotonic(), wall=self.clock.wall()
-        )
+        return rows.document(self._view(), monotonic=self.clock.monotonic(), wall=self.clock.wall())
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
         """Write all metrics as of now, in the format that two request headers ask for."""
-        view = self.store.view()
+        view = self._view()
         now = self.clock.monotonic()
         shape = _shape(self.manager.config.metrics)
         return exposition.render(
@@ -65,6 +66,10 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
             accept=accept,
             accept_encoding=accept_encoding,
         )
+
+    def _view(self) -> View:
+        view = self.store.view()
+        return view.without_age_limit() if self.is_single_round else view
 
     def close(self) -> None:
         """End current requests and close idle connections."""
@@ -80,6 +85,7 @@ def assemble(
     clock: Clock,
     sharding: Sharding = WHOLE,
     start_rate: float = START,
+    is_single_round: bool = False,
 ) -> Parts:
     """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
@@ -117,6 +123,7 @@ def assemble(
         sharding=sharding,
         log=get_logger("exporter.polls"),
         clock=clock,
+        is_single_round=is_single_round,
     )
     self_metrics.config_loaded(at=clock.wall())
     return Parts(
@@ -130,6 +137,7 @@ def assemble(
         clients=clients,
         workers=workers,
         manager=manager,
+        is_single_round=is_single_round,
     )
 
 

@@ -10,17 +10,17 @@ from exporter.app.assembly import assemble
 from exporter.app.health import DEFAULT_STUCK_AFTER, Health, StuckAfter
 from exporter.app.housekeeping import Housekeeping
 from exporter.app.jobs import Jobs
-from exporter.app.reload import FileWatch, Load, Reloader
+from exporter.app.reload import Load, Reloader
 from exporter.base.clock import Clock
+from exporter.base.files import FileWatch
+from exporter.config.problems import ConfigError
+from exporter.config.reader import MAX_FILE_BYTES
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.sls.request_rate import START
-from exporter.status import api, page
 from exporter.web.listen import ListenAddress
-from exporter.web.nodes import WebConfigError
-from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.routes import create_app
+from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
 
 _WEB_GRACE_SECONDS = 1.0
@@ -46,8 +46,8 @@ class Daemon:
     """The parts of an exporter, the schedule that drives them, and the HTTP server over them.
 
     ``load`` returns the configuration, at the start and at each reload. Raises ConfigError or
-    CredentialsError if the daemon cannot start with it, WebConfigError if the configuration of the
-    HTTP server is not valid.
+    CredentialsError if the daemon cannot start with it, and ConfigError if the web configuration is
+    not valid.
     """
 
     def __init__(
@@ -80,18 +80,19 @@ class Daemon:
             on_failure=lambda: parts.self_metrics.config_loaded(at=None),
             log=self._log,
         )
+        watched = options.watched_file
         self._housekeeping = Housekeeping(
             parts,
             self._jobs,
             self._reloader,
-            watched=FileWatch(options.watched_file) if options.watched_file else None,
+            watched=FileWatch([watched], MAX_FILE_BYTES) if watched else None,
             log=self._log,
             on_error=self._report_error,
         )
         self._tending = threading.Thread(target=self._housekeeping.run, name="tend", daemon=True)
         self._web = WebServer(
             lambda threads: create_app(
-                self._pages(options),
+                self._content(options),
                 threads,
                 on_error=self._report_error,
                 telemetry_path=options.telemetry_path,
@@ -142,29 +143,21 @@ class Daemon:
         self._parts.configure(config)
         self._jobs.configuration_changed()
 
-    def _pages(self, options: Options) -> Pages:
-        parts = self._parts
-        return Pages(
-            metrics=self._metrics,
-            status=lambda query: page.page(
-                parts.groups(), query, telemetry_path=options.telemetry_path
-            ),
-            groups=lambda query: api.as_json(parts.groups(), query),
-            healthy=self._health.unhealthy,
-            ready=self._health.unready,
+    def _content(self, options: Options) -> Content:
+        return Content(
+            scrape=self._parts.scrape,
+            groups=self._parts.groups,
+            unhealthy=self._health.unhealthy,
+            unready=self._health.unready,
             reload=self._reloader.reload if options.enable_lifecycle else None,
         )
 
-    def _metrics(self, request: MetricsRequest) -> MetricsAnswer:
-        found = self._parts.scrape(accept=request.accept, accept_encoding=request.accept_encoding)
-        return MetricsAnswer(
-            content_type=found.content_type,
-            content_encoding=found.content_encoding,
-            body=found.body,
-        )
-
     def _report_error(self, place: str, error: BaseException) -> None:
-        if isinstance(error, WebConfigError):
-            self._log.error("web configuration not reloaded, the old one stays", error=str(error))
+        if isinstance(error, ConfigError):
+            self._log.error(
+                "web configuration not reloaded, the old one stays",
+                faults=len(error.faults),
+                first=str(error.faults[0]),
+            )
         else:
             self._log.error("internal error", place=place, exc_info=error)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from exporter.app.assembly import Parts
 from exporter.app.jobs import Jobs
-from exporter.app.reload import FileWatch, Reloader
+from exporter.app.reload import Reloader
+from exporter.base.files import FileWatch
 from exporter.logs.logger import Logger
 
 _LATE_SECONDS = 30.0  # half of what makes the process unhealthy

@@ -3,10 +3,8 @@
 A bad file changes nothing; whoever asked is told why.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from exporter.config.problems import ConfigError
 from exporter.config.schema import Config
@@ -50,30 +48,3 @@ class Reloader:
                 "configuration not reloaded, the old one stays", faults=len(faults), first=faults[0]
             )
             return faults
-
-
-class FileWatch:
-    """Tells when a file's content changes, by its hash.
-
-    Kubernetes replaces a mounted ConfigMap by swapping a symbolic link, which leaves times and
-    inodes of what is behind the path to no use.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._hash()
-
-    def changed(self) -> bool:
-        """Tell whether the content is another than at the last call; an absent file is not."""
-        now = self._hash()
-        if now is None or now == self._seen:
-            return False
-        self._seen = now
-        return True
-
-    def _hash(self) -> bytes | None:
-        try:
-            with self._path.open("rb") as file:
-                return hashlib.file_digest(file, "blake2b").digest()
-        except OSError:
-            return None

@@ -17,7 +17,6 @@ from exporter.config.problems import ConfigError
 from exporter.logs.logger import configure
 from exporter.model.credentials import CredentialsError
 from exporter.web.listen import ListenError
-from exporter.web.nodes import WebConfigError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-    except (CredentialsError, ListenError, WebConfigError) as error:
+    except (CredentialsError, ListenError) as error:
         sys.stderr.write(f"{PROG}: {error}\n")
     except BrokenPipeError:
         # Whoever read the result has gone. Python would complain when it flushes at the exit.

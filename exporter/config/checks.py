@@ -6,24 +6,14 @@ of single values and not only after those are mended.
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
-
 from exporter.base.durations import format_duration, parse_duration
 from exporter.base.text import quoted
 from exporter.config.patterns import is_literal
-from exporter.config.problems import KeyPath
+from exporter.config.problems import Finding, KeyPath
 from exporter.config.schema import PollingConfig
 from exporter.model.endpoint import Endpoint
 
 _PAIR = {"interval", "stale_after"}
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """A fault at ``path``; ``first`` is the place that it repeats."""
-
-    path: KeyPath
-    message: str
-    first: KeyPath | None = None
 
 
 def check(data: Mapping[str, object]) -> Iterator[Finding]:

@@ -18,7 +18,6 @@ from exporter.config.problems import Position, Problem
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
-_MOST_VALUES = 1_000_000
 # Against small files that aliases of aliases blow up; a list of groups may well be repeated.
 _MOST_REPEATED = 200_000
 
@@ -33,11 +32,18 @@ _HINTS = {
     "&": "& starts an anchor; put a value that starts with & in quotes",
     "!": "! starts a tag; put a value that starts with ! in quotes",
 }
+# The parser quotes single characters, its own <words>, and names, which may be a secret in the
+# wrong position.
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_LONGEST_QUOTED_CHARACTER = 4
 
 
-def compose(text: str) -> Document:
-    """Read one document; never raises for what the text holds."""
-    composer = _Composer()
+def compose(text: str, *, max_values: int, merge_keys: bool) -> Document:
+    """Read one document of at most ``max_values`` values; never raises for what the text holds.
+
+    ``merge_keys`` decides whether ``<<`` adds the keys of other mappings or is an error.
+    """
+    composer = _Composer(max_values=max_values, merge_keys=merge_keys)
     try:
         _read(text, composer)
     except _StopError:
@@ -60,7 +66,8 @@ class _StopError(Exception):
 class _Level(Struct, kw_only=True):
     """A collection that is still open, and in a mapping the key whose value comes next.
 
-    ``part`` is the step from the enclosing collection to this one, empty at the root.
+    ``part`` is the step from the enclosing collection to this one, empty at the root. ``merges`` is
+    whether that key is ``<<``, and ``merged`` is the value of ``<<`` once it has been read.
     """
 
     node: ListNode | MapNode
@@ -68,14 +75,18 @@ class _Level(Struct, kw_only=True):
     key: str | None = None
     key_event: yaml.Event | None = None
     dropped: bool = False
+    merges: bool = False
+    merged: Node | None = None
 
 
 class _Composer:
-    def __init__(self) -> None:
+    def __init__(self, *, max_values: int, merge_keys: bool) -> None:
         self.problems: list[Problem] = []
         self.root: Node | None = None
         self._open: list[_Level] = []
         self._anchors: dict[str, Node] = {}
+        self._max_values = max_values
+        self._merge_keys = merge_keys
         self._values = 0
         self._repeated = 0
 
@@ -105,11 +116,24 @@ class _Composer:
         self._open.append(_Level(node=node, part=part))
 
     def _leave(self) -> None:
+        level = self._open[-1]
+        if level.merged is not None and isinstance(level.node, MapNode):
+            self._merge(level.node, level.merged)
         node = self._open.pop().node
         if self._open:
             outer = self._open[-1].node
             outer.size += node.size - 1
             outer.height = max(outer.height, node.height + 1)
+
+    def _merge(self, node: MapNode, merged: Node) -> None:
+        """Add keys that the mapping lacks, each from the first mapping that has it."""
+        for each in merged.items if isinstance(merged, ListNode) else [merged]:
+            if isinstance(each, MapNode):
+                for key, item in each.items.items():
+                    node.items.setdefault(key, item)
+            elif not isinstance(each, yaml.AliasEvent):  # an alias to nothing is reported already
+                event = each.start if isinstance(each, ListNode) else each
+                self._fault(event, "<< needs a mapping or a list of mappings")
 
     def _follow(self, event: yaml.AliasEvent) -> None:
         target = self._anchors.get(event.anchor or "")
@@ -139,8 +163,8 @@ class _Composer:
             self._fault(event, "tags (!…) are not supported; write the value without its tag")
         size = node.size if isinstance(node, ListNode | MapNode) else 1
         self._values += size
-        if self._values > _MOST_VALUES:
-            self.stop(f"holds more than {_MOST_VALUES} values", position_of(event))
+        if self._values > self._max_values:
+            self.stop(f"holds more than {self._max_values} values", position_of(event))
         if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
             self._anchors[event.anchor] = node
         if not self._open:
@@ -153,12 +177,14 @@ class _Composer:
         elif level.key is None:
             self._add_key(level, level.node, event, node)
         else:
-            if not level.dropped and level.key_event is not None:
+            if level.merges:
+                level.merged = node
+            elif not level.dropped and level.key_event is not None:
                 level.node.items[level.key] = (level.key_event, node)
             level.key = None
 
     def _add_key(self, level: _Level, node: MapNode, event: yaml.Event, key: Node) -> None:
-        level.key_event, level.dropped = event, True
+        level.key_event, level.dropped, level.merges = event, True, False
         if not isinstance(key, yaml.ScalarEvent):
             if key is not event:
                 self._fault(event, "a key must be text")
@@ -167,12 +193,20 @@ class _Composer:
         level.key = key.value
         first = node.items.get(key.value)
         if key.value == "<<" and key.implicit[0]:
-            self._fault(event, "merge keys are not supported; repeat the keys, or use an alias")
+            self._add_merge_key(level, event)
         elif first is not None:
             line = position_of(first[0]).line
             self._fault(event, f"this key is already in the mapping, at line {line}")
         else:
             level.dropped = False
+
+    def _add_merge_key(self, level: _Level, event: yaml.Event) -> None:
+        if not self._merge_keys:
+            self._fault(event, "merge keys are not supported; repeat the keys, or use an alias")
+        elif level.merged is not None:
+            self._fault(event, "this key is already in the mapping; give it a list of mappings")
+        else:
+            level.merges = True
 
     def _next_part(self) -> tuple[str | int, ...]:
         level = self._open[-1] if self._open else None
@@ -219,10 +253,15 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position
     if _character(text, mark.line, mark.column - 1) == "$":
         hint = "put ${NAME} in quotes inside [ ] and { }"
     if hint is None:
-        hint = printable(error.problem or "unreadable")
+        hint = printable(_QUOTED.sub(_without_name, error.problem or "unreadable"))
         if context is not None and context.line != mark.line:
             hint = f"{hint} ({error.context} that starts at line {context.line + 1})"
     return f"not valid YAML: {hint}", position
+
+
+def _without_name(quoted: re.Match[str]) -> str:
+    is_name = len(quoted[0]) > _LONGEST_QUOTED_CHARACTER and quoted[0][1] != "<"
+    return "…" if is_name else quoted[0]
 
 
 def _character(text: str, line: int, column: int) -> str:

@@ -47,9 +47,15 @@ class Document(Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     complete: bool
 
-    def plain(self, environ: Mapping[str, str]) -> tuple[object, list[Problem]]:
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no value at all."""
+        return self.root is None or _is_null(self.root)
+
+    def plain(self, environ: Mapping[str, str] | None) -> tuple[object, list[Problem]]:
         """Return dictionaries, lists, text and None, with variables expanded in values.
 
+        Without ``environ``, no variable is expanded.
         A value that cannot be expanded is ``BROKEN`` in the data, and a problem.
         """
         problems: list[Problem] = []
@@ -59,8 +65,10 @@ class Document(Struct, frozen=True, kw_only=True):
             if isinstance(node, yaml.ScalarEvent):
                 if _is_null(node):
                     return None
+                if environ is None or "$" not in node.value:
+                    return node.value
                 try:
-                    return expand(node.value, environ) if "$" in node.value else node.value
+                    return expand(node.value, environ)
                 except ValueError as error:
                     place = position_of(node)
                     problems.append(Problem(path=path, message=str(error), position=place))
@@ -82,7 +90,7 @@ class Document(Struct, frozen=True, kw_only=True):
         return position_of(name if at_key and name is not None else node)
 
     def is_null(self, path: KeyPath) -> bool:
-        """Tell whether the key at ``path`` is there, but without a value."""
+        """Return whether the key at ``path`` has no value."""
         trail = self._trail(path)
         return len(trail) == len(path) + 1 and _is_null(trail[-1][1])
 

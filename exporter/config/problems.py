@@ -32,6 +32,14 @@ class Problem(Struct, frozen=True, kw_only=True):
     position: Position
 
 
+class Finding(Struct, frozen=True, kw_only=True):
+    """A fault at ``path``; ``first`` is the place that it repeats."""
+
+    path: KeyPath
+    message: str
+    first: KeyPath | None = None
+
+
 class Fault(Struct, frozen=True, kw_only=True):
     """One fault of a configuration file; as text it is ``file:line:column: path: message``."""
 

@@ -6,9 +6,10 @@ found in ``checks``.
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from exporter.config.settings import ProjectSettings
+from exporter.config.validation import Section
 from exporter.config.values import (
     Boolean,
     CaFile,
@@ -30,20 +31,6 @@ from exporter.config.values import (
 S = TypeVar("S", bound="Section")
 Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
-
-
-class Section(BaseModel):
-    """A mapping of the file. A key without a value counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, data: object) -> object:
-        if not isinstance(data, dict) or None not in data.values():
-            return data
-        fields = cls.model_fields
-        return {key: item for key, item in data.items() if item is not None or key not in fields}
 
 
 class CredentialsConfig(Section):
@@ -71,12 +58,15 @@ class ProjectPollingConfig(Section):
     stale_after: Duration | None = Field(
         None,
         description="How long the last good result is served while polls fail; then its series"
-        " are withdrawn. Not shorter than the interval.",
+        " are dropped. Not shorter than the interval.",
     )
     workers: Workers | None = Field(
-        None, description="Logstores of this project polled at the same time, 1 to 1000."
+        None,
+        description="Number of requests of this project under way at the same time, 1 to 1000.",
     )
-    requests_per_second: Rate | None = Field(None, description="Most API requests per second.")
+    requests_per_second: Rate | None = Field(
+        None, description="Maximum number of API requests per second for this project."
+    )
 
 
 class PollingConfig(Section):
@@ -93,16 +83,17 @@ class PollingConfig(Section):
     stale_after: Duration = Field(
         180.0,
         description="How long the last good result is served while polls fail; then its series"
-        " are withdrawn. Not shorter than the interval; where it is not set and three intervals"
-        " are longer, those.",
+        " are dropped. Not shorter than the interval. The default is three intervals if that is"
+        " longer.",
         json_schema_extra={"default": "3m"},
     )
     workers: Workers = Field(
-        8, description="Logstores of one project polled at the same time, 1 to 1000."
+        8, description="Number of requests per project under way at the same time, 1 to 1000."
     )
     requests_per_second: Rate = Field(
         100.0,
-        description="Most API requests per second, per project; the rate begins at 10 and adapts.",
+        description="Maximum number of API requests per second and project. The rate begins at 10,"
+        " rises if the polls need it, and falls after a refusal.",
     )
 
 
@@ -185,7 +176,7 @@ class ProjectConfig(Section):
     )
     lag: Boolean | None = Field(None, description="Whether this project's end cursors are read.")
     stall_after: Duration | None = Field(
-        None, description="When a shard of this project counts as stalled."
+        None, description="Time after which a shard of this project counts as stalled."
     )
     http: HttpConfig = Field(default_factory=HttpConfig, description="How this project is reached.")
     logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
@@ -212,7 +203,7 @@ class Config(Section):
     )
     stall_after: Duration = Field(
         300.0,
-        description="When a shard that is behind and does not move counts as stalled.",
+        description="Time after which a shard that is behind and does not move counts as stalled.",
         json_schema_extra={"default": "5m"},
     )
     metrics: MetricsConfig = Field(

@@ -1,64 +1,234 @@
-"""What pydantic found, in our own words, at the place in the file where it is."""
+"""Any YAML document as any model, or every problem in it at its position in the file."""
 
 import difflib
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from exporter.config.document import Document
-from exporter.config.problems import KeyPath, Problem, described
-from exporter.config.schema import Config, CredentialsConfig
+from exporter.base.files import MIB
+from exporter.base.text import printable
+from exporter.config.compose import compose, text_position
+from exporter.config.document import BROKEN, Document
+from exporter.config.problems import (
+    ConfigError,
+    Fault,
+    Finding,
+    KeyPath,
+    Position,
+    Problem,
+    described,
+    path_text,
+)
 
-_SECRETIVE = "credentials"
+_MOST_FAULTS = 1000
+_START = Position(line=1, column=1)
 _AT_KEY = {"missing", "null", "extra_forbidden"}
 # By pydantic's type of error.
 _MESSAGES = {
     "missing": "this key is required",
     "null": "this key needs a value",
     "model_type": "expected a mapping of keys to values, found {found}",
+    "dict_type": "expected a mapping of keys to values, found {found}",
     "tuple_type": "expected a list, [a, b] or lines that start with '- ', found {found}",
+    "string_type": "expected text, found {found}",
     "too_short": "the list must not be empty",
     "literal_error": "expected {expected}, found {found}",
 }
 
 
-def problems_of(error: ValidationError, data: object, document: Document) -> Iterator[Problem]:
-    """Translate every error that pydantic reports for ``data``."""
-    for detail in error.errors(include_url=False, include_input=False):
-        path, kind = detail["loc"], detail["type"]
-        # Items that are at fault themselves do not count, so a list of them seems empty.
-        if kind == "too_short" and _value(path, data):
-            continue
-        if kind == "missing" and document.is_null(path):
-            kind = "null"
-        yield Problem(
-            path=path,
-            message=_message(kind, detail, data),
-            position=document.position(path, key=kind in _AT_KEY),
+class Section(BaseModel):
+    """A mapping of the file. A key without a value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: object) -> object:
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        fields = keys_of(cls)
+        return {key: item for key, item in data.items() if item is not None or key not in fields}
+
+
+M = TypeVar("M", bound=Section)
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a section may have."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+class Reading(Struct, Generic[M], kw_only=True):
+    """A document that was read: the model, if it could be made, and every problem so far."""
+
+    model: M | None = None
+    document: Document
+    problems: list[Problem]
+
+    def add(self, finding: Finding) -> None:
+        """Add a problem."""
+        message = finding.message
+        if finding.first is not None:
+            line = self.document.position(finding.first).line
+            message += f" at line {line} ({path_text(finding.first)})"
+        place = self.document.position(finding.path)
+        self.problems.append(Problem(path=finding.path, message=message, position=place))
+
+
+class Format(Struct, Generic[M], frozen=True, kw_only=True):
+    """A kind of file, and how it is read."""
+
+    model: type[M]
+    check: Callable[[Mapping[str, object]], Iterable[Finding]]
+    """Finds the problems between values, in plain data that may be invalid."""
+    secret_keys: frozenset[str]
+    """The keys whose values are not quoted in messages."""
+    max_bytes: int
+    max_values: int
+    merge_keys: bool = False
+
+    def read(
+        self, text: str | bytes, *, environ: Mapping[str, str] | None, context: object
+    ) -> Reading[M]:
+        """Read a text; ``context`` is handed to the validators of the model.
+
+        Variables are expanded in values if ``environ`` is given.
+        """
+        decoded = self._decode(text)
+        if isinstance(decoded, Problem):
+            nothing = Document(root=None, problems=(decoded,), complete=False)
+            return Reading(document=nothing, problems=[decoded])
+        document = compose(decoded, max_values=self.max_values, merge_keys=self.merge_keys)
+        reading = Reading[M](document=document, problems=list(document.problems))
+        if document.complete:
+            data, unexpanded = document.plain(environ)
+            reading.problems += unexpanded
+            self._validate(data, context, reading)
+        return reading
+
+    def error(self, name: str, problems: Iterable[Problem]) -> ConfigError:
+        """Return the error of a file in which there are problems."""
+        # An alias can bring the same problem of the same line many times.
+        unique = sorted(dict.fromkeys(problems), key=lambda p: (p.position.line, p.position.column))
+        shown = unique[:_MOST_FAULTS]
+        if len(unique) > len(shown):
+            message = f"{len(unique) - len(shown)} more faults are not listed"
+            last = shown[-1].position
+            shown.append(Problem(path=(), message=message, position=last))
+        return ConfigError(tuple(self._fault(name, problem) for problem in shown))
+
+    def _fault(self, name: str, problem: Problem) -> Fault:
+        return Fault(
+            file=printable(name),
+            line=problem.position.line,
+            column=problem.position.column,
+            path=path_text(self._shown(problem.path)),
+            message=problem.message,
         )
 
+    def _decode(self, text: str | bytes) -> str | Problem:
+        if len(text) > self.max_bytes:
+            return whole(f"larger than {self.max_bytes // MIB} MiB")
+        if isinstance(text, str):
+            return text.removeprefix("\ufeff")
+        try:
+            return text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            good = text[: error.start].decode("utf-8-sig")
+            return Problem(
+                path=(),
+                message=f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8",
+                position=text_position(good, len(good)),
+            )
 
-def shown_path(path: KeyPath) -> KeyPath:
-    """Cut a path before what may be a secret that was written where a key belongs."""
-    for index, part in enumerate(path[:-1]):
-        if part == _SECRETIVE and path[index + 1] not in CredentialsConfig.model_fields:
-            return path if _near(path[index + 1], CredentialsConfig) else path[: index + 1]
-    return path
+    def _validate(self, data: object, context: object, reading: Reading[M]) -> None:
+        required = [name for name, field in self.model.model_fields.items() if field.is_required()]
+        if data is None and not required:
+            data = {}
+        if not isinstance(data, dict):
+            if data is not BROKEN:
+                reading.problems.append(whole(_not_a_mapping(data, " and ".join(required))))
+            return
+        # A value that could not be read needs no second problem for being invalid.
+        reported = {(problem.path, problem.position) for problem in reading.problems}
+        before = len(reading.problems)
+        try:
+            reading.model = self.model.model_validate(data, context=context)
+        except ValidationError as error:
+            reading.problems += self._problems_of(error, data, reading.document)
+        for finding in self.check(data):
+            reading.add(finding)
+        reading.problems[before:] = [
+            each for each in reading.problems[before:] if (each.path, each.position) not in reported
+        ]
+
+    def _problems_of(
+        self, error: ValidationError, data: object, document: Document
+    ) -> Iterator[Problem]:
+        for detail in error.errors(include_url=False, include_input=False):
+            path, kind = detail["loc"], detail["type"]
+            # Items that are invalid themselves do not count, so a list of them seems empty.
+            if kind == "too_short" and _value(path, data):
+                continue
+            if kind == "missing" and document.is_null(path):
+                kind = "null"
+            yield Problem(
+                path=path,
+                message=self._message(kind, detail, data),
+                position=document.position(path, key=kind in _AT_KEY),
+            )
+
+    def _message(self, kind: str, detail: ErrorDetails, data: object) -> str:
+        path = detail["loc"]
+        if kind == "value_error":
+            return str(detail["ctx"]["error"])
+        if kind == "extra_forbidden":
+            return self._unknown(path)
+        value = _value(path, data)
+        is_secret = isinstance(value, str) and not self.secret_keys.isdisjoint(path)
+        return _MESSAGES.get(kind, "this value cannot be used").format(
+            found="text" if is_secret else described(value),
+            expected=detail.get("ctx", {}).get("expected", "").replace("'", ""),
+        )
+
+    def _unknown(self, path: KeyPath) -> str:
+        section = _section_in(_annotation_at(self.model, path[:-1]))
+        keys = keys_of(section) if section else []
+        near = _near(path[-1], keys)
+        return (
+            f"unknown key; did you mean {near}?"
+            if near
+            else (f"unknown key; there are {', '.join(keys)}")
+        )
+
+    def _shown(self, path: KeyPath) -> KeyPath:
+        """Cut a path before a part that may be a secret in the position of a key."""
+        for index, part in enumerate(path[:-1], 1):
+            if part in self.secret_keys:
+                annotation = _annotation_at(self.model, path[:index])
+                if typing.get_origin(annotation) is dict:
+                    return path[: index + 1]
+                section = _section_in(annotation)
+                keys = keys_of(section) if section else []
+                if path[index] not in keys:
+                    return path if _near(path[index], keys) else path[:index]
+        return path
 
 
-def _message(kind: str, detail: ErrorDetails, data: object) -> str:
-    if kind == "value_error":
-        return str(detail["ctx"]["error"])
-    if kind == "extra_forbidden":
-        return _unknown(detail["loc"])
-    value = _value(detail["loc"], data)
-    secretive = isinstance(value, str) and _SECRETIVE in detail["loc"]
-    return _MESSAGES.get(kind, "this value cannot be used").format(
-        found="text" if secretive else described(value),
-        expected=detail.get("ctx", {}).get("expected", "").replace("'", ""),
-    )
+def whole(message: str) -> Problem:
+    """Return a problem of the whole file."""
+    return Problem(path=(), message=message, position=_START)
+
+
+def _not_a_mapping(data: object, required: str) -> str:
+    if data is None:
+        return f"the document is empty; at least the key {required} is required"
+    expected = f"a mapping with the key {required}" if required else "a mapping of keys to values"
+    return f"expected {expected}, found {'text' if isinstance(data, str) else 'a list'}"
 
 
 def _value(path: KeyPath, data: object) -> object:
@@ -70,29 +240,24 @@ def _value(path: KeyPath, data: object) -> object:
     return data
 
 
-def _unknown(path: KeyPath) -> str:
-    model = _model_at(path[:-1])
-    near = _near(path[-1], model)
-    if near:
-        return f"unknown key; did you mean {near}?"
-    return f"unknown key; there are {', '.join(model.model_fields)}"
+def _near(key: str | int, keys: list[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(str(key)[:64], keys, n=1)), None)
 
 
-def _near(key: str | int, model: type[BaseModel]) -> str | None:
-    return next(iter(difflib.get_close_matches(str(key)[:64], model.model_fields, n=1)), None)
-
-
-def _model_at(path: KeyPath) -> type[BaseModel]:
-    model: type[BaseModel] = Config
+def _annotation_at(model: type[BaseModel], path: KeyPath) -> object:
+    """Return the type of a value; None if no model describes it."""
+    annotation: object = model
     for part in path:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
-    return model
+            section = _section_in(annotation)
+            field = section.model_fields.get(part) if section else None
+            annotation = field.annotation if field else None
+    return annotation
 
 
-def _model_in(annotation: object) -> type[BaseModel]:
-    """Return the model of a field that is one, may be one, or lists some."""
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    """Return the section that a value is, may be or lists."""
     for candidate in (annotation, *typing.get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
-    raise TypeError(f"no section in {annotation!r}")
+    return None

@@ -6,7 +6,6 @@ false, ``007`` as 7, ``1:30`` as 90). Each reason is a sentence for people.
 
 import re
 import ssl
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +20,14 @@ from pydantic import (
 )
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
+from exporter.base.files import KIB, MIB, read
 from exporter.base.text import Expanded, quoted
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
 from exporter.config.problems import described
 from exporter.model.endpoint import Endpoint
 
-_MAX_SECRET_BYTES = 64 * 1024
-_MAX_CA_BYTES = 16 * 1024 * 1024
+_MAX_SECRET_BYTES = 64 * KIB
+_MAX_CA_BYTES = 16 * MIB
 _TRUE = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}
 _MOST_REQUESTS_PER_SECOND = 10_000
@@ -38,14 +38,15 @@ _MOST_SERIES = 100_000_000
 _VARIABLE = r"\$\{"
 
 
-def _text(value: object, expected: str) -> str:
+def expect_text(value: object, expected: str) -> str:
+    """Return a value that is text. Raises ValueError otherwise."""
     if not isinstance(value, str):
         raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
     return value
 
 
 def _boolean(value: object) -> bool:
-    text = _text(value, "true or false")
+    text = expect_text(value, "true or false")
     if text not in _TRUE | _FALSE:
         raise ValueError(f"expected true or false, found {quoted(text)}")
     return text in _TRUE
@@ -53,7 +54,7 @@ def _boolean(value: object) -> bool:
 
 def _integer(example: int, low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
-        text = _text(value, f"a whole number such as {example}")
+        text = expect_text(value, f"a whole number such as {example}")
         if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", text):
             raise ValueError(f"expected a whole number such as {example}, found {quoted(text)}")
         if not low <= int(text) <= high:
@@ -68,7 +69,7 @@ def _number(text: str) -> str:
 
 
 def _rate(value: object) -> float:
-    text = _text(value, "a number such as 10 or 0.5")
+    text = expect_text(value, "a number such as 10 or 0.5")
     if not re.fullmatch(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", text):
         raise ValueError(f"expected a number such as 10 or 0.5, found {quoted(text)}")
     if not 0 < float(text) <= _MOST_REQUESTS_PER_SECOND:
@@ -80,7 +81,7 @@ def _rate(value: object) -> float:
 
 def _duration(minimum: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
-        seconds = parse_duration(_text(value, "a duration such as 60s"))
+        seconds = parse_duration(expect_text(value, "a duration such as 60s"))
         if seconds < minimum:
             least = format_duration(minimum)
             raise ValueError(f"must be at least {least}, found {described(value)}")
@@ -90,7 +91,7 @@ def _duration(minimum: float) -> Callable[[object], float]:
 
 
 def _pattern(value: object) -> Pattern:
-    return Pattern.parse(_text(value, "a name or a regular expression"))
+    return Pattern.parse(expect_text(value, "a name or a regular expression"))
 
 
 def _project(value: object) -> Pattern:
@@ -108,14 +109,14 @@ def _endpoint(value: object) -> Endpoint:
     expected = "a host such as cn-shanghai.log.aliyuncs.com"
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         raise ValueError(f"expected {expected}")
-    endpoint = Endpoint.parse(_text(value, expected))
+    endpoint = Endpoint.parse(expect_text(value, expected))
     if endpoint.is_metadata:
         raise ValueError("SLS is not where a machine finds its metadata")
     return endpoint
 
 
 def _region(value: object) -> str:
-    text = _text(value, "a region such as cn-shanghai")
+    text = expect_text(value, "a region such as cn-shanghai")
     if not re.fullmatch(r"[a-z0-9-]{1,64}", text):
         raise ValueError(f"expected a region such as cn-shanghai, found {quoted(text)}")
     return text
@@ -134,20 +135,14 @@ def _key_text(value: object) -> str:
 
 def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, bytes]:
     """Resolve a path and read the file, to find at once what would fail later."""
-    text = _text(value, "the path of a file")
+    text = expect_text(value, "the path of a file")
     if not text or not text.isprintable():
         raise ValueError(f"expected the path of a file, found {quoted(text)}")
     path = (info.context if isinstance(info.context, Path) else Path()) / text
     try:
-        # A pipe would block here for ever, and cannot be read again.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError(f"{quoted(text)} is not a regular file")
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        content = read(path, limit)
     except OSError as error:
         raise ValueError(f"{quoted(text)} cannot be read: {error.strerror}") from None
-    if len(content) > limit:
-        raise ValueError(f"{quoted(text)} is larger than {limit // 1024} KiB")
     if not content.strip():
         raise ValueError(f"{quoted(text)} is empty")
     return path, content

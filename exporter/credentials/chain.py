@@ -168,9 +168,9 @@ def _has_profile(path: Path, name: str) -> bool:
     """Tell whether there is a profile, good or bad."""
     try:
         read_profile(path, name)
-    except (OSError, NoProfileError):
+    except (FileNotFoundError, PermissionError, NoProfileError):
         return False
-    except ValueError:
+    except (OSError, ValueError):
         return True
     return True
 

@@ -3,31 +3,22 @@
 Files that belong together are read together, so that a rotation is taken over as a whole.
 """
 
-import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from exporter.base.files import KIB, FileWatch, read
 from exporter.base.text import bounded
 from exporter.logs.logger import Logger
 from exporter.model.credentials import Credentials, CredentialsError, is_key
 
-MAX_BYTES = 64 * 2**10
+_MAX_BYTES = 64 * KIB
 _REPEATS = 2
-
-Stamp = tuple[int, int, int, int]
 
 
 def read_text(path: Path) -> str:
-    """Return the content of a small ASCII file; raises OSError or ValueError."""
-    # To open a pipe would block until somebody writes into it.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(f"cannot read {path}: it is not a regular file")
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"cannot read {path}: it is larger than {MAX_BYTES} bytes")
-    return content.decode("ascii", errors="replace")
+    """Return the content of a small ASCII file; raises OSError."""
+    return read(path, _MAX_BYTES).decode("ascii", errors="replace")
 
 
 def read_key(path: Path) -> str:
@@ -63,13 +54,13 @@ class KeyFiles:
         log: Logger,
     ) -> None:
         self.description = description
-        self._paths = paths
         self._read = read
         self._log = log
         self._lock = threading.Lock()
         self._failing = False
+        self._watch = FileWatch(paths, _MAX_BYTES)
         try:
-            self._seen, self._current = self._load()
+            self._current = self._load()
         except (OSError, ValueError) as error:
             raise CredentialsError(unreadable(error)) from None
 
@@ -78,8 +69,8 @@ class KeyFiles:
         with self._lock:
             failing, reason = False, ""
             try:
-                if self._stamps() != self._seen:
-                    self._seen, self._current = self._load()
+                if self._watch.changed() or self._failing:
+                    self._current = self._load()
             except (OSError, ValueError) as error:
                 failing, reason = True, unreadable(error)
             changed = failing != self._failing
@@ -91,16 +82,11 @@ class KeyFiles:
             self._log.info("the access key can be read again")
         return current
 
-    def _load(self) -> tuple[tuple[Stamp, ...], Credentials]:
+    def _load(self) -> Credentials:
         """Read until nothing changes meanwhile; if that never happens, the next call reads on."""
-        stamps, found = self._stamps(), self._read()
+        found = self._read()
         for _ in range(_REPEATS):
-            newer = self._stamps()
-            if newer == stamps:
+            if not self._watch.changed():
                 break
-            stamps, found = newer, self._read()
-        return stamps, found
-
-    def _stamps(self) -> tuple[Stamp, ...]:
-        stats = [path.stat() for path in self._paths]
-        return tuple((s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_size) for s in stats)
+            found = self._read()
+        return found

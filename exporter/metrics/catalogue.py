@@ -29,14 +29,16 @@ LAG = Family(
     name="sls_consumer_group_lag_seconds",
     kind="gauge",
     labels=_SHARD,
-    help="Receive time of the newest log minus that of the last consumed one (SLS's own lag), "
-    f"0 when caught up. {POLLED}",
+    help="Receive time of the newest log group minus that of the last consumed one in seconds, 0 "
+    "when caught up. It may be interpolated, and is absent while it is not known exactly enough. "
+    + POLLED,
 )
 OLDEST_UNREAD = Family(
     name="sls_consumer_group_oldest_unread_timestamp_seconds",
     kind="gauge",
     labels=_SHARD,
-    help="When the oldest unread log was received, Unix time; absent when caught up. " + POLLED,
+    help="Unix timestamp at which the oldest unread log group was received, absent when caught up. "
+    f"It may be interpolated. {POLLED}",
 )
 UNREAD = Family(
     name="sls_consumer_group_unread_log_groups",
@@ -48,8 +50,8 @@ STALLED = Family(
     name="sls_consumer_group_stalled_seconds",
     kind="gauge",
     labels=_SHARD,
-    help="For how long unread data exists and the checkpoint has not moved, computed at the "
-    f"scrape; 0 when caught up. {POLLED}",
+    help="Time in seconds for which unread data has existed and the checkpoint has not moved, 0 "
+    f"when caught up. It grows for at most one interval after a poll. {POLLED}",
 )
 GROUP_SHARDS = Family(
     name="sls_consumer_group_shards",
@@ -73,13 +75,15 @@ GROUP_UP = Family(
     name="sls_consumer_group_up",
     kind="gauge",
     labels=_GROUP,
-    help=f"1 if the last poll of the consumer group succeeded, else 0. {POLLED}",
+    help="Whether the newest poll of the consumer group succeeded and its values are still served "
+    f"(1) or not (0). {POLLED}",
 )
 GROUP_LAST_SUCCESS = Family(
     name="sls_consumer_group_last_success_timestamp_seconds",
     kind="gauge",
     labels=_GROUP,
-    help=f"End of the last successful poll of the consumer group, Unix time. {POLLED}",
+    help="Unix timestamp of the last successful reading of the checkpoints of the consumer group. "
+    + POLLED,
 )
 GROUP_INTERVAL = Family(
     name="sls_consumer_group_poll_interval_seconds",
@@ -126,8 +130,9 @@ POLL_ERRORS = Family(
     name="sls_exporter_poll_errors_total",
     kind="counter",
     labels=(*_GROUP, "code"),
-    help="Failed polls by SLS error code, or timeout, connection, invalid_response, credentials. "
-    "Without a consumer group: what concerns the logstore as a whole.",
+    help="Total number of failed polls by SLS error code, or timeout, connection, "
+    "invalid_response, credentials. Failures without a consumer group concern the logstore as a "
+    "whole.",
 )
 REQUESTS = Family(
     name="sls_exporter_api_requests_total",
@@ -156,7 +161,7 @@ REQUEST_DURATION = Family(
 POLLS = Family(
     name="sls_exporter_polls_total",
     kind="counter",
-    help="Polls of a logstore that ended, well or not.",
+    help="Total number of completed logstore polls, including failed ones.",
 )
 POLL_DURATION = Family(
     name="sls_exporter_poll_duration_seconds",
@@ -166,7 +171,7 @@ POLL_DURATION = Family(
 POLLS_SKIPPED = Family(
     name="sls_exporter_polls_skipped_total",
     kind="counter",
-    help="Polls left out because the one before had not ended.",
+    help="Total number of polls skipped because the previous poll of the logstore was under way.",
 )
 CLOCK_SKEW = Family(
     name="sls_exporter_clock_skew_seconds",
@@ -193,8 +198,8 @@ INTERVAL_USAGE = Family(
     name="sls_exporter_poll_interval_usage_ratio",
     kind="gauge",
     labels=("sls_endpoint", "project"),
-    help="Time that the polls of the project take, divided by their interval. Above 1, polls are "
-    "late or skipped.",
+    help="Share of the interval that the polls of the project take. Above 1, polls are late or "
+    "skipped.",
 )
 SHARD = Family(
     name="sls_exporter_shard",

@@ -1,8 +1,10 @@
 """The results of polls, as immutable values."""
 
 from collections.abc import Mapping
+from math import inf
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
@@ -113,6 +115,18 @@ class View(Struct, frozen=True, kw_only=True):
     targets: tuple[TargetStatus, ...] = ()
     pending: frozenset[TargetKey] = field(default_factory=frozenset)
     """Targets whose first poll has not ended. Some of their groups may be known already."""
+
+    def without_age_limit(self) -> "View":
+        """Return a view whose values are served however old they are."""
+        targets = tuple(
+            replace(
+                target,
+                stale_after=inf,
+                groups=tuple(replace(group, stale_after=inf) for group in target.groups),
+            )
+            for target in self.targets
+        )
+        return replace(self, targets=targets)
 
     @property
     def target_count(self) -> int:

@@ -29,11 +29,14 @@ from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.errors import Cancelled
 
+_THOROUGH = 1_000, 64  # readings of a poll that make values more exact, needed or not
+
 
 class PollManager:
     """Polls the targets of a configuration into a store.
 
-    Raises CredentialsError if keys that the configuration needs cannot be obtained.
+    ``is_single_round`` makes the values of the first poll of each target exact. Raises
+    CredentialsError if keys that the configuration needs cannot be obtained.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class PollManager:
         sharding: Sharding,
         log: Logger,
         clock: Clock,
+        is_single_round: bool = False,
     ) -> None:
         self._clients = clients
         self._store = store
@@ -56,6 +60,7 @@ class PollManager:
         self._log = log
         self._clock = clock
         self._workers = workers
+        self._is_single_round = is_single_round
         self._listing_outages = Outages(counts.poll_failed, log, clock=clock)
         self._listings: Listings = {}
         self._targets_lock = threading.Lock()
@@ -191,6 +196,8 @@ class PollManager:
     def _effort(self, member: "_Member") -> Effort:
         settings = member.target.settings
         budget, exact = member.load.budget(settings.interval, member.client.rate.limit)
+        if self._is_single_round:  # no later poll makes its values more exact
+            budget, exact = _THOROUGH
         pool = pool_of(member.target)
         return Effort(
             submit=lambda run: self._workers.submit(pool, run),
@@ -251,7 +258,7 @@ class PollManager:
         load = loads.get(place)
         if load is None:
             load = loads[place] = self._loads.get(place) or ProjectLoad(
-                workers=target.settings.workers, monotonic=self._clock.monotonic
+                monotonic=self._clock.monotonic
             )
         load.expect(target)
         return load

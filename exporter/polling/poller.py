@@ -5,36 +5,34 @@ shard does not affect other shards, a failed group does not affect other groups.
 poll early.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.base.clock import Clock
-from exporter.evaluation.shard import carry_over, evaluate
-from exporter.model.names import GroupKey
-from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, Unread
+from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import Checkpoint, Shard
-from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus
+from exporter.model.snapshot import Instant, TargetStatus
 from exporter.polling.fanout import FanOut, Submit, Unresponsive
+from exporter.polling.group_poll import GroupPoll, Publish
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import PollObserver
 from exporter.polling.readings import Pair, Rules
 from exporter.polling.refinements import EXACT_READINGS
-from exporter.polling.selection import count_by_status, is_logstore_gone, select
+from exporter.polling.selection import count_by_status, is_logstore_gone
 from exporter.polling.settling import Settling
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
-from exporter.sls.errors import NotFound, SlsError
+from exporter.sls.errors import SlsError
 from exporter.sls.json_values import Parsed
 
 _CHECKPOINTS = (0.0,)
 _LISTINGS = (1.0,)
 _SUSPECT_CHECKPOINTS = (7.0,)
 _PUBLISH_SECONDS = 1.0
-
-Publish = Callable[[GroupStatus], None]
+_PUBLISH_SHARE = 0.01  # of the time of a poll, so that large groups are published less often
 
 
 class Effort(Struct, frozen=True, kw_only=True):
@@ -94,26 +92,6 @@ class Poller:
         return _Poll(self, previous, fan, effort, publish).run()
 
 
-class _Group:
-    """A consumer group while it is polled."""
-
-    def __init__(self, target: GroupTarget, status: GroupStatus) -> None:
-        self.target = target
-        self.status = status
-        shards = status.snapshot.shards if status.snapshot else ()
-        self.before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
-        self.shown: dict[int, ShardProgress] = {**self.before}
-        """What is published: lines of this poll, and of the one before for all other shards."""
-        self.lines: dict[int, ShardProgress] = {}
-        """What this poll has settled."""
-        self.is_changed = False
-        self.checkpoints: Parsed[Checkpoint] | None = None
-        self.selected: Mapping[int, Checkpoint] = {}
-        self.read = Instant(server=0.0, monotonic=0.0)
-        self.read_wall = 0.0
-        self.error: SlsError | None = None
-
-
 class _Poll:
     """One poll. Everything but the requests runs under the lock of ``fan``."""
 
@@ -130,16 +108,24 @@ class _Poll:
         self._reader = poller.logstore
         self._previous = previous
         self._fan = fan
-        self._publish = publish
         known = {group.key.consumer_group: group for group in previous.groups} if previous else {}
-        self._groups = [self._group(group, known) for group in poller.target.groups]
+        self._groups = [
+            GroupPoll(
+                group,
+                known.get(group.name),
+                key=poller.target.key,
+                settings=self._settings,
+                publish=publish,
+            )
+            for group in poller.target.groups
+        ]
         self._by_name = {group.target.name: group for group in self._groups}
         self._effort = effort
         self._settling: Settling | None = None
         self._awaited = 0
         self._listed: Mapping[int, Shard] | None = None
-        self._is_listed = False
-        self._published_at = poller.clock.monotonic()
+        self._is_listing = self._is_listed = False
+        self._publish_at = poller.clock.monotonic() + _PUBLISH_SECONDS
 
     def run(self) -> TargetStatus:
         """Send all requests, and return the status of the target."""
@@ -148,7 +134,7 @@ class _Poll:
         self._fan.run()
         self._reader.end_poll(self._listed)
         for group in self._groups:
-            self._complete(group)
+            group.complete(cursor_access=self._reader.cursor_access)
         return self._target_status()
 
     # Checkpoints come first and ends second, so that no checkpoint is ahead of its end.
@@ -176,7 +162,7 @@ class _Poll:
 
     def _checkpoints_read(
         self,
-        group: _Group,
+        group: GroupPoll,
         outcome: tuple[Parsed[Checkpoint], Instant] | SlsError,
         *,
         is_awaited: bool,
@@ -186,24 +172,23 @@ class _Poll:
         self._poller.unresponsive.note(group.target, error)
         if isinstance(outcome, SlsError):
             observer.poll_failed(key, group.target.name, outcome)
-            self._fail(group, outcome)
+            group.failed(outcome, wall=self._poller.clock.wall())
         else:
-            group.checkpoints, group.read = outcome
-            group.read_wall = self._poller.clock.wall()
-            if group.checkpoints.faults:
-                observer.entries_skipped(key, group.target.name, group.checkpoints.faults)
+            checkpoints, read = outcome
+            if checkpoints.faults:
+                observer.entries_skipped(key, group.target.name, checkpoints.faults)
+            group.checkpoints_read(checkpoints, read=read, wall=self._poller.clock.wall())
             if self._is_listed:
                 self._settle([group])
-            elif group.status.snapshot is None:
-                self._show_ages(group, group.checkpoints)
         self._awaited -= is_awaited
-        if is_awaited and not self._awaited:
+        if not self._awaited and not self._is_listing:
             self._list_shards()
 
     def _list_shards(self) -> None:
         reader = self._reader
-        if not any(group.checkpoints for group in self._groups):
-            return
+        if all(group.checkpoints is None for group in self._groups):
+            return  # a group that is still awaited may make it worth the requests
+        self._is_listing = True
         if not reader.wants_shards:
             self._shards_known(None)
             return
@@ -242,116 +227,30 @@ class _Poll:
                 budget=self._effort.budget,
                 exact=self._effort.exact,
             )
-        self._settle([group for group in self._groups if group.checkpoints])
+        self._settle(self._groups)
 
-    def _settle(self, groups: Iterable[_Group]) -> None:
-        """Choose the shards of groups, and find out how far each has been read."""
+    def _settle(self, groups: Iterable[GroupPoll]) -> None:
+        """Find out how far groups have read the shards of interest."""
         listed = self._listed
-        pairs: list[tuple[Shard, Pair]] = []
-        for group in groups:
-            if group.checkpoints is None:
-                continue
-            chosen = select(
-                group.target, group.checkpoints, listed, self._maybe_unconsumed(group, listed)
-            )
-            group.selected = {each.shard: each for each in chosen}
-            for each in chosen:
-                pair = Pair(
-                    group.target.name, each, group.before.get(each.shard), group.read.server
-                )
-                if listed is not None and each.shard in listed:
-                    pairs.append((listed[each.shard], pair))
-        if self._settling is not None:
-            self._settling.add(pairs)
-
-    def _maybe_unconsumed(
-        self, group: _Group, listed: Mapping[int, Shard] | None
-    ) -> Collection[int]:
-        """Return the shards that count as never consumed if the group has no checkpoint of them.
-
-        An earlier listing may name a shard that has vanished together with its checkpoint. Then
-        they are those that the group had no checkpoint of before.
-        """
-        if listed is None or self._reader.has_listed:
-            return listed or ()
-        return {shard for shard, line in group.before.items() if not line.is_consumed} & {*listed}
-
-    # Results
+        pairs = [
+            pair
+            for group in groups
+            for pair in group.pairs(listed, is_listed_now=self._reader.has_listed)
+        ]
+        if self._settling is not None and listed is not None:
+            self._settling.add((listed[pair.checkpoint.shard], pair) for pair in pairs)
 
     def _settled(self, pair: Pair, end: ShardEnd, unread: Unread) -> None:
-        group = self._by_name[pair.group]
-        line = evaluate(
-            pair.checkpoint,
-            previous=pair.previous,
-            end=end,
-            unread=unread,
-            seen_at=pair.seen_at,
-        )
-        if group.lines.get(line.shard) == line:
+        self._by_name[pair.group].settle(pair, end, unread)
+        clock = self._poller.clock
+        started = clock.monotonic()
+        if started < self._publish_at:
             return
-        group.lines[line.shard] = group.shown[line.shard] = line
-        group.is_changed = True
-        now = self._poller.clock.monotonic()
-        if now - self._published_at >= _PUBLISH_SECONDS:
-            self._published_at = now
-            for changed in self._groups:
-                if changed.is_changed:
-                    self._show(changed)
-
-    def _show_ages(self, group: _Group, checkpoints: Parsed[Checkpoint]) -> None:
-        """Publish the ages of a group that no poll has read before."""
-        for each in select(group.target, checkpoints, None, ()):
-            group.shown[each.shard] = self._age_alone(group, each)
-        self._show(group)
-
-    def _show(self, group: _Group) -> None:
-        group.is_changed = False
-        shards = tuple(group.shown[shard] for shard in sorted(group.shown))
-        group.status = replace(
-            group.status,
-            last_success=group.read_wall,
-            failure=None,
-            snapshot=GroupSnapshot(polled=group.read, shards=shards),
-        )
-        self._publish(group.status)
-
-    def _fail(self, group: _Group, error: SlsError) -> None:
-        status = group.status
-        since = status.failure.since if status.failure else self._poller.clock.wall()
-        group.status = replace(
-            status,
-            failure=Failure(code=error.code, message=str(error), since=since),
-            # What does not exist is removed immediately; what cannot be read may still be true.
-            snapshot=None if isinstance(error, NotFound) else status.snapshot,
-        )
-        group.error = error
-        self._publish(group.status)
-
-    def _complete(self, group: _Group) -> None:
-        """Replace the lines of all shards, also of those that could not be settled."""
-        if group.checkpoints is None:
-            return
-        lines: dict[int, ShardProgress] = {}
-        for shard, checkpoint in group.selected.items():
-            line = None if self._reader.is_denied else group.lines.get(shard)
-            if line is None:
-                line = self._age_alone(group, checkpoint)
-                before = group.before.get(shard)
-                if before is not None and self._reader.cursor_access:
-                    max_age = self._settings.stale_after
-                    line = carry_over(line, before, now=group.read.server, max_age=max_age)
-            lines[shard] = line
-        group.shown = lines
-        self._show(group)
-
-    def _age_alone(self, group: _Group, checkpoint: Checkpoint) -> ShardProgress:
-        return evaluate(
-            checkpoint,
-            previous=group.before.get(checkpoint.shard),
-            end=None,
-            unread=NOTHING_UNREAD,
-            seen_at=group.read.server,
-        )
+        for group in self._groups:
+            if group.is_changed:
+                group.show()
+        now = clock.monotonic()
+        self._publish_at = now + max(_PUBLISH_SECONDS, (now - started) / _PUBLISH_SHARE)
 
     def _target_status(self) -> TargetStatus:
         target, reader = self._poller.target, self._reader
@@ -379,20 +278,3 @@ class _Poll:
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
         )
-
-    def _group(self, target: GroupTarget, known: Mapping[str, GroupStatus]) -> _Group:
-        key = GroupKey(*self._poller.target.key, target.name)
-        status = known.get(target.name) or GroupStatus(
-            key=key,
-            interval=self._settings.interval,
-            stale_after=self._settings.stale_after,
-            stall_after=self._settings.stall_after,
-        )
-        status = replace(
-            status,
-            interval=self._settings.interval,
-            stale_after=self._settings.stale_after,
-            stall_after=self._settings.stall_after,
-            listing=target.listing,
-        )
-        return _Group(target, status)

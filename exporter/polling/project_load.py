@@ -42,8 +42,8 @@ class ProjectLoad:
     A poll should be over after half of its interval, so that there is room for a slow one.
     """
 
-    def __init__(self, *, workers: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._workers = workers
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._workers = 1
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._work: dict[str, _Work] = {}
@@ -51,6 +51,7 @@ class ProjectLoad:
     def expect(self, target: Target) -> None:
         """Count on the polls of a logstore from now on."""
         with self._lock:
+            self._workers = target.settings.workers
             known = self._work.get(target.key.logstore)
             if known is None or known.interval != target.settings.interval:
                 self._work[target.key.logstore] = _Work(target)

@@ -1,13 +1,14 @@
-"""The routes as a starlette application over the callables of Pages.
+"""The routes as a starlette application over the metrics, the status and the health checks.
 
 Health checks are answered on the event loop, everything else by worker threads of its own kind,
 so a slow scrape delays neither a health check nor the status page.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from exporter.status import api, page
+from exporter.status.rows import StatusRows
 from exporter.web.headers import PLAIN_HEADERS, html_headers
-from exporter.web.pages import Pages
-from exporter.web.scrapes import Scrapes, plain_text
+from exporter.web.scrapes import RenderScrape, Scrapes, plain_text
 from exporter.web.workers import WorkerPool, Workers
 
 _PAGE_THREADS: Final = 2
@@ -27,8 +29,24 @@ Respond = Callable[[Request], Awaitable[Response]]
 OnError = Callable[[str, BaseException], None]
 
 
+class Content(Struct, frozen=True, kw_only=True):
+    """The functions behind the routes.
+
+    ``scrape``, ``groups`` and ``reload`` run in worker threads. ``unhealthy`` and ``unready`` run
+    on the event loop, so they must not wait.
+    """
+
+    scrape: RenderScrape
+    groups: Callable[[], StatusRows]
+    unhealthy: Callable[[], str | None]
+    """Returns the reason why a health check fails, None if it succeeds; ``unready`` does too."""
+    unready: Callable[[], str | None]
+    reload: Callable[[], Sequence[str]] | None
+    """Reloads the configuration and returns its errors; None if HTTP clients cannot reload."""
+
+
 def create_app(
-    pages: Pages,
+    content: Content,
     threads: Workers,
     *,
     on_error: OnError,
@@ -45,7 +63,11 @@ def create_app(
     of_pages = threads.pool("pages", _PAGE_THREADS)
     of_reload = threads.pool("reload", 1)  # one at a time
     scrapes = Scrapes(
-        pages, threads, on_error=on_error, path=telemetry_path, max_requests=max_requests
+        content.scrape,
+        threads,
+        on_error=on_error,
+        path=telemetry_path,
+        max_requests=max_requests,
     )
 
     def route(path: str, respond: Respond, method: str = "GET") -> Route:
@@ -53,12 +75,14 @@ def create_app(
 
     async def status(request: Request) -> Response:
         query = dict(request.query_params)
-        page = await of_pages.run(pages.status, query)
-        return Response(page, headers=html_headers(page), media_type="text/html")
+        html = await of_pages.run(
+            lambda: page.page(content.groups(), query, telemetry_path=telemetry_path)
+        )
+        return Response(html, headers=html_headers(html), media_type="text/html")
 
     async def groups(request: Request) -> Response:
         query = dict(request.query_params)
-        body = await of_pages.run(pages.groups, query)
+        body = await of_pages.run(lambda: api.as_json(content.groups(), query))
         headers = PLAIN_HEADERS | {"Cache-Control": "no-store"}
         return Response(body, headers=headers, media_type="application/json")
 
@@ -68,9 +92,9 @@ def create_app(
             Route(telemetry_path, scrapes.endpoint, methods=["GET"]),
             route("/", status),
             route("/api/v1/groups", groups),
-            route("/-/healthy", _check(pages.healthy, "healthy")),
-            route("/-/ready", _check(pages.ready, "ready")),
-            route("/-/reload", _reload(pages, of_reload), "POST"),
+            route("/-/healthy", _check(content.unhealthy, "healthy")),
+            route("/-/ready", _check(content.unready, "ready")),
+            route("/-/reload", _reload(content, of_reload), "POST"),
         ],
         exception_handlers={HTTPException: _refuse},
     )
@@ -101,11 +125,11 @@ def _check(check: Callable[[], str | None], state: str) -> Respond:
     return respond
 
 
-def _reload(pages: Pages, threads: WorkerPool) -> Respond:
+def _reload(content: Content, threads: WorkerPool) -> Respond:
     async def respond(_: Request) -> Response:
-        if pages.reload is None:
+        if content.reload is None:
             return plain_text("Reloading over HTTP is off; start with --web.enable-lifecycle.", 403)
-        faults = await threads.run(pages.reload)
+        faults = await threads.run(content.reload)
         return plain_text("\n".join(faults), 500) if faults else plain_text("reloaded", 200)
 
     return respond

@@ -6,15 +6,15 @@ hardly more than one.
 
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Final, NamedTuple, Protocol
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from exporter.metrics.exposition import Scrape
 from exporter.web.headers import PLAIN_HEADERS
-from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
 from exporter.web.workers import Workers
 
 _METRICS_THREADS: Final = 4
@@ -23,6 +23,14 @@ _FIRST_PIECE: Final = 64 * 1024
 _DOUBLINGS: Final = 4
 _RETRY_AFTER: Final = "1"
 _SHARED_SECONDS: Final = 0.25  # by so much may a shared scrape be older than its request
+
+
+class RenderScrape(Protocol):
+    """A function that renders a scrape for two request headers, which are empty if not sent."""
+
+    def __call__(self, *, accept: str, accept_encoding: str) -> Scrape:
+        """Return the scrape; its body is written when it is read."""
+        ...
 
 
 class Scrapes:
@@ -34,21 +42,21 @@ class Scrapes:
 
     def __init__(
         self,
-        pages: Pages,
+        render: RenderScrape,
         threads: Workers,
         *,
         on_error: Callable[[str, BaseException], None],
         path: str,
         max_requests: int,
     ) -> None:
-        self._pages = pages
+        self._render = render
         self._on_error = on_error
         self._path = path
         self._max_requests = max_requests
         self._in_flight = 0
         self._threads = threads.pool("scrapes", _METRICS_THREADS)
         self._lock = threading.Lock()
-        self._newest: dict[MetricsRequest, _Rendering] = {}
+        self._newest: dict[tuple[str, str], _Rendering] = {}
 
     async def endpoint(self, request: Request) -> Response:
         """Answer one scrape."""
@@ -57,7 +65,7 @@ class Scrapes:
             return plain_text(text, 503, {"Retry-After": _RETRY_AFTER})
         # Counted from here to the last byte sent; the response counts down.
         self._in_flight += 1
-        return _Scrape(self._answer, request, self._done)
+        return _Exchange(self._answer, request, self._done)
 
     def _done(self, fault: BaseException | None) -> None:
         self._in_flight -= 1
@@ -67,30 +75,27 @@ class Scrapes:
             self._on_error(self._path, fault)
 
     async def _answer(self, request: Request) -> Response:
-        asked = MetricsRequest(
-            accept=", ".join(request.headers.getlist("accept")),
-            accept_encoding=", ".join(request.headers.getlist("accept-encoding")),
-        )
-        rendering, first = await self._threads.run(self._begin, asked)
-        answer = rendering.answer
+        accept = ", ".join(request.headers.getlist("accept"))
+        accept_encoding = ", ".join(request.headers.getlist("accept-encoding"))
+        rendering, first = await self._threads.run(self._begin, accept, accept_encoding)
+        scrape = rendering.scrape
         headers = PLAIN_HEADERS | {
-            "Content-Type": answer.content_type,
+            "Content-Type": scrape.content_type,
             "Vary": "Accept, Accept-Encoding",
         }
-        if answer.content_encoding is not None:
-            headers["Content-Encoding"] = answer.content_encoding
+        if scrape.content_encoding is not None:
+            headers["Content-Encoding"] = scrape.content_encoding
         if first.is_last:
             return Response(first.data, headers=headers)
-        if isinstance(answer.body, bytes):
-            headers["Content-Length"] = str(len(answer.body))
         return StreamingResponse(self._pieces(rendering, first), headers=headers)
 
-    def _begin(self, asked: MetricsRequest) -> "tuple[_Rendering, _Piece]":
+    def _begin(self, accept: str, accept_encoding: str) -> "tuple[_Rendering, _Piece]":
         """Render up to the first piece, or join who is about to."""
-        answer = self._pages.metrics(asked)
-        rendering = _Rendering(answer)
+        scrape = self._render(accept=accept, accept_encoding=accept_encoding)
+        rendering = _Rendering(scrape)
         # One that is not compressed is too large to be kept until its last reader has it.
-        if answer.content_encoding is not None:
+        if scrape.content_encoding is not None:
+            asked = accept, accept_encoding
             with self._lock:
                 newest = self._newest.get(asked)
                 if newest is not None and newest.can_be_joined():
@@ -125,9 +130,9 @@ class _Rendering:
     A compressed one keeps its pieces for the readers behind; another has one reader.
     """
 
-    def __init__(self, answer: MetricsAnswer) -> None:
-        self.answer = answer
-        self._rest = _parts(answer.body)
+    def __init__(self, scrape: Scrape) -> None:
+        self.scrape = scrape
+        self._rest = iter(scrape.body)
         self._pieces: list[_Piece] = []
         self._fault: Exception | None = None
         self._lock = threading.Lock()
@@ -140,7 +145,7 @@ class _Rendering:
 
     def piece(self, number: int) -> _Piece:
         """Return a piece, written now if nobody had it yet; each reader takes them in order."""
-        if self.answer.content_encoding is None:
+        if self.scrape.content_encoding is None:
             return _take(self._rest, number)
         # Who is behind need not wait for the piece that is being written.
         if number == len(self._pieces):
@@ -159,7 +164,7 @@ class _Rendering:
             raise
 
 
-class _Scrape(Response):
+class _Exchange(Response):
     """Renders and sends one scrape, and says when that is over, however it ended."""
 
     def __init__(
@@ -193,13 +198,6 @@ class _Scrape(Response):
             await plain_text("Internal Server Error", 500)(scope, receive, send)
         # A body that broke off half-way is left incomplete: the server cuts the connection, so the
         # scraper sees a failed scrape and never takes a part for the whole.
-
-
-def _parts(body: bytes | Iterable[bytes]) -> Iterator[bytes]:
-    if isinstance(body, bytes):
-        starts = range(0, len(body), _FIRST_PIECE)
-        return (body[start : start + _FIRST_PIECE] for start in starts)
-    return iter(body)
 
 
 def _take(rest: Iterator[bytes], number: int) -> _Piece:

@@ -26,7 +26,7 @@ from exporter.web.listen import ListenAddress, bind_all
 from exporter.web.workers import Workers
 
 if TYPE_CHECKING:  # most servers start without
-    from exporter.web.watch import WatchedWebConfig
+    from exporter.web.config_file import WatchedWebConfig
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _DATE_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ class WebServer:
     """Serves an ASGI application on several addresses until it is stopped.
 
     ``make_app`` makes it, with worker threads that end with the server.
-    ``web_config_file`` brings TLS, users, headers and a rate limit; WebConfigError if it is not
+    ``web_config_file`` brings TLS, users, headers and a rate limit; ConfigError if it is not
     valid. ``on_error`` hears of faults that no client's behaviour explains: where, and what.
     """
 
@@ -191,8 +191,8 @@ def _secured(
     threads: Workers,
 ) -> "tuple[ASGIApp, WatchedWebConfig]":
     """Put an application behind what a web configuration asks for."""
-    from exporter.web.middleware import AccessMiddleware  # noqa: PLC0415  most servers start without
-    from exporter.web.watch import WatchedWebConfig  # noqa: PLC0415  the same
+    from exporter.web.config_file import WatchedWebConfig  # noqa: PLC0415  most start without
+    from exporter.web.middleware import AccessMiddleware  # noqa: PLC0415  the same
 
     web_config = WatchedWebConfig(file, on_error)
     return AccessMiddleware(app, web_config.current, clock, threads), web_config

@@ -6,6 +6,7 @@ The names are those of Go's crypto/tls, as exporter-toolkit takes them.
 import contextlib
 import ipaddress
 import os
+import re
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping
@@ -194,4 +195,5 @@ def _no_password() -> str:
 
 def _why(exc: Exception) -> str:
     reason = exc.reason if isinstance(exc, ssl.SSLError) else None
-    return (reason or str(exc)).lower().replace("_", " ")[:200]
+    text = reason or re.sub(r"^\[\w+\] | \(_ssl\.c:\d+\)$", "", str(exc))
+    return text.lower().replace("_", " ")[:200]

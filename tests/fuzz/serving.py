@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from exporter.status import api, page
 from tests.fuzz.checks import require
 from tests.fuzz.reader import TEXTS, Reader
 from tests.fuzz.running import keep
 from tests.support.status_views import document_of, varied
-from tests.support.web_server import Faults, fetch, pages
+from tests.support.web_server import Faults, content, fetch
 from tests.support.web_server import serving as serving_pages
 from tests.support.web_tls import hashed
 
@@ -54,11 +53,7 @@ class _Served:
 @contextlib.contextmanager
 def _serving() -> Iterator[_Served]:
     found = document_of(varied())
-    shown = pages(
-        status=lambda query: page.page(found, query, telemetry_path="/metrics"),
-        groups=lambda query: api.as_json(found, query),
-        reload=list,
-    )
+    shown = content(groups=lambda: found, reload=list)
     faults = Faults()
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "web.yml")

@@ -22,7 +22,6 @@ from exporter.model.endpoint import Endpoint
 from exporter.web.config_file import load_web_config
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress
-from exporter.web.nodes import WebConfigError
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import TEXTS, Reader
 
@@ -56,7 +55,7 @@ _PATHS = tuple((*at, key) for at, section in _SECTIONS.items() for key in sectio
 
 def config(data: bytes) -> None:
     """Read any bytes as a configuration file."""
-    _read(data)
+    _read(_without_secret(data))
 
 
 def config_values(data: bytes) -> None:
@@ -103,6 +102,11 @@ def _read(text: bytes) -> None:
         _use(found)
 
 
+def _without_secret(data: bytes) -> bytes:
+    # Messages quote keys, and an engine may know the secret and write it as one.
+    return data.replace(SECRET.encode(), b"x")
+
+
 def _use(found: Config) -> None:
     """Match names by every pattern, in search of an error or a long time."""
     for project in found.projects:
@@ -128,12 +132,13 @@ def web_config(data: bytes) -> None:
     """Read any bytes as a web configuration file."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "web.yml")
-        path.write_bytes(data)
+        path.write_bytes(_without_secret(data))
         try:
             found = load_web_config(path)
-        except WebConfigError as error:
-            require(str(error).startswith(str(path)), "a fault without its place")
-            require_showable(str(error), 1000)
+        except ConfigError as error:
+            for line in str(error).split("\n"):
+                require(line.startswith(f"{path}:"), "a fault without its place")
+                require_showable(line, 1000)
         else:
             for name, value in found.headers.items():
                 require_showable(f"{name}{value}", len(data) + 100)

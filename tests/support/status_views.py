@@ -9,9 +9,9 @@ from typing import Any
 from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
-from exporter.status import api, page, rows
+from exporter.status import page, rows
 from tests.support.snapshots import KEY, group, shard, target
-from tests.support.web_server import pages, serving
+from tests.support.web_server import content, serving
 
 NOW = 1010.0
 MONOTONIC = 60.0
@@ -128,13 +128,7 @@ def serving_status(view: View) -> Iterator[Served]:
     """Serve the page and the JSON of a view by the real web server."""
     served = Served(view=view)
 
-    def status_page(query: Mapping[str, str]) -> bytes:
-        return page.page(document_of(served.view), query, telemetry_path="/metrics")
-
-    def groups(query: Mapping[str, str]) -> bytes:
-        return api.as_json(document_of(served.view), query)
-
-    with serving(pages(status=status_page, groups=groups)) as port:
+    with serving(content(groups=lambda: document_of(served.view))) as port:
         served.url = f"http://127.0.0.1:{port}/"
         yield served
 

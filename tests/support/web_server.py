@@ -1,21 +1,22 @@
-"""A web server on a free loopback port over pages that a test hands in."""
+"""A web server on a free loopback port over content that a test hands in."""
 
 import contextlib
 import http.client
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 
+from exporter.metrics.exposition import Scrape
+from exporter.status.rows import StatusRows
 from exporter.web.connection import Limits
 from exporter.web.listen import ListenAddress
-from exporter.web.pages import MetricsAnswer, MetricsRequest, Pages
-from exporter.web.routes import create_app
+from exporter.web.routes import Content, create_app
+from exporter.web.scrapes import RenderScrape
 from exporter.web.server import WebServer
 
 METRICS = b"up 1\n"
-STATUS = b"<html><head><style>b{}</style><script>go()</script></head><body>ok</body></html>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,44 +40,40 @@ class Answer:
         return self.body.decode()
 
 
-def metrics(_: MetricsRequest) -> MetricsAnswer:
-    return MetricsAnswer(content_type="text/plain", content_encoding=None, body=METRICS)
+def plain_scrape(body: bytes | Iterable[bytes]) -> Scrape:
+    """Return an uncompressed scrape."""
+    pieces = [body] if isinstance(body, bytes) else body
+    return Scrape(content_type="text/plain", content_encoding=None, body=pieces)
 
 
-def status(_: Mapping[str, str]) -> bytes:
-    return STATUS
+def scrape(**_: str) -> Scrape:
+    return plain_scrape(METRICS)
 
 
-def groups(_: Mapping[str, str]) -> bytes:
-    return b"[]"
+def groups() -> StatusRows:
+    return StatusRows(at=0.0, groups=(), pending_targets=0)
 
 
 def fine() -> str | None:
     return None
 
 
-def pages(
+def content(
     *,
-    metrics: Callable[[MetricsRequest], MetricsAnswer] = metrics,
-    status: Callable[[Mapping[str, str]], bytes] = status,
-    groups: Callable[[Mapping[str, str]], bytes] = groups,
-    healthy: Callable[[], str | None] = fine,
-    ready: Callable[[], str | None] = fine,
+    scrape: RenderScrape = scrape,
+    groups: Callable[[], StatusRows] = groups,
+    unhealthy: Callable[[], str | None] = fine,
+    unready: Callable[[], str | None] = fine,
     reload: Callable[[], Sequence[str]] | None = None,
-) -> Pages:
-    return Pages(
-        metrics=metrics,
-        status=status,
-        groups=groups,
-        healthy=healthy,
-        ready=ready,
-        reload=reload,
+) -> Content:
+    return Content(
+        scrape=scrape, groups=groups, unhealthy=unhealthy, unready=unready, reload=reload
     )
 
 
 @contextlib.contextmanager
 def serving(
-    served: Pages | None = None,
+    served: Content | None = None,
     *,
     faults: Faults | None = None,
     telemetry_path: str = "/metrics",
@@ -88,7 +85,7 @@ def serving(
     report = (faults or Faults()).report
     server = WebServer(
         lambda threads: create_app(
-            served or pages(),
+            served or content(),
             threads,
             on_error=report,
             telemetry_path=telemetry_path,

@@ -1,0 +1,165 @@
+"""One consumer group during a poll of its logstore: its status, shard by shard."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from msgspec.structs import replace
+
+from exporter.config.settings import ProjectSettings
+from exporter.evaluation.shard import carry_over, evaluate
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, Unread
+from exporter.model.shards import Checkpoint, Shard
+from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant
+from exporter.polling.readings import Pair
+from exporter.polling.selection import select
+from exporter.polling.targets import GroupTarget
+from exporter.sls.errors import NotFound, SlsError
+from exporter.sls.json_values import Parsed
+
+Publish = Callable[[GroupStatus], None]
+
+
+class GroupPoll:
+    """A consumer group while it is polled.
+
+    The progress in a shard is replaced whole, when it is settled, so that a new checkpoint never
+    stands next to an old end. Only the first poll of a group shows ages alone.
+    """
+
+    def __init__(
+        self,
+        target: GroupTarget,
+        known: GroupStatus | None,
+        *,
+        key: TargetKey,
+        settings: ProjectSettings,
+        publish: Publish,
+    ) -> None:
+        self.target = target
+        self.error: SlsError | None = None
+        """Why the checkpoints could not be read."""
+        self.checkpoints: Parsed[Checkpoint] | None = None
+        self.read = Instant(server=0.0, monotonic=0.0)
+        """When the checkpoints were read."""
+        self.is_changed = False
+        """Whether something is settled that is not published."""
+        self.status = GroupStatus(
+            key=GroupKey(*key, target.name),
+            last_success=known.last_success if known else None,
+            failure=known.failure if known else None,
+            snapshot=known.snapshot if known else None,
+            interval=settings.interval,
+            stale_after=settings.stale_after,
+            stall_after=settings.stall_after,
+            listing=target.listing,
+        )
+        self._publish = publish
+        self._stale_after = settings.stale_after
+        shards = known.snapshot.shards if known and known.snapshot else ()
+        self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
+        self._shown: dict[int, ShardProgress] = {**self._before}
+        self._settled: dict[int, ShardProgress] = {}
+        self._selected: Mapping[int, Checkpoint] = {}
+        self._read_wall = 0.0
+
+    def checkpoints_read(
+        self, checkpoints: Parsed[Checkpoint], *, read: Instant, wall: float
+    ) -> None:
+        """Note the checkpoints of the group. Without an earlier poll, publish their ages."""
+        self.checkpoints, self.read, self._read_wall = checkpoints, read, wall
+        if self.status.snapshot is None:
+            for each in select(self.target, checkpoints, None, ()):
+                self._shown[each.shard] = self._age_alone(each)
+            self.show()
+
+    def failed(self, error: SlsError, *, wall: float) -> None:
+        """Publish that the checkpoints could not be read."""
+        self.error = error
+        status = self.status
+        since = status.failure.since if status.failure else wall
+        self.status = replace(
+            status,
+            failure=Failure(code=error.code, message=str(error), since=since),
+            # What does not exist is removed immediately; what cannot be read may still be true.
+            snapshot=None if isinstance(error, NotFound) else status.snapshot,
+        )
+        self._publish(self.status)
+
+    def pairs(self, listed: Mapping[int, Shard] | None, *, is_listed_now: bool) -> list[Pair]:
+        """Choose the shards of interest, and return those whose end can be read.
+
+        ``is_listed_now`` is False if an earlier listing of shards is used.
+        """
+        if self.checkpoints is None:
+            return []
+        maybe_unconsumed = listed or () if is_listed_now else self._unconsumed_before(listed)
+        chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
+        self._selected = {each.shard: each for each in chosen}
+        return [
+            Pair(self.target.name, each, self._before.get(each.shard), self.read.server)
+            for each in chosen
+            if listed is not None and each.shard in listed
+        ]
+
+    def settle(self, pair: Pair, end: ShardEnd, unread: Unread) -> None:
+        """Note the progress in a shard."""
+        line = evaluate(
+            pair.checkpoint,
+            previous=pair.previous,
+            end=end,
+            unread=unread,
+            seen_at=pair.seen_at,
+        )
+        if self._settled.get(line.shard) != line:
+            self._settled[line.shard] = self._shown[line.shard] = line
+            self.is_changed = True
+
+    def show(self) -> None:
+        """Publish what is known of the group now."""
+        self.is_changed = False
+        shards = tuple(self._shown[shard] for shard in sorted(self._shown))
+        self.status = replace(
+            self.status,
+            last_success=self._read_wall,
+            failure=None,
+            snapshot=GroupSnapshot(polled=self.read, shards=shards),
+        )
+        self._publish(self.status)
+
+    def complete(self, *, cursor_access: bool | None) -> None:
+        """Publish all shards, also those that could not be settled, and no other ones."""
+        if self.checkpoints is None:
+            return
+        self._shown = {
+            shard: self._final(checkpoint, cursor_access=cursor_access)
+            for shard, checkpoint in self._selected.items()
+        }
+        self.show()
+
+    def _final(self, checkpoint: Checkpoint, *, cursor_access: bool | None) -> ShardProgress:
+        settled = self._settled.get(checkpoint.shard)
+        if settled is not None and cursor_access is not False:
+            return settled
+        line = self._age_alone(checkpoint)
+        before = self._before.get(checkpoint.shard)
+        if before is None or not cursor_access:
+            return line
+        return carry_over(line, before, now=self.read.server, max_age=self._stale_after)
+
+    def _unconsumed_before(self, listed: Mapping[int, Shard] | None) -> Collection[int]:
+        """Return the shards that count as never consumed if there is no checkpoint of them.
+
+        An earlier listing may name a shard that has vanished together with its checkpoint. Then
+        they are those that had no checkpoint before.
+        """
+        unconsumed = {shard for shard, line in self._before.items() if not line.is_consumed}
+        return unconsumed & set(listed or ())
+
+    def _age_alone(self, checkpoint: Checkpoint) -> ShardProgress:
+        return evaluate(
+            checkpoint,
+            previous=self._before.get(checkpoint.shard),
+            end=None,
+            unread=NOTHING_UNREAD,
+            seen_at=self.read.server,
+        )

@@ -1,0 +1,211 @@
+"""The web configuration as types, and the problems between two of its values.
+
+It holds what the file and the files named in it contain. ``config_file`` makes it ready for use.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Struct, field
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+
+from exporter.base.durations import parse_go_duration
+from exporter.base.files import MIB, read
+from exporter.base.text import quoted
+from exporter.config.problems import Finding
+from exporter.config.validation import Section
+from exporter.config.values import Boolean, expect_text
+from exporter.web.auth import is_bcrypt_hash
+from exporter.web.tls import CIPHERS, CLIENT_AUTH, CURVES, VERSIONS
+
+MAX_FILE_BYTES = MIB
+
+_TLS: Final = "tls_server_config"
+_REQUIRED_TYPES: Final = {
+    "RequireAnyClientCert",
+    "RequireClientCert",
+    "RequireAndVerifyClientCert",
+}
+_UNVERIFIED_TYPES: Final = {"RequireAnyClientCert", "RequireClientCert"}
+_HTTP2_SUITES: Final = {
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+}
+
+
+class NamedFiles(Struct, kw_only=True):
+    """The files that a web configuration names, by paths relative to its directory."""
+
+    directory: Path
+    found: list[Path] = field(default_factory=list)
+
+
+def _pem_file(value: object, info: ValidationInfo) -> bytes | None:
+    text = expect_text(value, "the path of a file")
+    if not text:
+        return None
+    if not text.isprintable():  # not quoted, as it may be the key itself
+        raise ValueError("expected the path of a file")
+    named = info.context if isinstance(info.context, NamedFiles) else NamedFiles(directory=Path())
+    path = named.directory / text
+    named.found.append(path)
+    try:
+        return read(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise ValueError(f"{quoted(text)} cannot be read: {error.strerror}") from None
+
+
+def _one_of(names: Collection[str]) -> Callable[[str], str]:
+    expected = ", ".join(filter(None, names))
+
+    def check_name(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"expected one of {expected}, found {quoted(text)}")
+        return text
+
+    return check_name
+
+
+def _suite(text: str) -> str:
+    if text not in CIPHERS:
+        raise ValueError(f"unknown name {quoted(text)}")
+    return text
+
+
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[\x20-\x7e]*", text):
+        raise ValueError("expected printable ASCII characters in one line")
+    return text
+
+
+def _hash(value: object) -> str:
+    if not isinstance(value, str) or not is_bcrypt_hash(value):
+        raise ValueError("the password is not a bcrypt hash")
+    return value
+
+
+def _interval(value: object) -> float:
+    return parse_go_duration(expect_text(value, "a duration such as 500ms or 1s") or "0")
+
+
+def _burst(value: object) -> int:
+    text = expect_text(value, "a whole number from 0") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"expected a whole number from 0, found {quoted(text)}")
+    return int(text)
+
+
+PemText = Annotated[str, Field(repr=False)]
+PemFile = Annotated[bytes | None, PlainValidator(_pem_file), Field(repr=False)]
+ClientAuth = Annotated[str, AfterValidator(_one_of(CLIENT_AUTH))]
+Version = Annotated[str, AfterValidator(_one_of(["", *VERSIONS]))]
+Suite = Annotated[str, AfterValidator(_suite)]
+Curve = Annotated[str, AfterValidator(_one_of(CURVES))]
+Header = Annotated[str, AfterValidator(_header)]
+BcryptHash = Annotated[str, PlainValidator(_hash)]
+Interval = Annotated[float, PlainValidator(_interval)]
+Burst = Annotated[int, PlainValidator(_burst)]
+
+
+class TlsConfig(Section):
+    """TLS, by the names of Go's crypto/tls. Each PEM text is here or in a file, which wins."""
+
+    cert: PemText = ""
+    cert_file: PemFile = None
+    key: PemText = ""
+    key_file: PemFile = None
+    client_ca: PemText = ""
+    client_ca_file: PemFile = None
+    client_auth_type: ClientAuth = ""
+    client_allowed_sans: tuple[str, ...] | None = None
+    min_version: Version = ""
+    max_version: Version = ""
+    cipher_suites: tuple[Suite, ...] = ()
+    prefer_server_cipher_suites: Boolean = True
+    curve_preferences: tuple[Curve, ...] = ()
+
+
+class HeadersConfig(Section):
+    """The headers that can be added to responses; empty ones are not."""
+
+    strict_transport_security: Header = Field("", alias="Strict-Transport-Security")
+    x_content_type_options: Literal["nosniff"] | None = Field(None, alias="X-Content-Type-Options")
+    x_frame_options: Literal["deny", "sameorigin"] | None = Field(None, alias="X-Frame-Options")
+    x_xss_protection: Header = Field("", alias="X-XSS-Protection")
+    content_security_policy: Header = Field("", alias="Content-Security-Policy")
+
+
+class HttpServerConfig(Section):
+    """The settings of the HTTP server."""
+
+    http2: Boolean = True
+    headers: HeadersConfig = Field(default_factory=HeadersConfig)
+
+
+class RateLimitConfig(Section):
+    """A limit for requests; none if the interval is not positive."""
+
+    interval: Interval = 0.0
+    burst: Burst = 0
+
+
+class WebFile(Section):
+    """The whole file."""
+
+    tls_server_config: TlsConfig = Field(default_factory=TlsConfig)
+    http_server_config: HttpServerConfig = Field(default_factory=HttpServerConfig)
+    basic_auth_users: dict[str, BcryptHash] = Field(default_factory=dict, repr=False)
+    rate_limit: RateLimitConfig = Field(default_factory=RateLimitConfig)
+
+
+def check(data: Mapping[str, object]) -> Iterator[Finding]:
+    """Find the problems between two values, in plain data that may be invalid."""
+    tls, http = _mapping(data, _TLS), _mapping(data, "http_server_config")
+    auth = tls.get("client_auth_type") or ""
+    given = {key for key in ("cert", "key", "client_ca") if tls.get(key) or tls.get(f"{key}_file")}
+    if not (given or auth):
+        return
+    for key in ("cert", "key"):
+        if key not in given:
+            yield _finding(key, f"missing one of {key} or {key}_file")
+    if isinstance(auth, str) and auth in CLIENT_AUTH:
+        yield from _check_client_auth(tls, auth, has_ca="client_ca" in given)
+    suites = tls.get("cipher_suites")
+    if (
+        isinstance(suites, list)
+        and suites
+        and all(isinstance(suite, str) and suite in CIPHERS for suite in suites)
+        and _HTTP2_SUITES.isdisjoint(suites)
+        and tls.get("min_version") != "TLS13"
+        and str(http.get("http2")).lower() not in {"false", "no", "off"}
+    ):
+        yield _finding(
+            "cipher_suites", f"HTTP/2 requires one of {', '.join(sorted(_HTTP2_SUITES))}"
+        )
+
+
+def _check_client_auth(tls: Mapping[str, object], auth: str, *, has_ca: bool) -> Iterator[Finding]:
+    if has_ca and auth in {"", "NoClientCert"}:
+        key = "client_ca_file" if tls.get("client_ca_file") else "client_ca"
+        yield _finding(key, "client CAs are configured without a client_auth_type")
+    if not has_ca and auth in _UNVERIFIED_TYPES:
+        yield _finding(
+            "client_auth_type",
+            "certificates can only be required and verified here: set client_ca or client_ca_file",
+        )
+    if tls.get("client_allowed_sans") is not None and auth not in _REQUIRED_TYPES:
+        yield _finding(
+            "client_allowed_sans",
+            "requires client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert",
+        )
+
+
+def _finding(key: str, message: str) -> Finding:
+    return Finding(path=(_TLS, key), message=message)
+
+
+def _mapping(data: Mapping[str, object], key: str) -> Mapping[str, object]:
+    found = data.get(key)
+    return found if isinstance(found, dict) else {}
