@@ -17,9 +17,9 @@ from tests.support.targets import target
 class Load:
     """The load of a project on a clock in hand."""
 
-    def __init__(self, *targets: Target, workers: int = 8) -> None:
+    def __init__(self, *targets: Target) -> None:
         self.now = 1000.0
-        self.load = ProjectLoad(workers=workers, monotonic=lambda: self.now)
+        self.load = ProjectLoad(monotonic=lambda: self.now)
         for each in targets:
             self.load.expect(each)
 
@@ -129,7 +129,7 @@ def test_usage_is_the_longest_poll_by_its_interval() -> None:
 
 
 def test_usage_is_the_sum_of_the_polls_if_they_wait_for_few_workers() -> None:
-    load = Load(*logstores(4), workers=2)
+    load = Load(*(target(number, workers=2) for number in range(4)))
     for number in range(4):
         load.poll(requests=1, seconds=45.0, logstore=f"store-{number}")
     assert load.load.usage_ratio() == 1.5
