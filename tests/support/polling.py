@@ -87,9 +87,9 @@ class Bench:
         assert snapshot is not None
         return {shard.shard: shard for shard in snapshot.shards}
 
-    def state(self, shard: int = 0) -> State:
+    def state(self, shard: int = 0, name: str = GROUP) -> State:
         """Return where a shard stands now."""
-        return state(self.shards()[shard], self.held.wall(), stall_after=300.0)
+        return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)
 
     def stalled(self, shard: int = 0) -> float | None:
         """Return for how long a shard has stood still by now."""
