@@ -95,6 +95,14 @@ def test_a_failing_group_keeps_its_last_shards_and_tells_its_error() -> None:
     assert len(row.shards) == 1
 
 
+def test_stall_counts_on_for_one_interval_after_a_reading() -> None:
+    late = behind(0, stalled=400, read_at=NOW - 100.0)
+    row = only(View(targets=(target(group(late)),)))
+    assert row.stalled_seconds == 360.0
+    assert row.shards[0].stalled_seconds == 360.0
+    assert row.age_seconds == 400.0
+
+
 def test_a_snapshot_that_is_too_old_is_not_shown() -> None:
     view = View(targets=(target(group(caught_up(0))),))
     row = document(view, monotonic=50.0 + 901.0, wall=NOW).groups[0]
