@@ -88,11 +88,11 @@ def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Pa
         with FaultySimulator(world_of(), address=("127.0.0.1", port)):
             wait_for(lambda: exporter.scrape().value("sls_consumer_group_up") == 1)
             assert exporter.scrape().find("sls_consumer_group_checkpoint_age_seconds")
+            wait_for(lambda: "poll recovered" in exporter.log, what="the end of the poll")
         assert exporter.stop() == 0
         wait_for(lambda: "stopping" in exporter.log)
     lines = [line for line in exporter.log.splitlines() if "poll fails" in line]
     assert len(lines) == 1, "a line at the change of state, not one a poll"
-    assert "poll recovered" in exporter.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -265,7 +265,8 @@ def test_every_metric_is_one_of_the_catalogue() -> None:
     }
     assert used <= known
     assert {name for name in known - used if name.startswith("sls_consumer")} == {
-        "sls_consumer_group_info"
+        "sls_consumer_group_info",
+        "sls_consumer_group_poll_interval_seconds",  # for rules
     }
 
 

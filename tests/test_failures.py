@@ -45,6 +45,7 @@ LAG = "sls_consumer_group_lag_seconds"
 SHARDS = "sls_consumer_group_shards"
 UP = "sls_consumer_group_up"
 LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
+INTERVAL = "sls_consumer_group_poll_interval_seconds"
 ERRORS = "sls_exporter_poll_errors_total"
 OF_LOGSTORE = {
     "sls_logstore_shards",
@@ -197,7 +198,7 @@ def test_a_failing_group_harms_no_other_and_recovers_by_itself(
     # At the end of stale_after the series are still there, then they are not; no poll is needed.
     assert values(stage.scrape(after=120), AGE, **BILLING) == [180, 180]
     scrape = stage.scrape(after=1)
-    assert names(scrape, **BILLING) == {UP, LAST_SUCCESS, ERRORS}
+    assert names(scrape, **BILLING) == {UP, INTERVAL, LAST_SUCCESS, ERRORS}
     assert values(scrape, UP, **BILLING) == [0]
     assert values(scrape, LAST_SUCCESS, **BILLING) == [START]
 
@@ -214,7 +215,7 @@ def test_a_failing_group_harms_no_other_and_recovers_by_itself(
 def test_a_group_that_never_answered_is_down_and_shows_nothing_else(stage: Stage) -> None:
     stage.simulator.faults.add(faults.Html(), consumer_group="billing")
     scrape = stage.poll()
-    assert names(scrape, **BILLING) == {UP, ERRORS}
+    assert names(scrape, **BILLING) == {UP, INTERVAL, ERRORS}
     assert values(scrape, UP, **BILLING) == [0]
 
 
@@ -256,7 +257,7 @@ def test_what_does_not_exist_is_withdrawn_at_once(stage: Stage, missing: str, co
     else:
         stage.world.delete_group("shop", "orders", "billing")
     scrape = stage.poll(after=60)
-    assert names(scrape, **BILLING) == {UP, LAST_SUCCESS, ERRORS}
+    assert names(scrape, **BILLING) == {UP, INTERVAL, LAST_SUCCESS, ERRORS}
     assert values(scrape, UP, **BILLING) == [0]
     assert values(scrape, LAST_SUCCESS, **BILLING) == [START]
     assert values(scrape, ERRORS, **BILLING, code=code) == [1]

@@ -20,7 +20,7 @@ from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import Failure, GroupListing, TargetStatus, View
 from tests.support.scrape import Scrape, parsed, scrape
-from tests.support.snapshots import group, shard, target
+from tests.support.snapshots import KEY, group, shard, target
 
 PER_SHARD = (
     "sls_consumer_group_checkpoint_age_seconds",
@@ -48,6 +48,26 @@ def test_age_and_stall_go_on_between_polls() -> None:
     assert first.value("sls_consumer_group_stalled_seconds") == 60.0
     assert later.value("sls_consumer_group_stalled_seconds") == 75.5
     assert later.value("sls_consumer_group_lag_seconds") == 70.0
+
+
+def test_stall_stops_one_interval_after_the_reading_while_the_age_goes_on() -> None:
+    behind = shard(unread=5, oldest_unread_at=950.0)
+    found = collected(target(group(behind)), at=50.0 + 90.0)
+    assert found.value("sls_consumer_group_stalled_seconds") == 110.0
+    assert found.value("sls_consumer_group_checkpoint_age_seconds") == 190.0
+
+
+def test_late_poll_keeps_the_series_of_a_group_until_it_is_stuck() -> None:
+    status = target(group(shard()), retention_seconds=60.0)
+    late = collected(status, at=50.0 + 900.0)
+    assert late.value("sls_consumer_group_up") == 1
+    assert late.value("sls_consumer_group_checkpoint_age_seconds") == 1000.0
+    assert late.value("sls_logstore_retention_seconds") == 60.0
+    stuck = collected(status, at=50.0 + 900.1)
+    assert stuck.value("sls_consumer_group_up") == 0
+    assert stuck.value("sls_consumer_group_poll_interval_seconds") == 60.0
+    assert not any(stuck.find(name) for name in PER_SHARD)
+    assert not stuck.find("sls_logstore_retention_seconds")
 
 
 def test_a_checkpoint_written_after_our_last_look_at_the_time_has_age_zero() -> None:
@@ -117,6 +137,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
     assert {sample.name for sample in stale.samples} == {
         "sls_consumer_group_up",
         "sls_consumer_group_last_success_timestamp_seconds",
+        "sls_consumer_group_poll_interval_seconds",
         "sls_exporter_series",
         "sls_exporter_series_dropped",
         "sls_exporter_targets",
@@ -188,6 +209,12 @@ def test_targets_counts_those_that_were_not_polled_yet() -> None:
     assert parsed(written.decode()).value("sls_exporter_targets") == 2
 
 
+def test_target_in_its_first_poll_counts_once() -> None:
+    view = View(targets=(target(group(shard())),), pending=frozenset({KEY}))
+    written = b"".join(plain(PolledText().write(view, Shape(), 60.0)))
+    assert parsed(written.decode()).value("sls_exporter_targets") == 1
+
+
 @settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consumer: str) -> None:
@@ -233,6 +260,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     own.clock_skew("https://example.com", 0.0)
     own.server_time_ignored("https://example.com")
     own.request_limit("https://example.com", "shop", 10.0)
+    own.interval_usage("https://example.com", "shop", 0.1)
     own.poll_failed(group().key, "timeout")
     status = target(
         group(
@@ -268,15 +296,22 @@ def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     return {labels["code"] for labels in scrape(registry).labels("sls_exporter_poll_errors_total")}
 
 
-def test_request_limits_of_projects_that_left_are_forgotten() -> None:
+def test_values_of_projects_that_left_are_forgotten() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry)
-    for project in ("shop", "bank"):
+    for project in ("shop", "bank", "post"):
         own.request_limit("https://example.com", project, 10.0)
-    own.keep_only([GroupKey("shop", "orders", "billing")])
+        if project != "post":
+            own.interval_usage("https://example.com", project, 0.5)
+    own.keep_only_projects([("https://example.com", "shop"), ("https://example.org", "bank")])
     own.request_limit("https://example.com", "shop", 5.0)
-    found = scrape(registry).find("sls_exporter_request_limit_per_second")
-    assert [(sample.labels["project"], sample.value) for sample in found] == [("shop", 5.0)]
+    for name, value in (
+        ("sls_exporter_request_limit_per_second", 5.0),
+        ("sls_exporter_poll_interval_usage_ratio", 0.5),
+    ):
+        (sample,) = scrape(registry).find(name)
+        labels = {"sls_endpoint": "https://example.com", "project": "shop"}
+        assert (sample.labels, sample.value) == (labels, value)
 
 
 def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> None:

@@ -47,8 +47,15 @@ def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
     return [line.rpartition(b" ")[2] for line in text.splitlines() if line.startswith(name)]
 
 
-def stuck(since: float, number: int = 0) -> ShardProgress:
-    return shard(number, updated_at=NOW, moved_at=since, unread=1, oldest_unread_at=since)
+def stuck(since: float, number: int = 0, *, read_at: float = NOW) -> ShardProgress:
+    return shard(
+        number,
+        updated_at=NOW,
+        moved_at=since,
+        unread=1,
+        oldest_unread_at=since,
+        read_at=read_at,
+    )
 
 
 @pytest.mark.parametrize(("age", "text"), AGES)
@@ -88,3 +95,24 @@ def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order(
         b"0.0",
         text,
     ]
+
+
+def test_stall_counts_on_for_one_interval_after_a_reading() -> None:
+    assert values(STALLED, stuck(NOW - 300.0, read_at=NOW - 60.0)) == [b"300.0"]
+    assert values(STALLED, stuck(NOW - 300.0, read_at=NOW - 60.1)) == [b"299.9"]
+    assert values(STALLED, stuck(NOW - 300.0, read_at=NOW - 160.0)) == [b"200.0"]
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_stall_of_a_shard_that_was_read_earlier_stops_alone(late: int) -> None:
+    shards = [
+        stuck(NOW - 300.0, number, read_at=NOW - (100.0 if number == late else 10.0))
+        for number in range(3)
+    ]
+    expected = [b"300.0"] * 3
+    expected[late] = b"260.0"
+    assert values(STALLED, *shards) == expected
+
+
+def test_age_counts_on_whenever_its_shard_was_read() -> None:
+    assert values(AGE, shard(updated_at=NOW - 500.0, read_at=NOW - 400.0)) == [b"500.0"]

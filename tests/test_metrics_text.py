@@ -29,6 +29,7 @@ texts = st.text(max_size=12) | st.sampled_from(
     ['"', "\\", "\n", "%s%r%%", "%r\n", '%r"} %r', "a\\n"]
 )
 instants = st.none() | st.floats(0, 4e9) | st.floats(9.99e5, 1.01e6)
+moments = st.floats(0, 250) | st.floats(890, 1010)
 counts = st.none() | st.integers(0, 3) | st.integers(0, 2**63)
 shards = st.builds(
     ShardProgress,
@@ -43,6 +44,7 @@ shards = st.builds(
     readonly=st.booleans(),
     expired=st.booleans(),
     judged_at=instants,
+    read_at=st.floats(0, 4e9) | st.sampled_from([1e9, 1e9 + 60.0]),
 )
 snapshots = st.builds(
     GroupSnapshot,
@@ -55,6 +57,7 @@ groups = st.builds(
     last_success=instants,
     failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
     snapshot=st.none() | snapshots,
+    interval=st.floats(1, 1e6),
     stale_after=st.floats(1, 100),
     stall_after=st.floats(0, 1e6),
     listing=st.none() | st.builds(GroupListing, order=st.booleans(), timeout_seconds=st.just(60)),
@@ -86,11 +89,12 @@ def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(statuses, max_size=3), shapes, st.floats(0, 250), st.floats(0, 250))
+@given(st.lists(statuses, max_size=3), shapes, moments, moments)
 def test_it_is_byte_for_byte_what_prometheus_client_writes(
     targets: list[TargetStatus], shape: Shape, now: float, later: float
 ) -> None:
-    view = View(targets=tuple(targets), pending=frozenset({TargetKey("a", "b")}))
+    pending = frozenset({TargetKey("a", "b"), *(each.key for each in targets[:1])})
+    view = View(targets=tuple(targets), pending=pending)
     text = PolledText()
     for status in targets:
         text.prepare(status, shape)

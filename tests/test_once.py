@@ -51,7 +51,11 @@ def once(
 ) -> tuple[bool, str]:
     """Return whether all went well, and what was printed."""
     engine = assemble(
-        load(demo.config, environ={}), environ={}, clock=demo.clock.clock, start_rate=10_000.0
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        is_single_round=True,
     )
     printed = io.StringIO()
     try:
@@ -186,7 +190,7 @@ def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> Non
         environ={},
         clock=demo.clock.clock,
         start_rate=10_000.0,
-        serves_old_values=True,
+        is_single_round=True,
     )
     printed = io.StringIO()
     try:

@@ -267,13 +267,19 @@ def test_without_the_time_of_the_oldest_unread_log_the_last_move_alone_tells_the
     assert stalled_seconds(progress, NOW) == 400.0
 
 
-def test_where_a_poll_does_not_say_when_it_saw_it_the_state_is_that_of_now() -> None:
-    progress = replace(
-        judged(saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0),
-        judged_at=None,
+def test_state_is_that_of_the_reading_however_late_the_next_poll_is() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0
     )
-    assert state_of(progress) is State.CONSUMING
-    assert state_of(progress, NOW + 50.0) is State.STALLED
+    assert state_of(progress, NOW + 5000.0) is State.CONSUMING
+
+
+def test_stall_counts_on_after_a_reading_for_one_interval() -> None:
+    progress = judged(
+        saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0
+    )
+    for passed, seconds in ((0.0, 290.0), (59.0, 349.0), (60.0, 350.0), (5000.0, 350.0)):
+        assert stalled_seconds(progress, NOW + passed, interval=60.0) == seconds
 
 
 @pytest.mark.parametrize(
@@ -368,8 +374,9 @@ def test_a_verdict_is_carried_over_a_failed_reading_of_the_end_while_it_is_young
     )
     blind = judged(saved(BIRTH, updated_at=NOW - 400.0), None, previous=known, seen_at=NOW + 180)
     carried = carry_over(blind, known, now=NOW + 180.0, max_age=180.0)
-    assert carried == known
-    assert stalled_seconds(carried, NOW + 180.0) == 570.0
+    assert carried == replace(known, read_at=NOW + 180.0)
+    assert stalled_seconds(carried, NOW + 180.0, interval=60.0) == 570.0
+    assert state_of(carried, NOW + 180.0) is State.EXPIRED
 
 
 def test_an_old_verdict_is_not_carried_over() -> None:

@@ -52,6 +52,18 @@ def test_after_the_first_run_every_gap_is_the_interval(key: str, interval: float
     assert gaps[1:] == pytest.approx([interval] * 10, abs=1e-3)
 
 
+def test_phases_of_two_replicas_differ() -> None:
+    phases = [
+        [
+            fire_times(PhaseTrigger(job(f"shop/store-{n}"), started=START, replica=replica), 3)[2]
+            for n in range(100)
+        ]
+        for replica in ("exporter-a", "exporter-b")
+    ]
+    apart = [abs((a - b).total_seconds()) for a, b in zip(*phases, strict=True)]
+    assert statistics.mean(min(each, 60.0 - each) for each in apart) > 10.0
+
+
 @given(keys, intervals, st.floats(min_value=0.0, max_value=1e6))
 def test_the_phase_survives_a_restart(key: str, interval: float, later: float) -> None:
     before = fire_times(PhaseTrigger(job(key, interval), started=START), 4)[-1]
@@ -232,6 +244,68 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
         runs.scheduler.start()
         wait_for(lambda: runs.count("beat") >= 2)
         release.set()
+
+
+@contextmanager
+def hanging(*keys: str) -> Iterator[Runs]:
+    """Run some jobs that end with the block."""
+    release, entered = threading.Event(), threading.Barrier(len(keys) + 1)
+
+    def hang() -> None:
+        entered.wait(10)
+        release.wait(20)
+
+    with running() as runs:
+        runs.scheduler.set_jobs(
+            [Job(key=key, interval=60.0, run=hang, spread=0.0, pool=runs.pool) for key in keys]
+        )
+        runs.scheduler.start()
+        entered.wait(10)
+        try:
+            yield runs
+        finally:
+            release.set()
+
+
+def silence(runs: Runs) -> tuple[str, float]:
+    found = runs.scheduler.longest_silence()
+    assert found is not None
+    return found
+
+
+def test_silence_of_a_run_grows_while_it_makes_no_progress() -> None:
+    with hanging("hog") as runs:
+        wait_for(lambda: silence(runs)[1] > 0.3)
+        assert silence(runs)[0] == "hog"
+
+
+def test_progress_ends_the_silence_of_a_run() -> None:
+    with hanging("hog") as runs:
+        wait_for(lambda: silence(runs)[1] > 0.3)
+        before = silence(runs)[1]
+        runs.scheduler.note_progress("other")
+        assert silence(runs)[1] >= before
+        runs.scheduler.note_progress("hog")
+        assert silence(runs)[1] < before
+
+
+def test_run_without_progress_is_the_one_that_is_silent_for_longest() -> None:
+    with hanging("a", "b", "c") as runs:
+        for quiet in ("b", "a", "c"):
+            for other in {"a", "b", "c"} - {quiet}:
+                runs.scheduler.note_progress(other)
+            assert silence(runs)[0] == quiet
+            runs.scheduler.note_progress(quiet)
+
+
+def test_nothing_is_silent_while_nothing_runs() -> None:
+    with running() as runs:
+        runs.scheduler.set_jobs([runs.job("quick", 60.0)])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("quick") == 1)
+        wait_for(lambda: runs.scheduler.longest_silence() is None)
+        runs.scheduler.note_progress("quick")
+        assert runs.scheduler.longest_silence() is None
 
 
 def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:

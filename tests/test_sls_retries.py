@@ -235,13 +235,12 @@ def test_a_try_waits_for_its_place() -> None:
 
     with (
         misbehaving(note) as server,
-        rig(server.endpoint, rate=RequestRate(5.0), uniform=at_once) as made,
+        rig(server.endpoint, rate=RequestRate(2.0), uniform=at_once) as made,
         pytest.raises(Unreachable),
     ):
         made.client.list_shards("orders")
     assert len(arrived) == 3
-    assert arrived[1] - arrived[0] > 0.15
-    assert arrived[2] - arrived[1] > 0.15
+    assert arrived[2] - arrived[0] > 0.6, "1 s, unless the first arrived late"
 
 
 def test_a_try_that_times_out_is_the_last() -> None:

@@ -1,6 +1,7 @@
 """Snapshots: how long they are served, and the store that holds the newest of each target."""
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus, View
@@ -8,6 +9,7 @@ from exporter.polling.store import Store
 from tests.support.snapshots import KEY, group, shard, target
 
 OTHER = TargetKey("shop", "clicks")
+FAILURE = Failure(code="timeout", message="late", since=1.0)
 
 
 def names(status: TargetStatus | None) -> list[str]:
@@ -45,18 +47,34 @@ def test_each_consumer_that_has_a_name_counts_once() -> None:
 
 def test_a_group_is_up_unless_its_newest_poll_failed() -> None:
     assert group(shard()).up
-    assert not group(shard(), failure=Failure(code="timeout", message="late", since=1.0)).up
+    assert not group(shard(), failure=FAILURE).up
 
 
-def test_a_snapshot_is_served_for_exactly_stale_after() -> None:
-    status = group(shard())
+def test_snapshot_of_a_failing_group_is_served_for_exactly_stale_after() -> None:
+    status = group(shard(), failure=FAILURE)
     assert status.visible(50.0) is status.snapshot
     assert status.visible(230.0) is status.snapshot
     assert status.visible(230.1) is None
+    assert not status.is_up(50.0)
+
+
+def test_snapshot_of_a_group_whose_polls_succeed_is_served_until_they_are_stuck() -> None:
+    status = group(shard())
+    assert status.visible(950.0) is status.snapshot
+    assert status.is_up(950.0)
+    assert status.visible(950.1) is None
+    assert not status.is_up(950.1)
+
+
+def test_stale_after_beyond_stuck_polls_is_kept() -> None:
+    status = replace(group(shard()), stale_after=2000.0)
+    assert status.is_up(2050.0)
+    assert not status.is_up(2050.1)
 
 
 def test_a_group_that_was_never_polled_has_nothing_to_serve() -> None:
     assert group(has_snapshot=False).visible(50.0) is None
+    assert not group(has_snapshot=False).is_up(50.0)
 
 
 def test_what_is_not_said_of_a_group_is_not_known() -> None:
@@ -68,11 +86,25 @@ def test_what_is_not_said_of_a_group_is_not_known() -> None:
 # Logstores
 
 
-def test_a_logstore_is_fresh_for_exactly_stale_after() -> None:
-    status = target()
+def test_logstore_is_fresh_for_exactly_stale_after_while_all_of_its_groups_fail() -> None:
+    status = target(group(failure=FAILURE))
     assert status.is_fresh(50.0)
     assert status.is_fresh(230.0)
     assert not status.is_fresh(230.1)
+
+
+def test_logstore_is_fresh_until_its_polls_are_stuck_while_a_group_succeeds() -> None:
+    status = target(group(failure=FAILURE), group(name="mail"))
+    assert status.is_fresh(950.0)
+    assert not status.is_fresh(950.1)
+
+
+# Views
+
+
+def test_target_whose_first_poll_is_under_way_counts_once() -> None:
+    view = View(targets=(target(),), pending=frozenset({KEY, OTHER}))
+    assert view.target_count == 2
 
 
 # The store

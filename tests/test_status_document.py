@@ -97,7 +97,8 @@ def test_a_failing_group_keeps_its_last_shards_and_tells_its_error() -> None:
 
 def test_a_snapshot_that_is_too_old_is_not_shown() -> None:
     view = View(targets=(target(group(caught_up(0))),))
-    row = document(view, monotonic=50.0 + 181.0, wall=NOW).groups[0]
+    row = document(view, monotonic=50.0 + 901.0, wall=NOW).groups[0]
+    assert not row.up
     assert row.state is State.UNKNOWN
     assert not row.shards
     assert row.consumers == ()

@@ -19,7 +19,8 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import View
-from exporter.polling.manager import Hooks, PollManager
+from exporter.polling.hooks import Hooks
+from exporter.polling.manager import PollManager
 from exporter.polling.rate_reports import RateReports
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
@@ -42,8 +43,8 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     clients: Clients
     workers: Workers
     manager: PollManager
-    serves_old_values: bool = False
-    """Whether values are shown however old they are; the daemon withdraws them at some age."""
+    is_single_round: bool = False
+    """Whether everything is polled once: values are shown however old they are."""
 
     def configure(self, config: Config) -> None:
         """Apply a configuration. Raises CredentialsError, and changes nothing then."""
@@ -68,7 +69,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
 
     def _view(self) -> View:
         view = self.store.view()
-        return view.without_age_limit() if self.serves_old_values else view
+        return view.without_age_limit() if self.is_single_round else view
 
     def close(self) -> None:
         """End current requests and close idle connections."""
@@ -84,7 +85,7 @@ def assemble(
     clock: Clock,
     sharding: Sharding = WHOLE,
     start_rate: float = START,
-    serves_old_values: bool = False,
+    is_single_round: bool = False,
     make_rate: Callable[..., RequestRate] = RequestRate,
 ) -> Parts:
     """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
@@ -125,6 +126,7 @@ def assemble(
         sharding=sharding,
         log=get_logger("exporter.polls"),
         clock=clock,
+        is_single_round=is_single_round,
     )
     self_metrics.config_loaded(at=clock.wall())
     return Parts(
@@ -138,7 +140,7 @@ def assemble(
         clients=clients,
         workers=workers,
         manager=manager,
-        serves_old_values=serves_old_values,
+        is_single_round=is_single_round,
     )
 
 

@@ -18,6 +18,7 @@ from exporter.config.reader import MAX_FILE_BYTES
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
+from exporter.sls.request_rate import START
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
@@ -37,6 +38,8 @@ class Options(Struct, frozen=True, kw_only=True):
     watched_file: Path | None = None
     """The file whose changes cause a reload; None for no reloads of this kind."""
     sharding: Sharding = WHOLE
+    start_rate: float = START
+    """Requests per second at which each project begins."""
 
 
 class Daemon:
@@ -58,7 +61,11 @@ class Daemon:
     ) -> None:
         self._log = get_logger("exporter")
         self._parts = parts = assemble(
-            load(), environ=environ, clock=clock, sharding=options.sharding
+            load(),
+            environ=environ,
+            clock=clock,
+            sharding=options.sharding,
+            start_rate=options.start_rate,
         )
         self._jobs = Jobs(
             parts,

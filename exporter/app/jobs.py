@@ -1,5 +1,6 @@
 """The jobs in the schedule: a poll per target, the discovery and the heartbeat."""
 
+import socket
 import threading
 from collections.abc import Callable
 
@@ -42,6 +43,7 @@ class Jobs:
             on_skip=self._skipped,
             on_error=on_error,
             workers=parts.workers,
+            replica=socket.gethostname(),
         )
         parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 

@@ -48,7 +48,7 @@ _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 def run_once(flags: Flags) -> int:
     """Poll everything once and print it."""
     config = load(flags.config_file, environ=os.environ)
-    parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK, serves_old_values=True)
+    parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK, is_single_round=True)
     try:
         with signals(parts.cancelled.set):
             poll_all(parts, errors=sys.stderr)

@@ -3,6 +3,7 @@
 Requests are made here, one at a time; the poll decides which, and on which thread.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ class LogstoreReader:
         self._client = client
         self._clock = clock
         self._observer = observer
+        self.turn = threading.Lock()
+        """Held by the poll that uses the reader."""
         self.cursors = CursorCache()
         self.unresponsive = Unresponsive[int]()
         self.is_denied = False

@@ -5,7 +5,6 @@ A scheduler or a single round calls ``poll`` and ``discover``; this module knows
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,9 +13,10 @@ from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.model.snapshot import GroupStatus
 from exporter.polling.capacity import Demand, demands
 from exporter.polling.discovery import Discovery, Listings
+from exporter.polling.hooks import Hooks
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import Outages
 from exporter.polling.poller import Effort, Poller
@@ -29,47 +29,14 @@ from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.errors import Cancelled
 
-
-class PollCounts(Protocol):
-    """Counts of polls and of their failures."""
-
-    def poll_ended(self, seconds: float) -> None:
-        """Count a completed poll."""
-        ...
-
-    def poll_failed(self, key: GroupKey, code: str) -> None:
-        """Count a failure; an empty consumer group stands for the logstore."""
-        ...
-
-    def keep_only(self, groups: Collection[GroupKey]) -> None:
-        """Forget the failures of all other groups."""
-        ...
-
-    def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
-        """Show the time that the polls of a project take, by their interval."""
-        ...
-
-    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
-        """Forget the values of all other projects, which are named by endpoint and name."""
-        ...
-
-
-class Hooks(Struct, frozen=True, kw_only=True):
-    """What is called when something is known."""
-
-    counts: PollCounts
-    on_group: Callable[[GroupStatus], None]
-    """Gets each new status of a group during a poll."""
-    on_status: Callable[[TargetStatus], None]
-    """Gets the status of a target at the end of its poll."""
-    on_groups: Callable[[Collection[GroupKey]], None]
-    """Gets all groups whenever the targets change."""
+_THOROUGH = 1_000, 64  # readings of a poll that make values more exact, needed or not
 
 
 class PollManager:
     """Polls the targets of a configuration into a store.
 
-    Raises CredentialsError if keys that the configuration needs cannot be obtained.
+    ``is_single_round`` makes the values of the first poll of each target exact. Raises
+    CredentialsError if keys that the configuration needs cannot be obtained.
     """
 
     def __init__(
@@ -83,6 +50,7 @@ class PollManager:
         sharding: Sharding,
         log: Logger,
         clock: Clock,
+        is_single_round: bool = False,
     ) -> None:
         self._clients = clients
         self._store = store
@@ -92,6 +60,7 @@ class PollManager:
         self._log = log
         self._clock = clock
         self._workers = workers
+        self._is_single_round = is_single_round
         self._listing_outages = Outages(counts.poll_failed, log, clock=clock)
         self._listings: Listings = {}
         self._targets_lock = threading.Lock()
@@ -174,6 +143,17 @@ class PollManager:
         member = self._members.get(key)
         if member is None:
             return
+        # A run that is queued while a reload moves its job to other threads comes twice.
+        if not member.logstore.turn.acquire(blocking=False):
+            self._counts.poll_skipped()
+            return
+        try:
+            self._poll(member)
+        finally:
+            member.logstore.turn.release()
+
+    def _poll(self, member: "_Member") -> None:
+        key = member.target.key
         started = self._clock.monotonic()
         status = None
         try:
@@ -182,9 +162,10 @@ class PollManager:
                 effort=self._effort(member),
                 publish=lambda group: self._publish(member, group, started),
                 on_fan=lambda fan: member.load.started(key.logstore, fan),
-                on_response=lambda: self.on_progress(key),
+                on_response=lambda: self._progress(member),
             )
-        except Cancelled:
+        except (Cancelled, _Outdated):
+            self._counts.keep_only(self._kept)
             return
         finally:
             member.load.ended(key.logstore, status)
@@ -199,6 +180,13 @@ class PollManager:
         self._hooks.on_status(status)
         member.outages.end_poll({group.key.consumer_group for group in status.groups if group.up})
 
+    def _progress(self, member: "_Member") -> None:
+        """Note a response of a poll, or end the poll if its target left or changed."""
+        key = member.target.key
+        if self._members.get(key) is not member:
+            raise _Outdated
+        self.on_progress(key)
+
     def _publish(self, member: "_Member", group: GroupStatus, monotonic: float) -> None:
         key = member.target.key
         is_current = self._members.get(key) is member
@@ -208,6 +196,8 @@ class PollManager:
     def _effort(self, member: "_Member") -> Effort:
         settings = member.target.settings
         budget, exact = member.load.budget(settings.interval, member.client.rate.limit)
+        if self._is_single_round:  # no later poll makes its values more exact
+            budget, exact = _THOROUGH
         pool = pool_of(member.target)
         return Effort(
             submit=lambda run: self._workers.submit(pool, run),
@@ -283,6 +273,10 @@ class _Member(Struct, frozen=True, kw_only=True, eq=False):
     outages: Outages
     client: SlsClient
     load: ProjectLoad
+
+
+class _Outdated(Exception):  # noqa: N818  it is no error
+    """Ends the poll of a target that has left or changed."""
 
 
 def pool_of(target: Target) -> Pool:

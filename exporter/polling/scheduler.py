@@ -45,14 +45,14 @@ class Job(Struct, frozen=True, kw_only=True):
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no types
     """Fire once soon, then at every ``interval`` on a grid that the key's hash places.
 
-    The grid is that of the wall clock, so a restart keeps every phase and replicas share them. A
-    point of the grid that is less than half an interval after the first run is left out. Points
+    The grid is that of the wall clock, so a restart keeps every phase. The name of the ``replica``
+    is part of the hash, so that replicas do not send their requests at the same moments. A point of the grid that is less than half an interval after the first run is left out. Points
     that have passed are not made up for.
     """
 
-    def __init__(self, job: Job, *, started: datetime) -> None:
+    def __init__(self, job: Job, *, started: datetime, replica: str = "") -> None:
         self._interval = interval = job.interval
-        fraction = _fraction(job.key)
+        fraction = _fraction(f"{replica}\n{job.key}" if replica else job.key)
         self._phase = fraction * interval
         first = started.timestamp() + fraction * min(job.spread, interval)
         on_grid = self._after(started.timestamp())
@@ -89,7 +89,9 @@ class Scheduler:
         on_skip: Callable[[str], None],
         on_error: Callable[[str, BaseException], None],
         workers: Workers | None = None,
+        replica: str = "",
     ) -> None:
+        self._replica = replica
         self._workers = workers or Workers()
         self._stopping = stopping
         self._on_skip = on_skip
@@ -126,7 +128,7 @@ class Scheduler:
                 if key not in known or known[key].interval != job.interval:
                     self._scheduler.add_job(
                         self._run,
-                        PhaseTrigger(job, started=started),
+                        PhaseTrigger(job, started=started, replica=self._replica),
                         args=[key],
                         id=key,
                         name=key,
@@ -168,7 +170,8 @@ class Scheduler:
             if self._stopping.is_set():
                 return
             for key, job in self._jobs.items():
-                self._scheduler.reschedule_job(key, trigger=PhaseTrigger(job, started=started))
+                trigger = PhaseTrigger(job, started=started, replica=self._replica)
+                self._scheduler.reschedule_job(key, trigger=trigger)
 
     def stop(self) -> None:
         """Stop handing out runs, once ``stopping`` is set; those under way end by themselves."""

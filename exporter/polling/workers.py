@@ -23,10 +23,13 @@ class Workers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._executors: dict[Pool, ThreadPoolExecutor] = {}
+        self._is_closed = False
 
     def executor(self, pool: Pool) -> ThreadPoolExecutor:
-        """Return the threads of a pool."""
+        """Return the threads of a pool; RuntimeError if all pools were closed."""
         with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the pools of threads are closed")
             executor = self._executors.get(pool)
             if executor is None:
                 executor = self._executors[pool] = ThreadPoolExecutor(pool.workers)
@@ -44,5 +47,7 @@ class Workers:
             executor.shutdown(wait=False)
 
     def close(self) -> None:
-        """Close all pools."""
+        """Close all pools for good."""
+        with self._lock:
+            self._is_closed = True
         self.keep_only(())

@@ -9,7 +9,6 @@ from exporter.evaluation.shard import elapsed_seconds, stalled_seconds, state
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 from exporter.metrics.polled_text import Shape
-from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
@@ -27,6 +26,7 @@ _PER_GROUP = (
     catalogue.GROUP_INFO,
     catalogue.GROUP_UP,
     catalogue.GROUP_LAST_SUCCESS,
+    catalogue.GROUP_INTERVAL,
 )
 _PER_LOGSTORE = (
     catalogue.LOGSTORE_SHARDS,
@@ -64,7 +64,8 @@ class PolledCollector(Collector):
         yield from polled
         yield _single(catalogue.SERIES, sum(len(family.samples) for family in polled))
         yield _single(catalogue.SERIES_DROPPED, 0)
-        yield _single(catalogue.TARGETS, len(view.targets) + len(view.pending))
+        targets = {target.key for target in view.targets} | view.pending
+        yield _single(catalogue.TARGETS, len(targets))
 
 
 class Families:
@@ -95,8 +96,9 @@ class Families:
             self._add(catalogue.CURSOR_ACCESS, target.key, int(target.cursor_access))
 
     def _add_group(self, group: GroupStatus, now: float) -> None:
-        self._add(catalogue.GROUP_UP, group.key, int(group.up))
+        self._add(catalogue.GROUP_UP, group.key, int(group.is_up(now)))
         self._add(catalogue.GROUP_LAST_SUCCESS, group.key, group.last_success)
+        self._add(catalogue.GROUP_INTERVAL, group.key, group.interval)
         if group.listing is not None:
             order = "true" if group.listing.order else "false"
             labels = (*group.key, order, str(group.listing.timeout_seconds))
@@ -114,10 +116,10 @@ class Families:
             self._add(catalogue.GROUP_SHARDS, (*group.key, each.value), states.count(each))
         if self._shape.per_shard:
             for shard in snapshot.shards:
-                self._add_shard(group.key, shard, server_now)
+                self._add_shard(group, shard, server_now)
 
-    def _add_shard(self, key: GroupKey, shard: ShardProgress, now: float) -> None:
-        labels: tuple[str, ...] = (*key, str(shard.shard))
+    def _add_shard(self, group: GroupStatus, shard: ShardProgress, now: float) -> None:
+        labels: tuple[str, ...] = (*group.key, str(shard.shard))
         if self._shape.consumer_label:
             labels = (*labels, shard.consumer)
         if shard.updated_at is not None:
@@ -126,7 +128,8 @@ class Families:
         self._add(catalogue.LAG, labels, shard.lag_seconds)
         self._add(catalogue.OLDEST_UNREAD, labels, shard.oldest_unread_at)
         self._add(catalogue.UNREAD, labels, shard.unread)
-        self._add(catalogue.STALLED, labels, stalled_seconds(shard, now))
+        stalled = stalled_seconds(shard, now, interval=group.interval)
+        self._add(catalogue.STALLED, labels, stalled)
 
     def _add(self, metric: Family, labels: Iterable[str], value: float | None) -> None:
         """Add a sample; a value that is not known is absent."""

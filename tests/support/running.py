@@ -11,6 +11,7 @@ from exporter.app.daemon import Daemon, Options
 from exporter.app.health import DEFAULT_STUCK_AFTER, StuckAfter
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.reader import load
+from exporter.sls.request_rate import START
 from exporter.web.listen import ListenAddress
 from tests.support.scrape import Scrape, parsed
 
@@ -48,12 +49,14 @@ def running(
     watched: bool = False,
     stuck_after: StuckAfter = DEFAULT_STUCK_AFTER,
     clock: Clock = SYSTEM_CLOCK,
+    start_rate: float = START,
 ) -> Iterator[Running]:
     """Run the daemon on a free port until the block ends."""
     options = Options(
         listen=[ListenAddress(host="127.0.0.1", port=0)],
         enable_lifecycle=enable_lifecycle,
         watched_file=config if watched else None,
+        start_rate=start_rate,
     )
     daemon = Daemon(
         lambda: load(config, environ={}), options, environ={}, clock=clock, stuck_after=stuck_after

@@ -1,0 +1,49 @@
+"""What the polls report to the rest of the exporter."""
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from msgspec import Struct
+
+from exporter.model.names import GroupKey
+from exporter.model.snapshot import GroupStatus, TargetStatus
+
+
+class PollCounts(Protocol):
+    """Counts of polls and of their failures."""
+
+    def poll_ended(self, seconds: float) -> None:
+        """Count a completed poll."""
+        ...
+
+    def poll_skipped(self) -> None:
+        """Count a poll that was left out because the one before had not ended."""
+        ...
+
+    def poll_failed(self, key: GroupKey, code: str) -> None:
+        """Count a failure; an empty consumer group stands for the logstore."""
+        ...
+
+    def keep_only(self, groups: Collection[GroupKey]) -> None:
+        """Forget the failures of all other groups."""
+        ...
+
+    def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
+        """Show the time that the polls of a project take, by their interval."""
+        ...
+
+    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
+        """Forget the values of all other projects, which are named by endpoint and name."""
+        ...
+
+
+class Hooks(Struct, frozen=True, kw_only=True):
+    """What is called when something is known."""
+
+    counts: PollCounts
+    on_group: Callable[[GroupStatus], None]
+    """Gets each new status of a group during a poll."""
+    on_status: Callable[[TargetStatus], None]
+    """Gets the status of a target at the end of its poll."""
+    on_groups: Callable[[Collection[GroupKey]], None]
+    """Gets all groups whenever the targets change."""

@@ -1,0 +1,41 @@
+"""Targets built by hand, with the least that a test has to say."""
+
+from exporter.config.schema import HttpConfig
+from exporter.config.settings import ProjectSettings
+from exporter.model.endpoint import Endpoint
+from exporter.model.names import TargetKey
+from exporter.polling.targets import GroupTarget, Target
+
+
+def target(
+    number: int = 0,
+    *,
+    project: str = "shop",
+    groups: int = 1,
+    shards: frozenset[int] | None = None,
+    interval: float = 60.0,
+    rate: float = 10.0,
+    lag: bool = True,
+    workers: int = 8,
+) -> Target:
+    """Build a logstore with some groups; ``rate`` is its project's limit of requests per second."""
+    settings = ProjectSettings(
+        endpoint=Endpoint.parse("cn-shanghai.log.aliyuncs.com"),
+        region=None,
+        credentials=None,
+        signature="v1",
+        interval=interval,
+        timeout=10.0,
+        stale_after=180.0,
+        workers=workers,
+        requests_per_second=rate,
+        lag=lag,
+        stall_after=300.0,
+        http=HttpConfig(),
+    )
+    return Target(
+        key=TargetKey(project, f"store-{number}"),
+        groups=tuple(GroupTarget(name=f"group-{group}", shards=shards) for group in range(groups)),
+        settings=settings,
+        refresh_seconds=300.0,
+    )
