@@ -33,10 +33,11 @@ class PaceOptions(TypedDict, total=False):
 class Pace(Struct, frozen=True, kw_only=True):
     """How a consumer reads and flushes.
 
-    flush_interval is in seconds; max_rate is in log groups a second and shard, without it all that
-    there is is read; rewrite writes an unchanged checkpoint again; writes_as is the owner's name in
-    its checkpoints where that is not its own ("" for the Flink connector); behind is the age in
-    seconds that a log group has when it is read.
+    - flush_interval: in seconds.
+    - max_rate: log groups per second and shard. Without it, everything is read.
+    - rewrite: whether an unchanged checkpoint is written again.
+    - writes_as: the owner's name in its checkpoints if it is not its own ("" for Flink).
+    - behind: age in seconds of a log group when it is read.
     """
 
     flush_interval: float = 60.0

@@ -78,7 +78,7 @@ class World(Storage):
     ) -> None:
         """Start a consumer that reads some shards from their saved checkpoints, or from BEGIN.
 
-        The keyword arguments are the fields of Pace, such as flush_interval and max_rate.
+        The keyword arguments are the fields of ``Pace``.
         Shards that another consumer of the group reads are taken from it.
         """
         with self._group(project, logstore, group) as (store, found, now):
@@ -178,7 +178,7 @@ class World(Storage):
             return _truth(store.shard(shard), found.checkpoints.get(shard), now)
 
     def truths(self, project: str, logstore: str, group: str) -> Mapping[int, ShardTruth]:
-        """Tell the truth of all shards and a group."""
+        """Return what is true of all shards and a group."""
         with self._group(project, logstore, group) as (store, found, now):
             return {
                 number: _truth(shard, found.checkpoints.get(number), now)

@@ -92,7 +92,7 @@ def true_stalls(recording: Recording) -> Mapping[str, float]:
 
 
 def worst(found: Iterable[Outcome]) -> Outcome:
-    """Return the worst outcome: of two equal verdicts, the earlier alarm."""
+    """Return the worst outcome; the earlier one of two equal verdicts."""
     return min(found, key=Outcome.rank)
 
 

@@ -1,7 +1,7 @@
 """A row of the truth table, and what many of them have in common.
 
-Seconds count from the start of a scene. Consumers flush every 60 s unless it is said otherwise, so
-what they commit, they commit at full minutes; producers write a log group a second and shard.
+Seconds count from the start of a scene. Consumers flush every 60 s by default, so they
+commit at full minutes. Producers write a log group per second and shard.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,12 +44,12 @@ class Scene:
 
 
 def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
-    """Tell that nobody consumes some shards, and that no other shard of the group moves."""
+    """Return the trouble of shards without a consumer while no other shard of the group moves."""
     return Trouble(since=since, shards=frozenset(map(str, shards)), in_time=in_time)
 
 
 def only_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
-    """Tell that nobody consumes some shards while others of the group go on."""
+    """Return the trouble of shards without a consumer while others of the group go on."""
     return Trouble(
         since=since, shards=frozenset(map(str, shards)), also=frozenset(), in_time=in_time
     )

@@ -13,7 +13,7 @@ from tests.support.faulty_simulator import FaultySimulator
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """What the service makes of a request.
+    """The speed of the service and its quota.
 
     ``seconds`` is by how much one request delays the next: the latency, divided by the number of
     requests that are under way at the same time. ``quota`` is in requests per second.

@@ -2,7 +2,7 @@
 
 Both run on one held clock; requests go over real HTTP. Nothing waits: between two instants at which
 something happens there is no time. A slow service and a request that waits for its slot move the
-clock, and what is planned meanwhile happens during the poll.
+clock. Events that are due then happen during the poll.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one scrape got of one group, by name and labels; nothing while the exporter is down.
+    """The samples of one group in one scrape, by name and labels; none if the exporter is down.
 
     ``at`` is in seconds since the start of the scene, as everywhere here.
     """
@@ -67,7 +67,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is true of a group and each shard at an instant; nothing where the group is gone."""
+    """The actual state of a group in each shard at an instant; empty if the group is deleted."""
 
     at: float
     shards: Mapping[int, ShardTruth]
@@ -82,7 +82,7 @@ class Recording:
 
 
 class Stage:
-    """A world with one logstore and its groups, an exporter beside it, and a plan of events."""
+    """A world with one logstore and its groups, an exporter that polls it, and a plan of events."""
 
     def __init__(
         self,
