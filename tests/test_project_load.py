@@ -161,7 +161,7 @@ def test_logstores_with_shorter_intervals_count_as_often_as_they_are_polled() ->
     assert load.load.budget(60.0, 10.0)[0] == (300 - 80) // 10
 
 
-@pytest.mark.parametrize(("count", "exact"), [(37, EXACT_READINGS), (38, 0)])
+@pytest.mark.parametrize(("count", "exact"), [(45, EXACT_READINGS), (46, 0)])
 def test_large_projects_read_no_times_for_exactness_alone(count: int, exact: int) -> None:
     assert Load(*logstores(count)).load.budget(60.0, 1000.0)[1] == exact
 

@@ -146,4 +146,6 @@ class EndHistory:
         # Log groups are taken to come evenly between two steps. Cursors exceed what a float holds,
         # so they are subtracted as integers.
         estimate = earliest + (latest - earliest) * (cursor - first + 0.5) / (last - first)
-        return Bracket(earliest, max(earliest, latest), min(max(estimate, earliest), latest))
+        # More digits would only look exact.
+        estimate = min(max(round(estimate, 1), earliest), latest)
+        return Bracket(earliest, max(earliest, latest), estimate)
