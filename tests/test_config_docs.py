@@ -103,6 +103,11 @@ def defaults(model: str) -> dict[str, object]:
     return {key: schema["default"] for key, schema in properties.items() if "default" in schema}
 
 
+def test_the_schema_states_no_defaults_for_the_polling_of_a_project() -> None:
+    assert list(models()["ProjectPollingConfig"]["properties"]) == list(defaults("PollingConfig"))
+    assert defaults("ProjectPollingConfig") == {}
+
+
 @pytest.mark.parametrize("model", models())
 def test_every_key_has_a_description_in_the_schema(model: str) -> None:
     schema = models()[model]

@@ -7,6 +7,7 @@ import yaml
 from msgspec.structs import replace
 
 from exporter.config.reader import parse
+from exporter.config.settings import project_settings
 from exporter.model.names import TargetKey
 from exporter.polling.capacity import requests_a_poll, shortages
 from exporter.polling.sharding import Sharding
@@ -30,9 +31,10 @@ def row(name: str) -> list[int]:
 def fleet() -> list[Target]:
     """Return all targets, with the share of one exporter as their request rate."""
     config = parse(yaml.safe_dump(VALUES["config"]), name="c", environ={}, base_dir=Path())
-    settings = config.effective(config.projects[0])
-    share = settings.requests_per_second / VALUES["shards"]
-    settings = replace(settings, requests_per_second=share)
+    settings = project_settings(config, config.projects[0])
+    share = settings.polling.requests_per_second / VALUES["shards"]
+    polling = settings.polling.model_copy(update={"requests_per_second": share})
+    settings = replace(settings, polling=polling)
     group = GroupTarget(name="group", shards=frozenset(range(SHARDS)))
     return [
         Target(

@@ -18,7 +18,8 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import Failure, GroupListing, TargetStatus, View
+from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import Failure, TargetStatus, View
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
 
@@ -146,7 +147,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
 
 def test_logstore_and_listing_values_are_shown_where_known() -> None:
     status = target(
-        group(shard(), listing=GroupListing(order=False, timeout_seconds=60)),
+        group(shard(), listing=ConsumerGroup(name="group", order=False, timeout_seconds=60)),
         shards_by_status={"readwrite": 2, "readonly": 1},
         retention_seconds=604_800.0,
         cursor_access=False,
@@ -265,7 +266,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     status = target(
         group(
             shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
-            listing=GroupListing(order=True, timeout_seconds=60),
+            listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
         ),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,

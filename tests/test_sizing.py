@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.schema import HttpConfig
-from exporter.config.settings import ProjectSettings
-from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
 from exporter.polling.capacity import requests_a_poll, shortages
 from exporter.polling.targets import GroupTarget, Target
 from tests.support.running import running
+from tests.support.settings import project_settings
 
 
 def target(
@@ -24,19 +22,8 @@ def target(
     lag: bool = True,
     workers: int = 8,
 ) -> Target:
-    settings = ProjectSettings(
-        endpoint=Endpoint.parse("cn-shanghai.log.aliyuncs.com"),
-        region=None,
-        credentials=None,
-        signature="v1",
-        interval=interval,
-        timeout=10.0,
-        stale_after=180.0,
-        workers=workers,
-        requests_per_second=rate,
-        lag=lag,
-        stall_after=300.0,
-        http=HttpConfig(),
+    settings = project_settings(
+        lag=lag, interval=interval, workers=workers, requests_per_second=rate
     )
     return Target(
         key=TargetKey(project, f"store-{number}"),

@@ -9,8 +9,8 @@ from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
-from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings
+from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings, project_settings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
 from exporter.polling.capacity import (
@@ -35,7 +35,7 @@ def run_check(flags: Flags) -> int:
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield lines for people; no secret is in them."""
     for number, project in enumerate(config.projects):
-        settings = config.effective(project)
+        settings = project_settings(config, project)
         if number:
             yield ""
         yield f"project {_name(project.project)} at {settings.endpoint}"
@@ -44,15 +44,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"  signature: {settings.signature}" + (
             f", region {settings.region}" if settings.signature == "v4" else ""
         )
-        yield (
-            f"  each logstore is polled every {format_duration(settings.interval)}, with up to"
-            f" {settings.workers} requests at the same time"
-        )
-        yield (
-            f"  a request may take {format_duration(settings.timeout)}; at most "
-            f"{settings.requests_per_second:g} are sent per second"
-        )
-        yield f"  series are withdrawn after {format_duration(settings.stale_after)} of failures"
+        yield from _polling(settings.polling)
         yield (
             f"  a shard is stalled once it is behind and has not moved for "
             f"{format_duration(settings.stall_after)}"
@@ -63,6 +55,18 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
+
+
+def _polling(polling: PollingConfig) -> Iterator[str]:
+    yield (
+        f"  each logstore is polled every {format_duration(polling.interval)}, with up to"
+        f" {polling.workers} requests at the same time"
+    )
+    yield (
+        f"  a request may take {format_duration(polling.timeout)}; at most "
+        f"{polling.requests_per_second:g} are sent per second"
+    )
+    yield f"  series are withdrawn after {format_duration(polling.stale_after)} of failures"
 
 
 def _logstore(
@@ -125,7 +129,7 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
     if most < len(entries):
         yield (
             f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
-            f" fit in {format_duration(settings.interval)}; raise polling.interval,"
+            f" fit in {format_duration(settings.polling.interval)}; raise polling.interval,"
             " polling.requests_per_second or polling.workers"
         )
     else:

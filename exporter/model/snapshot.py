@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
+from exporter.model.shards import ConsumerGroup
 
 STUCK_SECONDS = 900.0
 """Polls that give no sign of life for so long are stuck."""
@@ -47,13 +48,6 @@ class Failure(Struct, frozen=True, kw_only=True):
     since: float
 
 
-class GroupListing(Struct, frozen=True, kw_only=True):
-    """How a consumer group was set up, where it was listed."""
-
-    order: bool
-    timeout_seconds: int
-
-
 class GroupStatus(Struct, frozen=True, kw_only=True):
     """A consumer group after its newest poll: good or bad, with the last good snapshot."""
 
@@ -67,7 +61,8 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     stale_after: float
     """Seconds for which the last good snapshot is served while polls fail."""
     stall_after: float
-    listing: GroupListing | None = None
+    listing: ConsumerGroup | None = None
+    """How the group was set up; None if it was not listed."""
 
     @property
     def up(self) -> bool:

@@ -48,13 +48,13 @@ class GroupPoll:
             last_success=known.last_success if known else None,
             failure=known.failure if known else None,
             snapshot=known.snapshot if known else None,
-            interval=settings.interval,
-            stale_after=settings.stale_after,
+            interval=settings.polling.interval,
+            stale_after=settings.polling.stale_after,
             stall_after=settings.stall_after,
             listing=target.listing,
         )
         self._publish = publish
-        self._stale_after = settings.stale_after
+        self._stale_after = settings.polling.stale_after
         shards = known.snapshot.shards if known and known.snapshot else ()
         self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
         self._shown: dict[int, ShardProgress] = {**self._before}

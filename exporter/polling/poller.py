@@ -219,7 +219,7 @@ class _Poll:
                 self._fan,
                 self._reader,
                 Rules(
-                    interval=settings.interval,
+                    interval=settings.polling.interval,
                     stall_after=settings.stall_after,
                     retention=self._reader.retention_seconds,
                 ),
@@ -255,7 +255,7 @@ class _Poll:
     def _target_status(self) -> TargetStatus:
         target, reader = self._poller.target, self._reader
         groups = tuple(group.status for group in self._groups)
-        stale_after = self._settings.stale_after
+        stale_after = self._settings.polling.stale_after
         errors = [group.error for group in self._groups]
         if all(errors):
             # What was read of the logstore is as old as the poll that read it.

@@ -10,11 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from exporter.base.clock import Clock
+from exporter.config.settings import ProjectSettings
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
-from exporter.model.endpoint import Endpoint
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls import responses
 from exporter.sls.errors import (
@@ -31,7 +29,7 @@ from exporter.sls.json_values import Parsed, of_json
 from exporter.sls.observer import Observer
 from exporter.sls.request_rate import RequestRate
 from exporter.sls.server_clock import ServerClock
-from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls.signing import V1Auth, V4Auth
 from exporter.sls.timeouts import AdaptiveTimeout
 from exporter.sls.transport import Transport
 
@@ -46,29 +44,20 @@ _MAX_LISTED = MAX_PAGES * PAGE_SIZE
 T = TypeVar("T")
 
 
-class ClientSettings(Struct, frozen=True, kw_only=True):
-    """How to reach one project."""
-
-    endpoint: Endpoint
-    project: str | None
-    """None for the listing of projects, which asks the endpoint itself."""
-    signature: SignatureVersion
-    region: str | None
-    timeout: float
-    """Seconds for one operation, its retries included; fewer while the project answers nothing."""
-    refused_for: float
-    """Seconds for which an operation is sent again while SLS refuses it as one too many."""
-
-
 class SlsClient:
     """A client of one project, safe to share between threads.
+
+    ``project`` is None for the listing of projects, which asks the endpoint itself. An operation
+    may take ``polling.timeout``, retries included, and less while the project does not respond.
+    While SLS refuses it for a quota, it is sent again for up to ``polling.interval``.
 
     Every operation raises SlsError, of the tree in ``exporter.sls.errors``, and nothing else.
     """
 
     def __init__(
         self,
-        settings: ClientSettings,
+        settings: ProjectSettings,
+        project: str | None,
         *,
         transport: Transport,
         rate: RequestRate,
@@ -87,11 +76,11 @@ class SlsClient:
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
-        self._patience = AdaptiveTimeout(settings.timeout)
+        self._patience = AdaptiveTimeout(settings.polling.timeout)
         self._latency: float | None = None
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
-        self._base_url = settings.endpoint.base_url(settings.project)
-        self._host = settings.endpoint.host_header(settings.project)
+        self._base_url = settings.endpoint.base_url(project)
+        self._host = settings.endpoint.host_header(project)
 
     @property
     def latency(self) -> float | None:
@@ -187,7 +176,7 @@ class SlsClient:
         request = _Request(operation, path, query or {}, parse)
         failures: list[SlsError] = []
         began = self._wait_for_slot(self.rate.reserve() or 0.0, operation)
-        give_up = began + self._settings.refused_for
+        give_up = began + self._settings.polling.interval
         while True:
             try:
                 with self._patience.request() as seconds:

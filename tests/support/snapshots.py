@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
+from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     Failure,
-    GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -43,7 +43,7 @@ def group(
     *shards: ShardProgress,
     name: str = "billing",
     failure: Failure | None = None,
-    listing: GroupListing | None = None,
+    listing: ConsumerGroup | None = None,
     has_snapshot: bool = True,
     key: TargetKey = KEY,
 ) -> GroupStatus:
