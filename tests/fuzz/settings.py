@@ -93,7 +93,7 @@ def _read(text: bytes) -> None:
     try:
         found = parse(text, name="c.yaml", environ=_ENVIRON, base_dir=Path("/nowhere"))
     except ConfigError as error:
-        require(error.faults, "an error without a fault")
+        require(error.problems, "an error without a fault")
         require((error.__cause__, error.__context__) == (None, None), "a foreign error behind it")
         for line in str(error).split("\n"):
             require(line.startswith("c.yaml:"), "a fault without its place")
