@@ -27,7 +27,7 @@ from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.client import TRIES
 from exporter.sls.errors import NOT_FOUND_CODES
-from exporter.status.remedies import REMEDIES
+from exporter.sls.remedies import REMEDIES
 from tests.support import promtool
 from tests.support.docs import ROOT, blocks, read
 from tests.support.log_lines import parse_logfmt

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
+from typing import Any
 
 from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
@@ -20,9 +21,19 @@ from exporter.polling.capacity import (
     COLD_PER_SHARD,
     most_shards,
 )
+from exporter.sls.operations import (
+    GET_CHECKPOINT,
+    GET_CURSOR,
+    GET_CURSOR_TIME,
+    GET_LOGSTORE,
+    LIST_CONSUMER_GROUPS,
+    LIST_LOGSTORES,
+    LIST_PROJECTS,
+    LIST_SHARDS,
+    Operation,
+)
 
-_READS = ("log:GetConsumerGroupCheckPoint",)
-_LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
+_OF_LAG = (LIST_SHARDS, GET_CURSOR, GET_CURSOR_TIME, GET_LOGSTORE)
 
 
 def run_check(flags: Flags) -> int:
@@ -51,7 +62,8 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
             if settings.lag
             else "  end cursors are not read: ages are known, but neither lag nor stalls"
         )
-        yield f"  rights needed: {', '.join(_rights(project, settings))}"
+        rights = dict.fromkeys(each.action for each in _operations(project, settings))
+        yield f"  rights needed: {', '.join(rights)}"
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
@@ -140,16 +152,16 @@ def _is_literal(entry: LogstoreConfig) -> bool:
     return all(name.literal for name in entry.consumer_groups)
 
 
-def _rights(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
-    yield from _READS
+def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[Operation[Any]]:
+    yield GET_CHECKPOINT
     if settings.lag:
-        yield from _LAG_READS
+        yield from _OF_LAG
     if not project.project.literal:
-        yield "log:ListProject"
+        yield LIST_PROJECTS
     if not all(entry.logstore.literal for entry in project.logstores):
-        yield "log:ListLogStores"
+        yield LIST_LOGSTORES
     if not all(name.literal for entry in project.logstores for name in entry.consumer_groups):
-        yield "log:ListConsumerGroup"
+        yield LIST_CONSUMER_GROUPS
 
 
 def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:

@@ -46,6 +46,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     code: str
     message: str
     since: float
+    remedy: str | None = None
+    """What to do about it; None if the message is all that is known."""
 
 
 class GroupStatus(Struct, frozen=True, kw_only=True):
@@ -96,6 +98,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     retention_seconds: float | None = None
     cursor_access: bool | None = None
     """Whether end cursors may be read; None where they are not asked for."""
+    cursor_remedy: str | None = None
+    """What to do if end cursors may not be read."""
 
     def is_fresh(self, monotonic: float) -> bool:
         """Return whether the values of the logstore itself are young enough to be served."""

@@ -15,6 +15,7 @@ from exporter.polling.selection import select
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import NotFound, SlsError
 from exporter.sls.json_values import Parsed
+from exporter.sls.remedies import remedy
 
 Publish = Callable[[GroupStatus], None]
 
@@ -79,7 +80,9 @@ class GroupPoll:
         since = status.failure.since if status.failure else wall
         self.status = replace(
             status,
-            failure=Failure(code=error.code, message=str(error), since=since),
+            failure=Failure(
+                code=error.code, message=str(error), since=since, remedy=remedy(error.code)
+            ),
             # What does not exist is removed immediately; what cannot be read may still be true.
             snapshot=None if isinstance(error, NotFound) else status.snapshot,
         )

@@ -27,6 +27,7 @@ from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
 from exporter.sls.errors import SlsError
 from exporter.sls.json_values import Parsed
+from exporter.sls.remedies import NO_CURSOR_ACCESS
 
 _CHECKPOINTS = (0.0,)
 _LISTINGS = (1.0,)
@@ -277,4 +278,5 @@ class _Poll:
             shards_by_status=None if listed is None else count_by_status(listed.values()),
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
+            cursor_remedy=NO_CURSOR_ACCESS if reader.cursor_access is False else None,
         )

@@ -131,7 +131,7 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
         }
         for number in range(reader.below(4))
     ]
-    found = responses.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
+    found = responses.read_checkpoints(json.dumps(entries).encode(), NOW).entries
     shards = tuple(
         evaluate(
             each,

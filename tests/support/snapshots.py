@@ -14,6 +14,7 @@ from exporter.model.snapshot import (
     Instant,
     TargetStatus,
 )
+from exporter.sls.remedies import NO_CURSOR_ACCESS
 
 KEY = TargetKey("shop", "orders")
 
@@ -77,4 +78,5 @@ def target(
         shards_by_status=shards_by_status,
         retention_seconds=retention_seconds,
         cursor_access=cursor_access,
+        cursor_remedy=None if cursor_access else NO_CURSOR_ACCESS,
     )
