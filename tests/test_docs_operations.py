@@ -18,7 +18,7 @@ from exporter.commands.check import explain
 from exporter.commands.flags import parse as parse_flags
 from exporter.config.reader import parse
 from exporter.config.schema import Config, json_schema
-from exporter.logs.logger import FORMATS, LEVELS
+from exporter.logs.options import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
