@@ -77,7 +77,8 @@ def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None
         made.calls()
         made.poll(after=60.0)
         # All groups stand at the same cursor: its time, that before it, and that of the newest.
-        assert made.calls()["GetCursorTime"] == 2 * 3
+        # The first cursor by time takes two more, as a proof.
+        assert made.calls()["GetCursorTime"] == 2 * 3 + 2
         for _ in range(20):
             made.poll(after=60.0)
         assert "GetCursorTime" not in made.calls()
@@ -134,13 +135,20 @@ def test_an_empty_shard_that_was_never_consumed_costs_no_more_than_its_end() -> 
         assert made.calls()["GetCursor"] == 20
 
 
-def test_unread_data_older_than_the_retention_time_is_asked_for_once_in_5_minutes() -> None:
-    with bench(ttl_days=1) as made:
-        made.simulator.deny("GetLogStore")  # so that any log group may have expired
+def test_data_that_may_have_expired_costs_the_first_log_group_once_in_5_minutes() -> None:
+    with bench() as made:
+        made.simulator.deny("GetLogStore")  # so that it may be as short as a day
         made.world.update_checkpoint(*STORE, GROUP, 0, made.world.end_cursor(*STORE, 0))
         made.world.write(*STORE, 0)
         made.poll(after=60.0)
         made.calls()
         for _ in range(10):
             made.poll(after=60.0)
-        assert made.calls()["GetCursorTime"] == 2
+        assert made.calls()["GetCursor"] == 10
+        made.poll(after=86_400.0)
+        made.calls()
+        for _ in range(10):
+            made.poll(after=60.0)
+        calls = made.calls()
+        assert calls["GetCursor"] == 10 + 2
+        assert "GetCursorTime" not in calls

@@ -166,7 +166,7 @@ def test_log_groups_beyond_2_to_the_53_are_taken_to_come_evenly() -> None:
     end_at(history, BIRTH, NOW)
     end_at(history, BIRTH + 3, NOW + 60.0)
     estimates = [history.bracket(BIRTH + number).estimate - NOW for number in range(3)]
-    assert estimates == pytest.approx([8.67, 30.0, 51.33], abs=0.01)
+    assert estimates == pytest.approx([8.7, 30.0, 51.3], abs=0.01)
 
 
 def test_end_that_took_long_to_read_bounds_by_both_of_its_instants() -> None:
@@ -236,7 +236,7 @@ def test_tolerance_grows_by_the_miss_up_to_a_limit(miss: float, tolerance: float
 # Shards that are created again
 
 
-def cursors_of(cache: CursorCache, created_at: float | None = None) -> ShardCursors:
+def cursors_of(cache: CursorCache, created_at: int | None = None) -> ShardCursors:
     return cache.of(Shard(shard=0, status="readwrite", created_at=created_at))
 
 
@@ -258,10 +258,10 @@ def test_end_that_goes_backwards_forgets_all_times() -> None:
 
 def test_shard_with_another_creation_time_is_another_one() -> None:
     cache = CursorCache()
-    cursors = cursors_of(cache, NOW)
+    cursors = cursors_of(cache, 1000)
     cursors.add_time(50, 1000)
-    assert cursors_of(cache, NOW) is cursors
-    assert cursors_of(cache, NOW + 1.0).bracket(50).earliest == NOW + 1.0 - TOLERANCE_SECONDS
+    assert cursors_of(cache, 1000) is cursors
+    assert cursors_of(cache, 1001).bracket(50).earliest == 1001 - TOLERANCE_SECONDS
 
 
 def test_shard_that_is_not_listed_any_more_is_forgotten() -> None:
@@ -322,10 +322,9 @@ def test_full_histories_of_10_000_shards_take_less_than_30_megabytes() -> None:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        shards = [ShardCursors(Shard(shard=n, status="readwrite")) for n in range(measured)]
-        for cursors in shards:
-            for number in range(STEPS + 20):
-                add_end(cursors, BIRTH + number, NOW + 60.0 * number)
+        histories = [EndHistory() for _ in range(measured)]
+        for history in histories:
+            day(history, polls=STEPS + 20)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

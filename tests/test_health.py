@@ -8,7 +8,7 @@ from exporter.app.health import StuckAfter
 from exporter.base.clock import Clock
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.faults import DelayUntil
+from tests.support.faults import Delay, DelayUntil
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
 from tests.support.wait import wait_for
@@ -78,6 +78,22 @@ def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_pat
             assert "a worker is stuck in shop/orders" in exporter.get("/-/healthy").text
             answered.set()
             wait_for(lambda: exporter.get("/-/healthy").status_code == 200)
+
+
+def test_long_poll_that_makes_progress_is_healthy(tmp_path: Path) -> None:
+    world, groups = shop(), [f"group-{number}" for number in range(10)]
+    for group in groups:
+        world.create_group("shop", "orders", group)
+    with FaultySimulator(world) as simulator:
+        simulator.faults.add(Delay(seconds=0.4), operation="GetCheckPoint")
+        config = config_file(tmp_path, simulator.endpoint)
+        text = config.read_text().replace("[billing]", f"[{', '.join(groups)}]")
+        config.write_text(text.replace("timeout: 30s", "timeout: 30s, workers: 1"))
+        with running(config, stuck_after=StuckAfter(poll=2.0)) as exporter:
+            started = time.monotonic()
+            while exporter.get("/-/ready").status_code != 200:
+                assert exporter.get("/-/healthy").status_code == 200
+            assert time.monotonic() - started > 2.0, "longer than a poll without progress may take"
 
 
 def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> None:

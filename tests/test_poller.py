@@ -7,7 +7,7 @@ import pytest
 from exporter.model.progress import State
 from exporter.polling.targets import GroupTarget
 from tests.support.faults import Body, ErrorAnswer, Html
-from tests.support.polling import Bench, bench, owners
+from tests.support.polling import Bench, bench, bench_behind, owners
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 
 STORE = (PROJECT, LOGSTORE)
@@ -17,17 +17,7 @@ BROKEN = ErrorAnswer(status=500, code="InternalServerError")
 
 @pytest.fixture
 def behind() -> Iterator[Bench]:
-    """Two shards that a consumer leaves behind at second 120 with one log group unread each."""
-    with bench(shards=2) as made:
-        made.world.start_consumer(*BY, "c1", shards=[0, 1])
-        for shard in range(2):
-            made.world.write(*STORE, shard, 5)
-        made.held.advance(60.0)
-        assert len(made.world.checkpoints(*BY)) == 2
-        made.world.crash_consumer(*BY, "c1")
-        made.held.advance(60.0)
-        for shard in range(2):
-            made.world.write(*STORE, shard)
+    with bench_behind() as made:
         yield made
 
 
@@ -172,13 +162,43 @@ def test_without_a_listing_for_long_shards_are_unknown_one_stale_after_later(
     assert behind.state() is State.UNKNOWN
 
 
-def test_a_time_that_cannot_be_read_keeps_the_last_verdict(behind: Bench) -> None:
+def test_verdict_that_needs_no_time_is_given_although_times_cannot_be_read(behind: Bench) -> None:
     behind.poll(after=30.0)
     behind.world.write(*STORE, 0)
     behind.simulator.faults.add(BROKEN, operation="GetCursorTime", shard=0)
     behind.poll(after=60.0)
-    assert behind.shards()[0].unread == 1
+    assert behind.shards()[0].unread == 2
     assert behind.stalled(0) == 90.0
+
+
+def test_state_that_needs_a_time_is_unknown_until_times_can_be_read(behind: Bench) -> None:
+    fault = behind.simulator.faults.add(BROKEN, operation="GetCursorTime")
+    behind.poll(after=400.0)
+    assert behind.state() is State.UNKNOWN
+    assert behind.shards()[0].updated_at is not None
+    behind.simulator.faults.remove(fault)
+    behind.poll(after=60.0)
+    assert behind.state() is State.STALLED
+    assert behind.stalled() == 460.0
+
+
+def test_verdict_stands_while_it_cannot_be_read_whether_data_has_expired() -> None:
+    with bench(ttl_days=1) as made:
+        made.world.start_consumer(*BY, "c1", shards=[0])
+        made.world.set_producer(*STORE, 0, 10.0)
+        made.held.advance(60.0)
+        made.world.crash_consumer(*BY, "c1")
+        made.poll(after=86_140.0)
+        unread = made.shards()[0].unread
+        assert unread is not None
+        fault = made.simulator.faults.add(BROKEN, operation="GetCursor", cursor="begin")
+        made.poll(after=170.0)
+        assert made.shards()[0].unread == unread
+        assert made.stalled() == 86_300.0
+        assert made.state() is State.STALLED
+        made.simulator.faults.remove(fault)
+        made.poll()
+        assert made.shards()[0].unread == unread + 17
 
 
 def test_a_carried_verdict_does_not_hide_that_the_checkpoint_moved(behind: Bench) -> None:

@@ -246,6 +246,68 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
         release.set()
 
 
+@contextmanager
+def hanging(*keys: str) -> Iterator[Runs]:
+    """Run some jobs that end with the block."""
+    release, entered = threading.Event(), threading.Barrier(len(keys) + 1)
+
+    def hang() -> None:
+        entered.wait(10)
+        release.wait(20)
+
+    with running() as runs:
+        runs.scheduler.set_jobs(
+            [Job(key=key, interval=60.0, run=hang, spread=0.0, pool=runs.pool) for key in keys]
+        )
+        runs.scheduler.start()
+        entered.wait(10)
+        try:
+            yield runs
+        finally:
+            release.set()
+
+
+def silence(runs: Runs) -> tuple[str, float]:
+    found = runs.scheduler.longest_silence()
+    assert found is not None
+    return found
+
+
+def test_silence_of_a_run_grows_while_it_makes_no_progress() -> None:
+    with hanging("hog") as runs:
+        wait_for(lambda: silence(runs)[1] > 0.3)
+        assert silence(runs)[0] == "hog"
+
+
+def test_progress_ends_the_silence_of_a_run() -> None:
+    with hanging("hog") as runs:
+        wait_for(lambda: silence(runs)[1] > 0.3)
+        before = silence(runs)[1]
+        runs.scheduler.note_progress("other")
+        assert silence(runs)[1] >= before
+        runs.scheduler.note_progress("hog")
+        assert silence(runs)[1] < before
+
+
+def test_run_without_progress_is_the_one_that_is_silent_for_longest() -> None:
+    with hanging("a", "b", "c") as runs:
+        for quiet in ("b", "a", "c"):
+            for other in {"a", "b", "c"} - {quiet}:
+                runs.scheduler.note_progress(other)
+            assert silence(runs)[0] == quiet
+            runs.scheduler.note_progress(quiet)
+
+
+def test_nothing_is_silent_while_nothing_runs() -> None:
+    with running() as runs:
+        runs.scheduler.set_jobs([runs.job("quick", 60.0)])
+        runs.scheduler.start()
+        wait_for(lambda: runs.count("quick") == 1)
+        wait_for(lambda: runs.scheduler.longest_silence() is None)
+        runs.scheduler.note_progress("quick")
+        assert runs.scheduler.longest_silence() is None
+
+
 def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
     with running() as runs:
         # The first run of this job is so far away as if the clock had been set back.

@@ -59,6 +59,14 @@ def test_a_cursor_is_its_shards_birth_in_nanoseconds_plus_one_for_each_log_group
     assert world.begin_cursor(PROJECT, LOGSTORE, 0) == 1_700_000_000_000_000_000
 
 
+def test_cursors_begin_at_the_first_one_of_a_logstore() -> None:
+    _, world = small_world()
+    world.delete_logstore(PROJECT, LOGSTORE)
+    world.create_logstore(PROJECT, LOGSTORE, shards=2, first_cursor=1000)
+    world.write(PROJECT, LOGSTORE, 1, count=3)
+    assert [world.end_cursor(PROJECT, LOGSTORE, shard) for shard in range(2)] == [1000, 1003]
+
+
 def test_a_producer_writes_one_log_group_each_interval_until_it_ends() -> None:
     held, world = small_world()
     world.set_producer(PROJECT, LOGSTORE, 0, 10.0)
@@ -166,6 +174,38 @@ def test_a_consumer_that_rewrites_has_a_fresh_update_time_without_any_progress()
     held.advance(3605.0)
     seen = truth(world)
     assert (seen.unread, seen.updated_at) == (0, START + 3600.0)
+
+
+def test_consumer_reads_log_groups_that_are_as_old_as_it_is_behind() -> None:
+    held, world = small_world()
+    world.set_producer(PROJECT, LOGSTORE, 0)
+    world.start_consumer(
+        PROJECT, LOGSTORE, GROUP, "c1", shards=[0], flush_interval=10.0, behind=20.0
+    )
+    held.advance(35.0)
+    assert (truth(world).unread, truth(world).updated_at) == (25, START + 30.0)
+    assert truth(world).oldest_unread_at == START + 11.0
+    world.set_producer(PROJECT, LOGSTORE, 0, None)
+    held.advance(600.0)
+    assert (truth(world).unread, truth(world).updated_at) == (0, START + 60.0)
+
+
+def test_consumer_that_is_behind_goes_on_from_a_newer_checkpoint() -> None:
+    held, world = small_world()
+    world.write(PROJECT, LOGSTORE, 0, count=5)
+    end = world.end_cursor(PROJECT, LOGSTORE, 0)
+    world.update_checkpoint(PROJECT, LOGSTORE, GROUP, 0, end)
+    world.start_consumer(PROJECT, LOGSTORE, GROUP, "c1", shards=[0], behind=300.0)
+    held.advance(60.0)
+    assert truth(world).checkpoint == end
+
+
+def test_truths_of_a_group_are_those_of_its_shards() -> None:
+    held, world = small_world(shards=2)
+    world.set_producer(PROJECT, LOGSTORE, 0)
+    start(world, shards=(0, 1))
+    held.advance(65.0)
+    assert world.truths(PROJECT, LOGSTORE, GROUP) == {0: truth(world, 0), 1: truth(world, 1)}
 
 
 def test_a_slow_consumer_falls_behind_by_what_it_cannot_read() -> None:
@@ -435,7 +475,12 @@ producers = st.sampled_from([0.1, 1.0, 13.0, None])
 
 
 def lively_world(
-    rate: float | None, flush_interval: float, producer: float | None, *, rewrite: bool
+    rate: float | None,
+    flush_interval: float,
+    producer: float | None,
+    *,
+    rewrite: bool,
+    behind: float = 0.0,
 ) -> tuple[HeldClock, World]:
     held, world = small_world(shards=2, ttl_days=1)
     world.write(PROJECT, LOGSTORE, 0, count=7)
@@ -451,6 +496,7 @@ def lively_world(
         max_rate=rate,
         flush_interval=flush_interval,
         rewrite=rewrite,
+        behind=behind,
     )
     return held, world
 
@@ -461,17 +507,22 @@ def lively_world(
     flush_interval=flush_intervals,
     producer=producers,
     rewrite=st.booleans(),
+    behind=st.sampled_from([0.0, 20.0, 90.5]),
     steps=st.lists(st.integers(min_value=0, max_value=30_000), min_size=2, max_size=6),
 )
 def test_advancing_in_one_step_is_advancing_in_many(
     rate: float | None,
     flush_interval: float,
     producer: float | None,
-    rewrite: bool,  # noqa: FBT001  # hypothesis passes by name
+    *,
+    rewrite: bool,
+    behind: float,
     steps: list[int],
 ) -> None:
-    one, world_of_one = lively_world(rate, flush_interval, producer, rewrite=rewrite)
-    many, world_of_many = lively_world(rate, flush_interval, producer, rewrite=rewrite)
+    one, world_of_one = lively_world(rate, flush_interval, producer, rewrite=rewrite, behind=behind)
+    many, world_of_many = lively_world(
+        rate, flush_interval, producer, rewrite=rewrite, behind=behind
+    )
     for step in steps:
         many.advance(step)
         for shard in range(2):

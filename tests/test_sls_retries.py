@@ -335,6 +335,23 @@ def test_refused_request_fails_after_its_time() -> None:
     assert len(server.requests) > 3
 
 
+def test_requests_wait_and_give_up_by_the_clock_of_their_rate() -> None:
+    held = HeldClock(1_700_000_000.0)
+
+    def wait(event: threading.Event, seconds: float) -> bool:
+        held.advance(seconds + 0.001)
+        return event.is_set()
+
+    rate = RequestRate(10.0, monotonic=held.monotonic, wait=wait)
+    behaviour = in_turn(always(EMPTY_LIST), always(refusal("403 Forbidden", "ReadQuotaExceed")))
+    with misbehaving(behaviour) as server, rig(server.endpoint, rate=rate) as made:
+        made.client.list_shards("orders")
+        with pytest.raises(Throttled):
+            made.client.list_shards("orders")
+    assert 55.0 < held.monotonic() < 61.0
+    assert rate.limit == 1.0
+
+
 def test_stop_ends_the_wait_of_a_refused_request() -> None:
     behaviour = always(refusal("403 Forbidden", "ReadQuotaExceed"))
     rate = RequestRate(0.01)  # the second slot is 100 seconds away

@@ -10,14 +10,27 @@ from tests.support.rules import RULES
 from tests.truth import alerts, replay, scenes
 from tests.truth.alerts import Firing
 from tests.truth.burrow import Commit, Status, evaluate
-from tests.truth.judges import OURS, Trouble, Verdict, judge_firings, outcomes
-from tests.truth.scenes import SCENES, Scene
-from tests.truth.stage import Frame
-from tests.truth.table import DOCUMENT, outcomes_of, recording_of, render, shipped_rules
+from tests.truth.judges import OURS, Outcome, Trouble, Verdict, judge_firings, true_stalls, worst
+from tests.truth.scene import DAY, Scene
+from tests.truth.scenes import SCENES
+from tests.truth.service import FAST
+from tests.truth.stage import TROUBLED, Frame
+from tests.truth.table import (
+    DOCUMENT,
+    judged,
+    outcomes_of,
+    recording_of,
+    recordings_of,
+    render,
+    shipped_rules,
+)
 
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 each_phase = pytest.mark.parametrize("phase", [1.0, 13.0, 31.0, 59.0])
 
+LARGE = "64 busy shards, 20 groups 20 s behind; one group is dead on one shard"
+LARGE_WITH_QUOTA = "the same, quota of 20 requests per second, of which consumers use 16"
+LARGE_AND_SLOW = "the same, 250 ms per request, 8 requests in parallel"
 AGE = "sls_consumer_group_checkpoint_age_seconds"
 
 
@@ -62,7 +75,9 @@ def test_the_table_in_the_document_is_what_the_scenes_give() -> None:
 def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
     tmp_path: Path,
 ) -> None:
-    recorded = {scene.name: recording_of(scene).frames for scene in SCENES}
+    # A slow service changes nothing for Prometheus.
+    fast = [scene for scene in SCENES if scene.service == FAST]
+    recorded = {scene.name: recording_of(scene).frames for scene in fast}
     path = replay.write(tmp_path, RULES, shipped_rules(), recorded)
     promtool.run("promtool", "test", "rules", path)
 
@@ -76,13 +91,46 @@ def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
         "whole group dead after one last log, producers silent",
         "owner writes the same checkpoint again and again",
         "every other poll fails while the group is dead",
+        "logstore deleted and created again with lower cursors; one of two consumers dies",
+        "4 groups that commit every 5 minutes",
     ],
 )
 def test_our_alarm_tells_the_truth_whenever_polls_happen(name: str, phase: float) -> None:
     scene = scene_of(name)
-    recording = scene.play(poll_phase=phase)
-    found = outcomes(recording, scene.trouble, rules=shipped_rules())
+    found = judged(scene.play(poll_phase=phase), scene.trouble)
     assert found[OURS].verdict is Verdict.RIGHT
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        (LARGE, 375.0),
+        (LARGE_WITH_QUOTA, 375.0),
+        (LARGE_AND_SLOW, 375.0),
+        ("32 busy shards, 8 groups 20 s behind; one dead shard; exporter restarted", 375.0),
+        ("the same, the poll that would be the first to see the stall is missed", 420.0),
+        ("logstore deleted and created again with lower cursors; one of two consumers dies", 368.0),
+        ("quiet night, then a first log; one of two consumers is dead", 374.0),
+        ("4 groups that commit every 5 minutes", None),
+    ],
+)
+def test_our_alarm_comes_once_and_in_time(name: str, seconds: float | None) -> None:
+    outcome = outcomes_of(scene_of(name))[OURS]
+    assert (outcome.verdict, outcome.seconds) == (Verdict.RIGHT, seconds)
+
+
+@each_scene
+def test_scene_has_the_trouble_that_its_world_shows(scene: Scene) -> None:
+    stalls = {
+        (group, shard): since
+        for group, recording in recordings_of(scene).items()
+        for shard, since in true_stalls(recording).items()
+    }
+    trouble = scene.trouble
+    expected: dict[tuple[str, str], float] = {}
+    if trouble is not None and scene.name != "group created, never consumed":
+        expected = {(TROUBLED, shard): trouble.since for shard in trouble.shards}
+    assert stalls == pytest.approx(expected)
 
 
 @each_scene
@@ -140,7 +188,7 @@ def test_drained_parents_are_finished_while_their_children_go_on() -> None:
 
 def test_a_vanished_parent_has_no_series_any_more() -> None:
     name = "a drained parent vanishes with the retention time"
-    vanishes_at = scenes.DAY + 630.0
+    vanishes_at = DAY + 630.0
     shards = {frame.at: set(frame.by_shard(alerts.STALLED)) for frame in frames_of(name)}
     assert shards[vanishes_at - 15.0] == {"0", "1", "2", "3"}
     assert shards[vanishes_at + 90.0] == {"1", "2", "3"}
@@ -210,6 +258,39 @@ def test_ages_are_right_within_a_second_while_our_clock_is_5_minutes_off(clock: 
     off = frames_of(f"our clock 5 minutes {clock}; one of two consumers dies")[-1]
     assert off.by_shard(AGE)["1"] == pytest.approx(3600.0 - 1800.0, abs=1.0)
     assert off.by_shard(alerts.STALLED)["1"] == pytest.approx(3600.0 - 1801.0, abs=1.0)
+
+
+@pytest.mark.parametrize("name", [LARGE, LARGE_WITH_QUOTA, LARGE_AND_SLOW])
+def test_stall_in_a_large_logstore_is_exact_while_all_other_shards_move(name: str) -> None:
+    last = {group: each.frames[-1] for group, each in recordings_of(scene_of(name)).items()}
+    stalled = {
+        (group, shard): seconds
+        for group, frame in last.items()
+        for shard, seconds in frame.by_shard(alerts.STALLED).items()
+    }
+    assert len(stalled) == 64 * 20
+    assert stalled.pop((TROUBLED, "5")) == 1050.0 - 600.0
+    assert max(stalled.values()) <= 90.0
+    assert states(last[TROUBLED]) == {"consuming": 63.0, "stalled": 1.0}
+
+
+def test_polls_of_a_large_logstore_share_a_quota_and_fit_in_half_an_interval() -> None:
+    last = frames_of(LARGE_WITH_QUOTA)[-1]
+    refused = last.samples["sls_exporter_api_request_errors_total"]
+    quota = sum(count for labels, count in refused.items() if ("code", "ReadQuotaExceed") in labels)
+    requests = sum(last.samples["sls_exporter_api_requests_total"].values())
+    assert 3.0 <= quota <= requests / 50
+    assert mean_poll_seconds(last) <= 30.0
+
+
+def test_polls_of_a_large_and_slow_logstore_take_10_seconds() -> None:
+    assert mean_poll_seconds(frames_of(LARGE_AND_SLOW)[-1]) == pytest.approx(10.0, abs=2.0)
+
+
+def mean_poll_seconds(frame: Frame) -> float:
+    (seconds,) = frame.samples["sls_exporter_poll_duration_seconds_sum"].values()
+    (count,) = frame.samples["sls_exporter_poll_duration_seconds_count"].values()
+    return seconds / count
 
 
 # The instruments
@@ -292,3 +373,14 @@ def test_a_verdict_weighs_what_was_said_against_the_truth(
     ours = [Firing(alert=alerts.SHARD_STALLED, shard=shard, since=at) for shard, at in spoke]
     found = judge_firings(ours, truth, watched_from=0.0)
     assert found.verdict is verdict
+
+
+def test_the_worst_outcome_of_a_group_counts() -> None:
+    right = Outcome(verdict=Verdict.RIGHT)
+    told = Outcome(verdict=Verdict.RIGHT, seconds=300.0)
+    late = Outcome(verdict=Verdict.LATE, seconds=900.0)
+    missed = Outcome(verdict=Verdict.MISSED)
+    early, later = (Outcome(verdict=Verdict.FALSE_ALARM, seconds=at) for at in (10.0, 20.0))
+    ranked = [early, later, missed, late, told, right]
+    for at, outcome in enumerate(ranked):
+        assert worst(reversed(ranked[at:])) is outcome

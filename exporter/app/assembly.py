@@ -4,7 +4,7 @@ The parts do not import each other. They get the callables that they need here.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -27,7 +27,7 @@ from exporter.polling.store import Store
 from exporter.polling.workers import Workers
 from exporter.sls.clients import Clients
 from exporter.sls.operations import OPERATION_NAMES
-from exporter.sls.request_rate import START
+from exporter.sls.request_rate import START, RequestRate
 from exporter.status import rows
 
 
@@ -87,10 +87,12 @@ def assemble(
     sharding: Sharding = WHOLE,
     start_rate: float = START,
     is_single_round: bool = False,
+    make_rate: Callable[..., RequestRate] = RequestRate,
 ) -> Parts:
     """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
-    The rate of each project begins at ``start_rate`` requests per second.
+    The rate of each project begins at ``start_rate`` requests per second. ``make_rate`` makes it,
+    with the clock by which requests wait.
     """
     cancelled = threading.Event()
     store = Store()
@@ -108,6 +110,7 @@ def assemble(
         ).changed,
         total_shards=sharding.total,
         start=start_rate,
+        make_rate=make_rate,
     )
     workers = Workers()
     manager = PollManager(

@@ -178,4 +178,4 @@ def _lag(count: int, unread: Unread) -> float | None:
     consumed_at = unread.oldest_at if unread.consumed_at is None else unread.consumed_at
     if consumed_at is None or unread.newest_at is None:
         return None
-    return max(0.0, unread.newest_at - consumed_at)
+    return max(0.0, round(unread.newest_at - consumed_at, 1))

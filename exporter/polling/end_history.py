@@ -143,7 +143,9 @@ class EndHistory:
         if lower is None:
             return Bracket(float("-inf"), upper[1], upper[1])
         (first, earliest), (last, latest) = lower, upper
-        # Log groups are taken to come evenly between two steps. Cursors are beyond 2^53, so they are
-        # subtracted as integers.
+        # Log groups are taken to come evenly between two steps. Cursors exceed what a float holds,
+        # so they are subtracted as integers.
         estimate = earliest + (latest - earliest) * (cursor - first + 0.5) / (last - first)
-        return Bracket(earliest, max(earliest, latest), min(max(estimate, earliest), latest))
+        # More digits would only look exact.
+        estimate = min(max(round(estimate, 1), earliest), latest)
+        return Bracket(earliest, max(earliest, latest), estimate)

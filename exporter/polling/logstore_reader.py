@@ -173,11 +173,15 @@ class LogstoreReader:
         self.is_denied = self.was_refused = True
         self._ask_again_at = self._clock.monotonic() + self._target.refresh_seconds
 
+    def distrust_since(self) -> None:
+        """Read no cursors by time any more, and forget what they may have led to."""
+        self.cursors.distrust_since()
+        self._observer.times_distrusted(self._target.key)
+
     def note_proof(self, proof: SinceProof) -> None:
         """Note whether GetCursor with a time can be trusted."""
         if proof.is_wrong:
-            self.cursors.distrust_since()
-            self._observer.times_distrusted(self._target.key)
+            self.distrust_since()
         elif proof.is_right:
             self.cursors.passed += 1
             if proof.is_complete or self.cursors.passed >= PROOFS:

@@ -13,7 +13,7 @@ from exporter.sls.request_rate import START
 
 _HEADROOM = 1.25  # of the request rate that the polls need on average
 _LEAST_BUDGET = 2
-_EXACT_SHARE = 1 / 4  # of the rate at which every project begins
+_EXACT_SHARE = 0.9  # of the rate at which every project begins
 
 
 class _Work:
@@ -111,5 +111,5 @@ class ProjectLoad:
             at_rest = sum(work.at_rest * interval / work.interval for work in self._work.values())
             count = len(self._work)
         room = (limit * interval / 2 - at_rest) / max(1, count)
-        is_small = at_rest <= START * interval * _EXACT_SHARE
+        is_small = at_rest + count * EXACT_READINGS <= START * interval * _EXACT_SHARE
         return max(_LEAST_BUDGET, int(room)), EXACT_READINGS if is_small else 0

@@ -46,8 +46,9 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no t
     """Fire once soon, then at every ``interval`` on a grid that the key's hash places.
 
     The grid is that of the wall clock, so a restart keeps every phase. The name of the ``replica``
-    is part of the hash, so that replicas do not send their requests at the same moments. A point of the grid that is less than half an interval after the first run is left out. Points
-    that have passed are not made up for.
+    is part of the hash, so that replicas do not send their requests at the same moments. A point
+    of the grid less than half an interval after the first run is left out. The trigger does not
+    make up for points that have passed.
     """
 
     def __init__(self, job: Job, *, started: datetime, replica: str = "") -> None:

@@ -11,7 +11,7 @@ from exporter.polling.logstore_reader import EndReading, LogstoreReader
 from exporter.polling.readings import Pair, Reading, Rules, ShardPairs
 from exporter.polling.refinements import Refinement, interleaved, refinements
 from exporter.polling.since_proof import SinceProof
-from exporter.sls.errors import SlsError
+from exporter.sls.errors import BadRequest, InvalidCursor, SlsError
 
 _ENDS = (2.0,)
 _SUSPECT_ENDS = (8.0,)
@@ -135,10 +135,17 @@ class Settling:
         self, pairs: ShardPairs, reading: Reading, outcome: int | SlsError | None
     ) -> None:
         if isinstance(outcome, SlsError):
-            self._failed(reading.shard, outcome)
+            is_unknown = reading.kind == "since" and _is_unknown(outcome)
+            if is_unknown:
+                self._reader.distrust_since()
+            else:
+                self._failed(reading.shard, outcome)
             if self._proof is not None and self._proof.shard == reading.shard:
                 self._end_proof()
-            self._done()
+            if is_unknown:
+                self._advance(pairs)
+            else:
+                self._done()
             return
         proof = self._proof
         if proof is not None and proof.shard == reading.shard:
@@ -218,3 +225,8 @@ class Settling:
     def _failed(self, shard: int, error: SlsError) -> None:
         self._reader.unresponsive.note(shard, error)
         self._reader.failed(error)
+
+
+def _is_unknown(error: SlsError) -> bool:
+    """Return whether the service does not accept the request, although the shard exists."""
+    return isinstance(error, BadRequest | InvalidCursor) and error.code != "ShardNotExist"

@@ -40,17 +40,18 @@ class SinceProof:
     def next_check(self, reading: Reading, result: int | None, *, end: ShardEnd) -> Reading | None:
         """Note a result, and return the time that has to be read next; None if that is all.
 
-        The log group at the answer was received at or after the time, the one before it earlier.
+        The log group at the answer exists and was received at or after the time, the one before it
+        earlier.
         """
         if reading == self.reading:
             self.cursor = cursor = result or 0
             self._checks = [Reading(self.shard, "time", cursor - 1)]
             if cursor < end.cursor:
                 self._checks.append(Reading(self.shard, "time", cursor))
-        elif result is not None:
+        elif reading.at == self.cursor:
             self._sides += 1
-            is_after = reading.at == self.cursor
-            self._evidence.append(
-                result >= self.reading.at if is_after else result < self.reading.at
-            )
+            self._evidence.append(result is not None and result >= self.reading.at)
+        elif result is not None:  # before the first log group there is none
+            self._sides += 1
+            self._evidence.append(result < self.reading.at)
         return self._checks.pop() if self._checks else None

@@ -27,20 +27,24 @@ class PaceOptions(TypedDict, total=False):
     max_rate: float | None
     rewrite: bool
     writes_as: str | None
+    behind: float
 
 
 class Pace(Struct, frozen=True, kw_only=True):
     """How a consumer reads and flushes.
 
-    flush_interval is in seconds; max_rate is in log groups a second and shard, without it all that
-    there is is read; rewrite writes an unchanged checkpoint again; writes_as is the owner's name in
-    its checkpoints where that is not its own ("" for the Flink connector).
+    - flush_interval: in seconds.
+    - max_rate: log groups per second and shard. Without it, everything is read.
+    - rewrite: whether an unchanged checkpoint is written again.
+    - writes_as: the owner's name in its checkpoints if it is not its own ("" for Flink).
+    - behind: age in seconds of a log group when it is read.
     """
 
     flush_interval: float = 60.0
     max_rate: float | None = None
     rewrite: bool = False
     writes_as: str | None = None
+    behind: float = 0.0
 
 
 class Reader:
@@ -75,7 +79,7 @@ class Reader:
         """Read and flush a last time, between two flush times, as a library that shuts down."""
         if self._frozen:
             return None
-        index = self._advance(now) if self._pace.max_rate else self._shard.log.end(now)
+        index = self._advance(now) if self._pace.max_rate else self._readable(now)
         return self._write(index, now)
 
     def freeze(self) -> None:
@@ -95,13 +99,13 @@ class Reader:
         self._allowance = 0.0
 
     def _read_all(self, tick: int) -> tuple[int, float] | None:
-        end = self._shard.log.end(self._time(tick))
+        end = self._readable(self._time(tick))
         flush = tick
         if not self._pace.rewrite:
             # The flush that wrote this value was the first one after the newest log group.
             flush = self._tick + 1
             if end:
-                newest = self._shard.log.received(end - 1)
+                newest = self._shard.log.received(end - 1) + self._pace.behind
                 at = self._ticks(newest)
                 flush = max(flush, at if self._time(at) == newest else at + 1)
         return self._write(end, self._time(flush))
@@ -118,11 +122,14 @@ class Reader:
         self._read_at = now
         whole = int(self._allowance)
         self._allowance -= whole
-        end = self._shard.log.end(now)
+        end = self._readable(now)
         self._position = min(end, max(self._position, self._shard.log.begin(now)) + whole)
         if self._position == end:
             self._allowance = 0.0
         return self._position
+
+    def _readable(self, now: float) -> int:
+        return max(self._position, self._shard.log.end(now - self._pace.behind))
 
     def _write(self, index: int, now: float) -> tuple[int, float] | None:
         if index == self._saved and not self._pace.rewrite:

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from exporter.simulator.consumers import Group
 from exporter.simulator.errors import group_not_exist, parameter_invalid, shard_not_exist
-from exporter.simulator.shard import LAST_KEY, Shard, ShardLog
+from exporter.simulator.shard import LAST_KEY, NANOSECONDS, Shard, ShardLog
 
 DAY = 86400.0
 
@@ -14,7 +14,15 @@ DAY = 86400.0
 class Logstore:
     """Shards by id and consumer groups by name; ids of vanished shards are never used again."""
 
-    def __init__(self, name: str, *, shards: int, ttl_days: int, now: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        shards: int,
+        ttl_days: int,
+        now: float,
+        first_cursor: int | None = None,
+    ) -> None:
         if shards < 1 or ttl_days < 1:
             raise ValueError("a logstore has at least one shard and one day of retention")
         self.name = name
@@ -23,6 +31,7 @@ class Logstore:
         self.groups: dict[str, Group] = {}
         self.shards: dict[int, Shard] = {}
         self._next_shard = 0
+        self._first_cursor = first_cursor
         bounds = [(LAST_KEY + 1) * part // shards for part in range(shards)] + [LAST_KEY]
         for begin_key, end_key in itertools.pairwise(bounds):
             self._create(begin_key, end_key, now)
@@ -96,8 +105,10 @@ class Logstore:
         return child.shard_id
 
     def _create(self, begin_key: int, end_key: int, now: float) -> Shard:
+        first = self._first_cursor
         shard = Shard(
             shard_id=self._next_shard,
+            birth=int(now) * NANOSECONDS + self._next_shard if first is None else first,
             begin_key=begin_key,
             end_key=end_key,
             created=now,

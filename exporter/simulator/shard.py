@@ -111,6 +111,8 @@ class Shard(Struct, kw_only=True):
     """A range of hash keys with its log; read-only since it was split or merged."""
 
     shard_id: int
+    birth: int
+    """The cursor of the first log group ever written."""
     begin_key: int
     end_key: int
     created: float
@@ -121,11 +123,6 @@ class Shard(Struct, kw_only=True):
     def status(self) -> Literal["readwrite", "readonly"]:
         """The status as ListShards shows it."""
         return "readwrite" if self.readonly_since is None else "readonly"
-
-    @property
-    def birth(self) -> int:
-        """The cursor of the first log group ever written: about the shard's birth in ns."""
-        return int(self.created) * NANOSECONDS + self.shard_id
 
     def end_cursor(self, now: float) -> int:
         """Return the END cursor: the position of the next log group."""

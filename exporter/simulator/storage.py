@@ -66,14 +66,25 @@ class Storage:
             del self._projects[name]
 
     def create_logstore(
-        self, project: str, name: str, *, shards: int = 2, ttl_days: int = 7
+        self,
+        project: str,
+        name: str,
+        *,
+        shards: int = 2,
+        ttl_days: int = 7,
+        first_cursor: int | None = None,
     ) -> None:
-        """Create a logstore whose shards, numbered from 0, divide the keys evenly."""
+        """Create a logstore whose shards, numbered from 0, divide the keys evenly.
+
+        The cursors of each shard begin at first_cursor; without it, at about its birth in ns.
+        """
         with self._present() as now:
             logstores = self._project(project).logstores
             if name in logstores:
                 raise ServiceError(400, "LogStoreAlreadyExist", f"logstore {name} already exists")
-            logstores[name] = Logstore(name, shards=shards, ttl_days=ttl_days, now=now)
+            logstores[name] = Logstore(
+                name, shards=shards, ttl_days=ttl_days, now=now, first_cursor=first_cursor
+            )
 
     def delete_logstore(self, project: str, name: str) -> None:
         """Delete a logstore with its data and its consumer groups."""

@@ -8,6 +8,7 @@ from exporter.simulator.consumers import Checkpoint, Consumer, Group, Pace, Pace
 from exporter.simulator.cursors import decode_cursor, encode_cursor
 from exporter.simulator.errors import ServiceError, group_not_exist
 from exporter.simulator.logstore import Logstore
+from exporter.simulator.shard import Shard
 from exporter.simulator.storage import Storage
 from exporter.simulator.views import CheckpointRow, GroupRow, ShardTruth, UpdateTimeUnit
 
@@ -77,7 +78,7 @@ class World(Storage):
     ) -> None:
         """Start a consumer that reads some shards from their saved checkpoints, or from BEGIN.
 
-        The keyword arguments are the fields of Pace: flush_interval, max_rate, rewrite, writes_as.
+        The keyword arguments are the fields of ``Pace``.
         Shards that another consumer of the group reads are taken from it.
         """
         with self._group(project, logstore, group) as (store, found, now):
@@ -174,19 +175,15 @@ class World(Storage):
     def truth(self, project: str, logstore: str, group: str, shard: int) -> ShardTruth:
         """Tell what is true of a shard and a group, for an oracle that does not ask the API."""
         with self._group(project, logstore, group) as (store, found, now):
-            its = store.shard(shard)
-            begin, end = its.log.begin(now), its.log.end(now)
-            saved = found.checkpoints.get(shard)
-            cursor = decode_cursor(saved.text) if saved is not None else None
-            unread = begin if cursor is None else max(begin, cursor - its.birth)
-            return ShardTruth(
-                checkpoint=cursor,
-                begin=its.birth + begin,
-                end=its.birth + end,
-                updated_at=saved.updated_at if saved is not None else None,
-                owner=saved.consumer if saved is not None else "",
-                oldest_unread_at=its.log.received(unread) if unread < end else None,
-            )
+            return _truth(store.shard(shard), found.checkpoints.get(shard), now)
+
+    def truths(self, project: str, logstore: str, group: str) -> Mapping[int, ShardTruth]:
+        """Return what is true of all shards and a group."""
+        with self._group(project, logstore, group) as (store, found, now):
+            return {
+                number: _truth(shard, found.checkpoints.get(number), now)
+                for number, shard in store.shards.items()
+            }
 
     @contextmanager
     def _group(
@@ -203,3 +200,17 @@ class World(Storage):
             update_time=int(saved.updated_at * self._unit) if saved is not None else 0,
             consumer=saved.consumer if saved is not None else "",
         )
+
+
+def _truth(shard: Shard, saved: Checkpoint | None, now: float) -> ShardTruth:
+    begin, end = shard.log.begin(now), shard.log.end(now)
+    cursor = decode_cursor(saved.text) if saved is not None else None
+    unread = begin if cursor is None else max(begin, cursor - shard.birth)
+    return ShardTruth(
+        checkpoint=cursor,
+        begin=shard.birth + begin,
+        end=shard.birth + end,
+        updated_at=saved.updated_at if saved is not None else None,
+        owner=saved.consumer if saved is not None else "",
+        oldest_unread_at=shard.log.received(unread) if unread < end else None,
+    )

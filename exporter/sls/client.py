@@ -198,22 +198,23 @@ class SlsClient:
     def _pause(self, tried: int, deadline: float) -> float | None:
         """Return the seconds before another try, with full jitter; None if there is to be none."""
         pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
-        if tried == TRIES or time.monotonic() + pause >= deadline:
+        left = deadline - time.monotonic()
+        if tried == TRIES or pause >= left:
             return None
-        seconds = self.rate.reserve(before=deadline)
+        seconds = self.rate.reserve(before=self.rate.monotonic() + left)
         return None if seconds is None else max(pause, seconds)
 
     def _wait_for_slot(self, seconds: float, operation: str) -> float:
-        """Wait, begin the request in its slot, and return a monotonic time not after that."""
+        """Wait, begin the request in its slot, and return a time of the rate not after that."""
         self._wait(seconds, operation)
-        began = time.monotonic()
+        began = self.rate.monotonic()
         while (seconds := self.rate.begin()) > 0:
             self._wait(seconds, operation)
-            began = time.monotonic()
+            began = self.rate.monotonic()
         return began
 
     def _wait(self, seconds: float, operation: str) -> None:
-        if self._cancelled.wait(seconds) if seconds > 0 else self._cancelled.is_set():
+        if self.rate.wait(self._cancelled, seconds) if seconds > 0 else self._cancelled.is_set():
             raise Cancelled(operation=operation)
 
     def _attempt(self, request: "_Request[T]", deadline: float) -> T:

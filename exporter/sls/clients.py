@@ -26,8 +26,9 @@ class Clients:
     Each project has one request rate, over all reloads. Projects with equal HTTP settings share
     one transport. ``provider`` makes the source of keys for a configuration, or raises
     CredentialsError. ``total_shards`` exporters share the limits of a project. ``start`` is where
-    the rate of a project begins, in requests per second. ``on_rate_change`` gets each new limit
-    of a project, and the present one whenever its client is requested.
+    the rate of a project begins, in requests per second, and ``make_rate`` makes it from its
+    ceiling. ``on_rate_change`` gets each new limit of a project, and the present one whenever its
+    client is requested.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Clients:
         on_rate_change: OnRateChange,
         total_shards: int = 1,
         start: float = START,
+        make_rate: Callable[..., RequestRate] = RequestRate,
     ) -> None:
         self._make_provider = provider
         self._observer = observer
@@ -48,6 +50,7 @@ class Clients:
         self._on_rate_change = on_rate_change
         self._total_shards = total_shards
         self._start = start / total_shards
+        self._make_rate = make_rate
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None, ProjectSettings], SlsClient] = {}
         self._rates: dict[tuple[str, str | None], RequestRate] = {}
@@ -95,7 +98,7 @@ class Clients:
         ceiling = settings.polling.requests_per_second / self._total_shards
         rate = self._rates.get((endpoint, project))
         if rate is None:
-            rate = self._rates[endpoint, project] = RequestRate(ceiling, start=self._start)
+            rate = self._rates[endpoint, project] = self._make_rate(ceiling, start=self._start)
             if project is not None:
                 rate.on_change = partial(self._on_rate_change, endpoint, project)
         rate.set_ceiling(ceiling)

@@ -21,7 +21,8 @@ _QUIET_SECONDS = 60.0  # without a refusal: the rate has recovered
 class RequestRate:
     """Evenly spaced slots for requests, without bursts; shared by all threads.
 
-    ``ceiling`` and ``start`` are requests per second.
+    ``ceiling`` and ``start`` are requests per second. ``wait`` waits for an event, for some seconds
+    at most, and returns whether it is set.
     """
 
     def __init__(
@@ -30,7 +31,12 @@ class RequestRate:
         *,
         start: float = START,
         monotonic: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
+        self.monotonic = monotonic
+        """The clock of all instants here."""
+        self.wait = wait
+        """Waits on that clock."""
         self.needed: Callable[[], float] = lambda: math.inf
         """Requests per second that the waiting work needs to fit in its interval."""
         self.on_change: Callable[[float, bool], None] = lambda _limit, _is_lowered: None
@@ -38,7 +44,6 @@ class RequestRate:
 
         It must not call this object.
         """
-        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ceiling = ceiling
         self._floor = min(_FLOOR, ceiling)
@@ -66,7 +71,7 @@ class RequestRate:
         """
         self._end_second()
         with self._lock:
-            now = self._monotonic()
+            now = self.monotonic()
             slot = max(now, self._next)
             if slot >= before:
                 return None
@@ -81,7 +86,7 @@ class RequestRate:
         """
         self._end_second()
         with self._lock:
-            now = self._monotonic()
+            now = self.monotonic()
             gap = 1.0 / self._rate
             early = self._began + gap - now
             if early > 0:
@@ -99,7 +104,7 @@ class RequestRate:
         the flight that caused it.
         """
         with self._lock:
-            now = self._monotonic()
+            now = self.monotonic()
             self._refused_at = now
             if sent <= self._cut_at:
                 return
@@ -118,7 +123,7 @@ class RequestRate:
     def _end_second(self) -> None:
         """Judge the second that has ended, if one has, and ask for the needed rate."""
         with self._lock:
-            now = self._monotonic()
+            now = self.monotonic()
             began = self._second_began
             if now < began + _SECOND:
                 return
@@ -138,7 +143,7 @@ class RequestRate:
         limit = min(max(limit, self._floor), self._ceiling)
         is_news = is_news or limit != self._limit
         rate = min(limit, max(self._start, self._needed))
-        now = self._monotonic()
+        now = self.monotonic()
         if self._next > now:
             self._next = now + (self._next - now) * self._rate / rate
         self._limit, self._rate = limit, rate

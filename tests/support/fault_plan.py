@@ -17,6 +17,7 @@ class Scope(TypedDict, total=False):
     logstore: str
     consumer_group: str
     shard: int
+    cursor: str
 
 
 class PlannedFault(Struct, kw_only=True, eq=False):

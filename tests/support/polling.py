@@ -11,7 +11,7 @@ from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.logstore_reader import LogstoreReader
-from exporter.polling.poller import Poller
+from exporter.polling.poller import SMALL_EFFORT, Effort, Poller
 from exporter.polling.targets import GroupTarget, Target
 from exporter.simulator.world import World
 from exporter.sls.errors import SlsError
@@ -62,11 +62,16 @@ class Bench:
     poller: Poller
     observed: Observed
     status: TargetStatus | None = None
+    effort: Effort = SMALL_EFFORT
+    published: list[GroupStatus] = field(default_factory=list)
+    """What polls have published while they ran."""
 
     def poll(self, *, after: float = 0.0) -> TargetStatus:
         """Let time pass, then poll."""
         self.held.advance(after)
-        self.status = self.poller.poll(self.status)
+        self.status = self.poller.poll(
+            self.status, effort=self.effort, publish=self.published.append
+        )
         return self.status
 
     def group(self, name: str = GROUP) -> GroupStatus:
@@ -80,9 +85,9 @@ class Bench:
         assert snapshot is not None
         return {shard.shard: shard for shard in snapshot.shards}
 
-    def state(self, shard: int = 0) -> State:
+    def state(self, shard: int = 0, name: str = GROUP) -> State:
         """Return where a shard stands now."""
-        return state(self.shards()[shard], self.held.wall(), stall_after=300.0)
+        return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)
 
     def stalled(self, shard: int = 0) -> float | None:
         """Return for how long a shard has stood still by now."""
@@ -103,6 +108,7 @@ def bench(
     groups: tuple[GroupTarget, ...] = (GroupTarget(name=GROUP),),
     lag: bool = True,
     our_clock_ahead: float = 0.0,
+    effort: Effort = SMALL_EFFORT,
 ) -> Iterator[Bench]:
     """Set up a world with one logstore, and a poller of some of its groups.
 
@@ -129,7 +135,33 @@ def bench(
         target = Target(key=KEY, groups=groups, settings=settings, refresh_seconds=REFRESH_SECONDS)
         logstore = LogstoreReader(target, made.client, clock=clock, observer=observed)
         poller = Poller(target, made.client, logstore=logstore, clock=clock, observer=observed)
-        yield Bench(held=held, world=world, simulator=simulator, poller=poller, observed=observed)
+        yield Bench(
+            held=held,
+            world=world,
+            simulator=simulator,
+            poller=poller,
+            observed=observed,
+            effort=effort,
+        )
+
+
+@contextlib.contextmanager
+def bench_behind() -> Iterator[Bench]:
+    """Set up two shards with one unread log group each, at second 120; their consumer is dead.
+
+    The consumer committed at second 60.
+    """
+    with bench(shards=2) as made:
+        made.world.start_consumer(PROJECT, LOGSTORE, GROUP, "c1", shards=[0, 1])
+        for shard in range(2):
+            made.world.write(PROJECT, LOGSTORE, shard, 5)
+        made.held.advance(60.0)
+        assert len(made.world.checkpoints(PROJECT, LOGSTORE, GROUP)) == 2
+        made.world.crash_consumer(PROJECT, LOGSTORE, GROUP, "c1")
+        made.held.advance(60.0)
+        for shard in range(2):
+            made.world.write(PROJECT, LOGSTORE, shard)
+        yield made
 
 
 def owners(*texts: str) -> tuple[Pattern, ...]:

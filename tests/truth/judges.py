@@ -1,4 +1,4 @@
-"""Four judges of one recording, and whether each of them told the truth.
+"""Four judges of the recording of a group, and whether each of them told the truth.
 
 The question is the same for all: is nobody consuming a shard that has data, and since when?
 """
@@ -33,6 +33,9 @@ class Verdict(StrEnum):
     MISSED = "missed"
 
 
+_WORST_FIRST = (Verdict.FALSE_ALARM, Verdict.MISSED, Verdict.LATE, Verdict.RIGHT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """What is truly wrong: which shards nobody consumes, since when, and what must tell of it.
@@ -58,9 +61,39 @@ class Outcome:
     verdict: Verdict
     seconds: float | None = None
 
+    def rank(self) -> tuple[int, float]:
+        """Return what sorts outcomes from the worst to the best."""
+        seconds = float("inf") if self.seconds is None else self.seconds
+        return _WORST_FIRST.index(self.verdict), seconds
+
     def __str__(self) -> str:
         after = "" if self.seconds is None else f", {self.seconds:.0f} s"
         return f"{self.verdict}{after}"
+
+
+def true_stalls(recording: Recording) -> Mapping[str, float]:
+    """Return the shards that stall for longer than ``STALL_AFTER``, and the start of each stall.
+
+    Only the simulated world is looked at. Checkpoints that cannot be read do not count.
+    """
+    moves: dict[int, tuple[int, float]] = {}
+    found: dict[str, float] = {}
+    for look in recording.looks:
+        for number, shard in look.shards.items():
+            if shard.checkpoint is None or shard.updated_at is None:
+                continue
+            if number not in moves or moves[number][0] != shard.checkpoint:
+                moves[number] = shard.checkpoint, shard.updated_at
+            if shard.oldest_unread_at is not None:
+                since = max(moves[number][1], shard.oldest_unread_at) - START
+                if look.at - since > STALL_AFTER:
+                    found.setdefault(str(number), since)
+    return found
+
+
+def worst(found: Iterable[Outcome]) -> Outcome:
+    """Return the worst outcome; the earlier one of two equal verdicts."""
+    return min(found, key=Outcome.rank)
 
 
 def outcomes(

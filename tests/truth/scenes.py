@@ -1,77 +1,24 @@
-"""The rows of the truth table: what happens, and what is truly wrong, if anything is.
-
-Seconds count from the start of a scene. Consumers flush every 60 s unless it is said otherwise, so
-what they commit, they commit at full minutes; producers write a log group a second and shard.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""The rows of the truth table: events, and the trouble that they cause, if they cause one."""
 
 from tests.support.faults import Html
 from tests.truth import alerts
+from tests.truth.busy_scenes import BUSY_SCENES
 from tests.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
-from tests.truth.stage import (
-    GROUP,
-    LOGSTORE,
-    POLL_PHASE,
-    POLL_SECONDS,
-    SCRAPE_SECONDS,
-    Recording,
-    Stage,
+from tests.truth.scene import (
+    DAY,
+    HOUR,
+    Scene,
+    consume,
+    crash,
+    nobody_on,
+    only_on,
+    produce,
+    steady,
 )
+from tests.truth.stage import GROUP, LOGSTORE, POLL_SECONDS, SCRAPE_SECONDS, Stage
 
-MINUTE = 60.0
-HOUR = 3600.0
-DAY = 86_400.0
 OUTAGE = Html(status=200)  # the page of a proxy in front, not worth another try
 UNREADABLE = "bm90IGEgY3Vyc29y"  # base64, but not of a number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """A row: a stage is set and its events are planned, then it runs while it is watched."""
-
-    name: str
-    build: Callable[[Stage], None]
-    seconds: float
-    trouble: Trouble | None = None
-    shards: int = 2
-    ttl_days: int = 7
-    watch_from: float = 0.0
-    our_clock_ahead: float = 0.0
-
-    def play(self, *, poll_phase: float = POLL_PHASE) -> Recording:
-        """Run the scene and return what was seen."""
-        stage = Stage(
-            shards=self.shards, ttl_days=self.ttl_days, our_clock_ahead=self.our_clock_ahead
-        )
-        self.build(stage)
-        return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)
-
-
-def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
-    """Tell that nobody consumes some shards, and that no other shard of the group moves."""
-    return Trouble(since=since, shards=frozenset(map(str, shards)), in_time=in_time)
-
-
-def only_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
-    """Tell that nobody consumes some shards while others of the group go on."""
-    return Trouble(
-        since=since, shards=frozenset(map(str, shards)), also=frozenset(), in_time=in_time
-    )
-
-
-def produce(stage: Stage, *, shards: int = 2, interval: float | None = 1.0) -> None:
-    for shard in range(shards):
-        stage.world.set_producer(*LOGSTORE, shard, interval)
-
-
-def consume(stage: Stage, *, shards: int = 2) -> None:
-    stage.world.start_consumer(*GROUP, "c1", shards=range(shards))
-
-
-def crash(stage: Stage, name: str = "c1") -> None:
-    stage.world.crash_consumer(*GROUP, name)
 
 
 def idle(stage: Stage) -> None:
@@ -83,11 +30,6 @@ def idle(stage: Stage) -> None:
 def idle_then_burst(stage: Stage) -> None:
     idle(stage)
     stage.at(2 * HOUR + 1.0, lambda: stage.world.write(*LOGSTORE, 0, 1000))
-
-
-def steady(stage: Stage) -> None:
-    produce(stage)
-    consume(stage)
 
 
 def slow(stage: Stage) -> None:
@@ -371,4 +313,5 @@ SCENES = (
         seconds=HOUR,
         trouble=only_on(1, since=1801.0),
     ),
+    *BUSY_SCENES,
 )

@@ -7,9 +7,20 @@ from pathlib import Path
 from tests.support.docs import replaced
 from tests.support.rules import ROOT, RULES
 from tests.truth import alerts
-from tests.truth.judges import BURROW, NAIVE, OURS, SERVICE, Outcome, Verdict, outcomes
-from tests.truth.scenes import SCENES, Scene
-from tests.truth.stage import Recording
+from tests.truth.judges import (
+    BURROW,
+    NAIVE,
+    OURS,
+    SERVICE,
+    Outcome,
+    Trouble,
+    Verdict,
+    outcomes,
+    worst,
+)
+from tests.truth.scene import Scene
+from tests.truth.scenes import SCENES
+from tests.truth.stage import TROUBLED, Recording
 
 DOCUMENT = ROOT / "docs" / "truth.md"
 
@@ -17,9 +28,14 @@ _JUDGES = (OURS, NAIVE, SERVICE, BURROW)
 
 
 @functools.cache
-def recording_of(scene: Scene) -> Recording:
-    """Play a scene, once in a process."""
+def recordings_of(scene: Scene) -> Mapping[str, Recording]:
+    """Play a scene, once in a process; return the recording of each group."""
     return scene.play()
+
+
+def recording_of(scene: Scene) -> Recording:
+    """Return the recording of the group that is in trouble, if one is."""
+    return recordings_of(scene)[TROUBLED]
 
 
 @functools.cache
@@ -28,9 +44,19 @@ def shipped_rules() -> tuple[alerts.Rule, ...]:
     return alerts.load(RULES)
 
 
+@functools.cache
 def outcomes_of(scene: Scene) -> Mapping[str, Outcome]:
     """Return what the judges make of a scene, ours with the shipped rules."""
-    return outcomes(recording_of(scene), scene.trouble, rules=shipped_rules())
+    return judged(recordings_of(scene), scene.trouble)
+
+
+def judged(recordings: Mapping[str, Recording], trouble: Trouble | None) -> Mapping[str, Outcome]:
+    """Return what each judge made of all groups: the worst that it made of one."""
+    found = [
+        outcomes(recording, trouble if group == TROUBLED else None, rules=shipped_rules())
+        for group, recording in recordings.items()
+    ]
+    return {judge: worst(each[judge] for each in found) for judge in _JUDGES}
 
 
 def render() -> str:

@@ -1,0 +1,28 @@
+"""Targets built by hand, with the least that a test has to say."""
+
+from exporter.model.names import TargetKey
+from exporter.polling.targets import GroupTarget, Target
+from tests.support.settings import project_settings
+
+
+def target(
+    number: int = 0,
+    *,
+    project: str = "shop",
+    groups: int = 1,
+    shards: frozenset[int] | None = None,
+    interval: float = 60.0,
+    rate: float = 10.0,
+    lag: bool = True,
+    workers: int = 8,
+) -> Target:
+    """Build a logstore with some groups; ``rate`` is its project's limit of requests per second."""
+    settings = project_settings(
+        lag=lag, interval=interval, workers=workers, requests_per_second=rate
+    )
+    return Target(
+        key=TargetKey(project, f"store-{number}"),
+        groups=tuple(GroupTarget(name=f"group-{group}", shards=shards) for group in range(groups)),
+        settings=settings,
+        refresh_seconds=300.0,
+    )
