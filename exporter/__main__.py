@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line and exit with its status."""
     # There are no plugins. pydantic would look for them in every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What is imported stays, and looking through it for garbage again and again takes a while.
+    # Imported objects stay. Garbage collections during the imports take time and find nothing.
     gc.disable()
     from exporter.commands import cli  # noqa: PLC0415  imports are to be without garbage collection
 

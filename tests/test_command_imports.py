@@ -1,4 +1,4 @@
-"""The modules that each command imports, in processes of their own."""
+"""The modules that each command imports, each in its own process."""
 
 import subprocess
 import sys

@@ -20,7 +20,7 @@ _OTHER = "other"
 
 
 class SelfMetrics:
-    """Counters, histograms and gauges of the exporter itself, in a registry of their own.
+    """Counters, histograms and gauges of the exporter itself, in their own registry.
 
     The series of each of the ``operations`` exist from the start.
     """

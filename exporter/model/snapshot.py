@@ -99,7 +99,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     cursor_access: bool | None = None
     """Whether end cursors may be read; None where they are not asked for."""
     cursor_remedy: str | None = None
-    """What to do if end cursors may not be read."""
+    """What to do about a missing permission to read end cursors."""
 
     def is_fresh(self, monotonic: float) -> bool:
         """Return whether the values of the logstore itself are young enough to be served."""

@@ -55,7 +55,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     cursor_access: bool | None = None
     """Whether end cursors may be read; None where they are not asked for."""
     cursor_remedy: str | None = None
-    """What to do if end cursors may not be read."""
+    """What to do about a missing permission to read end cursors."""
     shards: Sequence[ShardRow]
     """In the order of their numbers."""
 
