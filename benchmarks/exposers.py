@@ -28,6 +28,7 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
+from exporter.sls.operations import OPERATION_NAMES
 from exporter.status.rows import StatusRows
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import Content, create_app
@@ -137,7 +138,7 @@ def serve_ours(
 ) -> int:
     """Serve through the real server, writer and compression; return the port."""
     registry = CollectorRegistry()
-    SelfMetrics(registry)
+    SelfMetrics(registry, operations=OPERATION_NAMES)
     counted = RegistryText(registry)
     text = PolledText()
     shape = Shape(max_series=10**8)  # none is to be left out

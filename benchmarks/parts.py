@@ -25,6 +25,7 @@ from exporter.model.progress import NOTHING_UNREAD
 from exporter.model.shards import encode_cursor
 from exporter.model.snapshot import TargetStatus, View
 from exporter.sls import responses
+from exporter.sls.operations import OPERATION_NAMES
 
 Parts = Mapping[str, Callable[[], object]]
 _NOW = 1_800_000_000.0
@@ -44,11 +45,11 @@ def of_a_poll() -> Parts:
             for number in range(SHARDS_A_GROUP)
         ]
     ).encode()
-    found = responses.read_checkpoints(body, now=_NOW)
+    found = responses.read_checkpoints(body, _NOW)
     status = target(1).groups[0]
     shape = Shape()
     return {
-        "reading": lambda: responses.read_checkpoints(body, now=_NOW),
+        "reading": lambda: responses.read_checkpoints(body, _NOW),
         "judging": lambda: [
             evaluate(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries
@@ -90,7 +91,7 @@ def _scrape(statuses: Sequence[TargetStatus], shape: Shape) -> Callable[[], obje
 def of_a_small_scrape(shards: int) -> Parts:
     """Return the two parts of a scrape of few shards."""
     registry = CollectorRegistry()
-    SelfMetrics(registry)
+    SelfMetrics(registry, operations=OPERATION_NAMES)
     counted = RegistryText(registry)
     return {
         "the exporter's own": lambda: counted.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4),

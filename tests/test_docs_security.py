@@ -5,8 +5,8 @@ import re
 from exporter.base.text import LIMIT
 from exporter.config import reader
 from exporter.credentials import connection as keychain_connection
-from exporter.metrics.self_metrics import OPERATIONS
 from exporter.sls import client, json_values, reading
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.docs import ROOT, read
 
 TEXT = read("docs/security.md")
@@ -27,8 +27,11 @@ def test_every_row_of_what_stops_them_names_a_test() -> None:
 
 def test_the_operations_are_all_that_the_client_knows() -> None:
     listed = TEXT.partition("It knows nine operations")[2].partition("of STS")[0]
-    assert set(re.findall(r"`([A-Z]\w+)`", listed)) - {"GET"} == {*OPERATIONS, "AssumeRoleWithOIDC"}
-    assert len(OPERATIONS) == 8
+    assert set(re.findall(r"`([A-Z]\w+)`", listed)) - {"GET"} == {
+        *OPERATION_NAMES,
+        "AssumeRoleWithOIDC",
+    }
+    assert len(OPERATION_NAMES) == 8
 
 
 def test_bounds_are_those_of_the_code() -> None:

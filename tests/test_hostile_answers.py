@@ -68,7 +68,7 @@ def test_a_million_shards_are_not_even_received() -> None:
 )
 def test_the_largest_bodies_of_any_kind_are_another_shape(body: bytes) -> None:
     with pytest.raises(ShapeError) as raised:
-        read_checkpoints(body, now=NOW)
+        read_checkpoints(body, NOW)
     assert len(str(raised.value)) <= 256
     assert str(raised.value).isprintable()
 

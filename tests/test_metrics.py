@@ -18,7 +18,9 @@ from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import Failure, GroupListing, TargetStatus, View
+from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import Failure, TargetStatus, View
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
 
@@ -146,7 +148,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
 
 def test_logstore_and_listing_values_are_shown_where_known() -> None:
     status = target(
-        group(shard(), listing=GroupListing(order=False, timeout_seconds=60)),
+        group(shard(), listing=ConsumerGroup(name="group", order=False, timeout_seconds=60)),
         shards_by_status={"readwrite": 2, "readonly": 1},
         retention_seconds=604_800.0,
         cursor_access=False,
@@ -255,7 +257,7 @@ def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
 
 def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     own.request_ended("GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
     own.server_time_ignored("https://example.com")
@@ -265,7 +267,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     status = target(
         group(
             shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
-            listing=GroupListing(order=True, timeout_seconds=60),
+            listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
         ),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
@@ -288,7 +290,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
 
 def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     key = group().key
     own.poll_failed(key, "timeout")
     own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
@@ -298,7 +300,7 @@ def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
 
 def test_values_of_projects_that_left_are_forgotten() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     for project in ("shop", "bank", "post"):
         own.request_limit("https://example.com", project, 10.0)
         if project != "post":
@@ -321,7 +323,7 @@ def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> 
 
 def test_the_number_of_codes_is_bounded() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     for number in range(300):
         own.request_ended("GetCheckPoint", 0.1, f"Code{number}")
     codes = scrape(registry).labels("sls_exporter_api_request_errors_total")

@@ -28,7 +28,7 @@ def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
     found = responses.checkpoints(answer, now=NOW)
     with contextlib.suppress(ValueError):  # no JSON can say it
         body = json.dumps(answer, allow_nan=False).encode()
-        assert responses.read_checkpoints(body, now=NOW) == found
+        assert responses.read_checkpoints(body, NOW) == found
     return found
 
 
@@ -228,15 +228,15 @@ def test_what_only_the_text_of_an_answer_shows_is_seen(fields: bytes) -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     body = whole.replace(b"}]", b"," + fields + b"}]")
     expected = responses.checkpoints(json.loads(body), now=NOW)
-    assert responses.read_checkpoints(body, now=NOW) == expected
-    assert expected.entries != responses.read_checkpoints(whole, now=NOW).entries
+    assert responses.read_checkpoints(body, NOW) == expected
+    assert expected.entries != responses.read_checkpoints(whole, NOW).entries
 
 
 def test_nothing_but_json_is_a_regular_answer() -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     for body in (whole + b"x", whole[:-1], whole + whole, b""):
         with pytest.raises(ShapeError):
-            responses.read_checkpoints(body, now=NOW)
+            responses.read_checkpoints(body, NOW)
 
 
 # The other operations
@@ -391,7 +391,7 @@ def test_any_bytes_are_read_or_have_another_shape(
     parse: Callable[[object], object], body: bytes
 ) -> None:
     only_shape_errors(lambda: parse(json_values.load_json(body)))
-    only_shape_errors(lambda: responses.read_checkpoints(body, now=NOW))
+    only_shape_errors(lambda: responses.read_checkpoints(body, NOW))
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:

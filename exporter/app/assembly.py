@@ -26,6 +26,7 @@ from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
 from exporter.polling.workers import Workers
 from exporter.sls.clients import Clients
+from exporter.sls.operations import OPERATION_NAMES
 from exporter.sls.request_rate import START, RequestRate
 from exporter.status import rows
 
@@ -96,7 +97,7 @@ def assemble(
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
-    self_metrics = SelfMetrics(registry)
+    self_metrics = SelfMetrics(registry, operations=OPERATION_NAMES)
     self_metrics.sharded(sharding.shard, sharding.total)
     polled_text = PolledText()
     clients = Clients(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta, MsgspecError, Struct, field, json
 
@@ -26,7 +26,9 @@ from exporter.sls.json_values import (
     object_of,
     text_of,
 )
-from exporter.sls.reading import Response
+
+if TYPE_CHECKING:  # readers of bodies are imported without an HTTP client
+    from exporter.sls.reading import Response
 
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ class _Regular(Struct, gc=False):
 _REGULAR = json.Decoder(list[_Regular])
 
 
-def read_checkpoints(body: bytes, *, now: float) -> Parsed[Checkpoint]:
+def read_checkpoints(body: bytes, now: float) -> Parsed[Checkpoint]:
     """Read the body of GetCheckPoint's answer; one that is regular in a fraction of the time."""
     regular = _regular_checkpoints(body, now)
     return checkpoints(load_json(body), now=now) if regular is None else Parsed(entries=regular)
@@ -133,7 +135,7 @@ def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
     return _page(answer, "projects", _project)
 
 
-def parsed(response: Response, operation: str, parse: Callable[[bytes], T]) -> T:
+def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) -> T:
     """Return the parsed body of a response. Raises the SlsError that a failed one stands for."""
     request_id = response.headers.get("x-log-requestid", "")
     try:

@@ -12,15 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from exporter.model.credentials import Credentials
-
-SignatureVersion = Literal["v1", "v4"]
 
 API_VERSION = "0.6.0"
 V1_METHOD = "hmac-sha1"

@@ -16,7 +16,6 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
 from exporter.model.snapshot import (
-    GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -110,7 +109,7 @@ def _status(reader: Reader) -> TargetStatus:
                 interval=60.0,
                 stale_after=1e9,
                 stall_after=300.0,
-                listing=GroupListing(order=group.order, timeout_seconds=group.timeout_seconds),
+                listing=group,
             )
             for group in groups
         ),
@@ -132,7 +131,7 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
         }
         for number in range(reader.below(4))
     ]
-    found = responses.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
+    found = responses.read_checkpoints(json.dumps(entries).encode(), NOW).entries
     shards = tuple(
         evaluate(
             each,
