@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlencode
 
 from msgspec import Struct
 
 from exporter.base.clock import Clock
+from exporter.http.failure import HttpFailure
+from exporter.http.response import Response
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.model.endpoint import Endpoint
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
@@ -25,15 +28,15 @@ from exporter.sls.errors import (
     SlsError,
     Throttled,
     TimedOut,
+    http_error,
     is_expired_token,
 )
 from exporter.sls.json_values import Parsed, of_json
 from exporter.sls.observer import Observer
 from exporter.sls.request_rate import RequestRate
 from exporter.sls.server_clock import ServerClock
-from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls.signing import RequestParts, SignatureVersion, V1Auth, V4Auth
 from exporter.sls.timeouts import AdaptiveTimeout
-from exporter.sls.transport import Transport
 
 TRIES = 3
 _BACKOFF_SECONDS = 0.2
@@ -261,15 +264,7 @@ class SlsClient:
         try:
             auth = self._auth(request.operation)
             sent = self._clock.monotonic()
-            response = self._transport.get(
-                self._base_url,
-                request.path,
-                operation=request.operation,
-                query=request.query,
-                host=self._host,
-                auth=auth,
-                deadline=deadline,
-            )
+            response = self._send(request, auth, deadline)
             skew = self._server_clock.note(response, sent=sent)
             return responses.parsed(response, request.operation, request.parse)
         except SlsError as error:
@@ -283,6 +278,25 @@ class SlsClient:
                 known = self._latency
                 self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
                 self._observer.request_ended(request.operation, seconds, code)
+
+    def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:
+        headers = {"Host": self._host}
+        # A lone surrogate in a cursor, which only a wrong response has, becomes a question mark.
+        query = {
+            name: value.encode(errors="replace").decode() for name, value in request.query.items()
+        }
+        parts = RequestParts(method="GET", path=unquote(request.path), query=query, headers=headers)
+        target = f"{request.path}?{urlencode(query, quote_via=quote)}" if query else request.path
+        try:
+            return self._transport.send(
+                "GET",
+                self._base_url,
+                target,
+                headers={**headers, **auth.sign(parts)},
+                deadline=deadline,
+            )
+        except HttpFailure as failure:
+            raise http_error(failure, request.operation) from failure
 
     def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, MsgspecError, Struct, field, json
 
 from exporter.base.text import LIMIT, bounded
+from exporter.http.response import Response
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import InvalidResponse, api_error, is_code, is_passing
 from exporter.sls.json_values import (
@@ -26,7 +27,6 @@ from exporter.sls.json_values import (
     object_of,
     text_of,
 )
-from exporter.sls.reading import Response
 
 T = TypeVar("T")
 

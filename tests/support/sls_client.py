@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
 from exporter.model.endpoint import Endpoint
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.sls.client import ClientSettings, SlsClient
 from exporter.sls.request_rate import RequestRate
 from exporter.sls.signing import SignatureVersion
-from exporter.sls.transport import Transport
 
 
 @dataclass(kw_only=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.sls.connections import IDLE_SECONDS
+from exporter.http.connections import IDLE_SECONDS
+from exporter.http.sockets import Watch, connect
+from exporter.http.transport import Transport
 from exporter.sls.errors import SlsError
-from exporter.sls.sockets import connect, watch
-from exporter.sls.transport import Transport
 from tests.support.misbehaving import (
     EMPTY_LIST,
     Behaviour,
@@ -159,6 +159,7 @@ def test_response_over_kept_connection_has_whole_deadline_after_first_byte(tmp_p
 
 @pytest.mark.parametrize(("remaining", "share"), [(8.0, 2.0), (60.0, 3.0)])
 def test_shortened_deadline_is_share_of_remaining_time(remaining: float, share: float) -> None:
+    watch = Watch(threading.Event())
     now = time.monotonic()
     watch.deadline = now + remaining
     with watch.shortened(0.25, at_most=3.0):
@@ -187,10 +188,13 @@ def test_idle_limit_is_below_strictest_networks_and_default_interval() -> None:
 
 
 def test_socket_sends_keepalive_probes() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        watch.deadline, watch.cancelled = time.monotonic() + 10, threading.Event()
-        with connect("127.0.0.1", listener.getsockname()[1]) as sock:
-            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-            values = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+    watch = Watch(threading.Event())
+    watch.deadline = time.monotonic() + 10
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        connect("127.0.0.1", listener.getsockname()[1], watch) as sock,
+    ):
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        values = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options]
     assert values == [30, 30, 3]
