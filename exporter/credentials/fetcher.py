@@ -59,7 +59,7 @@ class Fetcher:
         body: bytes | None = None,
         within: float = BUDGET_SECONDS,
     ) -> Response:
-        """Return the response, whatever its status. Raises FetchError, and nothing else.
+        """Return the response, also one that is an error. Raises FetchError, and nothing else.
 
         ``within`` are the seconds for this request, if they end before the deadline.
         """

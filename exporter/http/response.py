@@ -38,7 +38,7 @@ class ReceivedResponse(Struct, frozen=True, kw_only=True):
 def read_response(
     receive: Callable[[], bytes], *, max_body_bytes: int, begun: bytes = b""
 ) -> ReceivedResponse:
-    """Read the response to a request other than HEAD, from ``begun`` and what is received.
+    """Read the response to a request that is not a HEAD; ``begun`` are its first bytes.
 
     ``receive`` returns no bytes if the connection has ended. Raises HttpFailure, and what
     ``receive`` raises.

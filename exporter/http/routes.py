@@ -53,7 +53,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def is_read_by_proxy(self) -> bool:
-        """Whether the proxy reads each request, because there is no TLS behind it."""
+        """True if the proxy reads each request, because there is no TLS behind it."""
         return self.proxy is not None and not self.server.has_tls
 
 
@@ -73,7 +73,7 @@ def find_route(base_url: str, *, proxy_from_environment: bool) -> Route:
 
 
 def open_stream(route: Route, watch: Watch, context: Callable[[], ssl.SSLContext]) -> Stream:
-    """Connect to a server, through a tunnel if a proxy stands before one with TLS.
+    """Connect to a server, through a tunnel of the proxy if the server has TLS.
 
     Raises OSError, HttpFailure, or ValueError if a name is not valid.
     """

@@ -97,7 +97,7 @@ class Transport:
     def _prepared(self, method: str, base_url: str) -> requests.PreparedRequest:
         """Return a request that is prepared once per server, which takes as long as sending it.
 
-        What differs among requests needs no preparation. Targets must stay as they were signed.
+        Targets and headers need no preparation. A target must stay as it was signed.
         """
         request = self._requests.get((method, base_url))
         if request is None:

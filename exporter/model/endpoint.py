@@ -62,7 +62,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     @property
     def is_confidential(self) -> bool:
-        """Whether credentials may go there: with TLS, or without leaving this machine."""
+        """True if credentials can go there: with TLS, or without leaving this machine."""
         if self.scheme == "https" or _is_local(self.host) or self.host == METADATA_ADDRESS:
             return True
         if not _is_address(self.host):

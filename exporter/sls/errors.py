@@ -2,7 +2,7 @@
 
 SlsError
 ├── Unreachable       no answer: name, connection, TLS; worth a retry
-├── TimedOut          no whole answer within the deadline
+├── TimedOut          no complete response within the deadline
 ├── Cancelled         the exporter is stopping
 ├── NoCredentials     no access key can be had to sign with; asked for again at the next request
 ├── InvalidResponse   an answer that is not SLS's: HTML, cut off, of another shape, too large
