@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,7 +37,8 @@ interval of 60 s, a server that does so would otherwise close just as the next p
 """
 _SILENT_SHARE = 0.25  # of the remaining time, for the first byte over a kept connection
 _SILENT_SECONDS = 3.0  # at most
-_MAX_HOSTS = 1000  # with kept connections, per thread
+MAX_HOSTS = 1000
+"""The number of hosts with a kept connection, per thread."""
 
 
 class _Kept(Struct, frozen=True):
@@ -47,8 +49,9 @@ class _Kept(Struct, frozen=True):
 class Adapter(BaseAdapter):
     """A transport adapter of requests over watched sockets, for one thread.
 
-    It keeps one connection per host. Setting ``cancelled`` ends every wait. ``context`` is called
-    for the first connection with TLS. ``monotonic`` is the clock by which connections are idle.
+    It keeps one connection per host, and looks up a proxy once per host. Setting ``cancelled`` ends
+    every wait. ``context`` is called for each connection with TLS. ``monotonic`` is the clock by
+    which connections are idle.
     """
 
     def __init__(
@@ -64,9 +67,9 @@ class Adapter(BaseAdapter):
         self._watch = Watch(cancelled)
         self._context = context
         self._max_body_bytes = max_body_bytes
-        self._proxy_from_environment = proxy_from_environment
         self._monotonic = monotonic
-        self._routes: dict[str, Route] = {}
+        find = partial(find_route, proxy_from_environment=proxy_from_environment)
+        self._route = lru_cache(maxsize=MAX_HOSTS)(find)
         # Without the connection of a request under way, so another thread can close them all.
         self._kept: dict[str, _Kept] = {}
         weakref.finalize(self, _close_all, self._kept)
@@ -108,13 +111,6 @@ class Adapter(BaseAdapter):
         """Close the kept connections, from any thread."""
         _close_all(self._kept)
 
-    def _route(self, base_url: str) -> Route:
-        route = self._routes.get(base_url)
-        if route is None:
-            route = find_route(base_url, proxy_from_environment=self._proxy_from_environment)
-            self._routes[base_url] = route
-        return route
-
     def _begin(
         self, base_url: str, route: Route, message: bytes, *, repeatable: bool
     ) -> tuple[Stream, bytes]:
@@ -155,7 +151,7 @@ class Adapter(BaseAdapter):
         return b""
 
     def _keep(self, base_url: str, stream: Stream) -> None:
-        if len(self._kept) == _MAX_HOSTS:
+        if len(self._kept) == MAX_HOSTS:
             _close_all(self._kept)
         self._kept[base_url] = _Kept(stream, self._monotonic())
 

@@ -8,13 +8,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import certifi
 import requests
 
-from exporter.http.connections import Adapter
+from exporter.http.connections import MAX_HOSTS, Adapter
 from exporter.http.failure import HttpFailure
 from exporter.http.response import Response
 
@@ -45,9 +45,10 @@ class Transport:
         self._ca_file = ca_file or Path(certifi.where())
         self._proxy_from_environment = proxy_from_environment
         self._max_body_bytes = max_body_bytes
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
+        headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._monotonic = monotonic
-        self._requests: dict[tuple[str, str], requests.PreparedRequest] = {}
+        # Once per server, since it takes longer than everything else that an exchange does here.
+        self._prepared = lru_cache(maxsize=MAX_HOSTS)(partial(_prepare, headers))
         self._local = threading.local()
         # Weak, so that one goes, with its connections, when the thread that it served ends.
         self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
@@ -73,6 +74,7 @@ class Transport:
         if self._cancelled.is_set():
             raise _cancelled()
         try:
+            # Targets and headers need no preparation. A target must stay as it was signed.
             request = self._prepared(method, base_url).copy()
             request.url = base_url + target
             request.headers.update(headers)
@@ -93,17 +95,6 @@ class Transport:
             adapters = list(self._adapters)
         for adapter in adapters:
             adapter.close()
-
-    def _prepared(self, method: str, base_url: str) -> requests.PreparedRequest:
-        """Return a request that is prepared once per server, which takes as long as sending it.
-
-        Targets and headers need no preparation. A target must stay as it was signed.
-        """
-        request = self._requests.get((method, base_url))
-        if request is None:
-            request = requests.Request(method, base_url, headers=self._headers).prepare()
-            self._requests[method, base_url] = request
-        return request
 
     def _failure(self, error: Exception) -> HttpFailure:
         if self._cancelled.is_set():
@@ -141,6 +132,10 @@ class Transport:
         context = ssl.create_default_context(cafile=str(self._ca_file))
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def _prepare(headers: Mapping[str, str], method: str, base_url: str) -> requests.PreparedRequest:
+    return requests.Request(method, base_url, headers=headers).prepare()
 
 
 def _cancelled() -> HttpFailure:
