@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.http.transport import MAX_BODY_BYTES
 from exporter.model.endpoint import Endpoint
 from exporter.sls.errors import InvalidResponse
 from exporter.sls.json_values import ShapeError
-from exporter.sls.reading import MAX_BODY_BYTES
 from exporter.sls.responses import project_names, read_checkpoints
 from tests.support.misbehaving import Turn, misbehaving
 from tests.support.sls_client import rig

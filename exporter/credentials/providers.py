@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.schema import CredentialsConfig
 from exporter.credentials.chain import FixedKey, choose
-from exporter.credentials.connection import Connector
+from exporter.credentials.fetcher import Fetcher
 from exporter.credentials.key_files import KeyFiles
 from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.logs.logger import get_logger
@@ -42,11 +42,12 @@ def provider(
     if isinstance(found, FixedKey | KeyFiles):
         return found
     ca_file = environ.get(CA_FILE)
+    stop = cancelled or threading.Event()
     return RefreshingCredentials(
         found,
-        connect=lambda: Connector(ca_file=Path(ca_file) if ca_file else None),
+        make_fetcher=lambda: Fetcher(cancelled=stop, ca_file=Path(ca_file) if ca_file else None),
         clock=clock,
-        cancelled=cancelled or threading.Event(),
+        cancelled=stop,
         log=get_logger("exporter.credentials"),
     )
 

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from exporter.base.text import without_tokens
-from exporter.credentials.connection import FetchError, Response
+from exporter.credentials.fetcher import FetchError
+from exporter.http.response import Response
 from exporter.model.credentials import Credentials, is_key
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")

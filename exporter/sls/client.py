@@ -5,9 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
+from urllib.parse import quote, unquote, urlencode
 
 from exporter.base.clock import Clock
 from exporter.config.settings import ProjectSettings
+from exporter.http.failure import HttpFailure
+from exporter.http.response import Response
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls import operations
@@ -19,6 +23,7 @@ from exporter.sls.errors import (
     SlsError,
     Throttled,
     TimedOut,
+    http_error,
     is_expired_token,
 )
 from exporter.sls.json_values import Parsed
@@ -27,9 +32,8 @@ from exporter.sls.operations import Operation
 from exporter.sls.request_rate import RequestRate
 from exporter.sls.responses import Page, parsed
 from exporter.sls.server_clock import ServerClock
-from exporter.sls.signing import V1Auth, V4Auth
+from exporter.sls.signing import RequestParts, V1Auth, V4Auth
 from exporter.sls.timeouts import AdaptiveTimeout
-from exporter.sls.transport import Transport
 
 TRIES = 3
 _BACKOFF_SECONDS = 0.2
@@ -225,15 +229,7 @@ class SlsClient:
         try:
             auth = self._auth(operation.name)
             sent = self._clock.monotonic()
-            response = self._transport.get(
-                self._base_url,
-                request.path,
-                operation=operation.name,
-                query=request.query,
-                host=self._host,
-                auth=auth,
-                deadline=deadline,
-            )
+            response = self._send(request, auth, deadline)
             skew = self._server_clock.note(response, sent=sent)
             return parsed(
                 response,
@@ -251,6 +247,25 @@ class SlsClient:
                 known = self._latency
                 self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
                 self._observer.request_ended(operation.name, seconds, code)
+
+    def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:
+        headers = {"Host": self._host}
+        # A lone surrogate in a cursor, which only a wrong response has, becomes a question mark.
+        query = {
+            name: value.encode(errors="replace").decode() for name, value in request.query.items()
+        }
+        parts = RequestParts(method="GET", path=unquote(request.path), query=query, headers=headers)
+        target = f"{request.path}?{urlencode(query, quote_via=quote)}" if query else request.path
+        try:
+            return self._transport.send(
+                "GET",
+                self._base_url,
+                target,
+                headers={**headers, **auth.sign(parts)},
+                deadline=deadline,
+            )
+        except HttpFailure as failure:
+            raise http_error(failure, request.operation.name) from failure
 
     def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:

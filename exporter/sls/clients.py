@@ -8,11 +8,11 @@ from exporter import __version__
 from exporter.base.clock import Clock
 from exporter.config.schema import CredentialsConfig, HttpConfig
 from exporter.config.settings import ProjectSettings
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
 from exporter.sls.client import SlsClient
 from exporter.sls.observer import Observer
 from exporter.sls.request_rate import START, RequestRate
-from exporter.sls.transport import Transport
 
 Provider = Callable[[], Credentials]
 """Returns the current keys. Raises CredentialsUnavailableError while there are none."""

@@ -26,7 +26,7 @@ from exporter.sls.json_values import (
 )
 
 if TYPE_CHECKING:  # readers of bodies are imported without an HTTP client
-    from exporter.sls.reading import Response
+    from exporter.http.response import Response
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from exporter.model.credentials import Credentials
 from exporter.model.endpoint import Endpoint
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.sls.signing import V1Auth, V4Auth
+from tests.support.signed import Signed
 
 
 @dataclass(kw_only=True)
@@ -58,7 +59,7 @@ class Client:
             params=params,
             data=body,
             headers=headers,
-            auth=auth,
+            auth=Signed(auth),
             timeout=timeout,
             allow_redirects=False,
             stream=stream,

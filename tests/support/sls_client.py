@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.schema import Signature
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.sls.client import SlsClient
 from exporter.sls.request_rate import RequestRate
-from exporter.sls.transport import Transport
 from tests.support.settings import project_settings
 
 
