@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.credentials.fetcher import Fetcher, FetchError
+from exporter.credentials.fetcher import Fetcher
+from exporter.credentials.temporary import FetchError
 from exporter.model.endpoint import Endpoint
 from tests.support.misbehaving import (
     OK,

@@ -4,7 +4,7 @@ import re
 
 from exporter.base.text import LIMIT
 from exporter.config import reader
-from exporter.credentials import fetcher
+from exporter.credentials import fetcher, temporary
 from exporter.http import transport
 from exporter.sls import client, json_values
 from exporter.sls.operations import OPERATION_NAMES
@@ -46,7 +46,7 @@ def test_bounds_are_those_of_the_code() -> None:
     assert LIMIT == 256
     assert "cut (to 256 characters" in table
     assert fetcher.MAX_BODY_BYTES == 64 * 2**10
-    assert fetcher.BUDGET_SECONDS == 5.0
+    assert temporary.BUDGET_SECONDS == 5.0
     assert "64 KiB a file or an answer, regular files only, 5 s" in table
     assert reader.MAX_FILE_BYTES == 64 * 2**20
     assert "64 MiB" in table

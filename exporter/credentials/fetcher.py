@@ -11,20 +11,15 @@ from types import MappingProxyType
 
 from exporter import __version__
 from exporter.base.text import without_tokens
+from exporter.credentials.temporary import BUDGET_SECONDS, FetchError
 from exporter.http.failure import HttpFailure
 from exporter.http.response import Response
 from exporter.http.transport import Transport
 from exporter.model.endpoint import Endpoint
 
-BUDGET_SECONDS = 5.0
-"""The limit of all requests of one fetch. Only the name resolution is not bounded."""
 MAX_BODY_BYTES = 64 * 2**10
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-
-class FetchError(Exception):
-    """A fetch without credentials. The text is bounded and has no secret."""
 
 
 class Fetcher:

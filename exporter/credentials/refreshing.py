@@ -11,13 +11,16 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from exporter.base.clock import Clock
-from exporter.credentials.fetcher import BUDGET_SECONDS, Fetcher, FetchError
 from exporter.credentials.sources import Source
-from exporter.credentials.temporary import Temporary
+from exporter.credentials.temporary import BUDGET_SECONDS, FetchError, Temporary
 from exporter.logs.logger import Logger
 from exporter.model.credentials import Credentials, CredentialsUnavailableError
+
+if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
+    from exporter.credentials.fetcher import Fetcher
 
 _AHEAD_SECONDS = 900.0
 _AHEAD_FRACTION = 0.25
@@ -42,7 +45,7 @@ class RefreshingCredentials:
         self,
         source: Source,
         *,
-        make_fetcher: Callable[[], Fetcher],
+        make_fetcher: Callable[[], "Fetcher"],
         clock: Clock,
         cancelled: threading.Event,
         log: Logger,

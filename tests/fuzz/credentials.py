@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.credentials import chain, temporary
-from exporter.credentials.fetcher import FetchError
 from exporter.credentials.key_files import read_key, unreadable
 from exporter.credentials.profile import read_profile
-from exporter.credentials.temporary import Temporary
+from exporter.credentials.temporary import FetchError, Temporary
 from exporter.http.response import Response
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.fuzz.checks import SECRET, require, require_showable

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from exporter.credentials.fetcher import Fetcher, FetchError
+from exporter.credentials.fetcher import Fetcher
 from exporter.credentials.sources import CredentialsUri, EcsRole, Source
+from exporter.credentials.temporary import FetchError
 from exporter.model.endpoint import Endpoint
 from exporter.sls.errors import SlsError
 from tests.fuzz.checks import require, require_showable
