@@ -25,7 +25,6 @@ from benchmarks.made_up import PER_SHARD, targets
 from benchmarks.processes import Process, module
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
 from exporter.status.rows import StatusRows
@@ -138,7 +137,6 @@ def serve_ours(
     """Serve through the real server, writer and compression; return the port."""
     registry = CollectorRegistry()
     SelfMetrics(registry)
-    counted = RegistryText(registry)
     text = PolledText()
     shape = Shape(max_series=10**8)  # none is to be left out
     for status in statuses:
@@ -146,7 +144,7 @@ def serve_ours(
 
     def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
         return exposition.render(
-            counted,
+            registry,
             lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
             accept=accept,
             accept_encoding=accept_encoding,

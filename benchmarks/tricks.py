@@ -12,64 +12,34 @@ import sys
 import time
 import timeit
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from benchmarks.made_up import targets
-from exporter.metrics import ages, gzip_stream, polled_text, registry_text
+from exporter.metrics import ages, polled_text
 from exporter.metrics.gzip_stream import Part, gzipped
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.registry_text import registry_text
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.metrics.text_format import go_float, label_text
+from exporter.metrics.text_format import go_float
 from exporter.model.snapshot import View
 
 Scrape = Callable[[], object]
 _IDLE = 3600.0
 
 
-def _go_floats(values: Sequence[float]) -> list[bytes]:
-    return [go_float(value) for value in values]
-
-
 def _age_texts(name: bytes, times: Sequence[int]) -> list[bytes]:
     return [go_float(max(0, each) / 10) + b"\n" + name for each in times]
-
-
-def _joined(parts: Iterable[Part]) -> Iterator[Any]:
-    for part in parts:
-        yield b"".join(part) if isinstance(part, list) else part
-
-
-def _by_library(self: RegistryText, encode: Callable[..., bytes], _: str) -> tuple[bytes, bytes]:
-    return encode(vars(self)["_registry"]), b""
-
-
-def _line_by_line(self: RegistryText, _encode: object, _: str) -> tuple[bytes, bytes]:
-    written = []
-    for family in vars(self)["_registry"].collect():
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        written.append(
-            f"# HELP {name} {family.documentation}\n# TYPE {name} {family.type}\n".encode()
-        )
-        for sample in family.samples:
-            labels = label_text(sample.labels)
-            braced = b"{%b}" % labels if labels else b""
-            value = go_float(sample.value)
-            written.append(b"%b%b %b\n" % (sample.name.encode(), braced, value))
-    return b"".join(written), b""
 
 
 def _same(text: bytes) -> bytes:
     return text
 
 
-Patches = Sequence[tuple[ModuleType | type, str, object]]
+Patches = Sequence[tuple[ModuleType, str, object]]
 TRICKS: Mapping[str, Patches] = {
     "all tricks": (),
     "without kept gzip pieces": ((polled_text, "kept", _same), (ages, "kept", _same)),
@@ -79,14 +49,6 @@ TRICKS: Mapping[str, Patches] = {
         (ages, "_KNOWN_BITS", -1),
         (ages, "_written", _age_texts),
     ),
-    "without old ages set apart": ((ages, "_FEW", sys.maxsize),),
-    "without gathered parts": ((gzip_stream, "gathered", _joined),),
-    "without batches of floats": (
-        (polled_text, "go_floats", _go_floats),
-        (registry_text, "go_floats", _go_floats),
-    ),
-    "without learned texts, line by line": ((RegistryText, "text", _line_by_line),),
-    "without learned texts, by the library": ((RegistryText, "text", _by_library),),
 }
 
 
@@ -107,16 +69,13 @@ def scrape(view: View) -> Scrape:
     """Return a scrape of a view whose texts are prepared."""
     registry = CollectorRegistry()
     SelfMetrics(registry)
-    own = RegistryText(registry)
     polled, shape, now = PolledText(), Shape(max_series=10**8), time.monotonic()
     for status in view.targets:
         polled.prepare(status, shape)
 
     def parts() -> Iterator[Part]:
-        text, end = own.text(generate_latest, CONTENT_TYPE_PLAIN_0_0_4)
-        yield text
+        yield registry_text(registry, openmetrics=False)
         yield from polled.write(view, shape, now)
-        yield end
 
     return lambda: deque(gzipped(parts()), maxlen=0)
 
@@ -165,7 +124,7 @@ def report(title: str, found: Mapping[str, float]) -> None:
     whole = found["all tricks"]
     print(f"{title}: {whole * 1e3:.2f} ms")
     for name, seconds in found.items():
-        print(f"  {name:38} {seconds / whole:5.2f} x")
+        print(f"  {name:34} {seconds / whole:5.2f} x")
 
 
 def main() -> None:

@@ -17,8 +17,6 @@ from exporter.metrics.text_format import EMPTY, Block, go_float, lines_of
 from exporter.model.progress import ShardProgress
 
 _KNOWN_BITS = 14  # of tenths of a second: 27 minutes
-_MUCH_OLDER = 1 << (_KNOWN_BITS - 1)
-_FEW = 2  # a part of so many
 _PLAIN_BELOW = 10**7  # tenths of a second; from here on Go writes an exponent
 _ZERO = b"0.0"
 
@@ -38,9 +36,7 @@ class AgeLines(Struct, frozen=True, kw_only=True):
     before: Sequence[int | None]
     """By how much the instant of each line is before the newest; None where its value is 0."""
     most: int
-    """The most of these, but for those that are set apart."""
-    apart: Mapping[int, int]
-    """The same of the few that are much older than the others, by the number of the line."""
+    """The most of these."""
     until: float
     """The instant (unix seconds) at which the values stop to grow."""
     older: Mapping[int, tuple[int, float]]
@@ -69,15 +65,6 @@ class AgeLines(Struct, frozen=True, kw_only=True):
             tenths = [None if number in older else each for number, each in enumerate(tenths)]
         newest = max([at for at in tenths if at is not None], default=0)
         before = [None if at is None else newest - at for at in tenths]
-        apart = {
-            number: each
-            for number, each in enumerate(before)
-            if each is not None and each > _MUCH_OLDER
-        }
-        if len(apart) > len(before) // _FEW:
-            apart = {}
-        else:
-            before = [None if number in apart else each for number, each in enumerate(before)]
         return cls(
             name=metric.name.encode(),
             heads=heads,
@@ -85,7 +72,6 @@ class AgeLines(Struct, frozen=True, kw_only=True):
             # A tuple, which the garbage collection does not look through, of small numbers.
             before=tuple(before),
             most=max([each for each in before if each is not None], default=0),
-            apart=apart,
             until=until,
             older=older,
         )
@@ -105,17 +91,13 @@ class AgeLines(Struct, frozen=True, kw_only=True):
         else:
             times = [0 if before is None else least + before for before in self.before]
             values = _written(self.name, times)
-        if self.apart:
-            times = [least + before for before in self.apart.values()]
-            for number, value in zip(self.apart, _written(self.name, times), strict=True):
-                values[number] = value
         for number, (instant, until) in self.older.items():
             [values[number]] = _written(self.name, [last_tenth(min(now, until)) - instant])
         parts = [self.name] * (2 * len(values) + 1)
         parts[1::2] = self.heads
         parts[2::2] = values
         parts[-1] = values[-1].removesuffix(self.name)
-        return Block(text=parts, count=len(values))
+        return Block(text=b"".join(parts), count=len(values))
 
 
 @cache
@@ -174,4 +156,4 @@ def _lines(
         return AgeLines.of(metric, heads, instants, untils)
     if not heads:
         return EMPTY
-    return Block(text=kept(lines_of(metric, heads, [_ZERO] * len(heads))), count=len(heads))
+    return Block(text=kept(lines_of(metric.name, heads, [_ZERO] * len(heads))), count=len(heads))

@@ -19,12 +19,11 @@ from exporter.metrics.text_format import (
     EMPTY,
     Block,
     escaped,
-    go_floats,
+    go_float,
     header,
     label_text,
     line,
     lines_of,
-    one_line,
 )
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, View
@@ -52,16 +51,13 @@ class Shape(Struct, frozen=True, kw_only=True):
 class GroupText:
     """The lines of a group as its newest poll left it.
 
-    What is shown for each shard but does not change until the next poll is kept compressed. What
-    was written of the group before, in the same shape, saves writing the same labels again.
+    What is shown for each shard but does not change until the next poll is kept compressed.
     """
 
     __slots__ = (
         "always",
         "down",
         "group",
-        "heads",
-        "key",
         "lines",
         "shape",
         "shard_series",
@@ -69,34 +65,22 @@ class GroupText:
         "up",
     )
 
-    def __init__(
-        self, group: GroupStatus, shape: Shape, earlier: "GroupText | None" = None
-    ) -> None:
+    def __init__(self, group: GroupStatus, shape: Shape) -> None:
         self.group = group
         self.shape = shape
-        self.key: bytes = earlier.key if earlier else label_text(group.key._asdict())
-        self.always: Mapping[Family, Block] = _always(group, self.key)
-        self.up = one_line(catalogue.GROUP_UP, self.key, 1)
-        self.down = one_line(catalogue.GROUP_UP, self.key, 0)
+        key = label_text(group.key._asdict())
+        self.always: Mapping[Family, Block] = _always(group, key)
+        self.up = _one_line(catalogue.GROUP_UP, key, 1)
+        self.down = _one_line(catalogue.GROUP_UP, key, 0)
         self.snapshot: Mapping[Family, Block] = {}
-        self.heads: Sequence[bytes] = ()
         self.lines: Mapping[Family, Block | AgeLines] = {}
         if group.snapshot is not None:
-            self.snapshot = _of_group(group, group.snapshot, self.key)
+            self.snapshot = _of_group(group, group.snapshot, key)
             if shape.per_shard:
                 shards = group.snapshot.shards
-                known = earlier.heads_of(shards) if earlier else ()
-                self.heads = known or _heads(self.key, shards, shape)
-                self.lines = dict(_of_shards(self.heads, shards, group.interval))
+                heads = _heads(key, shards, shape)
+                self.lines = dict(_of_shards(heads, shards, group.interval))
         self.shard_series = sum(lines.count for lines in self.lines.values())
-
-    def heads_of(self, shards: Sequence[ShardProgress]) -> Sequence[bytes]:
-        """Return what stands between a name and the value of each shard, empty where not known."""
-        known = self.group.snapshot.shards if self.group.snapshot is not None else ()
-        is_same = [each.shard for each in known] == [each.shard for each in shards] and (
-            [each.consumer for each in known] == [each.consumer for each in shards]
-        )
-        return self.heads if is_same else ()
 
 
 class LogstoreText:
@@ -166,14 +150,12 @@ class PolledText:
             (catalogue.SERIES_DROPPED, dropped),
             (catalogue.TARGETS, view.target_count),
         ):
-            yield header(metric) + line(metric, b"", value)
+            yield _header(metric) + line(metric.name, b"", value)
 
     def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
         known = self._prepared.get(group.key)
-        if known is None or known.shape != shape:
+        if known is None or known.group is not group or known.shape != shape:
             known = self._prepared[group.key] = GroupText(group, shape)
-        elif known.group is not group:
-            known = self._prepared[group.key] = GroupText(group, shape, known)
         return known
 
     def _logstore(self, target: TargetStatus) -> LogstoreText:
@@ -214,10 +196,19 @@ def _family(metric: Family, blocks: Iterable[Block]) -> Generator[Part, None, in
     for block in blocks:
         if block.count:
             if not count:
-                yield header(metric)
+                yield _header(metric)
             count += block.count
             yield block.text
     return count
+
+
+def _header(metric: Family) -> bytes:
+    return header(metric.name, metric.kind, metric.help)
+
+
+def _one_line(metric: Family, labels: bytes, value: float | None) -> Block:
+    """Write a family's only line of a kind; none where the value is not known."""
+    return EMPTY if value is None else Block(text=line(metric.name, labels, value), count=1)
 
 
 def _always(group: GroupStatus, key: bytes) -> dict[Family, Block]:
@@ -227,13 +218,13 @@ def _always(group: GroupStatus, key: bytes) -> dict[Family, Block]:
         order = "true" if group.listing.order else "false"
         timeout = str(group.listing.timeout_seconds)
         labels = {**group.key._asdict(), "order": order, "timeout_seconds": timeout}
-        info = one_line(catalogue.GROUP_INFO, label_text(labels), 1)
+        info = _one_line(catalogue.GROUP_INFO, label_text(labels), 1)
     return {
         catalogue.GROUP_INFO: info,
-        catalogue.GROUP_LAST_SUCCESS: one_line(
+        catalogue.GROUP_LAST_SUCCESS: _one_line(
             catalogue.GROUP_LAST_SUCCESS, key, group.last_success
         ),
-        catalogue.GROUP_INTERVAL: one_line(catalogue.GROUP_INTERVAL, key, group.interval),
+        catalogue.GROUP_INTERVAL: _one_line(catalogue.GROUP_INTERVAL, key, group.interval),
     }
 
 
@@ -242,14 +233,14 @@ def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[F
     now = snapshot.polled.server
     found = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
     # Not by a Counter: an enum's hash takes longer than to look at all of them.
-    counts = go_floats([found.count(each) for each in _STATES])
+    counts = [go_float(found.count(each)) for each in _STATES]
     heads = [b'{%b,state="%b"} ' % (key, each.encode()) for each in _STATES]
     consumers = len(snapshot.consumers)
     return {
         catalogue.GROUP_SHARDS: Block(
-            text=lines_of(catalogue.GROUP_SHARDS, heads, counts), count=len(heads)
+            text=lines_of(catalogue.GROUP_SHARDS.name, heads, counts), count=len(heads)
         ),
-        catalogue.GROUP_CONSUMERS: one_line(catalogue.GROUP_CONSUMERS, key, consumers),
+        catalogue.GROUP_CONSUMERS: _one_line(catalogue.GROUP_CONSUMERS, key, consumers),
     }
 
 
@@ -267,7 +258,7 @@ def _of_shards(
         known = [value for value in values if value is not None]
         if known:
             shown = [*compress(heads, [value is not None for value in values])]
-            text = lines_of(metric, shown, go_floats(known))
+            text = lines_of(metric.name, shown, [go_float(value) for value in known])
             yield metric, Block(text=kept(text), count=len(known))
     yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
     if unread.count(None) < len(unread):
@@ -277,19 +268,21 @@ def _of_shards(
 def _shards_by_status(target: TargetStatus, key: bytes) -> Block:
     counts = target.shards_by_status or {}
     lines = [
-        line(catalogue.LOGSTORE_SHARDS, b'%b,status="%b"' % (key, escaped(each).encode()), count)
+        line(
+            catalogue.LOGSTORE_SHARDS.name, b'%b,status="%b"' % (key, escaped(each).encode()), count
+        )
         for each, count in counts.items()
     ]
     return Block(text=b"".join(lines), count=len(lines))
 
 
 def _retention(target: TargetStatus, key: bytes) -> Block:
-    return one_line(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
+    return _one_line(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
 
 
 def _cursor_access(target: TargetStatus, key: bytes) -> Block:
     access = None if target.cursor_access is None else int(target.cursor_access)
-    return one_line(catalogue.CURSOR_ACCESS, key, access)
+    return _one_line(catalogue.CURSOR_ACCESS, key, access)
 
 
 _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus, bytes], Block]] = {
