@@ -21,9 +21,10 @@ from pathlib import Path
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge
 
-from benchmarks.made_up import PER_SHARD, targets
+from benchmarks.made_up import targets
 from benchmarks.processes import Process, module
 from exporter.metrics import exposition
+from exporter.metrics.catalogue import OF_SHARDS
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
@@ -116,7 +117,7 @@ def _push(source: Exposer, port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", source.port, timeout=300)
     connection.request("GET", "/metrics")
     lines = connection.getresponse().read().split(b"\n")
-    names = tuple(metric.name.encode() for metric in PER_SHARD)
+    names = tuple(metric.name.encode() for metric in OF_SHARDS)
     kept = [line for line in lines if line.removeprefix(b"# TYPE ").startswith(names)]
     deadline = time.monotonic() + 60
     while True:
@@ -174,14 +175,14 @@ def serve_gauges(statuses: tuple[TargetStatus, ...]) -> int:
     """Serve labelled gauges by prometheus_client's own server; return the port."""
     registry = CollectorRegistry()
     gauges = [
-        Gauge(metric.name, metric.help, metric.labels, registry=registry) for metric in PER_SHARD
+        Gauge(metric.name, metric.help, metric.labels, registry=registry) for metric in OF_SHARDS
     ]
     for status in statuses:
         group = status.groups[0]
         assert group.snapshot is not None
         for shard in group.snapshot.shards:
             labels = (*group.key, str(shard.shard), shard.consumer)
-            for gauge, metric in zip(gauges, PER_SHARD, strict=True):
+            for gauge, metric in zip(gauges, OF_SHARDS, strict=True):
                 gauge.labels(*labels).set(len(metric.name) + shard.shard / 7)
     server, _ = prometheus_client.start_http_server(0, addr="127.0.0.1", registry=registry)
     return int(server.server_port)

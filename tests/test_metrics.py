@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS
 from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText, Shape
@@ -244,11 +244,13 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
 def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
     names = [metric.name for metric in CATALOGUE]
     assert len(names) == len(set(names))
-    polled = [metric for metric in CATALOGUE if not metric.name.startswith("sls_exporter_")]
-    assert all(
-        metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
-        for metric in polled
-    )
+    polled = (*OF_SHARDS, *OF_GROUPS, *OF_LOGSTORES)
+    assert [
+        metric
+        for metric in CATALOGUE
+        if metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
+    ] == [*polled]
+    assert {metric.labels[:2] for metric in polled} == {("project", "logstore")}
     assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
 
 
