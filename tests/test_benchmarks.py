@@ -36,6 +36,7 @@ SHOWS = {
     "scrape": r"prometheus_client +[\d.]+ ms .* time +[\d.]+ x  memory +[\d.]+ x",
     "start": r"demo +\d+ ms, [\d.]+ x bare, resident \d+ MB\n(.*\n)+  check +\d+ ms, [\d.]+ x",
     "status_page": r"JSON, all groups +[\d.]+ ms +[\d.]+ x a scrape",
+    "tricks": r"the start: [\d.]+ ms\n  all tricks +1\.00 x",
 }
 PARTS = {
     "api",

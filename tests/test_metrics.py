@@ -11,11 +11,10 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS
 from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.shards import ConsumerGroup
@@ -191,9 +190,9 @@ def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
 def test_as_many_series_of_shards_as_are_allowed_are_shown_and_not_one_more() -> None:
     names = ("first", "second", "third")
     status = target(*(group(shard(0), shard(1), name=name) for name in names))
-    of_group = 2 * 5  # all but the oldest unread log, of two shards that have none
-    for allowed, shown in ((30, 3), (29, 2), (20, 2), (19, 1), (10, 1), (9, 0)):
-        found = collected(status, shape=Shape(max_series=allowed))
+    of_group = sum("shard" in sample.labels for sample in collected(status).samples) // len(names)
+    for shown, spare in ((3, 0), (2, of_group - 1), (2, 0), (1, of_group - 1), (1, 0), (0, 9)):
+        found = collected(status, shape=Shape(max_series=shown * of_group + spare))
         assert sum("shard" in sample.labels for sample in found.samples) == shown * of_group
         assert found.value("sls_exporter_series_dropped") == (3 - shown) * of_group
 
@@ -228,7 +227,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
         (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
     ):
         found = render(
-            RegistryText(registry),
+            registry,
             lambda: PolledText().write(View(targets=(status,)), Shape(), 60.0),
             accept=accept,
         )
@@ -247,11 +246,13 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
 def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
     names = [metric.name for metric in CATALOGUE]
     assert len(names) == len(set(names))
-    polled = [metric for metric in CATALOGUE if not metric.name.startswith("sls_exporter_")]
-    assert all(
-        metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
-        for metric in polled
-    )
+    polled = (*OF_SHARDS, *OF_GROUPS, *OF_LOGSTORES)
+    assert [
+        metric
+        for metric in CATALOGUE
+        if metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
+    ] == [*polled]
+    assert {metric.labels[:2] for metric in polled} == {("project", "logstore")}
     assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
 
 
@@ -273,7 +274,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         retention_seconds=86_400.0,
     )
     polled = PolledText().write(View(targets=(status,)), Shape(), 60.0)
-    written = b"".join(render(RegistryText(registry), lambda: polled).body).decode()
+    written = b"".join(render(registry, lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
     for family in text_string_to_metric_families(written):

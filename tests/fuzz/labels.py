@@ -11,7 +11,6 @@ from prometheus_client.samples import Sample
 from exporter.evaluation.shard import evaluate
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
@@ -54,7 +53,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
     plain, packed = (
         b"".join(
             exposition.render(
-                RegistryText(CollectorRegistry()),
+                CollectorRegistry(),
                 lambda: text.write(View(targets=(status,)), shape, now),
                 accept=accept,
                 accept_encoding=encoding,
