@@ -3,7 +3,7 @@ import pytest
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
 from exporter.model.snapshot import View
-from exporter.status.remedies import remedy
+from exporter.sls.remedies import remedy
 from exporter.status.rows import GroupRow, ShardRow, StatusRows, document
 from exporter.status.summary import summarise
 from exporter.status.wording import duration

@@ -132,8 +132,14 @@ class EndHistory:
             self._upper.add(cursor, time - 1)
 
     def add_read_before(self, cursor: int, time: float) -> None:
-        """Add that all log groups before a cursor had been read at an instant."""
-        self._upper.add(cursor, time + self._tolerance)
+        """Add that all log groups before a cursor had been read at an instant.
+
+        A checkpoint that was set ahead of the end of the shard says nothing.
+        """
+        latest = time + self._tolerance
+        lower = self._lower.step(cursor - 1)
+        if lower is None or lower[1] <= latest:
+            self._upper.add(cursor, latest)
 
     def bracket(self, cursor: int) -> Bracket:
         """Return the bounds of the receive time of the log group at a cursor."""
@@ -142,10 +148,10 @@ class EndHistory:
             return UNKNOWN_BRACKET if lower is None else Bracket(lower[1], float("inf"), lower[1])
         if lower is None:
             return Bracket(float("-inf"), upper[1], upper[1])
-        (first, earliest), (last, latest) = lower, upper
+        first, earliest = lower
+        last, latest = upper[0], max(earliest, upper[1])
         # Log groups are taken to come evenly between two steps. Cursors exceed what a float holds,
         # so they are subtracted as integers.
         estimate = earliest + (latest - earliest) * (cursor - first + 0.5) / (last - first)
         # More digits would only look exact.
-        estimate = min(max(round(estimate, 1), earliest), latest)
-        return Bracket(earliest, max(earliest, latest), estimate)
+        return Bracket(earliest, latest, min(max(round(estimate, 1), earliest), latest))

@@ -55,7 +55,7 @@ class LogstoreReader:
         """Whether cursors may not be read."""
         self.was_refused = False
         """Whether the service refused to show them in this poll."""
-        self._has_read_end = False
+        self._has_end = False
         self._ask_again_at = 0.0
         self.has_listed = False
         """Whether the newest listing of shards succeeded; otherwise an earlier one is used."""
@@ -118,7 +118,10 @@ class LogstoreReader:
     def final_end(self, shard: Shard) -> ShardEnd | None:
         """Return the end of a shard that is known to be final."""
         known = self.cursors.of(shard).end
-        return known if known is not None and known.readonly and _is_readonly(shard) else None
+        if known is None or not known.readonly or not _is_readonly(shard):
+            return None
+        self._has_end = True
+        return known
 
     def read_end(self, shard: Shard) -> EndReading:
         """Send GetCursor for the end of a shard; raises SlsError."""
@@ -129,7 +132,7 @@ class LogstoreReader:
 
     def end_read(self, shard: Shard, reading: EndReading) -> ShardCursors:
         """Note the end of a shard."""
-        self._has_read_end = True
+        self._has_end = True
         cursors = self.cursors.of(shard)
         cursors.add_end(reading.end, sent_at=reading.sent_at, received_at=reading.received_at)
         return cursors
@@ -189,18 +192,18 @@ class LogstoreReader:
 
     def begin_poll(self) -> None:
         """Begin a poll: a refusal of an earlier one does not count any more."""
-        self.was_refused = self._has_read_end = False
+        self.was_refused = self._has_end = False
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
         """Forget what this poll did not use, and note if cursors may be read again."""
-        if self.is_denied and self._has_read_end and not self.was_refused:
+        if self.is_denied and self._has_end and not self.was_refused:
             self.is_denied = False
             self._observer.cursor_access_changed(self._target.key, None)
         if shards is not None:
             self.cursors.end_poll(shards)
 
     def _recently_listed(self) -> Mapping[int, Shard] | None:
-        now, stale_after = self._clock.monotonic(), self._target.settings.stale_after
+        now, stale_after = self._clock.monotonic(), self._target.settings.polling.stale_after
         is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
         return self._listed if is_recent else None
 

@@ -158,16 +158,22 @@ class ShardPairs:
             return Unread(oldest_at=oldest, newest_at=newest, expired=True)
         consumed, newest_at = self._bracket(start - 1), self._bracket(end.cursor - 1)
         updated_at = pair.checkpoint.updated_at
-        consumed_at = (
-            consumed.estimate if updated_at is None else min(consumed.estimate, updated_at)
-        )
-        error = consumed.width + newest_at.width
+        consumed_at = consumed.estimate
+        if updated_at is not None:
+            # The checkpoint may have been set ahead of the end of the shard.
+            consumed_at = min(consumed_at, max(updated_at, consumed.earliest))
         lag = newest_at.estimate - consumed_at
-        is_known = error <= max(5 * self._rules.interval, lag / 2)
+        is_lag_known = self._is_known(lag, consumed.width + newest_at.width)
+        waiting = self._bracket(start)
+        # After a recent move, the state does not depend on the oldest unread log group.
+        has_moved = pair.moved_at is not None and (
+            pair.seen_at - pair.moved_at <= self._rules.stall_after
+        )
+        is_oldest_known = self._is_known(pair.seen_at - waiting.estimate, waiting.width)
         return Unread(
-            oldest_at=self._bracket(start).estimate,
+            oldest_at=waiting.estimate if is_oldest_known or not has_moved else None,
             consumed_at=consumed_at,
-            newest_at=newest_at.estimate if is_known else None,
+            newest_at=newest_at.estimate if is_lag_known else None,
         )
 
     def stall_range(self, pair: Pair, start: int) -> tuple[float, float]:
@@ -178,6 +184,10 @@ class ShardPairs:
         """Return the lag of a checkpoint, and the bounds of its last consumed log group."""
         consumed = self._bracket(start - 1)
         return self._bracket(self.end.cursor - 1).estimate - consumed.estimate, consumed
+
+    def _is_known(self, seconds: float, error: float) -> bool:
+        """Return whether a duration is exact enough to be shown."""
+        return error <= max(5 * self._rules.interval, seconds / 2)
 
     def _bracket(self, cursor: int) -> Bracket:
         return self.cursors.bracket(cursor)
@@ -222,7 +232,9 @@ class ShardPairs:
             return True
         if begin.cursor >= begin.end and begin.end == self.end.cursor:
             return False  # it is still empty
-        return self.pairs[0].seen_at - begin.read_at >= BEGIN_SECONDS
+        age = self.pairs[0].seen_at - begin.read_at
+        # It may have expired before its time was read. In the same poll, it is not read again.
+        return age >= BEGIN_SECONDS or (age > 0 and self.cursors.has_expired(begin.cursor))
 
     def _first_known(self) -> bool:
         begin = self.cursors.begin

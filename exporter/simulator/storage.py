@@ -159,10 +159,12 @@ class Storage:
         with self._present() as now:
             self._logstore(project, logstore).writable(shard).log.set_producer(now, interval)
 
-    def begin_cursor(self, project: str, logstore: str, shard: int) -> int:
-        """Return the position of the first log group that is retained."""
+    def begin_cursor(
+        self, project: str, logstore: str, shard: int, *, seconds_ago: float = 0.0
+    ) -> int:
+        """Return the position of the first log group that is retained, or was some time ago."""
         with self._present() as now:
-            return self._logstore(project, logstore).shard(shard).begin_cursor(now)
+            return self._logstore(project, logstore).shard(shard).begin_cursor(now - seconds_ago)
 
     def end_cursor(self, project: str, logstore: str, shard: int) -> int:
         """Return the position of the next log group to be written."""
@@ -187,6 +189,16 @@ class Storage:
             if position is None or not found.begin_cursor(now) <= position < found.end_cursor(now):
                 raise invalid_cursor(cursor)
             return int(found.log.received(position - found.birth))
+
+    def received(self, project: str, logstore: str, shard: int, cursor: int) -> float | None:
+        """Return when a log group was received, even one that has expired; None if there is none.
+
+        For an oracle: the API does not return the times of log groups that have expired.
+        """
+        with self._present() as now:
+            found = self._logstore(project, logstore).shard(shard)
+            index = cursor - found.birth
+            return found.log.received(index) if 0 <= index < found.log.end(now) else None
 
     # Time, and finding things
 

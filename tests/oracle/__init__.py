@@ -1,6 +1,6 @@
-"""An oracle of the exporter: what every scrape must show, told from the simulated world itself.
+"""An oracle of the exporter: what every scrape must or may show, from the simulated world itself.
 
-It takes nothing from the exporter. What each metric means is put down here anew, from the
-documents. Beside the world it is told which requests the service got, since the exporter may know
-some things for a while without asking again, and meets a fault only where it asks.
+It takes nothing from the exporter. The meaning of each metric, and how exact it is, is written here
+again from the documents. The oracle also gets the requests that the service received, since a fault
+has an effect only on requests that are sent.
 """

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 
+INTERVAL = 300.0
 STALE_AFTER = 950.0
 STALL_AFTER = 1200.0
 REFRESH = 600.0
+REQUESTS_PER_SECOND = 10_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,10 @@ def configuration(entries: Sequence[Entry], endpoint: str) -> str:
         f"  access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}",
         f"stall_after: {STALL_AFTER:.0f}s",
         "polling:",
-        "  interval: 5m",
+        f"  interval: {INTERVAL:.0f}s",
         f"  stale_after: {STALE_AFTER:.0f}s",
         "  timeout: 30s",  # nothing hangs here
-        "  requests_per_second: 10000",
+        f"  requests_per_second: {REQUESTS_PER_SECOND:.0f}",
         f"discovery: {{interval: {REFRESH:.0f}s}}",
         "projects:",
     ]

@@ -255,7 +255,8 @@ class Churn:
 
     def _look_for_vanished(self) -> None:
         logstores = {
-            (*place, self.world.logstore(*place).created): place for place in self._places()
+            (*place, self.world.logstore(*place).created): place
+            for place in (*self._places(), _QUIET)
         }
         drained = {
             (logstore, row.shard)

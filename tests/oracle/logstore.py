@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from exporter.simulator.views import CheckpointRow, GroupRow
 from exporter.simulator.world import World
-from tests.oracle.account import STALE_AFTER, STALL_AFTER
+from tests.oracle.account import INTERVAL, STALE_AFTER, STALL_AFTER
+from tests.oracle.comparing import Allowed, between, exactly
 from tests.oracle.fates import Fate, Fates, Refused, answer
 from tests.oracle.listings import Failures, Place, Watch
 from tests.oracle.reading import Asked, Reading
-from tests.oracle.verdicts import STATES, Stand, Verdict, stand
+from tests.oracle.verdicts import STATES, Alternatives, Stand, kept, moved_at, written_at
 
 Labels = dict[str, str]
 
@@ -64,7 +65,9 @@ class Logstore:
         statuses = reading.shards() if is_read else None
         self._seen["listing too old"] += reading.lacks_listing
         chosen = {name: self._selected(name, good[name], statuses) for name in good}
-        verdicts = self._judge(chosen, statuses or {})
+        ends = reading.ends(
+            {row.shard for rows in chosen.values() for row in rows} & (statuses or {}).keys()
+        )
         if is_read:
             reading.end()
         if good:
@@ -82,11 +85,11 @@ class Logstore:
             if isinstance(rows, Refused):
                 self._groups[name] = self._failed(name, known, rows)
             else:
-                stands = self._stands(name, known.stands or {}, chosen[name], verdicts, now)
+                stands = self._stands(known.stands or {}, chosen[name], ends, now)
                 row = self._watch[name].row
                 self._groups[name] = _Group(up=True, row=row, read_at=now, stands=stands)
 
-    def series(self, now: float) -> Iterator[tuple[str, Labels, float]]:
+    def series(self, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
         """Yield what is shown at an instant: names, labels and values."""
         project, logstore = self._place
         labels = {"project": project, "logstore": logstore}
@@ -95,15 +98,17 @@ class Logstore:
         yield from self._of_logstore(labels, now)
         for name, group in self._groups.items():
             its = {**labels, "consumer_group": name}
+            # What a failed poll has left is as old as the last good one.
+            is_fresh = group.read_at is not None and now - group.read_at <= STALE_AFTER
+            yield f"{_GROUP}up", its, exactly(group.up and is_fresh)
             yield from _always(group, its)
             if group.stands is not None:
-                # What a failed poll has left is as old as the last good one.
-                if group.read_at is not None and now - group.read_at <= STALE_AFTER:
+                if is_fresh:
                     yield from _of_stands(group.stands, its, now)
                 else:
                     self._seen["withdrawn as stale"] += 1
 
-    def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, float]]:
+    def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
         """Yield what was last read of the logstore itself, while it is young enough."""
         if self._read_at is None:
             return
@@ -113,12 +118,13 @@ class Logstore:
         self._seen["logstore kept"] += self._is_kept
         if self._statuses is not None:
             for status in ("readwrite", "readonly"):
-                yield f"{_LOGSTORE}shards", {**labels, "status": status}, self._statuses[status]
+                count = exactly(self._statuses[status])
+                yield f"{_LOGSTORE}shards", {**labels, "status": status}, count
         if self._retention is not None:
-            yield f"{_LOGSTORE}retention_seconds", labels, self._retention
+            yield f"{_LOGSTORE}retention_seconds", labels, exactly(self._retention)
         if self._access is not None:
             self._seen["cursors denied"] += not self._access
-            yield "sls_exporter_cursor_access", labels, self._access
+            yield "sls_exporter_cursor_access", labels, exactly(self._access)
 
     @property
     def _has_lag(self) -> bool:
@@ -154,20 +160,6 @@ class Logstore:
             if entry.wants(shard, "")
         ]
 
-    def _judge(
-        self, chosen: Mapping[str, Sequence[CheckpointRow]], statuses: Mapping[int, str]
-    ) -> dict[tuple[str, int], Verdict | None]:
-        wanted = {row.shard for rows in chosen.values() for row in rows}
-        ends = self._reading.ends(wanted & statuses.keys())
-        return {
-            (name, row.shard): self._reading.verdict(
-                row, ends[row.shard], readonly=statuses[row.shard] == "readonly"
-            )
-            for name, rows in chosen.items()
-            for row in rows
-            if row.shard in ends
-        }
-
     def _failed(self, name: str, known: _Group, refused: Refused) -> _Group:
         self.failures[(*self._place, name, refused.code)] += 1
         is_gone = refused.fate is Fate.GONE
@@ -177,53 +169,70 @@ class Logstore:
 
     def _stands(
         self,
-        name: str,
         before: Mapping[int, Stand],
         rows: Sequence[CheckpointRow],
-        verdicts: Mapping[tuple[str, int], Verdict | None],
+        ends: Mapping[int, int],
         now: float,
     ) -> dict[int, Stand]:
         stands: dict[int, Stand] = {}
         for row in rows:
             known = before.get(row.shard)
-            verdict = verdicts.get((name, row.shard))
-            if verdict is None and known is not None and self._may_keep(known.verdict, now):
-                self._seen["verdict kept"] += 1
-                verdict = known.verdict
-            stands[row.shard] = each = stand(row, known, verdict, now=now)
-            if known is not None and known.is_behind and each.has_lost and known.text == each.text:
-                self._seen["data expired unread"] += 1
-            if each.moved != each.written and each.waits_since == each.moved:
-                self._seen["rewrite was no progress"] += 1
+            stands[row.shard] = each = Stand(
+                text=row.checkpoint,
+                owner=row.consumer,
+                written=written_at(row),
+                moved=moved_at(row, known, now=now),
+                read_at=now,
+                verdicts=self._verdicts(row, known, ends.get(row.shard), now),
+            )
+            self._note(known, each)
         return stands
 
-    def _may_keep(self, verdict: Verdict | None, now: float) -> bool:
-        """Tell whether an earlier verdict stands in for one that failed."""
-        has_access = self._has_lag and not self._reading.denied
-        return has_access and verdict is not None and now - verdict.at <= STALE_AFTER
+    def _verdicts(
+        self, row: CheckpointRow, known: Stand | None, end: int | None, now: float
+    ) -> Alternatives:
+        if end is not None:
+            return self._reading.verdicts(row, known, end)
+        if not self._has_lag or self._reading.denied:
+            return (None,)
+        found = kept(known, now=now, stale_after=STALE_AFTER)
+        self._seen["verdict kept"] += any(found)
+        return found
+
+    def _note(self, known: Stand | None, each: Stand) -> None:
+        """Count the situations of a shard."""
+        if known is not None and known.is_behind and each.has_lost and known.text == each.text:
+            self._seen["data expired unread"] += 1
+        self._seen["several verdicts"] += len(each.verdicts) > 1
+        verdict = each.verdicts[0]
+        if each.text and each.moved != each.written and verdict is not None:
+            since = each.waits_since(verdict) if verdict.unread and verdict.unread.least else None
+            self._seen["rewrite was no progress"] += since is not None and since.true == each.moved
 
 
-def _always(group: _Group, labels: Labels) -> Iterator[tuple[str, Labels, float]]:
-    yield f"{_GROUP}up", labels, group.up
+def _always(group: _Group, labels: Labels) -> Iterator[tuple[str, Labels, Allowed]]:
+    yield f"{_GROUP}poll_interval_seconds", labels, exactly(INTERVAL)
     if group.read_at is not None:
-        yield f"{_GROUP}last_success_timestamp_seconds", labels, group.read_at
+        yield f"{_GROUP}last_success_timestamp_seconds", labels, exactly(group.read_at)
     if group.row is not None:
         order, timeout = str(group.row.order).lower(), str(group.row.timeout)
-        yield f"{_GROUP}info", {**labels, "order": order, "timeout_seconds": timeout}, 1
+        yield f"{_GROUP}info", {**labels, "order": order, "timeout_seconds": timeout}, exactly(1)
 
 
 def _of_stands(
     stands: Mapping[int, Stand], labels: Labels, now: float
-) -> Iterator[tuple[str, Labels, float]]:
-    states = Counter(each.state(STALL_AFTER) for each in stands.values())
+) -> Iterator[tuple[str, Labels, Allowed]]:
+    possible = [each.states(STALL_AFTER) for each in stands.values()]
     for state in STATES:
-        yield f"{_GROUP}shards", {**labels, "state": state}, states[state]
+        least = sum(states == {state} for states in possible)
+        most = sum(state in states for states in possible)
+        yield f"{_GROUP}shards", {**labels, "state": state}, between(most, least, most)
     owners = {each.owner for each in stands.values()} - {""}
-    yield f"{_GROUP}consumers", labels, len(owners)
+    yield f"{_GROUP}consumers", labels, exactly(len(owners))
     for shard, each in stands.items():
         its = {**labels, "shard": str(shard), "consumer": each.owner}
-        for name, value in each.series(now).items():
-            yield _GROUP + name, its, value
+        for name, allowed in each.series(now).items():
+            yield _GROUP + name, its, allowed
 
 
 def _is_logstore_gone(rows: Sequence[CheckpointRow] | Refused) -> bool:

@@ -1,4 +1,4 @@
-"""What a scrape must show: predicted from the world, from discovery to discovery, poll to poll."""
+"""What a scrape must or may show: predicted from the world, poll by poll."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from exporter.simulator.server import RequestRecord
 from exporter.simulator.world import World
 from tests.oracle.account import Entry
-from tests.oracle.comparing import Series, named
+from tests.oracle.comparing import Allowed, Series, between, exactly, named
 from tests.oracle.fates import Fates
 from tests.oracle.listings import Failures, Listings, Place, Watch
 from tests.oracle.logstore import Logstore
@@ -49,31 +49,32 @@ class Oracle:
             self._errors += logstore.failures
             self._polls += 1
 
-    def series(self) -> dict[Series, float]:
-        """Return all that a scrape must show now."""
+    def series(self) -> dict[Series, Allowed]:
+        """Return all that a scrape must or may show now."""
         now = self._world.now()
         polled = {
-            named(name, labels): float(value)
+            named(name, labels): allowed
             for logstore in self._logstores.values()
-            for name, labels, value in logstore.series(now)
+            for name, labels, allowed in logstore.series(now)
         }
-        for (name, labels), value in polled.items():
-            if name == "sls_consumer_group_shards" and value:
+        for (name, labels), allowed in polled.items():
+            if name == "sls_consumer_group_shards" and allowed.least:
                 self.seen[dict(labels)["state"]] += 1
         errors = {
             named(
                 "sls_exporter_poll_errors_total",
                 {"project": project, "logstore": logstore, "consumer_group": group, "code": code},
-            ): float(count)
+            ): exactly(count)
             for (project, logstore, group, code), count in self._errors.items()
         }
+        required = sum(not allowed.optional for allowed in polled.values())
         own = {
-            "sls_exporter_series": len(polled),
-            "sls_exporter_series_dropped": 0,
-            "sls_exporter_targets": len(self._watched),
-            "sls_exporter_polls_total": self._polls,
+            "sls_exporter_series": between(len(polled), required, len(polled)),
+            "sls_exporter_series_dropped": exactly(0),
+            "sls_exporter_targets": exactly(len(self._watched)),
+            "sls_exporter_polls_total": exactly(self._polls),
         }
-        return polled | errors | {named(name, {}): float(value) for name, value in own.items()}
+        return polled | errors | {named(name, {}): allowed for name, allowed in own.items()}
 
     def _take_over(self, watched: Mapping[Place, Watch]) -> None:
         before, self._watched = self._watched, watched

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.simulator.server import RequestRecord
 from tests.oracle.deck import Deck
@@ -16,12 +16,17 @@ from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 
 _MOST_AT_ONCE = 4
+_MOST_REFUSALS = 3  # of a project
 _STEPS = (0, 1, 1, 2, 3, 9)  # for so many more does one last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of fault; one that is worth a retry costs real time, one without an answer as well."""
+    """A kind of fault; one that is worth a retry costs real time, one without an answer as well.
+
+    A request that is refused for a ``quota`` is sent again for a whole interval of real time, so
+    such a refusal always passes here. Each one halves the request rate of its project.
+    """
 
     name: str
     fault: Fault
@@ -29,6 +34,7 @@ class Kind:
     fate: Fate = Fate.FAILS
     retried: bool = False
     answered: bool = True
+    quota: bool = False
 
 
 def _error(status: int, code: str, *, fate: Fate = Fate.FAILS, retried: bool = False) -> Kind:
@@ -39,6 +45,10 @@ def _error(status: int, code: str, *, fate: Fate = Fate.FAILS, retried: bool = F
         fate=fate,
         retried=retried,
     )
+
+
+def _quota(status: int, code: str) -> Kind:
+    return replace(_error(status, code, retried=True), quota=True)
 
 
 def _broken(name: str, fault: Fault, *, retried: bool = True) -> Kind:
@@ -57,10 +67,10 @@ KINDS = (
     _error(400, "ParameterInvalid"),
     _error(401, "Unauthorized", fate=Fate.DENIED),
     _error(403, "SignatureNotMatch", fate=Fate.DENIED),
-    _error(403, "ShardReadQuotaExceed", retried=True),
-    _error(429, "ExceedQuota", retried=True),
+    _quota(403, "ShardReadQuotaExceed"),
+    _quota(429, "ExceedQuota"),
     _error(500, "InternalServerError", retried=True),
-    _error(503, "ServerBusy", retried=True),
+    _quota(503, "ServerBusy"),
     _broken("HTML with 200", faults.Html(status=200), retried=False),
     _broken("HTML with 502", faults.Html(status=502)),
     _broken("empty", faults.Body(), retried=False),
@@ -110,6 +120,7 @@ class Troubles:
         # Retries take real time.
         self._kinds = Deck((*KINDS, *(kind for kind in KINDS if not kind.retried)), chance)
         self._active: list[_Active] = []
+        self._refusals: Counter[str] = Counter()
         self.met: Counter[str] = Counter()
 
     @property
@@ -143,6 +154,8 @@ class Troubles:
                 all(getattr(record, name) == value for name, value in scope.items())
                 for record in records
             ):
+                if each.kind is not None and each.kind.quota and not each.was_met:
+                    self._refusals[scope["project"]] += 1
                 each.was_met = True
                 fate = f"{each.trouble.fate.name.lower()} in the end"
                 self.met.update((each.trouble.name, each.aim, fate))
@@ -170,10 +183,10 @@ class Troubles:
         kind = self._kinds.draw(lambda kind: self._fits(kind, aim, scope))
         if kind is None:
             return
-        passes = kind.retried and (
-            aim == "GetCheckPoint of a logstore" or self._chance.random() < 0.5
+        passes = kind.quota or (
+            kind.retried and (aim == "GetCheckPoint of a logstore" or self._chance.random() < 0.5)
         )
-        times = self._chance.choice((1, 1, 1, 2)) if passes else None
+        times = 1 if kind.quota else self._chance.choice((1, 1, 1, 2)) if passes else None
         trouble = Trouble(
             name=kind.name,
             fault=kind.fault,
@@ -191,6 +204,8 @@ class Troubles:
     def _fits(self, kind: Kind, aim: str, scope: Scope) -> bool:
         if kind.retried and aim in _MANY_REQUESTS:
             return False  # that would take long
+        if kind.quota:
+            return self._refusals[scope["project"]] < _MOST_REFUSALS
         if kind.answered:
             return True
         # Enough of what is not answered would spare requests that nothing is wrong with.
