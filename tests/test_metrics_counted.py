@@ -82,4 +82,4 @@ def test_families_of_every_kind_are_written_as_prometheus_client_writes_them() -
 
 @pytest.fixture
 def without_creation_times() -> None:
-    SelfMetrics(CollectorRegistry())
+    SelfMetrics(CollectorRegistry(), operations=OPERATION_NAMES)
