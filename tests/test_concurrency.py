@@ -728,7 +728,11 @@ def descriptors() -> int:
 
 def assert_log_is_clean(records: Sequence[logging.LogRecord]) -> None:
     known = ("configuration not reloaded, the old one stays", "poll fails")
-    bad = [record for record in records if record.levelno >= logging.WARNING]
+    bad = [
+        record
+        for record in records
+        if record.levelno >= logging.WARNING and "Polls will be late" not in record.getMessage()
+    ]
     assert {record.getMessage() for record in bad} <= {*known}
     assert all(record.exc_info is None for record in bad)
 

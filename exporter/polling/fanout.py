@@ -143,8 +143,12 @@ class FanOut:
                 self._condition.wait_for(lambda: self._queue or not self._under_way)
                 if not self._queue and not self._under_way:
                     break
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # its traceback refers to this frame, and to connections
 
     def _help(self) -> None:
         try:

@@ -154,18 +154,21 @@ class SlsClient:
         failures: list[SlsError] = []
         began = self._wait_for_slot(self.rate.reserve() or 0.0, operation.name)
         give_up = began + self._settings.polling.interval
-        while True:
-            try:
-                with self._patience.request() as seconds:
-                    return self._attempts(request, failures, began, time.monotonic() + seconds)
-            except Throttled:
-                seconds_to_slot = self.rate.reserve(before=give_up)
-                if seconds_to_slot is None:
-                    raise
-                began = self._wait_for_slot(seconds_to_slot, operation.name)
-                if began >= give_up:  # The limit was cut during the wait.
-                    raise
-                self._observer.request_retried(operation.name)
+        try:
+            while True:
+                try:
+                    with self._patience.request() as seconds:
+                        return self._attempts(request, failures, began, time.monotonic() + seconds)
+                except Throttled:
+                    seconds_to_slot = self.rate.reserve(before=give_up)
+                    if seconds_to_slot is None:
+                        raise
+                    began = self._wait_for_slot(seconds_to_slot, operation.name)
+                    if began >= give_up:  # The limit was cut during the wait.
+                        raise
+                    self._observer.request_retried(operation.name)
+        finally:
+            failures.clear()  # their tracebacks refer to the list, and to connections
 
     def _attempts(
         self, request: "_Request[T]", failures: list[SlsError], began: float, deadline: float
