@@ -15,10 +15,9 @@ from contextlib import ExitStack, closing
 import requests
 
 from benchmarks.api import GROUP, PROJECT, logstore, world
-from exporter.model.credentials import Credentials
+from exporter.http.transport import Transport
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
-from exporter.sls.signing import V1Auth
-from exporter.sls.transport import Transport
+from exporter.sls.signing import RequestParts, V1Auth
 
 _HOSTS = 50
 _THREADS = 8
@@ -50,16 +49,9 @@ def ours(transport: Transport) -> Get:
     """Get by the exporter's transport."""
 
     def get(endpoint: str) -> bytes:
-        answer = transport.get(
-            endpoint,
-            _PATH,
-            operation="GetCheckPoint",
-            query={},
-            host=_host(endpoint)["Host"],
-            auth=_auth(DEFAULT_CREDENTIALS),
-            deadline=time.monotonic() + 30.0,
-        )
-        return answer.body
+        headers = _signed(endpoint)
+        deadline = time.monotonic() + 30.0
+        return transport.send("GET", endpoint, _PATH, headers=headers, deadline=deadline).body
 
     return get
 
@@ -72,18 +64,15 @@ def sessions() -> Get:
         if not hasattr(local, "session"):
             local.session = requests.Session()
         session: requests.Session = local.session
-        auth = _auth(DEFAULT_CREDENTIALS)
-        return session.get(endpoint + _PATH, headers=_host(endpoint), auth=auth, timeout=30).content
+        return session.get(endpoint + _PATH, headers=_signed(endpoint), timeout=30).content
 
     return get
 
 
-def _host(endpoint: str) -> dict[str, str]:
-    return {"Host": f"{PROJECT}.{endpoint.removeprefix('http://')}"}
-
-
-def _auth(credentials: Credentials) -> V1Auth:
-    return V1Auth(credentials, wall=time.time)
+def _signed(endpoint: str) -> dict[str, str]:
+    headers = {"Host": f"{PROJECT}.{endpoint.removeprefix('http://')}"}
+    parts = RequestParts(method="GET", path=_PATH, query={}, headers=headers)
+    return {**headers, **V1Auth(DEFAULT_CREDENTIALS, wall=time.time).sign(parts)}
 
 
 def main() -> None:

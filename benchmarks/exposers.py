@@ -21,13 +21,14 @@ from pathlib import Path
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge
 
-from benchmarks.made_up import PER_SHARD, targets
+from benchmarks.made_up import targets
 from benchmarks.processes import Process, module
 from exporter.metrics import exposition
+from exporter.metrics.catalogue import OF_SHARDS
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
+from exporter.sls.operations import OPERATION_NAMES
 from exporter.status.rows import StatusRows
 from exporter.web.listen import ListenAddress
 from exporter.web.routes import Content, create_app
@@ -117,7 +118,7 @@ def _push(source: Exposer, port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", source.port, timeout=300)
     connection.request("GET", "/metrics")
     lines = connection.getresponse().read().split(b"\n")
-    names = tuple(metric.name.encode() for metric in PER_SHARD)
+    names = tuple(metric.name.encode() for metric in OF_SHARDS)
     kept = [line for line in lines if line.removeprefix(b"# TYPE ").startswith(names)]
     deadline = time.monotonic() + 60
     while True:
@@ -137,8 +138,7 @@ def serve_ours(
 ) -> int:
     """Serve through the real server, writer and compression; return the port."""
     registry = CollectorRegistry()
-    SelfMetrics(registry)
-    counted = RegistryText(registry)
+    SelfMetrics(registry, operations=OPERATION_NAMES)
     text = PolledText()
     shape = Shape(max_series=10**8)  # none is to be left out
     for status in statuses:
@@ -146,7 +146,7 @@ def serve_ours(
 
     def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
         return exposition.render(
-            counted,
+            registry,
             lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
             accept=accept,
             accept_encoding=accept_encoding,
@@ -176,14 +176,14 @@ def serve_gauges(statuses: tuple[TargetStatus, ...]) -> int:
     """Serve labelled gauges by prometheus_client's own server; return the port."""
     registry = CollectorRegistry()
     gauges = [
-        Gauge(metric.name, metric.help, metric.labels, registry=registry) for metric in PER_SHARD
+        Gauge(metric.name, metric.help, metric.labels, registry=registry) for metric in OF_SHARDS
     ]
     for status in statuses:
         group = status.groups[0]
         assert group.snapshot is not None
         for shard in group.snapshot.shards:
             labels = (*group.key, str(shard.shard), shard.consumer)
-            for gauge, metric in zip(gauges, PER_SHARD, strict=True):
+            for gauge, metric in zip(gauges, OF_SHARDS, strict=True):
                 gauge.labels(*labels).set(len(metric.name) + shard.shard / 7)
     server, _ = prometheus_client.start_http_server(0, addr="127.0.0.1", registry=registry)
     return int(server.server_port)

@@ -2,21 +2,11 @@
 
 import time
 
-from exporter.metrics import catalogue
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, TargetStatus
 
 SHARDS_A_GROUP = 64
-PER_SHARD = (
-    catalogue.CHECKPOINT_AGE,
-    catalogue.CHECKPOINT_UPDATED,
-    catalogue.LAG,
-    catalogue.OLDEST_UNREAD,
-    catalogue.UNREAD,
-    catalogue.STALLED,
-)
-"""The gauges of a shard."""
 
 
 def targets(shards: int, *, idle: float = 0.0) -> tuple[TargetStatus, ...]:

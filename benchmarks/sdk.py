@@ -18,7 +18,7 @@ from benchmarks.api import GROUP, KEY, PROJECT, Api, logstore
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 
-_METRICS = (
+_METRICS: tuple[Family, ...] = (
     catalogue.CHECKPOINT_AGE,
     catalogue.CHECKPOINT_UPDATED,
     catalogue.LAG,

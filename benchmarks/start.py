@@ -1,4 +1,4 @@
-"""How long it takes from the start of a process to its first scrape: the demo, and the bare stack.
+"""The time from the start of a process to its first scrape, and of the commands that only print.
 
 The bare stack imports what an exporter of this kind is commonly made of and serves an empty
 registry. The demo loads its configuration, runs a simulated SLS and the whole exporter.
@@ -10,8 +10,10 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.processes import Process
 
@@ -20,6 +22,13 @@ import sys, threading
 import apscheduler.schedulers.background, prometheus_client, requests, yaml
 prometheus_client.start_http_server(int(sys.argv[1]), addr="127.0.0.1")
 threading.Event().wait()
+"""
+_CONFIG = """\
+credentials: {access_key_id: key, access_key_secret: secret}
+projects:
+  - project: shop
+    endpoint: cn-shanghai.log.aliyuncs.com
+    logstores: [{logstore: orders, consumer_groups: [billing]}]
 """
 _PATIENCE_SECONDS = 60.0
 
@@ -57,6 +66,18 @@ def measure(command: Sequence[str], port: int) -> tuple[float, float]:
             process.kill()
 
 
+def measure_command(*arguments: str) -> float:
+    """Run a command that only prints; return the seconds until it has ended."""
+    started = time.perf_counter()
+    subprocess.run(  # noqa: S603  our own
+        [sys.executable, "-m", "exporter", *arguments],
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=_PATIENCE_SECONDS,
+    )
+    return time.perf_counter() - started
+
+
 def _is_scraped(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
@@ -82,10 +103,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round")
     options = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {"bare stack": [], "demo": []}
-    for _ in range(1 if options.quick else options.rounds):
-        for name, command in (("bare stack", bare), ("demo", demo)):
-            port = _free_port()
-            found[name].append(measure(command(port), port))
+    commands: dict[str, list[float]] = {name: [] for name in ("--help", "schema", "check")}
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(_CONFIG)
+        for _ in range(1 if options.quick else options.rounds):
+            for name, command in (("bare stack", bare), ("demo", demo)):
+                port = _free_port()
+                found[name].append(measure(command(port), port))
+            for name, seconds in commands.items():
+                file = [f"--config.file={config}"] if name == "check" else []
+                seconds.append(measure_command(name, *file))
     print(f"start to first scrape, median of {len(found['demo'])}")
     reference = statistics.median(seconds for seconds, _ in found["bare stack"])
     for name, runs in found.items():
@@ -95,6 +123,10 @@ def main() -> None:
             f"  {name:10} {median * 1e3:6.0f} ms, {median / reference:.2f} x bare,"
             f" resident {resident:.0f} MB"
         )
+    print("start to end of a command")
+    for name, seconds in commands.items():
+        median = statistics.median(seconds)
+        print(f"  {name:10} {median * 1e3:6.0f} ms, {median / reference:.2f} x bare")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    # None is wanted, and pydantic would look for them in every package that is installed.
+    # There are no plugins. pydantic would look for them in every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What is imported stays; to look through it for garbage again and again takes a while.
+    # Imported objects stay. Garbage collections during the imports take time and find nothing.
     gc.disable()
-    from exporter.commands import cli  # noqa: PLC0415  what that saves is most of it here
+    from exporter.commands import cli  # noqa: PLC0415  imports are to be without garbage collection
 
+    run = cli.prepare(sys.argv[1:])
     gc.freeze()
     gc.enable()
-    sys.exit(cli.main())
+    sys.exit(run())
 
 
 if __name__ == "__main__":

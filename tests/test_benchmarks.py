@@ -34,8 +34,9 @@ SHOWS = {
     "records": r"named_tuple +class +[\d.]+ us, +[\d.]+ x struct; instance",
     "schedule": r"ours +\d+ runs, \d+ lost, mean period [\d.]+ of the interval",
     "scrape": r"prometheus_client +[\d.]+ ms .* time +[\d.]+ x  memory +[\d.]+ x",
-    "start": r"demo +\d+ ms, [\d.]+ x bare, resident \d+ MB",
+    "start": r"demo +\d+ ms, [\d.]+ x bare, resident \d+ MB\n(.*\n)+  check +\d+ ms, [\d.]+ x",
     "status_page": r"JSON, all groups +[\d.]+ ms +[\d.]+ x a scrape",
+    "tricks": r"the start: [\d.]+ ms\n  all tricks +1\.00 x",
 }
 PARTS = {
     "api",

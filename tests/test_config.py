@@ -11,12 +11,17 @@ from exporter.config.patterns import Pattern
 from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
 from exporter.config.schema import Config
+from exporter.config.settings import ProjectSettings, project_settings
 from exporter.model.endpoint import Endpoint
 from tests.test_config_faults import GOOD, in_logstore, in_project
 
 
 def read(text: str | bytes, **environ: str) -> Config:
     return parse(text, name="c.yaml", environ=environ, base_dir=Path("conf"))
+
+
+def settings_of(config: Config) -> ProjectSettings:
+    return project_settings(config, config.projects[0])
 
 
 def test_the_least_configuration_gets_every_default() -> None:
@@ -100,7 +105,7 @@ def test_numbers_are_read_from_their_text() -> None:
     config = read(
         in_logstore("shards: [0, 12]") + "polling: {workers: 3, requests_per_second: 0.5}"
     )
-    assert config.polling.workers == config.effective(config.projects[0]).workers == 3
+    assert config.polling.workers == settings_of(config).polling.workers == 3
     assert config.polling.requests_per_second == 0.5
     assert config.projects[0].logstores[0].shards == (0, 12)
 
@@ -159,11 +164,15 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
 
 def test_a_project_without_settings_of_its_own_gets_the_global_ones() -> None:
     config = read(f"{GOOD}signature: v4\nlag: false\nstall_after: 1h\n")
-    settings = config.effective(config.projects[0])
+    settings = settings_of(config)
     assert settings.endpoint == Endpoint.parse("cn-shanghai.log.aliyuncs.com")
     assert (settings.signature, settings.region) == ("v4", "cn-shanghai")
     assert (settings.lag, settings.stall_after, settings.credentials) == (False, 3600.0, None)
-    assert (settings.interval, settings.timeout, settings.stale_after) == (60.0, 10.0, 180.0)
+    assert (settings.polling.interval, settings.polling.timeout, settings.polling.stale_after) == (
+        60.0,
+        10.0,
+        180.0,
+    )
 
 
 def test_a_project_overrides_polling_and_http_key_by_key() -> None:
@@ -173,10 +182,10 @@ def test_a_project_overrides_polling_and_http_key_by_key() -> None:
             "polling: {timeout: 5s, workers: 2, requests_per_second: 1}\nlag: false\nregion: eu-1"
         )
     )
-    settings = config.effective(config.projects[0])
-    assert (settings.interval, settings.timeout) == (30.0, 5.0)
-    assert (settings.stale_after, settings.workers) == (180.0, 2)
-    assert settings.requests_per_second == 1.0
+    settings = settings_of(config)
+    assert (settings.polling.interval, settings.polling.timeout) == (30.0, 5.0)
+    assert (settings.polling.stale_after, settings.polling.workers) == (180.0, 2)
+    assert settings.polling.requests_per_second == 1.0
     assert settings.http.proxy_from_environment
     assert (settings.lag, settings.region) == (False, "eu-1")
 
@@ -186,8 +195,14 @@ def test_a_project_can_switch_off_what_is_on_globally() -> None:
         "http: {proxy_from_environment: true}\nlag: false\n"
         + in_project("http: {proxy_from_environment: false}\nlag: true")
     )
-    settings = config.effective(config.projects[0])
+    settings = settings_of(config)
     assert (settings.http.proxy_from_environment, settings.lag) == (False, True)
+
+
+def test_project_settings_are_equal_if_a_default_is_written_out() -> None:
+    written_out = read(in_project("polling: {interval: 60s, stale_after: 3m}"))
+    assert settings_of(written_out) == settings_of(read(GOOD))
+    assert len({settings_of(written_out), settings_of(read(GOOD))}) == 1
 
 
 def test_credentials_of_a_project_replace_the_global_ones_whole() -> None:
@@ -195,7 +210,7 @@ def test_credentials_of_a_project_replace_the_global_ones_whole() -> None:
         in_project("credentials: {access_key_id: B, access_key_secret: b}")
         + "credentials: {access_key_id: A, access_key_secret: a, security_token: t}\n"
     )
-    own = config.effective(config.projects[0]).credentials
+    own = settings_of(config).credentials
     assert own is not None
     assert (own.access_key_id, own.security_token) == ("B", None)
 
@@ -207,13 +222,13 @@ def test_one_project_at_two_endpoints_may_be_listed_twice_with_other_logstores()
 
 def test_stale_after_grows_with_a_long_interval_unless_it_is_set() -> None:
     config = read("polling: {interval: 5m}\n" + GOOD)
-    assert config.effective(config.projects[0]).stale_after == 900.0
+    assert settings_of(config).polling.stale_after == 900.0
     config = read("polling: {interval: 50s}\n" + GOOD)
-    assert config.effective(config.projects[0]).stale_after == 180.0
+    assert settings_of(config).polling.stale_after == 180.0
     config = read("polling: {interval: 5m, stale_after: 6m}\n" + GOOD)
-    assert config.effective(config.projects[0]).stale_after == 360.0
+    assert settings_of(config).polling.stale_after == 360.0
     config = read(in_project("polling: {interval: 5m}"))
-    assert config.effective(config.projects[0]).stale_after == 900.0
+    assert settings_of(config).polling.stale_after == 900.0
 
 
 def test_a_long_interval_is_fine_where_every_project_has_a_longer_stale_after() -> None:
@@ -247,7 +262,7 @@ def test_nothing_that_is_printed_shows_a_secret() -> None:
         f"{GOOD}credentials: {{access_key_id: LTAI, access_key_secret: hunter2,"
         " security_token: hunter3}\n"
     )
-    settings = config.effective(config.projects[0])
+    settings = settings_of(config)
     shown = f"{config!r} {config} {config.model_dump()} {config.model_dump_json()} {settings!r}"
     assert "hunter" not in shown
     assert "**********" in shown

@@ -103,6 +103,11 @@ def defaults(model: str) -> dict[str, object]:
     return {key: schema["default"] for key, schema in properties.items() if "default" in schema}
 
 
+def test_the_schema_states_no_defaults_for_the_polling_of_a_project() -> None:
+    assert list(models()["ProjectPollingConfig"]["properties"]) == list(defaults("PollingConfig"))
+    assert defaults("ProjectPollingConfig") == {}
+
+
 @pytest.mark.parametrize("model", models())
 def test_every_key_has_a_description_in_the_schema(model: str) -> None:
     schema = models()[model]
@@ -134,7 +139,7 @@ def test_the_example_has_every_key_and_no_other() -> None:
 def test_the_commented_keys_of_the_example_are_right_but_for_their_files() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(uncommented(), name="c", environ=ENVIRON, base_dir=ROOT)
-    messages = {fault.message for fault in caught.value.faults}
+    messages = {fault.message for fault in caught.value.problems}
     assert {re.sub(r"'.*'", "'…'", message) for message in messages} == {
         "'…' cannot be read: No such file or directory",
         "excludes access_key_id, which is given too; keep one of the two",
@@ -160,7 +165,7 @@ def test_every_example_of_the_guide_is_right_but_for_files_and_what_it_leaves_ou
     try:
         parse(block, name="c", environ=ENVIRON, base_dir=ROOT)
     except ConfigError as error:
-        rest = [f for f in error.faults if "No such file" not in f.message]
+        rest = [f for f in error.problems if "No such file" not in f.message]
         assert [str(fault) for fault in rest] in ([], ["c:1:1: projects: this key is required"])
 
 

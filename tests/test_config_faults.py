@@ -170,7 +170,7 @@ ENVIRON = {"KEY": "signature", "STRUCTURE": "{a: [b]}", "SECRET": "hunter2", "NU
 def lines_of(text: str | bytes, base_dir: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, name="c.yaml", environ=ENVIRON, base_dir=base_dir)
-    assert "\n".join(str(fault) for fault in caught.value.faults) == str(caught.value)
+    assert "\n".join(str(problem) for problem in caught.value.problems) == str(caught.value)
     return str(caught.value).splitlines()
 
 

@@ -51,7 +51,7 @@ def assert_presentable(error: Config | ConfigError) -> None:
         return
     # Without the parser's or the model's error behind it, which would show the text.
     assert (error.__cause__, error.__context__) == (None, None)
-    assert error.faults
+    assert error.problems
     for line in str(error).splitlines():
         assert line.isprintable()
         assert len(line) < 2000

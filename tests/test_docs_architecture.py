@@ -32,3 +32,15 @@ def test_decisions_are_numbered_without_gaps_and_say_what_why_and_at_what_cost()
         assert text.startswith(f"# {number}. ")
         for part in ("**Question.**", "**Decision.**", "**Why.**", "**Cost.**"):
             assert text.count(part) == 1, page.name
+
+
+def test_undocumented_protocol_of_uvicorn_is_used_by_one_module() -> None:
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "exporter").rglob("*.py")
+        if "uvicorn.protocols" in path.read_text(encoding="utf-8")
+    ]
+    assert users == ["exporter/web/connection.py"]
+    assert "uvicorn.protocols" in read(
+        "docs/decisions/0005-uvicorns-protocol-over-our-own-acceptor.md"
+    )

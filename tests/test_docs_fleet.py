@@ -10,6 +10,7 @@ import yaml
 from msgspec.structs import replace
 
 from exporter.config.reader import parse
+from exporter.config.settings import project_settings
 from exporter.model.names import TargetKey
 from exporter.polling.capacity import demands, poll_requests
 from exporter.polling.sharding import shard_of
@@ -42,7 +43,7 @@ def said(text: str) -> bool:
 def fleet() -> list[Target]:
     """Return all targets."""
     config = parse(yaml.safe_dump(VALUES["config"]), name="c", environ={}, base_dir=Path())
-    settings = config.effective(config.projects[0])
+    settings = project_settings(config, config.projects[0])
     group = GroupTarget(name="group", shards=frozenset(range(SHARDS)))
     return [
         Target(
@@ -109,20 +110,20 @@ def test_example_states_the_largest_share_of_a_project_and_what_it_needs() -> No
     counts = Counter((each.key.project, shard_of(each.key, EXPORTERS)) for each in targets)
     most, mean = max(counts.values()), ceil(LOGSTORES / EXPORTERS)
     busy = poll_requests(targets[0]).busy
-    rate = targets[0].settings.requests_per_second
+    rate = targets[0].settings.polling.requests_per_second
     assert said(f"{rate:g} / {EXPORTERS} = {rate / EXPORTERS:g} per second")
     assert said(f"{mean} * {busy} / 60 s = {mean * busy / 60:.1f} per second")
     assert said(f"{most} logstores of a project may belong to the same exporter")
     assert said(f"{most} * {busy} / 60 s = {most * busy / 60:.1f} per second")
     assert said(f"{most * busy / 60:.1f} * 0.1 s = {most * busy / 600:.1f} workers")
-    threads = targets[0].settings.workers * PROJECTS
+    threads = targets[0].settings.polling.workers * PROJECTS
     assert said(f"{PROJECTS} projects start up to {threads} of them")
 
 
 def test_example_states_how_long_first_polls_take() -> None:
     target = fleet()[0]
     requests = poll_requests(target)
-    start, ceiling = START / EXPORTERS, target.settings.requests_per_second / EXPORTERS
+    start, ceiling = START / EXPORTERS, target.settings.polling.requests_per_second / EXPORTERS
     assert said(f"begins at {start:g} per second and reaches {ceiling:g} after about 18 seconds")
     assert round(ceiling - start + 0.5) == 18
     at_rest = requests.at_rest + GET_RETENTION
@@ -142,7 +143,9 @@ def test_discovery_of_the_example_adds_up() -> None:
 
 def test_single_exporter_has_room_for_each_project_within_the_default_limits() -> None:
     targets = fleet()
-    settings = replace(targets[0].settings, requests_per_second=100.0, workers=8)
+    limits = {"requests_per_second": 100.0, "workers": 8}
+    polling = targets[0].settings.polling.model_copy(update=limits)
+    settings = replace(targets[0].settings, polling=polling)
     targets = [replace(target, settings=settings) for target in targets]
     assert shortages(targets, exporters=1) == []
     assert len(shortages(targets)) == PROJECTS, "a quarter of the rate is not enough for all"

@@ -1,11 +1,14 @@
 """The page of metrics: complete, the same as the catalogue, and its PromQL is right."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import yaml
 
-from exporter.metrics.catalogue import CATALOGUE, POLLED
+from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS, POLLED
+from exporter.metrics.family import Family
 from exporter.model.progress import State
 from tests.support import promtool
 from tests.support.docs import blocks, read
@@ -40,6 +43,17 @@ def test_what_the_page_calls_polled_says_so_in_its_help() -> None:
     assert described(POLLED_SECTIONS).keys() == polled
     assert not described(OWN_SECTION).keys() & polled
     assert POLLED in POLLED_SECTIONS
+
+
+@pytest.mark.parametrize(
+    ("heading", "families"),
+    [("Shards", OF_SHARDS), ("Consumer groups", OF_GROUPS), ("Logstores", OF_LOGSTORES)],
+)
+def test_polled_metrics_are_in_the_section_of_their_object(
+    heading: str, families: Sequence[Family]
+) -> None:
+    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert described(section).keys() == {family.name for family in families}
 
 
 def test_every_heading_is_read_by_these_tests() -> None:

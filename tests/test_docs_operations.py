@@ -18,7 +18,7 @@ from exporter.commands.check import explain
 from exporter.commands.flags import parse as parse_flags
 from exporter.config.reader import parse
 from exporter.config.schema import Config, json_schema
-from exporter.logs.logger import FORMATS, LEVELS
+from exporter.logs.options import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
@@ -27,7 +27,7 @@ from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.client import TRIES
 from exporter.sls.errors import NOT_FOUND_CODES
-from exporter.status.remedies import REMEDIES
+from exporter.sls.remedies import REMEDIES
 from tests.support import promtool
 from tests.support.docs import ROOT, blocks, read
 from tests.support.log_lines import parse_logfmt

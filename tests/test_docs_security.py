@@ -4,9 +4,10 @@ import re
 
 from exporter.base.text import LIMIT
 from exporter.config import reader
-from exporter.credentials import connection as keychain_connection
-from exporter.metrics.self_metrics import OPERATIONS
-from exporter.sls import client, json_values, reading
+from exporter.credentials import fetcher, temporary
+from exporter.http import transport
+from exporter.sls import client, json_values
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.docs import ROOT, read
 
 TEXT = read("docs/security.md")
@@ -27,13 +28,16 @@ def test_every_row_of_what_stops_them_names_a_test() -> None:
 
 def test_the_operations_are_all_that_the_client_knows() -> None:
     listed = TEXT.partition("It knows nine operations")[2].partition("of STS")[0]
-    assert set(re.findall(r"`([A-Z]\w+)`", listed)) - {"GET"} == {*OPERATIONS, "AssumeRoleWithOIDC"}
-    assert len(OPERATIONS) == 8
+    assert set(re.findall(r"`([A-Z]\w+)`", listed)) - {"GET"} == {
+        *OPERATION_NAMES,
+        "AssumeRoleWithOIDC",
+    }
+    assert len(OPERATION_NAMES) == 8
 
 
 def test_bounds_are_those_of_the_code() -> None:
     table = " ".join(TEXT.partition("## Hostile input")[2].split())
-    assert reading.MAX_BODY_BYTES == 4 * 2**20
+    assert transport.MAX_BODY_BYTES == 4 * 2**20
     assert "4 MiB a body" in table
     assert json_values.MAX_ENTRIES == 10_000
     assert "10 000 entries an answer" in table
@@ -41,8 +45,8 @@ def test_bounds_are_those_of_the_code() -> None:
     assert "200 pages of 500" in table
     assert LIMIT == 256
     assert "cut (to 256 characters" in table
-    assert keychain_connection.MAX_BODY_BYTES == 64 * 2**10
-    assert keychain_connection.BUDGET_SECONDS == 5.0
+    assert fetcher.MAX_BODY_BYTES == 64 * 2**10
+    assert temporary.BUDGET_SECONDS == 5.0
     assert "64 KiB a file or an answer, regular files only, 5 s" in table
     assert reader.MAX_FILE_BYTES == 64 * 2**20
     assert "64 MiB" in table

@@ -117,7 +117,7 @@ steps = st.lists(
 
 @pytest.mark.parametrize("upper", [False, True], ids=["lower", "upper"])
 @given(steps=steps)
-def test_staircase_rises_and_answers_like_all_of_its_bounds(
+def test_staircase_rises_and_bounds_like_all_of_its_steps(
     steps: list[tuple[int, float]], *, upper: bool
 ) -> None:
     staircase = Staircase(upper=upper)

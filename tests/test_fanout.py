@@ -38,7 +38,7 @@ def test_requests_go_out_by_priority_and_equal_ones_in_the_order_of_adding() -> 
     assert (fan.sent, fan.waiting) == (4, 0)
 
 
-def test_request_that_follows_from_a_response_takes_its_place_in_the_order() -> None:
+def test_request_that_follows_from_a_response_is_sent_by_its_priority() -> None:
     fan = FanOut()
     sent: list[str] = []
 
@@ -132,7 +132,7 @@ def test_as_many_requests_as_the_width_are_under_way_at_the_same_time(
 
 
 class Counts:
-    """How many threads are in a block at the same time, at most."""
+    """The largest number of threads that were in a block at the same time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -210,7 +210,7 @@ def test_run_waits_for_requests_of_helpers_and_for_what_follows_from_them(
     assert sorted(map(str, results)) == ["a", "after a", "after b", "b"]
 
 
-def test_helpers_are_not_asked_for_by_a_single_request() -> None:
+def test_single_request_needs_no_helper() -> None:
     helpers: list[Callable[[], None]] = []
     fan = FanOut(submit=helpers.append, width=8)
     fan.add(lambda: None, ignored, priority=(0.0,))
@@ -238,7 +238,7 @@ def test_helper_that_comes_late_finds_nothing_to_do_and_another_may_come() -> No
     assert len(helpers) == 2
 
 
-def test_fan_out_works_alone_if_no_thread_can_be_had() -> None:
+def test_fan_out_works_alone_if_no_thread_is_available() -> None:
     def refuse(_: Callable[[], None]) -> None:
         raise RuntimeError("cannot schedule new futures after shutdown")
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.http.transport import MAX_BODY_BYTES
 from exporter.model.endpoint import Endpoint
 from exporter.sls.errors import InvalidResponse
 from exporter.sls.json_values import ShapeError
-from exporter.sls.reading import MAX_BODY_BYTES
 from exporter.sls.responses import project_names, read_checkpoints
 from tests.support.misbehaving import Turn, misbehaving
 from tests.support.sls_client import rig
@@ -68,7 +68,7 @@ def test_a_million_shards_are_not_even_received() -> None:
 )
 def test_the_largest_bodies_of_any_kind_are_another_shape(body: bytes) -> None:
     with pytest.raises(ShapeError) as raised:
-        read_checkpoints(body, now=NOW)
+        read_checkpoints(body, NOW)
     assert len(str(raised.value)) <= 256
     assert str(raised.value).isprintable()
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.credentials.connection import Connector
+from exporter.credentials.fetcher import Fetcher
 from exporter.credentials.providers import Provider, provider
 from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.credentials.temporary import Temporary
@@ -159,7 +159,7 @@ def test_a_source_that_fails_is_asked_again_at_growing_distances(rig: Rig) -> No
 def test_a_caller_does_not_wait_longer_than_its_patience(rig: Rig) -> None:
     rig.helper.gate.clear()
     started = time.monotonic()
-    with pytest.raises(CredentialsUnavailableError, match="no whole answer within 5 s"):
+    with pytest.raises(CredentialsUnavailableError, match="no complete response within 5 s"):
         rig.credentials()
     assert 4.5 < time.monotonic() - started < 7
 
@@ -221,15 +221,15 @@ class Broken:
 
     description = "broken"
 
-    def fetch(self, connector: Connector, *, now: float) -> Temporary:
-        raise ZeroDivisionError(f"{SECRET} {connector} {now}")
+    def fetch(self, fetcher: Fetcher, *, now: float) -> Temporary:
+        raise ZeroDivisionError(f"{SECRET} {fetcher} {now}")
 
 
 def test_a_fault_in_a_fetch_leaves_nobody_waiting() -> None:
     held = HeldClock(NOW)
     credentials = RefreshingCredentials(
         Broken(),
-        connect=Connector,
+        make_fetcher=lambda: Fetcher(cancelled=threading.Event()),
         clock=held.clock,
         cancelled=threading.Event(),
         log=get_logger("exporter.credentials"),

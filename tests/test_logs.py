@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.logs.handlers import BurstHandler, LineHandler
-from exporter.logs.log_line import LineFormatter, LogFormat
-from exporter.logs.logger import FORMATS
+from exporter.logs.log_line import LineFormatter
+from exporter.logs.options import FORMATS, LogFormat
 from tests.support.log_lines import Log, line_handler, parse_logfmt
 
 HOSTILE = st.text(

@@ -11,14 +11,15 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS
 from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import Failure, GroupListing, TargetStatus, View
+from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import Failure, TargetStatus, View
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
 
@@ -146,7 +147,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
 
 def test_logstore_and_listing_values_are_shown_where_known() -> None:
     status = target(
-        group(shard(), listing=GroupListing(order=False, timeout_seconds=60)),
+        group(shard(), listing=ConsumerGroup(name="group", order=False, timeout_seconds=60)),
         shards_by_status={"readwrite": 2, "readonly": 1},
         retention_seconds=604_800.0,
         cursor_access=False,
@@ -189,9 +190,9 @@ def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
 def test_as_many_series_of_shards_as_are_allowed_are_shown_and_not_one_more() -> None:
     names = ("first", "second", "third")
     status = target(*(group(shard(0), shard(1), name=name) for name in names))
-    of_group = 2 * 5  # all but the oldest unread log, of two shards that have none
-    for allowed, shown in ((30, 3), (29, 2), (20, 2), (19, 1), (10, 1), (9, 0)):
-        found = collected(status, shape=Shape(max_series=allowed))
+    of_group = sum("shard" in sample.labels for sample in collected(status).samples) // len(names)
+    for shown, spare in ((3, 0), (2, of_group - 1), (2, 0), (1, of_group - 1), (1, 0), (0, 9)):
+        found = collected(status, shape=Shape(max_series=shown * of_group + spare))
         assert sum("shard" in sample.labels for sample in found.samples) == shown * of_group
         assert found.value("sls_exporter_series_dropped") == (3 - shown) * of_group
 
@@ -226,7 +227,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
         (parse_openmetrics, "application/openmetrics-text;version=1.0.0"),
     ):
         found = render(
-            RegistryText(registry),
+            registry,
             lambda: PolledText().write(View(targets=(status,)), Shape(), 60.0),
             accept=accept,
         )
@@ -245,17 +246,19 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
 def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
     names = [metric.name for metric in CATALOGUE]
     assert len(names) == len(set(names))
-    polled = [metric for metric in CATALOGUE if not metric.name.startswith("sls_exporter_")]
-    assert all(
-        metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
-        for metric in polled
-    )
+    polled = (*OF_SHARDS, *OF_GROUPS, *OF_LOGSTORES)
+    assert [
+        metric
+        for metric in CATALOGUE
+        if metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
+    ] == [*polled]
+    assert {metric.labels[:2] for metric in polled} == {("project", "logstore")}
     assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
 
 
 def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     own.request_ended("GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
     own.server_time_ignored("https://example.com")
@@ -265,13 +268,13 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
     status = target(
         group(
             shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
-            listing=GroupListing(order=True, timeout_seconds=60),
+            listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
         ),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
     )
     polled = PolledText().write(View(targets=(status,)), Shape(), 60.0)
-    written = b"".join(render(RegistryText(registry), lambda: polled).body).decode()
+    written = b"".join(render(registry, lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()
     for family in text_string_to_metric_families(written):
@@ -288,7 +291,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
 
 def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     key = group().key
     own.poll_failed(key, "timeout")
     own.poll_failed(key._replace(consumer_group=""), "ServerBusy")
@@ -298,7 +301,7 @@ def codes_after(kept: Callable[[GroupKey], list[GroupKey]]) -> set[str]:
 
 def test_values_of_projects_that_left_are_forgotten() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     for project in ("shop", "bank", "post"):
         own.request_limit("https://example.com", project, 10.0)
         if project != "post":
@@ -321,7 +324,7 @@ def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> 
 
 def test_the_number_of_codes_is_bounded() -> None:
     registry = CollectorRegistry()
-    own = SelfMetrics(registry)
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
     for number in range(300):
         own.request_ended("GetCheckPoint", 0.1, f"Code{number}")
     codes = scrape(registry).labels("sls_exporter_api_request_errors_total")

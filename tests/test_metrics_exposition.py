@@ -5,8 +5,7 @@ import gzip
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from exporter.metrics.exposition import render
-from exporter.metrics.registry_text import RegistryText
+from exporter.metrics.exposition import prefers_openmetrics, render
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
@@ -22,7 +21,7 @@ POLLED = [b"# HELP a A.\n# TYPE a gauge\n", b"a 1.0\n" * 1000]
 
 
 def found(registry: CollectorRegistry, **headers: str) -> tuple[str, str | None, bytes]:
-    scrape = render(RegistryText(registry), lambda: POLLED, **headers)
+    scrape = render(registry, lambda: POLLED, **headers)
     return scrape.content_type, scrape.content_encoding, b"".join(scrape.body)
 
 
@@ -51,6 +50,38 @@ def test_a_version_that_is_no_number_is_answered_all_the_same(
     assert b"\npolls_total 3.0\n" in body
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;q=0.5",
+        "Application/OpenMetrics-Text; Version=1.0.0",
+        "application/openmetrics-text;version=0.0.1, application/openmetrics-text;version=1.0.0",
+        "*/*, application/openmetrics-text",
+    ],
+)
+def test_openmetrics_is_preferred_if_it_is_first(accept: str) -> None:
+    assert prefers_openmetrics(accept)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "*/*",
+        "text/plain",
+        "text/plain;version=1.0.0;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5",
+        "application/openmetrics-text;version=0.0.1",
+        "application/openmetrics-text;version=2.0.0,text/plain;version=0.0.4",
+        "application/openmetrics-text2",
+    ],
+)
+def test_openmetrics_is_not_preferred_if_text_is_first_or_its_version_is_another(
+    accept: str,
+) -> None:
+    assert not prefers_openmetrics(accept)
+
+
 @pytest.mark.parametrize("accept", ["gzip", "deflate, gzip;q=0.5", "GZIP", "*", "br, x-gzip"])
 def test_gzip_where_it_is_accepted(registry: CollectorRegistry, accept: str) -> None:
     _, encoding, body = found(registry, accept_encoding=accept)
@@ -75,7 +106,7 @@ def test_nothing_is_written_before_the_body_is_read() -> None:
         collected.append("polled")
         return POLLED
 
-    scrape = render(RegistryText(registry), polled)
+    scrape = render(registry, polled)
     assert collected == []
     assert b"polls_total 0.0" in b"".join(scrape.body)
     assert collected == ["polled"]

@@ -5,7 +5,7 @@ from collections.abc import ItemsView, Iterator
 import pytest
 
 from exporter.metrics.gzip_stream import Part, Piece, plain
-from exporter.metrics.polled_text import GroupText, PolledText, Shape
+from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, View
 from tests.support.snapshots import group, shard, target
@@ -125,17 +125,3 @@ def test_only_lines_of_more_than_2048_bytes_are_compressed_by_themselves() -> No
 
 def test_a_scrape_without_wishes_shows_a_million_series_of_shards_with_their_consumers() -> None:
     assert Shape() == Shape(per_shard=True, consumer_label=True, max_series=1_000_000)
-
-
-def test_labels_are_written_once_while_owners_stay() -> None:
-    first, same = group(shard(0), shard(1, unread=0)), group(shard(0, unread=7), shard(1))
-    text = GroupText(first, Shape())
-    again = GroupText(same, Shape(), text)
-    assert again.key is text.key
-    assert again.heads is text.heads
-    for other in (
-        group(shard(0)),
-        group(shard(0), shard(2)),
-        group(shard(0), shard(1, consumer="x")),
-    ):
-        assert GroupText(other, Shape(), again).heads != text.heads

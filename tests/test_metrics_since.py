@@ -4,7 +4,7 @@ import pytest
 
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.text_format import go_floats
+from exporter.metrics.text_format import go_float
 from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, View
@@ -14,8 +14,7 @@ NOW = 1_700_000_000.0
 AGE = b"sls_consumer_group_checkpoint_age_seconds"
 STALLED = b"sls_consumer_group_stalled_seconds"
 
-# Some of them at the borders between ways to write them: those of what is known, and of what is
-# much older than the newest.
+# Some of them are at the boundary between ages whose texts are kept and others.
 AGES = [
     (0.0, b"0.0"),
     (-5.0, b"0.0"),
@@ -77,11 +76,11 @@ def test_the_age_of_a_shard_does_not_change_how_that_of_another_is_written(other
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_so_many_old_ones_among_new_ones_are_written_in_their_places(number: int) -> None:
+def test_old_ages_among_young_ones_are_written_in_their_places(number: int) -> None:
     ages = [3.0, 2e6, 86_400.5, 1_000.0, 2_000.0]
     ages[number:] = [1.0, 2.0, 4.0, 5.0, 6.0][number:]
     found = [shard(each, updated_at=NOW - age) for each, age in enumerate(ages)]
-    assert values(AGE, *found) == go_floats(ages)
+    assert values(AGE, *found) == [go_float(age) for age in ages]
 
 
 @pytest.mark.parametrize(("age", "text"), AGES)

@@ -13,9 +13,9 @@ from exporter.metrics.gzip_stream import Piece, gzipped, plain
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
+from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     Failure,
-    GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -60,7 +60,10 @@ groups = st.builds(
     interval=st.floats(1, 1e6),
     stale_after=st.floats(1, 100),
     stall_after=st.floats(0, 1e6),
-    listing=st.none() | st.builds(GroupListing, order=st.booleans(), timeout_seconds=st.just(60)),
+    listing=st.none()
+    | st.builds(
+        ConsumerGroup, name=st.just("group"), order=st.booleans(), timeout_seconds=st.just(60)
+    ),
 )
 statuses = st.builds(
     TargetStatus,

@@ -1,4 +1,4 @@
-"""What shows of a logstore while its poll runs: ages first, then one shard after the other."""
+"""Values of a logstore while its poll runs: ages first, then one shard after the other."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +29,7 @@ def behind() -> Iterator[Bench]:
 
 @contextmanager
 def polling(made: Bench) -> Iterator[Future[TargetStatus]]:
-    """Poll on a thread of its own; requests are sent in parallel."""
+    """Poll on another thread, with parallel requests."""
     with ThreadPoolExecutor(8) as threads:
         made.effort = Effort(submit=threads.submit, width=4)
         made.published.clear()

@@ -1,4 +1,4 @@
-"""What the polls of a project need: their rate, their time and what they may spend."""
+"""The load of a project: the rate and the time that its polls need, and their budget."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from tests.support.targets import target
 
 
 class Load:
-    """The load of a project on a clock in hand."""
+    """The load of a project on a held clock."""
 
     def __init__(self, *targets: Target) -> None:
         self.now = 1000.0
@@ -142,7 +142,7 @@ def test_polls_that_do_not_fit_have_a_usage_above_1() -> None:
     assert load.load.usage_ratio() == pytest.approx(4 / 3)
 
 
-# What a poll may spend
+# Budget
 
 
 def test_half_of_what_the_rate_allows_is_shared_after_what_polls_need() -> None:

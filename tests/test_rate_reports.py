@@ -6,13 +6,12 @@ import threading
 import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.config.schema import HttpConfig
 from exporter.config.settings import ProjectSettings
 from exporter.logs.logger import get_logger
-from exporter.model.endpoint import Endpoint
 from exporter.polling.rate_reports import RateReports
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.sls.clients import Clients
+from tests.support.settings import project_settings
 from tests.support.sls_client import Notes
 
 ENDPOINT = "https://example.com"
@@ -30,20 +29,7 @@ class Shown(dict[tuple[str, str], float]):
 
 
 def settings_of(requests_per_second: float, *, interval: float = 60.0) -> ProjectSettings:
-    return ProjectSettings(
-        endpoint=Endpoint.parse(ENDPOINT),
-        region=None,
-        credentials=None,
-        signature="v1",
-        interval=interval,
-        timeout=10.0,
-        stale_after=180.0,
-        workers=8,
-        requests_per_second=requests_per_second,
-        lag=True,
-        stall_after=300.0,
-        http=HttpConfig(),
-    )
+    return project_settings(ENDPOINT, interval=interval, requests_per_second=requests_per_second)
 
 
 def clients_of(shown: Shown, *, total_shards: int = 1) -> Clients:

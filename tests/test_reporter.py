@@ -11,6 +11,7 @@ from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.polling.outages import Outages
 from exporter.sls.errors import SlsError
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
 
@@ -44,7 +45,13 @@ class Polls:
 def polls() -> Polls:
     log, registry = Log(), CollectorRegistry()
     clock = Clock(wall=lambda: 0.0, monotonic=lambda: made.now)
-    made = Polls(log, Outages(SelfMetrics(registry).poll_failed, log.logger, clock=clock), registry)
+    made = Polls(
+        log,
+        Outages(
+            SelfMetrics(registry, operations=OPERATION_NAMES).poll_failed, log.logger, clock=clock
+        ),
+        registry,
+    )
     return made
 
 

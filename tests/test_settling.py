@@ -1,6 +1,6 @@
-"""How the states of shards are settled: with few requests, and right whatever the service answers.
+"""States of shards: settled with few requests, and right even if the service returns wrong cursors.
 
-A stand-in for GetCursor with a time is a fault of the simulator, which computes another answer.
+A stand-in for GetCursor with a time is an injected fault, which computes another response.
 """
 
 from collections.abc import Callable, Iterator
@@ -101,18 +101,18 @@ def test_death_of_all_consumers_costs_few_requests_until_all_states_are_known(
         assert total <= polls * (1 + groups + shards) + settings + extra
 
 
-# Answers to GetCursor with a time
+# Responses to GetCursor with a time
 
 
-Answer = Callable[[World, int, int], int]
+Respond = Callable[[World, int, int], int]
 """Returns a cursor, by the world, a shard and a time in unix seconds."""
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
-    """An error to GetCursor with a time; the regular answer to all other positions."""
+    """An error to GetCursor with a time; the regular response to all other positions."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the error."""
+        """Return the error."""
         if exchange.request.query.get("from", "").isdecimal():
             ErrorAnswer(status=400, code="ParameterInvalid").apply(exchange)
         else:
@@ -120,22 +120,22 @@ class Rejection(Struct, frozen=True, kw_only=True):
 
 
 class Since(Struct, frozen=True, kw_only=True):
-    """Another answer to GetCursor with a time; the regular one to all other positions."""
+    """Another response to GetCursor with a time; the regular one to all other positions."""
 
     world: World
-    answer: Answer
+    respond: Respond
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the cursor."""
+        """Return the cursor."""
         query, path = exchange.request.query, exchange.request.path
         if not query.get("from", "").isdecimal():
             exchange.respond(exchange.answer())
             return
-        cursor = self.answer(self.world, int(path.rpartition("/")[2]), int(query["from"]))
+        cursor = self.respond(self.world, int(path.rpartition("/")[2]), int(query["from"]))
         exchange.respond(json_response(200, {"cursor": encode_cursor(cursor)}, {}))
 
 
-STAND_INS: dict[str, Answer] = {
+STAND_INS: dict[str, Respond] = {
     "the end": lambda world, shard, _: world.end_cursor(*STORE, shard),
     "the beginning": lambda world, shard, _: world.begin_cursor(*STORE, shard),
     "one too far": lambda world, shard, time: world.cursor_since(*STORE, shard, time) + 1,
@@ -171,7 +171,7 @@ def states(made: Bench, group: str) -> dict[int, State]:
 
 
 def is_stalled(made: Bench, group: str, shard: int) -> bool | None:
-    """Return the truth about a shard, None if it is within a second of the threshold."""
+    """Return whether a shard is stalled, None if it is within a second of the threshold."""
     truth = made.world.truth(*STORE, group, shard)
     if truth.oldest_unread_at is None or truth.checkpoint == truth.end:
         return False
@@ -180,8 +180,8 @@ def is_stalled(made: Bench, group: str, shard: int) -> bool | None:
     return None if abs(stalled - STALL_AFTER) <= WHOLE_SECOND else stalled > STALL_AFTER
 
 
-def expect_true_states(made: Bench) -> int:
-    """Compare all states with the truth; return how many were stalled."""
+def expect_right_states(made: Bench) -> int:
+    """Compare all states with the world; return how many were stalled."""
     stalled = 0
     for group in GROUPS:
         for shard, found in states(made, group).items():
@@ -200,27 +200,29 @@ def since_calls(made: Bench) -> int:
     return sum(cursor is not None and cursor.isdecimal() for cursor in cursors)
 
 
-def test_right_answers_are_trusted() -> None:
+def test_right_cursors_by_time_are_trusted() -> None:
     with mixed() as made:
         total = 0
         for _ in range(20):
             made.poll(after=INTERVAL)
-            total += expect_true_states(made)
+            total += expect_right_states(made)
         assert made.observed.distrusted == 0
         assert made.poller.logstore.cursors.trusts_since is True
         assert since_calls(made) > 0
         assert total > 20
 
 
-@pytest.mark.parametrize("answer", STAND_INS.values(), ids=STAND_INS.keys())
+@pytest.mark.parametrize("respond", STAND_INS.values(), ids=STAND_INS.keys())
 @pytest.mark.parametrize("exact", [0, 8])
-def test_wrong_answers_are_distrusted_and_states_stay_right(answer: Answer, exact: int) -> None:
+def test_wrong_cursors_by_time_are_distrusted_and_states_stay_right(
+    respond: Respond, exact: int
+) -> None:
     with mixed(exact=exact) as made:
-        made.simulator.faults.add(Since(world=made.world, answer=answer), operation="GetCursor")
+        made.simulator.faults.add(Since(world=made.world, respond=respond), operation="GetCursor")
         total = 0
         for _ in range(20):
             made.poll(after=INTERVAL)
-            total += expect_true_states(made)
+            total += expect_right_states(made)
         assert total > 20
         assert made.observed.distrusted == 1
         assert made.poller.logstore.cursors.trusts_since is False
@@ -235,7 +237,7 @@ def test_service_that_rejects_times_is_not_asked_again_and_states_stay_right() -
         total = 0
         for _ in range(10):
             made.poll(after=INTERVAL)
-            total += expect_true_states(made)
+            total += expect_right_states(made)
         assert total > 10
         assert since_calls(made) == 1
         assert made.observed.distrusted == 1
@@ -252,14 +254,14 @@ def test_failed_proof_is_made_again_in_the_next_poll() -> None:
         made.simulator.faults.remove(fault)
         made.poll(after=INTERVAL)
         assert made.poller.logstore.cursors.trusts_since is True
-        expect_true_states(made)
+        expect_right_states(made)
 
 
-def test_answers_that_are_right_for_quiet_shards_alone_lead_to_no_wrong_state() -> None:
+def test_cursors_that_are_right_for_quiet_shards_alone_lead_to_no_wrong_state() -> None:
     targets = (GroupTarget(name="dead"),)
     with bench(shards=5, groups=targets, effort=Effort(exact=0)) as made:
-        answer = STAND_INS["the end"]
-        made.simulator.faults.add(Since(world=made.world, answer=answer), operation="GetCursor")
+        respond = STAND_INS["the end"]
+        made.simulator.faults.add(Since(world=made.world, respond=respond), operation="GetCursor")
         made.world.create_group(*STORE, "dead")
         for shard in range(5):
             made.world.write(*STORE, shard, 2)

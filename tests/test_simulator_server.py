@@ -10,10 +10,10 @@ import pytest
 import requests
 import trustme
 
+from exporter.config.schema import Signature
 from exporter.model.credentials import Credentials
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
-from exporter.sls.signing import SignatureVersion
 from tests.support.held_clock import HeldClock
 from tests.support.simulator_client import Client
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, START, small_world
@@ -22,7 +22,7 @@ GROUP_PATH = "/logstores/orders/consumergroups/billing"
 SHARD_PATH = "/logstores/orders/shards/0"
 BIRTH = "MTcwMDAwMDAwMDAwMDAwMDAwMA=="  # 1700000000000000000
 TEN_LATER = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="  # 1700000000000000010
-VERSIONS: list[SignatureVersion] = ["v1", "v4"]
+VERSIONS: list[Signature] = ["v1", "v4"]
 
 
 @pytest.fixture
@@ -328,9 +328,7 @@ def test_a_connection_serves_many_requests(client: Client, simulator: Simulator)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_wrong_secret_is_401_signature_not_match(
-    client: Client, version: SignatureVersion
-) -> None:
+def test_a_wrong_secret_is_401_signature_not_match(client: Client, version: Signature) -> None:
     client.version = version
     assert client.get(GROUP_PATH).status_code == 200
     client.credentials = Credentials(access_key_id="simulator-key", access_key_secret="wrong")
@@ -338,7 +336,7 @@ def test_a_wrong_secret_is_401_signature_not_match(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_unknown_key_is_401_unauthorized(client: Client, version: SignatureVersion) -> None:
+def test_an_unknown_key_is_401_unauthorized(client: Client, version: Signature) -> None:
     client.version = version
     client.credentials = Credentials(access_key_id="stranger", access_key_secret="x")
     assert error_of(client.get(GROUP_PATH)) == (401, "Unauthorized")
@@ -346,7 +344,7 @@ def test_an_unknown_key_is_401_unauthorized(client: Client, version: SignatureVe
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_signatures_cover_queries_with_special_characters(
-    client: Client, version: SignatureVersion
+    client: Client, version: Signature
 ) -> None:
     client.version = version
     response = client.get("/logstores", logstoreName="a b/ü=&+~", offset=0, size=10)
@@ -355,7 +353,7 @@ def test_signatures_cover_queries_with_special_characters(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_temporary_key_needs_its_token(
-    client: Client, simulator: Simulator, version: SignatureVersion
+    client: Client, simulator: Simulator, version: Signature
 ) -> None:
     key = Credentials(access_key_id="sts", access_key_secret="s", security_token="token")
     simulator.accept_credentials([key])
@@ -375,7 +373,7 @@ def test_a_temporary_key_needs_its_token(
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("skew", "status"), [(890.0, 200), (-890.0, 200), (910.0, 400)])
 def test_a_clock_beyond_fifteen_minutes_is_too_skewed(
-    client: Client, version: SignatureVersion, skew: float, status: int
+    client: Client, version: Signature, skew: float, status: int
 ) -> None:
     client.version = version
     client.wall = lambda: START + skew
@@ -404,7 +402,7 @@ def test_a_request_without_a_signature_is_401(simulator: Simulator) -> None:
     [("v1", (400, "InvalidContentMD5")), ("v4", (401, "SignatureNotMatch"))],
 )
 def test_a_body_that_was_changed_on_the_way_is_refused(
-    client: Client, simulator: Simulator, version: SignatureVersion, answer: tuple[int, str]
+    client: Client, simulator: Simulator, version: Signature, answer: tuple[int, str]
 ) -> None:
     client.version = version
     signed = client.send(GROUP_PATH, method="POST", params={"type": "heartbeat"}, body=b"[0]")
@@ -430,7 +428,7 @@ def test_a_body_that_was_changed_on_the_way_is_refused(
 )
 def test_a_signed_header_that_is_missing_or_changed_is_refused(
     client: Client,
-    version: SignatureVersion,
+    version: Signature,
     header: str,
     value: str | None,
     answer: tuple[int, str],

@@ -28,7 +28,7 @@ def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
     found = responses.checkpoints(answer, now=NOW)
     with contextlib.suppress(ValueError):  # no JSON can say it
         body = json.dumps(answer, allow_nan=False).encode()
-        assert responses.read_checkpoints(body, now=NOW) == found
+        assert responses.read_checkpoints(body, NOW) == found
     return found
 
 
@@ -145,7 +145,6 @@ ALMOST_REGULAR = st.fixed_dictionaries(
 
 @given(st.lists(ALMOST_REGULAR, max_size=4))
 def test_what_an_answer_tells_does_not_depend_on_its_other_entries(rows: list[object]) -> None:
-    # One that is no entry keeps the others from being read column by column.
     alone, beside = checkpoints(rows), checkpoints([*rows, "none"])
     assert beside.entries == alone.entries
     faults = [*beside.faults]
@@ -215,7 +214,7 @@ irregular = st.fixed_dictionaries(
 
 
 @given(st.lists(regular) | st.lists(regular | irregular) | st.just({}) | st.just([[]]))
-def test_a_regular_answer_is_read_like_any_other(answer: object) -> None:
+def test_checkpoints_of_any_shape_are_read_or_refused(answer: object) -> None:
     with contextlib.suppress(ShapeError):
         checkpoints(answer)
 
@@ -228,15 +227,15 @@ def test_what_only_the_text_of_an_answer_shows_is_seen(fields: bytes) -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     body = whole.replace(b"}]", b"," + fields + b"}]")
     expected = responses.checkpoints(json.loads(body), now=NOW)
-    assert responses.read_checkpoints(body, now=NOW) == expected
-    assert expected.entries != responses.read_checkpoints(whole, now=NOW).entries
+    assert responses.read_checkpoints(body, NOW) == expected
+    assert expected.entries != responses.read_checkpoints(whole, NOW).entries
 
 
-def test_nothing_but_json_is_a_regular_answer() -> None:
+def test_checkpoints_that_are_not_json_are_refused() -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     for body in (whole + b"x", whole[:-1], whole + whole, b""):
         with pytest.raises(ShapeError):
-            responses.read_checkpoints(body, now=NOW)
+            responses.read_checkpoints(body, NOW)
 
 
 # The other operations
@@ -391,7 +390,7 @@ def test_any_bytes_are_read_or_have_another_shape(
     parse: Callable[[object], object], body: bytes
 ) -> None:
     only_shape_errors(lambda: parse(json_values.load_json(body)))
-    only_shape_errors(lambda: responses.read_checkpoints(body, now=NOW))
+    only_shape_errors(lambda: responses.read_checkpoints(body, NOW))
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:

@@ -5,12 +5,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from exporter.config.schema import Signature
 from exporter.model.credentials import Credentials
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from exporter.sls.errors import AccessDenied, BadRequest, InvalidCursor, InvalidResponse, NotFound
-from exporter.sls.signing import SignatureVersion
+from exporter.sls.operations import OPERATION_NAMES
 from tests.support.held_clock import HeldClock
 from tests.support.misbehaving import EMPTY_LIST, Behaviour, Turn, answer, misbehaving
 from tests.support.simulator_worlds import START, small_world
@@ -25,7 +26,7 @@ def world() -> tuple[HeldClock, World]:
 @pytest.mark.parametrize("signature", ["v1", "v4"])
 @pytest.mark.parametrize("token", [None, "CAIS+/==x"])
 def test_every_operation_is_understood_by_the_service(
-    world: tuple[HeldClock, World], signature: SignatureVersion, token: str | None
+    world: tuple[HeldClock, World], signature: Signature, token: str | None
 ) -> None:
     held, simulated = world
     simulated.write("shop", "orders", 0, 10)
@@ -63,7 +64,9 @@ def test_every_operation_is_understood_by_the_service(
     assert (checkpoint.shard, checkpoint.consumer) == (0, "host-1")
     assert checkpoint.updated_at == START + 60
     assert unconsumed == Checkpoint(shard=1, cursor="", updated_at=None, consumer="")
-    assert [code for _, code in made.notes.ended] == [None] * 7
+    ended = made.notes.ended + account.notes.ended
+    assert [code for _, code in ended] == [None] * 8
+    assert {operation for operation, _ in ended} == set(OPERATION_NAMES)
 
 
 def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) -> None:

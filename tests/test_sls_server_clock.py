@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sls.reading import Response
+from exporter.http.response import Response
 from exporter.sls.server_clock import ServerClock
 from tests.support.held_clock import HeldClock
 from tests.support.sls_client import Notes
@@ -22,7 +22,7 @@ class Bench:
 
     def hear(self, ahead: float, *, status: int = 200) -> float | None:
         headers = {"x-log-time": f"{self.held.wall() + ahead:.0f}"}
-        response = Response(status=status, headers=headers, body=b"", keep_alive=True)
+        response = Response(status=status, headers=headers, body=b"")
         return self.clock.note(response, sent=self.held.monotonic())
 
     def ahead(self) -> float:

@@ -3,7 +3,7 @@ import pytest
 from exporter.model.names import TargetKey
 from exporter.model.progress import State
 from exporter.model.snapshot import View
-from exporter.status.remedies import remedy
+from exporter.sls.remedies import remedy
 from exporter.status.rows import GroupRow, ShardRow, StatusRows, document
 from exporter.status.summary import summarise
 from exporter.status.wording import duration
@@ -93,6 +93,14 @@ def test_a_failing_group_keeps_its_last_shards_and_tells_its_error() -> None:
     assert (row.error, row.error_code, row.failing_seconds) == ("no answer", "timeout", 70.0)
     assert row.state is State.CAUGHT_UP
     assert len(row.shards) == 1
+
+
+def test_stall_counts_on_for_one_interval_after_a_reading() -> None:
+    late = behind(0, stalled=400, read_at=NOW - 100.0)
+    row = only(View(targets=(target(group(late)),)))
+    assert row.stalled_seconds == 360.0
+    assert row.shards[0].stalled_seconds == 360.0
+    assert row.age_seconds == 400.0
 
 
 def test_a_snapshot_that_is_too_old_is_not_shown() -> None:

@@ -420,7 +420,7 @@ def test_every_problem_is_reported_at_its_position(place: Place) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         load_web_config(file)
-    assert [str(fault).removeprefix(f"{file}:") for fault in caught.value.faults] == [
+    assert [str(fault).removeprefix(f"{file}:") for fault in caught.value.problems] == [
         "2:3: tls_server_config.key: missing one of key or key_file",
         "2:14: tls_server_config.cert_file: 'somefile' cannot be read: No such file or directory",
         "3:19: tls_server_config.cipher_suites[0]: unknown name 'TLS_NONE'",

@@ -16,7 +16,6 @@ from exporter.credentials.providers import provider
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import View
 from exporter.polling.hooks import Hooks
@@ -26,6 +25,7 @@ from exporter.polling.sharding import WHOLE, Sharding
 from exporter.polling.store import Store
 from exporter.polling.workers import Workers
 from exporter.sls.clients import Clients
+from exporter.sls.operations import OPERATION_NAMES
 from exporter.sls.request_rate import START, RequestRate
 from exporter.status import rows
 
@@ -38,7 +38,6 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     store: Store
     registry: CollectorRegistry
     self_metrics: SelfMetrics
-    registry_text: RegistryText
     polled_text: PolledText
     clients: Clients
     workers: Workers
@@ -61,7 +60,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
         now = self.clock.monotonic()
         shape = _shape(self.manager.config.metrics)
         return exposition.render(
-            self.registry_text,
+            self.registry,
             lambda: self.polled_text.write(view, shape, now),
             accept=accept,
             accept_encoding=accept_encoding,
@@ -96,7 +95,7 @@ def assemble(
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
-    self_metrics = SelfMetrics(registry)
+    self_metrics = SelfMetrics(registry, operations=OPERATION_NAMES)
     self_metrics.sharded(sharding.shard, sharding.total)
     polled_text = PolledText()
     clients = Clients(
@@ -135,7 +134,6 @@ def assemble(
         store=store,
         registry=registry,
         self_metrics=self_metrics,
-        registry_text=RegistryText(registry),
         polled_text=polled_text,
         clients=clients,
         workers=workers,

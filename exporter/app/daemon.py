@@ -156,8 +156,8 @@ class Daemon:
         if isinstance(error, ConfigError):
             self._log.error(
                 "web configuration not reloaded, the old one stays",
-                faults=len(error.faults),
-                first=str(error.faults[0]),
+                faults=len(error.problems),
+                first=str(error.problems[0]),
             )
         else:
             self._log.error("internal error", place=place, exc_info=error)

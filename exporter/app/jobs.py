@@ -66,7 +66,7 @@ class Jobs:
                 "requests of the polls",
                 project=demand.project,
                 logstores=demand.logstores,
-                interval_seconds=demand.settings.interval,
+                interval_seconds=demand.settings.polling.interval,
                 at_rest=demand.requests.at_rest,
                 busy=demand.requests.busy,
                 after_start=demand.requests.cold,
@@ -111,7 +111,7 @@ class Jobs:
         key = target.key
         return Job(
             key=_job_key(key),
-            interval=target.settings.interval,
+            interval=target.settings.polling.interval,
             run=lambda: self._parts.manager.poll(key),
             pool=pool_of(target),
         )

@@ -37,7 +37,7 @@ class Reloader:
             try:
                 self._take_over(self._load())
             except ConfigError as error:
-                faults = tuple(str(fault) for fault in error.faults)
+                faults = tuple(str(fault) for fault in error.problems)
             except CredentialsError as error:
                 faults = (str(error),)
             else:

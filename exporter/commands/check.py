@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
+from typing import Any
 
 from exporter.base.durations import format_duration
 from exporter.commands.flags import Flags
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
-from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings
+from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings, project_settings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
 from exporter.polling.capacity import (
@@ -20,9 +21,19 @@ from exporter.polling.capacity import (
     COLD_PER_SHARD,
     most_shards,
 )
+from exporter.sls.operations import (
+    GET_CHECKPOINT,
+    GET_CURSOR,
+    GET_CURSOR_TIME,
+    GET_LOGSTORE,
+    LIST_CONSUMER_GROUPS,
+    LIST_LOGSTORES,
+    LIST_PROJECTS,
+    LIST_SHARDS,
+    Operation,
+)
 
-_READS = ("log:GetConsumerGroupCheckPoint",)
-_LAG_READS = ("log:ListShards", "log:GetCursorOrData", "log:GetLogStore")
+_OF_LAG = (LIST_SHARDS, GET_CURSOR, GET_CURSOR_TIME, GET_LOGSTORE)
 
 
 def run_check(flags: Flags) -> int:
@@ -35,7 +46,7 @@ def run_check(flags: Flags) -> int:
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield lines for people; no secret is in them."""
     for number, project in enumerate(config.projects):
-        settings = config.effective(project)
+        settings = project_settings(config, project)
         if number:
             yield ""
         yield f"project {_name(project.project)} at {settings.endpoint}"
@@ -44,25 +55,30 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"  signature: {settings.signature}" + (
             f", region {settings.region}" if settings.signature == "v4" else ""
         )
-        yield (
-            f"  each logstore is polled every {format_duration(settings.interval)}, with up to"
-            f" {settings.workers} requests at the same time"
-        )
-        yield (
-            f"  a request may take {format_duration(settings.timeout)}; at most "
-            f"{settings.requests_per_second:g} are sent per second"
-        )
-        yield f"  series are withdrawn after {format_duration(settings.stale_after)} of failures"
+        yield from _polling(settings.polling)
         yield (
             f"  a shard is stalled once it is behind and has not moved for "
             f"{format_duration(settings.stall_after)}"
             if settings.lag
             else "  end cursors are not read: ages are known, but neither lag nor stalls"
         )
-        yield f"  rights needed: {', '.join(_rights(project, settings))}"
+        rights = dict.fromkeys(each.action for each in _operations(project, settings))
+        yield f"  rights needed: {', '.join(rights)}"
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
+
+
+def _polling(polling: PollingConfig) -> Iterator[str]:
+    yield (
+        f"  each logstore is polled every {format_duration(polling.interval)}, with up to"
+        f" {polling.workers} requests at the same time"
+    )
+    yield (
+        f"  a request may take {format_duration(polling.timeout)}; at most "
+        f"{polling.requests_per_second:g} are sent per second"
+    )
+    yield f"  series are withdrawn after {format_duration(polling.stale_after)} of failures"
 
 
 def _logstore(
@@ -125,7 +141,7 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
     if most < len(entries):
         yield (
             f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
-            f" fit in {format_duration(settings.interval)}; raise polling.interval,"
+            f" fit in {format_duration(settings.polling.interval)}; raise polling.interval,"
             " polling.requests_per_second or polling.workers"
         )
     else:
@@ -136,16 +152,16 @@ def _is_literal(entry: LogstoreConfig) -> bool:
     return all(name.literal for name in entry.consumer_groups)
 
 
-def _rights(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
-    yield from _READS
+def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[Operation[Any]]:
+    yield GET_CHECKPOINT
     if settings.lag:
-        yield from _LAG_READS
+        yield from _OF_LAG
     if not project.project.literal:
-        yield "log:ListProject"
+        yield LIST_PROJECTS
     if not all(entry.logstore.literal for entry in project.logstores):
-        yield "log:ListLogStores"
+        yield LIST_LOGSTORES
     if not all(name.literal for entry in project.logstores for name in entry.consumer_groups):
-        yield "log:ListConsumerGroup"
+        yield LIST_CONSUMER_GROUPS
 
 
 def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:

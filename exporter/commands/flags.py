@@ -7,14 +7,15 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from exporter import __version__
 from exporter.base.text import bounded
-from exporter.logs.log_line import LogFormat
-from exporter.logs.logger import FORMATS, LEVELS, LogLevel
-from exporter.polling.sharding import Sharding
-from exporter.web.listen import ListenAddress
+from exporter.logs.options import FORMATS, LEVELS, LogFormat, LogLevel
+
+if TYPE_CHECKING:  # help and the version are shown without the modules of any command
+    from exporter.polling.sharding import Sharding
+    from exporter.web.listen import ListenAddress
 
 PROG = "sls-exporter"
 DEFAULT_PORT = 10027
@@ -36,7 +37,7 @@ class Flags(argparse.Namespace):
     log_format: LogFormat
     config_file: Path
     output: Output
-    web_listen_address: tuple[ListenAddress, ...] | None
+    web_listen_address: "tuple[ListenAddress, ...] | None"
     """None where a command without a fixed address was given none."""
     web_telemetry_path: str
     web_max_requests: int
@@ -47,13 +48,15 @@ class Flags(argparse.Namespace):
     sharding_total_shards: int
 
     @property
-    def sharding(self) -> Sharding:
-        """This exporter's place among all; raises ValueError if it has none."""
+    def sharding(self) -> "Sharding":
+        """This exporter's position among all; raises ValueError if it has none."""
+        from exporter.polling.sharding import Sharding  # noqa: PLC0415  see above
+
         return Sharding(shard=self.sharding_shard, total=self.sharding_total_shards)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
-    """Read a command line; without a command it means ``run``. Exits with 2 where it is wrong."""
+    """Read a command line, whose default command is ``run``. Exits with 2 if it is invalid."""
     arguments = list(argv)
     if not arguments or arguments[0] not in {*COMMANDS, "-h", "--help", "--version"}:
         arguments.insert(0, "run")
@@ -278,7 +281,9 @@ def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
     return convert
 
 
-def _addresses(text: str) -> tuple[ListenAddress, ...]:
+def _addresses(text: str) -> "tuple[ListenAddress, ...]":
+    from exporter.web.listen import ListenAddress  # noqa: PLC0415  see above
+
     return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
 
 

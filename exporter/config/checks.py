@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from exporter.base.durations import format_duration, parse_duration
 from exporter.base.text import quoted
 from exporter.config.patterns import is_literal
-from exporter.config.problems import Finding, KeyPath
+from exporter.config.problems import KeyPath, Problem
 from exporter.config.schema import PollingConfig
 from exporter.model.endpoint import Endpoint
 
 _PAIR = {"interval", "stale_after"}
 
 
-def check(data: Mapping[str, object]) -> Iterator[Finding]:
+def check(data: Mapping[str, object]) -> Iterator[Problem]:
     """Find the faults between values, in no particular order; some may come repeatedly."""
     yield from _credentials(data, ())
     targets: dict[tuple[str, str], KeyPath] = {}
@@ -38,10 +38,10 @@ def check(data: Mapping[str, object]) -> Iterator[Finding]:
                     message = (
                         f"logstore {quoted(store)} of project {quoted(name)} is already listed"
                     )
-                    yield Finding(path=place, message=message, first=first)
+                    yield Problem(path=place, message=message, repeats=first)
 
 
-def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
     keys = owner.get("credentials")
     if not isinstance(keys, dict):
         return
@@ -51,14 +51,14 @@ def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Finding
         twin = f"{key}_file"
         if {key, twin} <= present:
             message = f"excludes {key}, which is given too; keep one of the two"
-            yield Finding(path=(*path, twin), message=message)
+            yield Problem(path=(*path, twin), message=message)
         elif key != "security_token" and not {key, twin} & present:
-            yield Finding(path=(*path, key), message=f"{key} or {twin} is required")
+            yield Problem(path=(*path, key), message=f"{key} or {twin} is required")
 
 
 def _stale_after(
     data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     base, own = _mapping(data, "polling"), _mapping(project, "polling")
     interval = _seconds("interval", own, base)
     if own.get("stale_after") is None and base.get("stale_after") is None:
@@ -70,13 +70,13 @@ def _stale_after(
     place, keys = ((*path, "polling"), own) if own.keys() & _PAIR else (("polling",), base)
     if keys.get("stale_after") is not None:
         message = f"must not be shorter than the interval, which is {format_duration(interval)}"
-        yield Finding(path=(*place, "stale_after"), message=message)
+        yield Problem(path=(*place, "stale_after"), message=message)
     else:
         message = (
             f"must not be longer than stale_after, which is {format_duration(stale_after)};"
             " set stale_after too"
         )
-        yield Finding(path=(*place, "interval"), message=message)
+        yield Problem(path=(*place, "interval"), message=message)
 
 
 def _seconds(key: str, *places: Mapping[str, object]) -> float | None:
@@ -93,7 +93,7 @@ def _seconds(key: str, *places: Mapping[str, object]) -> float | None:
 
 def _region(
     data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     signature = project.get("signature") or data.get("signature")
     endpoint = project.get("endpoint")
     if signature != "v4" or project.get("region") is not None or not isinstance(endpoint, str):
@@ -104,10 +104,10 @@ def _region(
         return
     if region is None:
         message = "signature v4 needs the region, and the endpoint's name does not tell it"
-        yield Finding(path=(*path, "region"), message=message)
+        yield Problem(path=(*path, "region"), message=message)
 
 
-def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
     groups = logstore.get("consumer_groups")
     if not isinstance(groups, list):
         return
@@ -118,7 +118,7 @@ def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[
             first = seen.setdefault(group, place)
             if first is not place:
                 message = f"consumer group {quoted(group)} is already listed"
-                yield Finding(path=place, message=message, first=first)
+                yield Problem(path=place, message=message, repeats=first)
 
 
 def _mapping(owner: Mapping[str, object], key: str) -> Mapping[str, object]:

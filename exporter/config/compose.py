@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from exporter.base.text import printable
 from exporter.config.document import Document, ListNode, MapNode, Node, position_of
-from exporter.config.problems import Position, Problem
+from exporter.config.problems import START, Position, Problem
 
 # Quoted, because a PyYAML built without libyaml has no CSafeLoader.
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -235,13 +235,13 @@ def _read(text: str, composer: _Composer) -> None:
     except yaml.MarkedYAMLError as error:
         composer.stop(*_syntax_fault(error, text))
     except (yaml.YAMLError, ValueError, OverflowError):
-        composer.stop("not valid YAML", Position(line=1, column=1))
+        composer.stop("not valid YAML", START)
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position]:
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return "not valid YAML", Position(line=1, column=1)
+        return "not valid YAML", START
     position = Position(line=mark.line + 1, column=mark.column + 1)
     if error.problem == "exceeded maximum nesting depth":
         # libyaml reads ahead, and from 0.2.6 on it has a limit of its own.

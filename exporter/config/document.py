@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import yaml
 from msgspec import Struct, field
 
-from exporter.config.problems import KeyPath, Position, Problem
+from exporter.config.problems import START, KeyPath, Position, Problem
 from exporter.config.variables import expand
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -84,7 +84,7 @@ class Document(Struct, frozen=True, kw_only=True):
         """Find the place of a value, or of its key; of what encloses it where it is missing."""
         trail = self._trail(path)
         if not trail:
-            return Position(line=1, column=1)
+            return START
         name, node = trail[-1]
         at_key = len(trail) == len(path) + 1 and (key or _is_null(node))
         return position_of(name if at_key and name is not None else node)
@@ -114,7 +114,7 @@ def position_of(node: Node | yaml.Event) -> Position:
     """Return where a node, or an event of the parser, starts."""
     mark = (node.start if isinstance(node, ListNode | MapNode) else node).start_mark
     if mark is None:
-        return Position(line=1, column=1)
+        return START
     return Position(line=mark.line + 1, column=mark.column + 1)
 
 

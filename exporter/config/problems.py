@@ -1,4 +1,4 @@
-"""What is wrong with a configuration file, and where: the types and the wording of places.
+"""Problems of a configuration file and their positions, with the text of both.
 
 Everything that a file, a variable or an operating system said is bounded and stripped of
 control characters here, before it gets into a message.
@@ -18,50 +18,41 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """A place in the text, both numbers from 1, the column in characters."""
+    """A position in a text, both numbers from 1, the column in characters."""
 
     line: int
     column: int
+
+
+START = Position(line=1, column=1)
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A fault whose file is not named yet."""
+    """A problem in a file; as text it is ``file:line:column: path: message``."""
 
     path: KeyPath
     message: str
-    position: Position
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """A fault at ``path``; ``first`` is the place that it repeats."""
-
-    path: KeyPath
-    message: str
-    first: KeyPath | None = None
-
-
-class Fault(Struct, frozen=True, kw_only=True):
-    """One fault of a configuration file; as text it is ``file:line:column: path: message``."""
-
-    file: str
-    line: int
-    column: int
-    path: str
-    message: str
+    position: Position = START
+    """The start of the file until the problem is located."""
+    repeats: KeyPath | None = None
+    """Where the same value was given first. The message names it once the problem is located."""
+    file: str = ""
+    """Empty until the problem is reported."""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.path}: {self.message}"
+        place = f"{self.file}:{self.position.line}:{self.position.column}"
+        return f"{place}: {path_text(self.path)}: {self.message}"
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; ``faults`` holds every reason, in the file's order."""
+    """An invalid configuration; ``problems`` are all reasons, in the order of the file."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__(faults)
-        self.faults = faults
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.faults))
+        return "\n".join(map(str, self.problems))
 
 
 def described(value: object) -> str:

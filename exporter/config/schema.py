@@ -4,11 +4,10 @@ The descriptions are those of the JSON Schema. Faults that need more than one va
 found in ``checks``.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from exporter.config.settings import ProjectSettings
 from exporter.config.validation import Section
 from exporter.config.values import (
     Boolean,
@@ -28,9 +27,13 @@ from exporter.config.values import (
     Workers,
 )
 
-S = TypeVar("S", bound="Section")
 Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for key in schema["properties"].values():
+        del key["default"]
 
 
 class CredentialsConfig(Section):
@@ -47,25 +50,6 @@ class CredentialsConfig(Section):
     security_token: Secret | None = Field(None, description="STS token of a temporary key.")
     security_token_file: SecretFile | None = Field(
         None, description="File that holds the STS token; read again when it changes."
-    )
-
-
-class ProjectPollingConfig(Section):
-    """How one project is polled, where it differs from the rest."""
-
-    interval: Interval | None = Field(None, description="Time between two polls of a logstore.")
-    timeout: Duration | None = Field(None, description="Time limit of one API request.")
-    stale_after: Duration | None = Field(
-        None,
-        description="How long the last good result is served while polls fail; then its series"
-        " are dropped. Not shorter than the interval.",
-    )
-    workers: Workers | None = Field(
-        None,
-        description="Number of requests of this project under way at the same time, 1 to 1000.",
-    )
-    requests_per_second: Rate | None = Field(
-        None, description="Maximum number of API requests per second for this project."
     )
 
 
@@ -95,6 +79,13 @@ class PollingConfig(Section):
         description="Maximum number of API requests per second and project. The rate begins at 10,"
         " rises if the polls need it, and falls after a refusal.",
     )
+
+
+class ProjectPollingConfig(PollingConfig):
+    """Polling of one project, where it differs from the rest."""
+
+    # A key that is not set has the global value.
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class DiscoveryConfig(Section):
@@ -215,27 +206,6 @@ class Config(Section):
         (), description="Names of projects to leave out, anchored regular expressions."
     )
 
-    def effective(self, project: ProjectConfig) -> ProjectSettings:
-        """Return what holds for ``project``.
-
-        Polling and HTTP are merged key by key; credentials replace the global ones whole.
-        """
-        polling = _merged(self.polling, project.polling)
-        return ProjectSettings(
-            endpoint=project.endpoint,
-            region=project.region or project.endpoint.region,
-            credentials=project.credentials or self.credentials,
-            signature=project.signature or self.signature,
-            interval=polling.interval,
-            timeout=polling.timeout,
-            stale_after=_stale_after(polling),
-            workers=polling.workers,
-            requests_per_second=polling.requests_per_second,
-            lag=self.lag if project.lag is None else project.lag,
-            stall_after=project.stall_after or self.stall_after,
-            http=_merged(self.http, project.http),
-        )
-
 
 def json_schema() -> dict[str, Any]:
     """Return the schema, draft 2020-12, of the file as an editor sees it: with variables in it."""
@@ -245,19 +215,6 @@ def json_schema() -> dict[str, Any]:
     }
     cleaned: dict[str, Any] = _without_noise(schema)
     return {**cleaned, "title": "Configuration of sls-exporter"}
-
-
-def _stale_after(polling: PollingConfig) -> float:
-    """Return what is set; else the default, or three intervals where that is longer."""
-    if "stale_after" in polling.model_fields_set:
-        return polling.stale_after
-    return max(polling.stale_after, 3 * polling.interval)
-
-
-def _merged(base: S, override: Section) -> S:
-    return base.model_copy(
-        update={key: getattr(override, key) for key in override.model_fields_set}
-    )
 
 
 def _without_noise(node: Any) -> Any:  # noqa: ANN401 - JSON of any shape

@@ -1,27 +1,66 @@
 """The settings in force for a project: its own ones, then the global ones."""
 
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from msgspec import Struct
 
+from exporter.config.schema import (
+    Config,
+    CredentialsConfig,
+    HttpConfig,
+    PollingConfig,
+    ProjectConfig,
+    Signature,
+)
+from exporter.config.validation import Section
 from exporter.model.endpoint import Endpoint
 
-if TYPE_CHECKING:  # the schema makes these settings, so it imports this module
-    from exporter.config.schema import CredentialsConfig, HttpConfig, Signature
+S = TypeVar("S", bound=Section)
+
+_STALE_INTERVALS = 3
+"""Intervals after which values are dropped by default if that is longer than the default."""
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
-    """The settings in force for one project. Times are in seconds."""
+    """The settings in force for one project."""
 
     endpoint: Endpoint
     region: str | None
-    credentials: "CredentialsConfig | None"
-    signature: "Signature"
-    interval: float
-    timeout: float
-    stale_after: float
-    workers: int
-    requests_per_second: float
+    credentials: CredentialsConfig | None
+    signature: Signature
+    polling: PollingConfig
     lag: bool
     stall_after: float
-    http: "HttpConfig"
+    """In seconds."""
+    http: HttpConfig
+
+
+def project_settings(config: Config, project: ProjectConfig) -> ProjectSettings:
+    """Return the settings of one of the projects of a configuration.
+
+    Polling and HTTP are merged key by key. Credentials replace the global ones as a whole.
+    """
+    return ProjectSettings(
+        endpoint=project.endpoint,
+        region=project.region or project.endpoint.region,
+        credentials=project.credentials or config.credentials,
+        signature=project.signature or config.signature,
+        polling=_with_stale_after(_merged(config.polling, project.polling)),
+        lag=config.lag if project.lag is None else project.lag,
+        stall_after=project.stall_after or config.stall_after,
+        http=_merged(config.http, project.http),
+    )
+
+
+def _merged(base: S, override: S) -> S:
+    return base.model_copy(
+        update={key: getattr(override, key) for key in override.model_fields_set}
+    )
+
+
+def _with_stale_after(polling: PollingConfig) -> PollingConfig:
+    """Apply the default of ``stale_after``, which grows with the interval."""
+    if "stale_after" in polling.model_fields_set:
+        return polling
+    stale_after = max(polling.stale_after, _STALE_INTERVALS * polling.interval)
+    return polling.model_copy(update={"stale_after": stale_after})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -15,17 +16,13 @@ from exporter.config.compose import compose, text_position
 from exporter.config.document import BROKEN, Document
 from exporter.config.problems import (
     ConfigError,
-    Fault,
-    Finding,
     KeyPath,
-    Position,
     Problem,
     described,
     path_text,
 )
 
-_MOST_FAULTS = 1000
-_START = Position(line=1, column=1)
+_MOST_PROBLEMS = 1000
 _AT_KEY = {"missing", "null", "extra_forbidden"}
 # By pydantic's type of error.
 _MESSAGES = {
@@ -69,21 +66,21 @@ class Reading(Struct, Generic[M], kw_only=True):
     document: Document
     problems: list[Problem]
 
-    def add(self, finding: Finding) -> None:
-        """Add a problem."""
-        message = finding.message
-        if finding.first is not None:
-            line = self.document.position(finding.first).line
-            message += f" at line {line} ({path_text(finding.first)})"
-        place = self.document.position(finding.path)
-        self.problems.append(Problem(path=finding.path, message=message, position=place))
+    def add(self, problem: Problem) -> None:
+        """Locate a problem in the document and add it."""
+        message = problem.message
+        if problem.repeats is not None:
+            line = self.document.position(problem.repeats).line
+            message += f" at line {line} ({path_text(problem.repeats)})"
+        position = self.document.position(problem.path)
+        self.problems.append(Problem(path=problem.path, message=message, position=position))
 
 
 class Format(Struct, Generic[M], frozen=True, kw_only=True):
     """A kind of file, and how it is read."""
 
     model: type[M]
-    check: Callable[[Mapping[str, object]], Iterable[Finding]]
+    check: Callable[[Mapping[str, object]], Iterable[Problem]]
     """Finds the problems between values, in plain data that may be invalid."""
     secret_keys: frozenset[str]
     """The keys whose values are not quoted in messages."""
@@ -114,20 +111,14 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         """Return the error of a file in which there are problems."""
         # An alias can bring the same problem of the same line many times.
         unique = sorted(dict.fromkeys(problems), key=lambda p: (p.position.line, p.position.column))
-        shown = unique[:_MOST_FAULTS]
+        shown = unique[:_MOST_PROBLEMS]
         if len(unique) > len(shown):
             message = f"{len(unique) - len(shown)} more faults are not listed"
             last = shown[-1].position
             shown.append(Problem(path=(), message=message, position=last))
-        return ConfigError(tuple(self._fault(name, problem) for problem in shown))
-
-    def _fault(self, name: str, problem: Problem) -> Fault:
-        return Fault(
-            file=printable(name),
-            line=problem.position.line,
-            column=problem.position.column,
-            path=path_text(self._shown(problem.path)),
-            message=problem.message,
+        file = printable(name)
+        return ConfigError(
+            tuple(replace(each, path=self._shown(each.path), file=file) for each in shown)
         )
 
     def _decode(self, text: str | bytes) -> str | Problem:
@@ -160,8 +151,8 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
             reading.model = self.model.model_validate(data, context=context)
         except ValidationError as error:
             reading.problems += self._problems_of(error, data, reading.document)
-        for finding in self.check(data):
-            reading.add(finding)
+        for problem in self.check(data):
+            reading.add(problem)
         reading.problems[before:] = [
             each for each in reading.problems[before:] if (each.path, each.position) not in reported
         ]
@@ -221,7 +212,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
 
 def whole(message: str) -> Problem:
     """Return a problem of the whole file."""
-    return Problem(path=(), message=message, position=_START)
+    return Problem(path=(), message=message)
 
 
 def _not_a_mapping(data: object, required: str) -> str:

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from exporter.base.text import bounded
 from exporter.config.schema import CredentialsConfig
-from exporter.credentials.connection import may_be_plain
 from exporter.credentials.key_files import KeyFiles, read_key
 from exporter.credentials.profile import NoProfileError, read_profile
 from exporter.credentials.sources import CredentialsUri, EcsRole, OidcRole, Source
@@ -211,7 +210,7 @@ def _endpoint(name: str, text: str) -> Endpoint:
         endpoint = Endpoint.parse(text)
     except ValueError as error:
         raise CredentialsError(f"{name}: {bounded(str(error))}") from None
-    if endpoint.scheme == "http" and not may_be_plain(endpoint.host):
+    if not endpoint.is_confidential:
         raise CredentialsError(f"{name}: credentials travel by https beyond this machine, not http")
     return endpoint
 

@@ -7,15 +7,18 @@
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.schema import CredentialsConfig
 from exporter.credentials.chain import FixedKey, choose
-from exporter.credentials.connection import Connector
 from exporter.credentials.key_files import KeyFiles
 from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError
+
+if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
+    from exporter.credentials.fetcher import Fetcher
 
 __all__ = ["CredentialsError", "Provider", "describe", "provider"]
 
@@ -42,11 +45,18 @@ def provider(
     if isinstance(found, FixedKey | KeyFiles):
         return found
     ca_file = environ.get(CA_FILE)
+    stop = cancelled or threading.Event()
+
+    def make_fetcher() -> "Fetcher":
+        from exporter.credentials.fetcher import Fetcher  # noqa: PLC0415  check fetches nothing
+
+        return Fetcher(cancelled=stop, ca_file=Path(ca_file) if ca_file else None)
+
     return RefreshingCredentials(
         found,
-        connect=lambda: Connector(ca_file=Path(ca_file) if ca_file else None),
+        make_fetcher=make_fetcher,
         clock=clock,
-        cancelled=cancelled or threading.Event(),
+        cancelled=stop,
         log=get_logger("exporter.credentials"),
     )
 

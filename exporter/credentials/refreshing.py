@@ -11,13 +11,16 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from exporter.base.clock import Clock
-from exporter.credentials.connection import BUDGET_SECONDS, Connector, FetchError
 from exporter.credentials.sources import Source
-from exporter.credentials.temporary import Temporary
+from exporter.credentials.temporary import BUDGET_SECONDS, FetchError, Temporary
 from exporter.logs.logger import Logger
 from exporter.model.credentials import Credentials, CredentialsUnavailableError
+
+if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
+    from exporter.credentials.fetcher import Fetcher
 
 _AHEAD_SECONDS = 900.0
 _AHEAD_FRACTION = 0.25
@@ -42,7 +45,7 @@ class RefreshingCredentials:
         self,
         source: Source,
         *,
-        connect: Callable[[], Connector],
+        make_fetcher: Callable[[], "Fetcher"],
         clock: Clock,
         cancelled: threading.Event,
         log: Logger,
@@ -50,7 +53,7 @@ class RefreshingCredentials:
     ) -> None:
         self.description = source.description
         self._source = source
-        self._connect = connect
+        self._make_fetcher = make_fetcher
         self._clock = clock
         self._cancelled = cancelled
         self._log = log
@@ -134,7 +137,7 @@ class RefreshingCredentials:
     def _ask(self) -> tuple[Temporary | None, str]:
         """Return valid credentials, or None and why there are none."""
         try:
-            found = self._source.fetch(self._connect(), now=self._clock.wall())
+            found = self._source.fetch(self._make_fetcher(), now=self._clock.wall())
         except FetchError as error:
             return None, str(error)
         except Exception as error:  # noqa: BLE001  a fault here must not leave callers waiting
@@ -163,6 +166,8 @@ class RefreshingCredentials:
 
     def _tell(self, found: Temporary | None, failure: str, *, failing: bool) -> None:
         """Log changes between success and failure at levels that are seen, the rest at debug."""
+        if found is None and self._cancelled.is_set():
+            return  # The stop has ended the fetch.
         if found is None:
             tell = self._log.debug if failing else self._log.warning
             tell("credentials cannot be fetched", source=self.description, error=failure)

@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
 from exporter.base.text import bounded
 from exporter.credentials import temporary
-from exporter.credentials.connection import Connector, FetchError
 from exporter.credentials.key_files import read_key, unreadable
-from exporter.credentials.temporary import Temporary
+from exporter.credentials.temporary import FetchError, Temporary
 from exporter.model.credentials import is_key
 from exporter.model.endpoint import Endpoint
+
+if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
+    from exporter.credentials.fetcher import Fetcher
 
 SESSION_SECONDS = 3600
 """The longest session that every role allows."""
@@ -37,7 +39,7 @@ class Source(Protocol):
         """What it is, for people, without secrets."""
         ...
 
-    def fetch(self, connector: Connector, *, now: float) -> Temporary:
+    def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:
         """Fetch credentials; now is unix seconds. Raises FetchError."""
         ...
 
@@ -56,7 +58,7 @@ class OidcRole(Struct, frozen=True, kw_only=True):
         """The role, and the STS that gives it."""
         return f"OIDC role {bounded(self.role_arn)} at {self.sts}"
 
-    def fetch(self, connector: Connector, *, now: float) -> Temporary:
+    def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:
         """Call AssumeRoleWithOIDC, which is not signed: the token is the proof."""
         try:
             # Read each time: the kubelet replaces it long before it expires.
@@ -76,7 +78,7 @@ class OidcRole(Struct, frozen=True, kw_only=True):
             "RoleSessionName": self.session_name,
             "DurationSeconds": str(SESSION_SECONDS),
         }
-        answer = connector.send(
+        answer = fetcher.send(
             self.sts,
             "POST",
             f"/?{urlencode(query)}",
@@ -100,15 +102,15 @@ class EcsRole(Struct, frozen=True, kw_only=True):
         """The role."""
         return f"ECS RAM role {self.role}"
 
-    def fetch(self, connector: Connector, *, now: float) -> Temporary:  # noqa: ARG002  as Source
+    def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:  # noqa: ARG002  as Source
         """Ask with a token (version 2), or, where none can be had, without one (version 1)."""
         headers = {}
         try:
-            headers["X-aliyun-ecs-metadata-token"] = self._token(connector)
+            headers["X-aliyun-ecs-metadata-token"] = self._token(fetcher)
         except FetchError:
             if not self.allow_v1:
                 raise
-        answer = connector.send(
+        answer = fetcher.send(
             self.metadata,
             "GET",
             f"/latest/meta-data/ram/security-credentials/{quote(self.role, safe='')}",
@@ -120,8 +122,8 @@ class EcsRole(Struct, frozen=True, kw_only=True):
         temporary.require_success(fields)
         return temporary.temporary(fields)
 
-    def _token(self, connector: Connector) -> str:
-        answer = connector.send(
+    def _token(self, fetcher: "Fetcher") -> str:
+        answer = fetcher.send(
             self.metadata,
             "PUT",
             "/latest/api/token",
@@ -147,8 +149,8 @@ class CredentialsUri:
         """The host only."""
         return f"credentials URI at {self.place}"
 
-    def fetch(self, connector: Connector, *, now: float) -> Temporary:  # noqa: ARG002  as Source
+    def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:  # noqa: ARG002  as Source
         """Ask the address."""
-        fields = temporary.document(connector.send(self.place, "GET", self.target))
+        fields = temporary.document(fetcher.send(self.place, "GET", self.target))
         temporary.require_success(fields)
         return temporary.temporary(fields)

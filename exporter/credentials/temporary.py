@@ -8,15 +8,24 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from exporter.base.text import without_tokens
-from exporter.credentials.connection import FetchError, Response
 from exporter.model.credentials import Credentials, is_key
 
+if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
+    from exporter.http.response import Response
+
+BUDGET_SECONDS = 5.0
+"""The limit of all requests of one fetch. Only the name resolution is not bounded."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class FetchError(Exception):
+    """A fetch without credentials. The text is bounded and has no secret."""
 
 
 class Temporary(Struct, frozen=True, kw_only=True):
@@ -26,7 +35,7 @@ class Temporary(Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
-def document(answer: Response, *, with_message: bool = False) -> Mapping[str, object]:
+def document(answer: "Response", *, with_message: bool = False) -> Mapping[str, object]:
     """Return the JSON object of an answer with status 200; raises FetchError with the reason.
 
     The message of a refusal is only shown where it cannot repeat a secret of the request that is

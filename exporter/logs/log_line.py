@@ -11,11 +11,10 @@ import re
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
 
 from exporter.base.text import bounded
+from exporter.logs.options import LogFormat
 
-LogFormat = Literal["logfmt", "json", "console"]
 Value = str | int | float | bool | None
 
 _MAX_MESSAGE = 2000

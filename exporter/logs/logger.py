@@ -7,25 +7,12 @@ of ``handlers``.
 
 import logging
 import sys
-from typing import Literal, TextIO, get_args
+from typing import TextIO
 
 from exporter.logs import hooks
 from exporter.logs.handlers import BurstHandler, LineHandler
-from exporter.logs.log_line import LineFormatter, LogFormat
-
-LogLevel = Literal["debug", "info", "warn", "error"]
-FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
-LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
-
-__all__ = [
-    "FORMATS",
-    "LEVELS",
-    "LogFormat",
-    "LogLevel",
-    "Logger",
-    "configure",
-    "get_logger",
-]
+from exporter.logs.log_line import LineFormatter
+from exporter.logs.options import LogFormat, LogLevel
 
 # What is below these levels is of use to who works on the library, and at debug it would tell of
 # every request.

@@ -1,128 +1,153 @@
-"""Every metric of this exporter: name, type, labels and help.
+"""The catalogue of metrics: name, type, labels and help, and the values of those that are polled.
 
-docs/metrics.md is checked against it. Those of the process and of Python itself come from
-prometheus_client as they are.
+The texts of polled metrics are written from it, in its order. docs/metrics.md is checked against
+it. The metrics of the process and of Python come from prometheus_client.
 """
 
-from exporter.metrics.family import Family
+from math import inf
+
+from exporter.evaluation.shard import stalled_since, state
+from exporter.metrics.family import (
+    AgeFamily,
+    Column,
+    Family,
+    GroupFamily,
+    LogstoreFamily,
+    ShardFamily,
+    Shards,
+    Values,
+)
+from exporter.model.progress import State
+from exporter.model.snapshot import GroupSnapshot, GroupStatus
 
 POLLED = "Polled on the exporter's schedule, not at the scrape."
 
-_SHARD = ("project", "logstore", "consumer_group", "shard", "consumer")
 _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
 
-CHECKPOINT_AGE = Family(
+
+def _stalled_since(shards: Shards) -> Column:
+    return [
+        inf if shard.unread == 0 and shard.is_consumed else stalled_since(shard) for shard in shards
+    ]
+
+
+def _shards_by_state(group: GroupStatus, snapshot: GroupSnapshot | None) -> Values:
+    """Count shards by their state at the poll: a stall counts once a poll has seen it."""
+    if snapshot is None:
+        return {}
+    now = snapshot.polled.server
+    states = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
+    # The hash of an enum, which a Counter needs, takes longer than counting each.
+    return {(each.value,): states.count(each) for each in State}
+
+
+def _settings(group: GroupStatus, _: GroupSnapshot | None) -> Values:
+    if group.listing is None:
+        return {}
+    order = "true" if group.listing.order else "false"
+    return {(order, str(group.listing.timeout_seconds)): 1}
+
+
+CHECKPOINT_AGE = AgeFamily(
     name="sls_consumer_group_checkpoint_age_seconds",
-    kind="gauge",
-    labels=_SHARD,
     help="Time since the checkpoint was last written, computed at the scrape. An idle shard grows "
     f"old behind a healthy consumer: alert on stalled_seconds instead. {POLLED}",
+    values=lambda shards: [shard.updated_at for shard in shards],
 )
-CHECKPOINT_UPDATED = Family(
+CHECKPOINT_UPDATED = ShardFamily(
     name="sls_consumer_group_checkpoint_update_timestamp_seconds",
-    kind="gauge",
-    labels=_SHARD,
     help=f"When the checkpoint was last written (updateTime), Unix time. {POLLED}",
+    values=lambda shards: [shard.updated_at for shard in shards],
 )
-LAG = Family(
+LAG = ShardFamily(
     name="sls_consumer_group_lag_seconds",
-    kind="gauge",
-    labels=_SHARD,
     help="Receive time of the newest log group minus that of the last consumed one in seconds, 0 "
     "when caught up. It may be interpolated, and is absent while it is not known exactly enough. "
     + POLLED,
+    values=lambda shards: [shard.lag_seconds for shard in shards],
 )
-OLDEST_UNREAD = Family(
+OLDEST_UNREAD = ShardFamily(
     name="sls_consumer_group_oldest_unread_timestamp_seconds",
-    kind="gauge",
-    labels=_SHARD,
     help="Unix timestamp at which the oldest unread log group was received, absent when caught up. "
     f"It may be interpolated. {POLLED}",
+    values=lambda shards: [shard.oldest_unread_at for shard in shards],
 )
-UNREAD = Family(
+UNREAD = ShardFamily(
     name="sls_consumer_group_unread_log_groups",
-    kind="gauge",
-    labels=_SHARD,
     help=f"Log groups between the checkpoint and the end of the shard. {POLLED}",
+    values=lambda shards: [shard.unread for shard in shards],
 )
-STALLED = Family(
+STALLED = AgeFamily(
     name="sls_consumer_group_stalled_seconds",
-    kind="gauge",
-    labels=_SHARD,
     help="Time in seconds for which unread data has existed and the checkpoint has not moved, 0 "
     f"when caught up. It grows for at most one interval after a poll. {POLLED}",
+    values=_stalled_since,
+    is_bounded=True,
 )
-GROUP_SHARDS = Family(
+GROUP_SHARDS = GroupFamily(
     name="sls_consumer_group_shards",
-    kind="gauge",
     labels=(*_GROUP, "state"),
     help=f"Shards of the consumer group by state. {POLLED}",
+    values=_shards_by_state,
 )
-GROUP_CONSUMERS = Family(
+GROUP_CONSUMERS = GroupFamily(
     name="sls_consumer_group_consumers",
-    kind="gauge",
-    labels=_GROUP,
     help=f"Distinct consumers that own a shard and have a name. {POLLED}",
+    values=lambda _, snapshot: {} if snapshot is None else {(): len(snapshot.consumers)},
 )
-GROUP_INFO = Family(
+GROUP_INFO = GroupFamily(
     name="sls_consumer_group_info",
-    kind="gauge",
     labels=(*_GROUP, "order", "timeout_seconds"),
     help=f"1, with the settings of a consumer group that was listed. {POLLED}",
+    values=_settings,
 )
-GROUP_UP = Family(
+GROUP_UP = GroupFamily(
     name="sls_consumer_group_up",
-    kind="gauge",
-    labels=_GROUP,
     help="Whether the newest poll of the consumer group succeeded and its values are still served "
     f"(1) or not (0). {POLLED}",
+    values=lambda group, snapshot: {(): int(group.up and snapshot is not None)},
 )
-GROUP_LAST_SUCCESS = Family(
+GROUP_LAST_SUCCESS = GroupFamily(
     name="sls_consumer_group_last_success_timestamp_seconds",
-    kind="gauge",
-    labels=_GROUP,
     help="Unix timestamp of the last successful reading of the checkpoints of the consumer group. "
     + POLLED,
+    values=lambda group, _: {(): group.last_success},
 )
-GROUP_INTERVAL = Family(
+GROUP_INTERVAL = GroupFamily(
     name="sls_consumer_group_poll_interval_seconds",
-    kind="gauge",
-    labels=_GROUP,
     help=f"Configured time between two polls of the consumer group in seconds. {POLLED}",
+    values=lambda group, _: {(): group.interval},
 )
-LOGSTORE_SHARDS = Family(
+LOGSTORE_SHARDS = LogstoreFamily(
     name="sls_logstore_shards",
-    kind="gauge",
     labels=(*_LOGSTORE, "status"),
     help=f"Shards of the logstore by status. {POLLED}",
+    values=lambda target: {
+        (status,): count for status, count in (target.shards_by_status or {}).items()
+    },
 )
-LOGSTORE_RETENTION = Family(
+LOGSTORE_RETENTION = LogstoreFamily(
     name="sls_logstore_retention_seconds",
-    kind="gauge",
-    labels=_LOGSTORE,
     help=f"How long the logstore keeps its logs. {POLLED}",
+    values=lambda target: {(): target.retention_seconds},
 )
-CURSOR_ACCESS = Family(
+CURSOR_ACCESS = LogstoreFamily(
     name="sls_exporter_cursor_access",
-    kind="gauge",
-    labels=_LOGSTORE,
     help="1 if the exporter may read the cursors of the logstore, 0 if only checkpoints are "
     f"known for lack of the right. {POLLED}",
+    values=lambda target: {(): target.cursor_access},
 )
 SERIES = Family(
     name="sls_exporter_series",
-    kind="gauge",
     help="Series of polled metrics in this scrape.",
 )
 SERIES_DROPPED = Family(
     name="sls_exporter_series_dropped",
-    kind="gauge",
     help="Series of single shards left out of this scrape, which metrics.max_series bounds.",
 )
 TARGETS = Family(
     name="sls_exporter_targets",
-    kind="gauge",
     help="Logstores that are polled.",
 )
 
@@ -175,7 +200,6 @@ POLLS_SKIPPED = Family(
 )
 CLOCK_SKEW = Family(
     name="sls_exporter_clock_skew_seconds",
-    kind="gauge",
     labels=("endpoint",),
     help="Clock of the SLS server minus clock of the exporter in seconds, from the x-log-time of "
     "the last responses.",
@@ -189,41 +213,34 @@ IGNORED_SERVER_TIMES = Family(
 )
 REQUEST_LIMIT = Family(
     name="sls_exporter_request_limit_per_second",
-    kind="gauge",
     labels=("sls_endpoint", "project"),
     help="Number of requests per second that the exporter allows itself for the project. It falls "
     "after a refusal by SLS and rises again while requests wait.",
 )
 INTERVAL_USAGE = Family(
     name="sls_exporter_poll_interval_usage_ratio",
-    kind="gauge",
     labels=("sls_endpoint", "project"),
     help="Share of the interval that the polls of the project take. Above 1, polls are late or "
     "skipped.",
 )
 SHARD = Family(
     name="sls_exporter_shard",
-    kind="gauge",
     help="Number of this exporter among all that share the targets, from 0.",
 )
 TOTAL_SHARDS = Family(
     name="sls_exporter_total_shards",
-    kind="gauge",
     help="Number of exporters that share the targets.",
 )
 RELOAD_SUCCESSFUL = Family(
     name="sls_exporter_config_last_reload_successful",
-    kind="gauge",
     help="1 if the last attempt to load the configuration succeeded, else 0.",
 )
 RELOAD_SUCCESS_TIME = Family(
     name="sls_exporter_config_last_reload_success_timestamp_seconds",
-    kind="gauge",
     help="When the configuration was last loaded successfully, Unix time.",
 )
 BUILD_INFO = Family(
     name="sls_exporter_build_info",
-    kind="gauge",
     labels=("version", "python"),
     help="1, with the versions of the exporter and of Python.",
 )
@@ -231,3 +248,6 @@ BUILD_INFO = Family(
 CATALOGUE: tuple[Family, ...] = tuple(
     value for value in tuple(globals().values()) if isinstance(value, Family)
 )
+OF_SHARDS = tuple(family for family in CATALOGUE if isinstance(family, ShardFamily))
+OF_GROUPS = tuple(family for family in CATALOGUE if isinstance(family, GroupFamily))
+OF_LOGSTORES = tuple(family for family in CATALOGUE if isinstance(family, LogstoreFamily))

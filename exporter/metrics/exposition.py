@@ -1,12 +1,16 @@
-"""Writes a scrape as the scraper wants it: text 0.0.4 or OpenMetrics, plain or gzip, in pieces."""
+"""A scrape in the format that the scraper accepts: text 0.0.4 or OpenMetrics, plain or gzip."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from exporter.metrics.gzip_stream import Part, gzipped, plain
-from exporter.metrics.registry_text import Encode, RegistryText
+from exporter.metrics.registry_text import registry_text
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_END = b"# EOF\n"
 
 
 class Scrape(Struct, frozen=True, kw_only=True):
@@ -19,7 +23,7 @@ class Scrape(Struct, frozen=True, kw_only=True):
 
 
 def render(
-    own: RegistryText,
+    registry: Collector,
     polled: Callable[[], Iterable[Part]],
     *,
     accept: str = "",
@@ -29,22 +33,32 @@ def render(
 
     All of it is written when the body is read, so a scrape whose body nobody reads costs nothing.
     """
-    encode, content_type = _chosen(accept)
-    body = _joined(lambda: own.text(encode, content_type), polled)
+    openmetrics = prefers_openmetrics(accept)
+    body = _joined(registry, polled, openmetrics=openmetrics)
+    content_type = _OPENMETRICS if openmetrics else _TEXT
     if accepts_gzip(accept_encoding):
         return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
     return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
 
 
-def _chosen(accept: str) -> tuple[Encode, str]:
-    try:
-        return choose_encoder(accept)
-    except TypeError:  # where a version is no number
-        return choose_encoder("")
+def prefers_openmetrics(accept: str) -> bool:
+    """Return whether the first format of an Accept header that is available is OpenMetrics.
+
+    Scrapers list formats in the order of their preference.
+    """
+    for part in accept.lower().split(","):
+        kind, *parameters = (each.strip() for each in part.split(";"))
+        if kind == "text/plain":
+            return False
+        if kind == "application/openmetrics-text":
+            versions = [each for each in parameters if each.startswith("version=")]
+            if all(each.startswith("version=1.") for each in versions):
+                return True
+    return False
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether an Accept-Encoding header allows gzip; ``gzip;q=0`` forbids it."""
+    """Return whether an Accept-Encoding header allows gzip; ``gzip;q=0`` forbids it."""
     for part in accept_encoding.split(","):
         coding, _, parameters = part.strip().partition(";")
         if coding.strip().lower() in {"gzip", "x-gzip", "*"}:
@@ -53,11 +67,10 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _joined(
-    own: Callable[[], tuple[bytes, bytes]], polled: Callable[[], Iterable[Part]]
+    registry: Collector, polled: Callable[[], Iterable[Part]], *, openmetrics: bool
 ) -> Iterator[Part]:
-    # Gauges look alike in both formats; only OpenMetrics says where it ends.
-    text, end = own()
-    yield text
+    # Gauges are written alike in both formats. Only OpenMetrics has an end mark.
+    yield registry_text(registry, openmetrics=openmetrics)
     yield from polled()
-    if end:
-        yield end
+    if openmetrics:
+        yield _END

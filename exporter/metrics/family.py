@@ -1,14 +1,62 @@
-"""The description of a metric family, without its values."""
+"""The description of a metric family, and of the object whose values it has.
 
+A ``Family`` is about the exporter itself. A polled family carries the function of its values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
+
+Shards = Sequence[ShardProgress]
+Column = Sequence[float | None]
+"""A value for each shard; None if the shard has no series."""
+
+Values = Mapping[tuple[str, ...], float | None]
+"""Values by the labels that follow those of the object; None if there is no series."""
 
 
 class Family(Struct, frozen=True, kw_only=True, eq=False):
     """One metric family. The name of a counter ends with ``_total``."""
 
     name: str
-    kind: Literal["gauge", "counter", "histogram"]
+    kind: Literal["gauge", "counter", "histogram"] = "gauge"
     labels: tuple[str, ...] = ()
     help: str
+
+
+class ShardFamily(Family, frozen=True, kw_only=True, eq=False):
+    """A gauge of each shard, shown while the last snapshot of its group is served."""
+
+    labels: tuple[str, ...] = ("project", "logstore", "consumer_group", "shard", "consumer")
+    values: Callable[[Shards], Column]
+
+
+class AgeFamily(ShardFamily, frozen=True, kw_only=True, eq=False):
+    """An age of each shard; ``values`` are the instants (Unix seconds) since which it counts.
+
+    The age is 0 if the instant is in the future, and always 0 if it is infinity.
+    """
+
+    is_bounded: bool = False
+    """Whether the age grows for at most one interval after the shard was read."""
+
+
+class GroupFamily(Family, frozen=True, kw_only=True, eq=False):
+    """A gauge of each consumer group.
+
+    ``values`` gets the last snapshot while it is served, and None before and after.
+    """
+
+    labels: tuple[str, ...] = ("project", "logstore", "consumer_group")
+    values: Callable[[GroupStatus, GroupSnapshot | None], Values]
+
+
+class LogstoreFamily(Family, frozen=True, kw_only=True, eq=False):
+    """A gauge of each logstore, shown while its values are fresh."""
+
+    labels: tuple[str, ...] = ("project", "logstore")
+    values: Callable[[TargetStatus], Values]

@@ -17,9 +17,6 @@ _LEVEL = 1
 _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
-# What is gathered should still be at hand for the processor when it is compressed.
-_GATHER_PARTS = 600  # of lists: some tens of kilobytes
-_GATHER_BYTES = 8 * 1024  # of other text
 _KEEP_FROM_BYTES = 2048  # less compresses badly by itself
 
 
@@ -47,29 +44,26 @@ def kept(text: bytes) -> bytes | Piece:
     return Piece.of(text) if len(text) > _KEEP_FROM_BYTES else text
 
 
-Part = bytes | Piece | list[bytes]
-"""Text, or such that is kept compressed, or such that is yet to be joined."""
+Part = bytes | Piece
+"""Text, plain or kept compressed."""
 
 
 def plain(parts: Iterable[Part]) -> Iterator[bytes]:
     """Yield the text of parts."""
     for part in parts:
-        if isinstance(part, list):
-            yield b"".join(part)
-        else:
-            yield part.text() if isinstance(part, Piece) else part
+        yield part.text() if isinstance(part, Piece) else part
 
 
 def gzipped(parts: Iterable[Part]) -> Iterator[bytes]:
-    """Yield parts as one gzip stream; plain ones are compressed on the way.
+    """Yield parts as one gzip stream.
 
-    Those that follow each other are compressed as one, since many small ones compress badly, but
-    as they come, while they are still near at hand for the processor.
+    Plain parts between two compressed ones are compressed together, since small ones compress
+    badly alone.
     """
     yield _HEADER
     crc = length = 0
     compressor = None
-    for part in gathered(parts):
+    for part in parts:
         if isinstance(part, Piece):
             if compressor is not None:
                 yield compressor.flush(zlib.Z_FULL_FLUSH)
@@ -85,28 +79,6 @@ def gzipped(parts: Iterable[Part]) -> Iterator[bytes]:
     if compressor is not None:
         yield compressor.flush(zlib.Z_FULL_FLUSH)
     yield _END + struct.pack("<II", crc, length & 0xFFFFFFFF)
-
-
-def gathered(parts: Iterable[Part]) -> Iterator[bytes | Piece]:
-    """Join small plain parts that follow each other, as a call for each takes longer."""
-    waiting: list[bytes] = []
-    size = 0
-    for part in parts:
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, bytes):
-            waiting.append(part)
-            size += len(part)
-        else:
-            if waiting:
-                yield b"".join(waiting)
-                waiting, size = [], 0
-            yield part
-        if size >= _GATHER_BYTES or len(waiting) >= _GATHER_PARTS:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
 
 
 def _compressor() -> isal_zlib.Compress:

@@ -5,39 +5,35 @@ and joins bytes. The result is, byte for byte, what prometheus_client would writ
 the same in the text format and in OpenMetrics: gauges look alike in both.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, compress
 
 from msgspec import Struct
 
-from exporter.evaluation.shard import state
 from exporter.metrics import catalogue
-from exporter.metrics.ages import AgeLines, ages, stalled
-from exporter.metrics.family import Family
+from exporter.metrics.ages import AgeLines, age_lines
+from exporter.metrics.family import (
+    AgeFamily,
+    Family,
+    GroupFamily,
+    LogstoreFamily,
+    ShardFamily,
+    Values,
+)
 from exporter.metrics.gzip_stream import Part, kept
 from exporter.metrics.text_format import (
     EMPTY,
     Block,
     escaped,
-    go_floats,
+    go_float,
     header,
     label_text,
     line,
     lines_of,
-    one_line,
 )
-from exporter.model.progress import ShardProgress, State
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, View
-
-_PER_SHARD = (
-    catalogue.CHECKPOINT_AGE,
-    catalogue.CHECKPOINT_UPDATED,
-    catalogue.LAG,
-    catalogue.OLDEST_UNREAD,
-    catalogue.UNREAD,
-    catalogue.STALLED,
-)
-_STATES = tuple(State)
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -52,51 +48,32 @@ class Shape(Struct, frozen=True, kw_only=True):
 class GroupText:
     """The lines of a group as its newest poll left it.
 
-    What is shown for each shard but does not change until the next poll is kept compressed. What
-    was written of the group before, in the same shape, saves writing the same labels again.
+    What is shown for each shard but does not change until the next poll is kept compressed.
     """
 
-    __slots__ = (
-        "always",
-        "down",
-        "group",
-        "heads",
-        "key",
-        "lines",
-        "shape",
-        "shard_series",
-        "snapshot",
-        "up",
-    )
+    __slots__ = ("_key", "_unserved", "group", "lines", "served", "shape", "shard_series")
 
-    def __init__(
-        self, group: GroupStatus, shape: Shape, earlier: "GroupText | None" = None
-    ) -> None:
+    def __init__(self, group: GroupStatus, shape: Shape) -> None:
         self.group = group
         self.shape = shape
-        self.key: bytes = earlier.key if earlier else label_text(group.key._asdict())
-        self.always: Mapping[Family, Block] = _always(group, self.key)
-        self.up = one_line(catalogue.GROUP_UP, self.key, 1)
-        self.down = one_line(catalogue.GROUP_UP, self.key, 0)
-        self.snapshot: Mapping[Family, Block] = {}
-        self.heads: Sequence[bytes] = ()
-        self.lines: Mapping[Family, Block | AgeLines] = {}
-        if group.snapshot is not None:
-            self.snapshot = _of_group(group, group.snapshot, self.key)
-            if shape.per_shard:
-                shards = group.snapshot.shards
-                known = earlier.heads_of(shards) if earlier else ()
-                self.heads = known or _heads(self.key, shards, shape)
-                self.lines = dict(_of_shards(self.heads, shards, group.interval))
+        self._key = key = label_text(group.key._asdict())
+        self.served = _of_group(group, group.snapshot, key)
+        self._unserved: Mapping[GroupFamily, Block] | None = None
+        self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
+        if group.snapshot is not None and shape.per_shard:
+            shards = group.snapshot.shards
+            heads = _heads(key, shards, shape)
+            self.lines = {
+                family: _of_shards(family, heads, shards, group.interval)
+                for family in catalogue.OF_SHARDS
+            }
         self.shard_series = sum(lines.count for lines in self.lines.values())
 
-    def heads_of(self, shards: Sequence[ShardProgress]) -> Sequence[bytes]:
-        """Return what stands between a name and the value of each shard, empty where not known."""
-        known = self.group.snapshot.shards if self.group.snapshot is not None else ()
-        is_same = [each.shard for each in known] == [each.shard for each in shards] and (
-            [each.consumer for each in known] == [each.consumer for each in shards]
-        )
-        return self.heads if is_same else ()
+    def unserved(self) -> Mapping[GroupFamily, Block]:
+        """Return the lines of the group while no snapshot is served."""
+        if self._unserved is None:
+            self._unserved = _of_group(self.group, None, self._key)
+        return self._unserved
 
 
 class LogstoreText:
@@ -107,7 +84,10 @@ class LogstoreText:
     def __init__(self, target: TargetStatus) -> None:
         self.target = target
         key = label_text(target.key._asdict())
-        self.blocks = {metric: write(target, key) for metric, write in _OF_LOGSTORES.items()}
+        self.blocks: Mapping[LogstoreFamily, Block] = {
+            family: _block(family, target.key, key, family.values(target))
+            for family in catalogue.OF_LOGSTORES
+        }
 
 
 class PolledText:
@@ -139,41 +119,35 @@ class PolledText:
     def write(self, view: View, shape: Shape, now: float) -> Iterator[Part]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
         targets = view.targets
-        texts = [self._group(group, shape) for target in targets for group in target.groups]
-        shown = [
-            (text, snapshot.polled.server_now(now))
-            for text in texts
-            if (snapshot := text.group.visible(now)) is not None
-        ]
+        served: list[tuple[GroupText, float]] = []
+        of_groups: list[Mapping[GroupFamily, Block]] = []
+        for target in targets:
+            for group in target.groups:
+                text, snapshot = self._group(group, shape), group.visible(now)
+                of_groups.append(text.unserved() if snapshot is None else text.served)
+                if snapshot is not None:
+                    served.append((text, snapshot.polled.server_now(now)))
         fresh = [self._logstore(target) for target in targets if target.is_fresh(now)]
-        detailed, dropped = _within(shape.max_series, shown)
+        detailed, dropped = _within(shape.max_series, served)
         series = 0
-        for metric in _PER_SHARD:
-            blocks = (_at(text.lines.get(metric, EMPTY), at) for text, at in detailed)
-            series += yield from _family(metric, blocks)
-        for metric in _PER_GROUP:
-            if metric is catalogue.GROUP_UP:
-                blocks = (text.up if text.group.is_up(now) else text.down for text in texts)
-            elif metric in _ALWAYS:
-                blocks = (text.always[metric] for text in texts)
-            else:
-                blocks = (text.snapshot[metric] for text, _ in shown)
-            series += yield from _family(metric, blocks)
-        for metric in _OF_LOGSTORES:
-            series += yield from _family(metric, (text.blocks[metric] for text in fresh))
+        for of_shards in catalogue.OF_SHARDS:
+            blocks = (_at(text.lines.get(of_shards, EMPTY), at) for text, at in detailed)
+            series += yield from _family(of_shards, blocks)
+        for of_group in catalogue.OF_GROUPS:
+            series += yield from _family(of_group, (blocks[of_group] for blocks in of_groups))
+        for of_logstore in catalogue.OF_LOGSTORES:
+            series += yield from _family(of_logstore, (text.blocks[of_logstore] for text in fresh))
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.SERIES_DROPPED, dropped),
             (catalogue.TARGETS, view.target_count),
         ):
-            yield header(metric) + line(metric, b"", value)
+            yield _header(metric) + line(metric.name, b"", value)
 
     def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
         known = self._prepared.get(group.key)
-        if known is None or known.shape != shape:
+        if known is None or known.group is not group or known.shape != shape:
             known = self._prepared[group.key] = GroupText(group, shape)
-        elif known.group is not group:
-            known = self._prepared[group.key] = GroupText(group, shape, known)
         return known
 
     def _logstore(self, target: TargetStatus) -> LogstoreText:
@@ -183,120 +157,74 @@ class PolledText:
         return known
 
 
-_ALWAYS = frozenset({catalogue.GROUP_INFO, catalogue.GROUP_LAST_SUCCESS, catalogue.GROUP_INTERVAL})
-_PER_GROUP = (
-    catalogue.GROUP_SHARDS,
-    catalogue.GROUP_CONSUMERS,
-    catalogue.GROUP_INFO,
-    catalogue.GROUP_UP,
-    catalogue.GROUP_LAST_SUCCESS,
-    catalogue.GROUP_INTERVAL,
-)
+_Served = Sequence[tuple[GroupText, float]]
 
 
-_Shown = Sequence[tuple[GroupText, float]]
-
-
-def _within(limit: int, shown: _Shown) -> tuple[_Shown, int]:
-    """Choose the groups whose shards are shown; tell how many series of the others are not."""
-    counts = [text.shard_series for text, _ in shown]
+def _within(limit: int, served: _Served) -> tuple[_Served, int]:
+    """Choose the groups whose shards are shown; count the series of the others."""
+    counts = [text.shard_series for text, _ in served]
     kept = sum(1 for reached in accumulate(counts) if reached <= limit)
-    return shown[:kept], sum(counts[kept:])
+    return served[:kept], sum(counts[kept:])
 
 
 def _at(lines: Block | AgeLines, now: float) -> Block:
     return lines if isinstance(lines, Block) else lines.at(now)
 
 
-def _family(metric: Family, blocks: Iterable[Block]) -> Generator[Part, None, int]:
+def _header(family: Family) -> bytes:
+    return header(family.name, family.kind, family.help)
+
+
+def _family(family: Family, blocks: Iterable[Block]) -> Generator[Part, None, int]:
     """Yield a family with its header, nothing if it has no lines; return their number."""
     count = 0
     for block in blocks:
         if block.count:
             if not count:
-                yield header(metric)
+                yield _header(family)
             count += block.count
             yield block.text
     return count
 
 
-def _always(group: GroupStatus, key: bytes) -> dict[Family, Block]:
-    """Write what is shown of a group whether or not its values are."""
-    info = EMPTY
-    if group.listing is not None:
-        order = "true" if group.listing.order else "false"
-        timeout = str(group.listing.timeout_seconds)
-        labels = {**group.key._asdict(), "order": order, "timeout_seconds": timeout}
-        info = one_line(catalogue.GROUP_INFO, label_text(labels), 1)
+def _of_group(
+    group: GroupStatus, snapshot: GroupSnapshot | None, key: bytes
+) -> Mapping[GroupFamily, Block]:
     return {
-        catalogue.GROUP_INFO: info,
-        catalogue.GROUP_LAST_SUCCESS: one_line(
-            catalogue.GROUP_LAST_SUCCESS, key, group.last_success
-        ),
-        catalogue.GROUP_INTERVAL: one_line(catalogue.GROUP_INTERVAL, key, group.interval),
+        family: _block(family, group.key, key, family.values(group, snapshot))
+        for family in catalogue.OF_GROUPS
     }
 
 
-def _of_group(group: GroupStatus, snapshot: GroupSnapshot, key: bytes) -> dict[Family, Block]:
-    """Write what a snapshot says of its group as a whole; states are as the poll saw them."""
-    now = snapshot.polled.server
-    found = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
-    # Not by a Counter: an enum's hash takes longer than to look at all of them.
-    counts = go_floats([found.count(each) for each in _STATES])
-    heads = [b'{%b,state="%b"} ' % (key, each.encode()) for each in _STATES]
-    consumers = len(snapshot.consumers)
-    return {
-        catalogue.GROUP_SHARDS: Block(
-            text=lines_of(catalogue.GROUP_SHARDS, heads, counts), count=len(heads)
-        ),
-        catalogue.GROUP_CONSUMERS: one_line(catalogue.GROUP_CONSUMERS, key, consumers),
-    }
-
-
-def _of_shards(
-    heads: Sequence[bytes], shards: Sequence[ShardProgress], interval: float
-) -> Iterator[tuple[Family, Block | AgeLines]]:
-    """Write what a snapshot says of its shards, but for what depends on the time."""
-    unread = [shard.unread for shard in shards]
-    for metric, values in (
-        (catalogue.CHECKPOINT_UPDATED, [shard.updated_at for shard in shards]),
-        (catalogue.LAG, [shard.lag_seconds for shard in shards]),
-        (catalogue.OLDEST_UNREAD, [shard.oldest_unread_at for shard in shards]),
-        (catalogue.UNREAD, unread),
-    ):
-        known = [value for value in values if value is not None]
-        if known:
-            shown = [*compress(heads, [value is not None for value in values])]
-            text = lines_of(metric, shown, go_floats(known))
-            yield metric, Block(text=kept(text), count=len(known))
-    yield catalogue.CHECKPOINT_AGE, ages(heads, shards)
-    if unread.count(None) < len(unread):
-        yield catalogue.STALLED, stalled(heads, shards, interval)
-
-
-def _shards_by_status(target: TargetStatus, key: bytes) -> Block:
-    counts = target.shards_by_status or {}
+def _block(family: Family, key: GroupKey | TargetKey, key_text: bytes, values: Values) -> Block:
+    """Write values of an object, whose labels by themselves are ``key_text``."""
     lines = [
-        line(catalogue.LOGSTORE_SHARDS, b'%b,status="%b"' % (key, escaped(each).encode()), count)
-        for each, count in counts.items()
+        line(
+            family.name,
+            label_text(dict(zip(family.labels, (*key, *labels), strict=True)))
+            if labels
+            else key_text,
+            value,
+        )
+        for labels, value in values.items()
+        if value is not None
     ]
     return Block(text=b"".join(lines), count=len(lines))
 
 
-def _retention(target: TargetStatus, key: bytes) -> Block:
-    return one_line(catalogue.LOGSTORE_RETENTION, key, target.retention_seconds)
-
-
-def _cursor_access(target: TargetStatus, key: bytes) -> Block:
-    access = None if target.cursor_access is None else int(target.cursor_access)
-    return one_line(catalogue.CURSOR_ACCESS, key, access)
-
-
-_OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus, bytes], Block]] = {
-    catalogue.LOGSTORE_SHARDS: _shards_by_status,
-    catalogue.LOGSTORE_RETENTION: _retention,
-    catalogue.CURSOR_ACCESS: _cursor_access,
-}
+def _of_shards(
+    family: ShardFamily, heads: Sequence[bytes], shards: Sequence[ShardProgress], interval: float
+) -> Block | AgeLines:
+    """Write the lines of shards, or keep those that depend on the time."""
+    values = family.values(shards)
+    if isinstance(family, AgeFamily):
+        untils = [shard.read_at + interval for shard in shards] if family.is_bounded else ()
+        return age_lines(family.name, heads, values, untils)
+    known = [go_float(value) for value in values if value is not None]
+    if not known:
+        return EMPTY
+    shown = [*compress(heads, [value is not None for value in values])]
+    return Block(text=kept(lines_of(family.name, shown, known)), count=len(known))
 
 
 def _heads(key: bytes, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:

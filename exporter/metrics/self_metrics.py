@@ -3,7 +3,7 @@
 import contextlib
 import platform
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,16 +13,6 @@ from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 from exporter.model.names import GroupKey, TargetKey
 
-OPERATIONS = (
-    "GetCheckPoint",
-    "ListConsumerGroup",
-    "ListShards",
-    "GetCursor",
-    "GetCursorTime",
-    "GetLogStore",
-    "ListLogStores",
-    "ListProject",
-)
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _MAX_CODES = 100
@@ -30,9 +20,12 @@ _OTHER = "other"
 
 
 class SelfMetrics:
-    """Counters, histograms and gauges of the exporter itself, in a registry of their own."""
+    """Counters, histograms and gauges of the exporter itself, in their own registry.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    The series of each of the ``operations`` exist from the start.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, operations: Sequence[str]) -> None:
         # The creation times would be as many series again, and nobody asks for them.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self._requests = _counter(catalogue.REQUESTS, registry)
@@ -56,11 +49,11 @@ class SelfMetrics:
         _gauge(catalogue.BUILD_INFO, registry).labels(
             version=__version__, python=platform.python_version()
         ).set(1)
-        for operation in OPERATIONS:
+        for operation in operations:
             self._retries.labels(operation=operation)
         # Those that are known are kept at hand: to look them up takes longer than to count.
         self._skew_of: dict[str, Gauge] = {}
-        self._of_operation = {operation: self._of(operation) for operation in OPERATIONS}
+        self._of_operation = {operation: self._of(operation) for operation in operations}
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()

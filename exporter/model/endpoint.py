@@ -61,6 +61,16 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         return str(address) == METADATA_ADDRESS or address.is_link_local
 
     @property
+    def is_confidential(self) -> bool:
+        """True if credentials can go there: with TLS, or without leaving this machine."""
+        if self.scheme == "https" or _is_local(self.host) or self.host == METADATA_ADDRESS:
+            return True
+        if not _is_address(self.host):
+            return False
+        address = ipaddress.ip_address(self.host)
+        return address.is_loopback or address.is_link_local
+
+    @property
     def region(self) -> str | None:
         """The region that the host's name tells, or None where it tells none."""
         match = _REGIONAL.fullmatch(self.host)

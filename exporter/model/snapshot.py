@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
+from exporter.model.shards import ConsumerGroup
 
 STUCK_SECONDS = 900.0
 """Polls that give no sign of life for so long are stuck."""
@@ -45,13 +46,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     code: str
     message: str
     since: float
-
-
-class GroupListing(Struct, frozen=True, kw_only=True):
-    """How a consumer group was set up, where it was listed."""
-
-    order: bool
-    timeout_seconds: int
+    remedy: str | None = None
+    """What to do about it; None if the message is all that is known."""
 
 
 class GroupStatus(Struct, frozen=True, kw_only=True):
@@ -67,7 +63,8 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     stale_after: float
     """Seconds for which the last good snapshot is served while polls fail."""
     stall_after: float
-    listing: GroupListing | None = None
+    listing: ConsumerGroup | None = None
+    """How the group was set up; None if it was not listed."""
 
     @property
     def up(self) -> bool:
@@ -101,6 +98,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     retention_seconds: float | None = None
     cursor_access: bool | None = None
     """Whether end cursors may be read; None where they are not asked for."""
+    cursor_remedy: str | None = None
+    """What to do about a missing permission to read end cursors."""
 
     def is_fresh(self, monotonic: float) -> bool:
         """Return whether the values of the logstore itself are young enough to be served."""

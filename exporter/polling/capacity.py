@@ -88,8 +88,9 @@ class Demand(Struct, frozen=True, kw_only=True):
 
         ``total_shards`` exporters share the limits of the project.
         """
-        interval, workers = self.settings.interval, self.settings.workers
-        rate = self.settings.requests_per_second / total_shards
+        polling = self.settings.polling
+        interval, workers = polling.interval, polling.workers
+        rate = polling.requests_per_second / total_shards
         requests, seconds = self.requests.busy, self.seconds
         work = (
             f"project {self.project}: {self.logstores} logstores need {requests} requests every"
@@ -147,8 +148,9 @@ def most_shards(settings: ProjectSettings, *, logstores: int, groups: int) -> in
     do not even fit without shards.
     """
     least = math.ceil(BUSY_PER_GROUP * groups)
-    per_second = min(settings.requests_per_second, settings.workers / REQUEST_SECONDS)
-    room = per_second * settings.interval - logstores - least
+    polling = settings.polling
+    per_second = min(polling.requests_per_second, polling.workers / REQUEST_SECONDS)
+    room = per_second * polling.interval - logstores - least
     return math.floor(room / BUSY_PER_SHARD)
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings
+from exporter.config.settings import ProjectSettings, project_settings
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
-from exporter.model.snapshot import GroupListing
 from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
 from exporter.polling.targets import GroupTarget, Target
@@ -92,7 +91,9 @@ class Discovery:
         return targets
 
     def _projects(self) -> list[tuple[ProjectConfig, ProjectSettings]]:
-        return [(project, self._config.effective(project)) for project in self._config.projects]
+        return [
+            (project, project_settings(self._config, project)) for project in self._config.projects
+        ]
 
     def _resolve_project(
         self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
@@ -208,19 +209,14 @@ def _groups(
     names |= {name for name in listed if any_matches(patterns, name)}
     for name in names:
         if not any_matches(entry.exclude_consumer_groups, name):
-            group = listed.get(name)
             yield GroupTarget(
                 name=name,
                 shards=None if entry.shards is None else frozenset(entry.shards),
                 consumers=entry.consumers or (),
                 exclude_consumers=entry.exclude_consumers,
-                listing=_set_up(group) if group else None,
+                listing=listed.get(name),
             )
 
 
 def _names(listed: Sequence[object]) -> list[str]:
     return [name for name in listed if isinstance(name, str)]
-
-
-def _set_up(group: ConsumerGroup) -> GroupListing:
-    return GroupListing(order=group.order, timeout_seconds=group.timeout_seconds)

@@ -15,6 +15,7 @@ from exporter.polling.selection import select
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import NotFound, SlsError
 from exporter.sls.json_values import Parsed
+from exporter.sls.remedies import remedy
 
 Publish = Callable[[GroupStatus], None]
 
@@ -48,13 +49,13 @@ class GroupPoll:
             last_success=known.last_success if known else None,
             failure=known.failure if known else None,
             snapshot=known.snapshot if known else None,
-            interval=settings.interval,
-            stale_after=settings.stale_after,
+            interval=settings.polling.interval,
+            stale_after=settings.polling.stale_after,
             stall_after=settings.stall_after,
             listing=target.listing,
         )
         self._publish = publish
-        self._stale_after = settings.stale_after
+        self._stale_after = settings.polling.stale_after
         shards = known.snapshot.shards if known and known.snapshot else ()
         self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
         self._shown: dict[int, ShardProgress] = {**self._before}
@@ -79,7 +80,9 @@ class GroupPoll:
         since = status.failure.since if status.failure else wall
         self.status = replace(
             status,
-            failure=Failure(code=error.code, message=str(error), since=since),
+            failure=Failure(
+                code=error.code, message=str(error), since=since, remedy=remedy(error.code)
+            ),
             # What does not exist is removed immediately; what cannot be read may still be true.
             snapshot=None if isinstance(error, NotFound) else status.snapshot,
         )

@@ -1,4 +1,4 @@
-"""What the polls report to the rest of the exporter."""
+"""The reports of polls to the rest of the exporter."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol
@@ -17,7 +17,7 @@ class PollCounts(Protocol):
         ...
 
     def poll_skipped(self) -> None:
-        """Count a poll that was left out because the one before had not ended."""
+        """Count a poll that was skipped because the previous one had not ended."""
         ...
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
@@ -38,7 +38,7 @@ class PollCounts(Protocol):
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
-    """What is called when something is known."""
+    """Functions that are called when something is known."""
 
     counts: PollCounts
     on_group: Callable[[GroupStatus], None]

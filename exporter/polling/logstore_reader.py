@@ -203,7 +203,7 @@ class LogstoreReader:
             self.cursors.end_poll(shards)
 
     def _recently_listed(self) -> Mapping[int, Shard] | None:
-        now, stale_after = self._clock.monotonic(), self._target.settings.stale_after
+        now, stale_after = self._clock.monotonic(), self._target.settings.polling.stale_after
         is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
         return self._listed if is_recent else None
 

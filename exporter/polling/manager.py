@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
+from exporter.config.settings import project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus
@@ -116,7 +117,7 @@ class PollManager:
             listings=self._listings,
             owns=self._sharding.owns,
         )
-        settings = {config.effective(project) for project in config.projects}
+        settings = {project_settings(config, project) for project in config.projects}
         with self._targets_lock:
             for each in settings:
                 self._clients.get(each, None)
@@ -195,13 +196,13 @@ class PollManager:
 
     def _effort(self, member: "_Member") -> Effort:
         settings = member.target.settings
-        budget, exact = member.load.budget(settings.interval, member.client.rate.limit)
+        budget, exact = member.load.budget(settings.polling.interval, member.client.rate.limit)
         if self._is_single_round:  # no later poll makes its values more exact
             budget, exact = _THOROUGH
         pool = pool_of(member.target)
         return Effort(
             submit=lambda run: self._workers.submit(pool, run),
-            width=settings.workers,
+            width=settings.polling.workers,
             budget=budget,
             exact=exact,
         )
@@ -281,4 +282,4 @@ class _Outdated(Exception):  # noqa: N818  it is no error
 
 def pool_of(target: Target) -> Pool:
     """Return the pool of threads that a target is polled on."""
-    return Pool(name=f"project {target.key.project}", workers=target.settings.workers)
+    return Pool(name=f"project {target.key.project}", workers=target.settings.polling.workers)

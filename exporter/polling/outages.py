@@ -13,6 +13,7 @@ from exporter.base.clock import Clock
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.sls.errors import SlsError
+from exporter.sls.operations import GET_CURSOR, LIST_SHARDS
 
 # Codes come from outside; who fails with more of them is told of a few more often than once.
 _MAX_CODES = 10
@@ -100,7 +101,7 @@ class Outages:
                 **key._asdict(),
                 code=error.code,
                 error=str(error),
-                remedy="allow log:GetCursorOrData and log:ListShards, or set lag: false",
+                remedy=f"allow {GET_CURSOR.action} and {LIST_SHARDS.action}, or set lag: false",
             )
 
     def times_distrusted(self, key: TargetKey) -> None:

@@ -27,6 +27,7 @@ from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
 from exporter.sls.errors import SlsError
 from exporter.sls.json_values import Parsed
+from exporter.sls.remedies import NO_CURSOR_ACCESS
 
 _CHECKPOINTS = (0.0,)
 _LISTINGS = (1.0,)
@@ -219,7 +220,7 @@ class _Poll:
                 self._fan,
                 self._reader,
                 Rules(
-                    interval=settings.interval,
+                    interval=settings.polling.interval,
                     stall_after=settings.stall_after,
                     retention=self._reader.retention_seconds,
                 ),
@@ -255,7 +256,7 @@ class _Poll:
     def _target_status(self) -> TargetStatus:
         target, reader = self._poller.target, self._reader
         groups = tuple(group.status for group in self._groups)
-        stale_after = self._settings.stale_after
+        stale_after = self._settings.polling.stale_after
         errors = [group.error for group in self._groups]
         if all(errors):
             # What was read of the logstore is as old as the poll that read it.
@@ -277,4 +278,5 @@ class _Poll:
             shards_by_status=None if listed is None else count_by_status(listed.values()),
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
+            cursor_remedy=NO_CURSOR_ACCESS if reader.cursor_access is False else None,
         )

@@ -20,7 +20,7 @@ class _Work:
     """The polls of one logstore."""
 
     def __init__(self, target: Target) -> None:
-        self.interval = target.settings.interval
+        self.interval = target.settings.polling.interval
         self.at_rest = requests_at_rest(target)
         """Requests of a poll that finds nothing unread."""
         self.expected = float(self.at_rest)
@@ -51,9 +51,9 @@ class ProjectLoad:
     def expect(self, target: Target) -> None:
         """Count on the polls of a logstore from now on."""
         with self._lock:
-            self._workers = target.settings.workers
+            self._workers = target.settings.polling.workers
             known = self._work.get(target.key.logstore)
-            if known is None or known.interval != target.settings.interval:
+            if known is None or known.interval != target.settings.polling.interval:
                 self._work[target.key.logstore] = _Work(target)
 
     def keep_only(self, logstores: Collection[str]) -> None:

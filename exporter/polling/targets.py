@@ -5,7 +5,7 @@ from msgspec import Struct
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import GroupListing
+from exporter.model.shards import ConsumerGroup
 
 
 class GroupTarget(Struct, frozen=True, kw_only=True):
@@ -18,7 +18,8 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
     """Only shards of owners that match one of these; empty for any owner."""
     exclude_consumers: tuple[Pattern, ...] = ()
     """No shards of owners that match one of these. A shard without an owner is not excluded."""
-    listing: GroupListing | None = None
+    listing: ConsumerGroup | None = None
+    """How the group was set up; None if it was not listed."""
 
     @property
     def wants_all(self) -> bool:

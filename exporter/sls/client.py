@@ -1,22 +1,20 @@
-"""The operations that an exporter reads, each with its deadline, retries and pace.
-
-All of them only read: HeartBeat and UpdateCheckPoint would take part in what is watched.
-"""
+"""The operations of SLS as methods, each with its deadline, retries and request rate."""
 
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
-from urllib.parse import quote
-
-from msgspec import Struct
+from urllib.parse import quote, unquote, urlencode
 
 from exporter.base.clock import Clock
+from exporter.config.settings import ProjectSettings
+from exporter.http.failure import HttpFailure
+from exporter.http.response import Response
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
-from exporter.model.endpoint import Endpoint
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
-from exporter.sls import responses
+from exporter.sls import operations
 from exporter.sls.errors import (
     CLOCK_CODES,
     Cancelled,
@@ -25,15 +23,17 @@ from exporter.sls.errors import (
     SlsError,
     Throttled,
     TimedOut,
+    http_error,
     is_expired_token,
 )
-from exporter.sls.json_values import Parsed, of_json
+from exporter.sls.json_values import Parsed
 from exporter.sls.observer import Observer
+from exporter.sls.operations import Operation
 from exporter.sls.request_rate import RequestRate
+from exporter.sls.responses import Page, parsed
 from exporter.sls.server_clock import ServerClock
-from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls.signing import RequestParts, V1Auth, V4Auth
 from exporter.sls.timeouts import AdaptiveTimeout
-from exporter.sls.transport import Transport
 
 TRIES = 3
 _BACKOFF_SECONDS = 0.2
@@ -46,29 +46,20 @@ _MAX_LISTED = MAX_PAGES * PAGE_SIZE
 T = TypeVar("T")
 
 
-class ClientSettings(Struct, frozen=True, kw_only=True):
-    """How to reach one project."""
-
-    endpoint: Endpoint
-    project: str | None
-    """None for the listing of projects, which asks the endpoint itself."""
-    signature: SignatureVersion
-    region: str | None
-    timeout: float
-    """Seconds for one operation, its retries included; fewer while the project answers nothing."""
-    refused_for: float
-    """Seconds for which an operation is sent again while SLS refuses it as one too many."""
-
-
 class SlsClient:
     """A client of one project, safe to share between threads.
+
+    ``project`` is None for the listing of projects, which asks the endpoint itself. An operation
+    may take ``polling.timeout``, retries included, and less while the project does not respond.
+    While SLS refuses it for a quota, it is sent again for up to ``polling.interval``.
 
     Every operation raises SlsError, of the tree in ``exporter.sls.errors``, and nothing else.
     """
 
     def __init__(
         self,
-        settings: ClientSettings,
+        settings: ProjectSettings,
+        project: str | None,
         *,
         transport: Transport,
         rate: RequestRate,
@@ -87,11 +78,11 @@ class SlsClient:
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
-        self._patience = AdaptiveTimeout(settings.timeout)
+        self._patience = AdaptiveTimeout(settings.polling.timeout)
         self._latency: float | None = None
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
-        self._base_url = settings.endpoint.base_url(settings.project)
-        self._host = settings.endpoint.host_header(settings.project)
+        self._base_url = settings.endpoint.base_url(project)
+        self._host = settings.endpoint.host_header(project)
 
     @property
     def latency(self) -> float | None:
@@ -105,66 +96,47 @@ class SlsClient:
     def get_checkpoints(self, logstore: str, consumer_group: str) -> Parsed[Checkpoint]:
         """Return the checkpoint of every shard of a consumer group (GetCheckPoint)."""
         return self._call(
-            "GetCheckPoint",
-            f"/logstores/{_part(logstore)}/consumergroups/{_part(consumer_group)}",
-            lambda body: responses.read_checkpoints(body, now=self.server_now()),
+            operations.GET_CHECKPOINT, logstore=logstore, consumer_group=consumer_group
         )
 
     def list_consumer_groups(self, logstore: str) -> Parsed[ConsumerGroup]:
         """Return the consumer groups of a logstore, system groups included (ListConsumerGroup)."""
-        return self._call(
-            "ListConsumerGroup",
-            f"/logstores/{_part(logstore)}/consumergroups",
-            of_json(responses.consumer_groups),
-        )
+        return self._call(operations.LIST_CONSUMER_GROUPS, logstore=logstore)
 
     def list_shards(self, logstore: str) -> Parsed[Shard]:
         """Return the shards of a logstore, read-only ones included (ListShards)."""
-        return self._call(
-            "ListShards", f"/logstores/{_part(logstore)}/shards", of_json(responses.shards)
-        )
+        return self._call(operations.LIST_SHARDS, logstore=logstore)
 
     def get_cursor(self, logstore: str, shard: int, position: str) -> str:
         """Return the cursor at ``begin``, at ``end`` (of the next write) or at unix seconds."""
         return self._call(
-            "GetCursor",
-            f"/logstores/{_part(logstore)}/shards/{shard}",
-            of_json(responses.cursor),
-            {"type": "cursor", "from": position},
+            operations.GET_CURSOR, logstore=logstore, shard=str(shard), position=position
         )
 
     def get_cursor_time(self, logstore: str, shard: int, cursor: str) -> int:
         """Return when the service received the log group at a cursor, whole unix seconds."""
         return self._call(
-            "GetCursorTime",
-            f"/logstores/{_part(logstore)}/shards/{shard}",
-            of_json(responses.cursor_time),
-            {"type": "cursor_time", "cursor": cursor},
+            operations.GET_CURSOR_TIME, logstore=logstore, shard=str(shard), cursor=cursor
         )
 
     def get_retention_days(self, logstore: str) -> int:
         """Return for how many days the logstore keeps its logs (GetLogStore)."""
-        return self._call(
-            "GetLogStore", f"/logstores/{_part(logstore)}", of_json(responses.retention_days)
-        )
+        return self._call(operations.GET_LOGSTORE, logstore=logstore)
 
     def list_logstores(self) -> Parsed[str]:
         """Return the names of all logstores of the project, page by page (ListLogStores)."""
-        return self._listing("ListLogStores", "/logstores", responses.logstore_names)
+        return self._pages(operations.LIST_LOGSTORES)
 
     def list_projects(self) -> Parsed[str]:
         """Return the names of all projects of the account here, page by page (ListProject)."""
-        return self._listing("ListProject", "/", responses.project_names)
+        return self._pages(operations.LIST_PROJECTS)
 
-    def _listing(
-        self, operation: str, path: str, parse: Callable[[object], responses.Page]
-    ) -> Parsed[str]:
+    def _pages(self, operation: Operation[Page]) -> Parsed[str]:
         names: list[str] = []
         faults: list[str] = []
         offset = 0
         for _ in range(MAX_PAGES):
-            query = {"offset": str(offset), "size": str(PAGE_SIZE)}
-            page = self._call(operation, path, of_json(parse), query)
+            page = self._call(operation, offset=str(offset), size=str(PAGE_SIZE))
             names += page.names.entries
             faults += page.names.faults
             offset += page.count
@@ -173,21 +145,15 @@ class SlsClient:
             if offset >= _MAX_LISTED:
                 break
         raise InvalidResponse(
-            f"the listing goes on beyond {MAX_PAGES} pages of {PAGE_SIZE}", operation=operation
+            f"the listing goes on beyond {MAX_PAGES} pages of {PAGE_SIZE}", operation=operation.name
         )
 
-    def _call(
-        self,
-        operation: str,
-        path: str,
-        parse: Callable[[bytes], T],
-        query: Mapping[str, str] | None = None,
-    ) -> T:
+    def _call(self, operation: Operation[T], **parameters: str) -> T:
         """Send a request in its slot, and again in another one while SLS refuses it."""
-        request = _Request(operation, path, query or {}, parse)
+        request = _Request(operation, operation.path_of(parameters), operation.query_of(parameters))
         failures: list[SlsError] = []
-        began = self._wait_for_slot(self.rate.reserve() or 0.0, operation)
-        give_up = began + self._settings.refused_for
+        began = self._wait_for_slot(self.rate.reserve() or 0.0, operation.name)
+        give_up = began + self._settings.polling.interval
         while True:
             try:
                 with self._patience.request() as seconds:
@@ -196,10 +162,10 @@ class SlsClient:
                 seconds_to_slot = self.rate.reserve(before=give_up)
                 if seconds_to_slot is None:
                     raise
-                began = self._wait_for_slot(seconds_to_slot, operation)
+                began = self._wait_for_slot(seconds_to_slot, operation.name)
                 if began >= give_up:  # The limit was cut during the wait.
                     raise
-                self._observer.request_retried(operation)
+                self._observer.request_retried(operation.name)
 
     def _attempts(
         self, request: "_Request[T]", failures: list[SlsError], began: float, deadline: float
@@ -220,8 +186,8 @@ class SlsClient:
                     if isinstance(error, TimedOut) and len(failures) > 1:
                         raise failures[-2] from error
                     raise
-                began = self._wait_for_slot(pause, request.operation)
-                self._observer.request_retried(request.operation)
+                began = self._wait_for_slot(pause, request.operation.name)
+                self._observer.request_retried(request.operation.name)
 
     def _renewed(self, failures: Sequence[SlsError]) -> bool:
         """Have expired credentials fetched anew, once an operation; tell whether that helped."""
@@ -256,23 +222,20 @@ class SlsClient:
             raise Cancelled(operation=operation)
 
     def _attempt(self, request: "_Request[T]", deadline: float) -> T:
+        operation = request.operation
         started = time.monotonic()
         code: str | None = None
         skew: float | None = None
         try:
-            auth = self._auth(request.operation)
+            auth = self._auth(operation.name)
             sent = self._clock.monotonic()
-            response = self._transport.get(
-                self._base_url,
-                request.path,
-                operation=request.operation,
-                query=request.query,
-                host=self._host,
-                auth=auth,
-                deadline=deadline,
-            )
+            response = self._send(request, auth, deadline)
             skew = self._server_clock.note(response, sent=sent)
-            return responses.parsed(response, request.operation, request.parse)
+            return parsed(
+                response,
+                operation.name,
+                lambda body: operation.read(body, self.server_now()),
+            )
         except SlsError as error:
             code = error.code
             if code in CLOCK_CODES and skew is not None:
@@ -283,7 +246,26 @@ class SlsClient:
                 seconds = time.monotonic() - started
                 known = self._latency
                 self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
-                self._observer.request_ended(request.operation, seconds, code)
+                self._observer.request_ended(operation.name, seconds, code)
+
+    def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:
+        headers = {"Host": self._host}
+        # A lone surrogate in a cursor, which only a wrong response has, becomes a question mark.
+        query = {
+            name: value.encode(errors="replace").decode() for name, value in request.query.items()
+        }
+        parts = RequestParts(method="GET", path=unquote(request.path), query=query, headers=headers)
+        target = f"{request.path}?{urlencode(query, quote_via=quote)}" if query else request.path
+        try:
+            return self._transport.send(
+                "GET",
+                self._base_url,
+                target,
+                headers={**headers, **auth.sign(parts)},
+                deadline=deadline,
+            )
+        except HttpFailure as failure:
+            raise http_error(failure, request.operation.name) from failure
 
     def _auth(self, operation: str) -> V1Auth | V4Auth:
         try:
@@ -299,11 +281,6 @@ class SlsClient:
 class _Request(NamedTuple, Generic[T]):
     """One operation as it is sent."""
 
-    operation: str
+    operation: Operation[T]
     path: str
     query: Mapping[str, str]
-    parse: Callable[[bytes], T]
-
-
-def _part(name: str) -> str:
-    return quote(name, safe="", errors="replace")

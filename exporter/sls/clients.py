@@ -8,11 +8,11 @@ from exporter import __version__
 from exporter.base.clock import Clock
 from exporter.config.schema import CredentialsConfig, HttpConfig
 from exporter.config.settings import ProjectSettings
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
-from exporter.sls.client import ClientSettings, SlsClient
+from exporter.sls.client import SlsClient
 from exporter.sls.observer import Observer
 from exporter.sls.request_rate import START, RequestRate
-from exporter.sls.transport import Transport
 
 Provider = Callable[[], Credentials]
 """Returns the current keys. Raises CredentialsUnavailableError while there are none."""
@@ -66,14 +66,8 @@ class Clients:
             client = self._clients.get((*place, settings))
             if client is None:
                 client = SlsClient(
-                    ClientSettings(
-                        endpoint=settings.endpoint,
-                        project=project,
-                        signature=settings.signature,
-                        region=settings.region,
-                        timeout=settings.timeout,
-                        refused_for=settings.interval,
-                    ),
+                    settings,
+                    project,
                     transport=self._transport(settings.http),
                     rate=rate,
                     credentials=provider,
@@ -101,7 +95,7 @@ class Clients:
     def _rate(self, settings: ProjectSettings, project: str | None) -> RequestRate:
         """Return the request rate of a project, with this exporter's share as its ceiling."""
         endpoint = str(settings.endpoint)
-        ceiling = settings.requests_per_second / self._total_shards
+        ceiling = settings.polling.requests_per_second / self._total_shards
         rate = self._rates.get((endpoint, project))
         if rate is None:
             rate = self._rates[endpoint, project] = self._make_rate(ceiling, start=self._start)

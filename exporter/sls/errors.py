@@ -2,7 +2,7 @@
 
 SlsError
 ├── Unreachable       no answer: name, connection, TLS; worth a retry
-├── TimedOut          no whole answer within the deadline
+├── TimedOut          no complete response within the deadline
 ├── Cancelled         the exporter is stopping
 ├── NoCredentials     no access key can be had to sign with; asked for again at the next request
 ├── InvalidResponse   an answer that is not SLS's: HTML, cut off, of another shape, too large
@@ -14,13 +14,14 @@ SlsError
     ├── InvalidCursor the cursor is outside of what the shard holds
     └── BadRequest    any other 4xx
 
-No error of requests, urllib3, json or ssl leaves this package.
+No error of the package http, or of json, leaves this package.
 """
 
 import re
 from http import HTTPStatus
 
 from exporter.base.text import bounded
+from exporter.http.failure import HttpFailure
 
 # Old deployments answer ProjectNotExists.
 NOT_FOUND_CODES = frozenset(
@@ -182,3 +183,23 @@ def api_error(*, operation: str, status: int, code: str, message: str, request_i
     else:
         kind = BadRequest
     return kind(message, operation=operation, code=code, status=status, request_id=request_id)
+
+
+def http_error(failure: HttpFailure, operation: str) -> SlsError:
+    """Return the error of an exchange without a complete response."""
+    reason = str(failure)
+    match failure.kind:
+        case "timeout":
+            return TimedOut(reason, operation=operation)
+        case "connection":
+            return Unreachable(reason, operation=operation)
+        case "cancelled":
+            return Cancelled(operation=operation)
+        case "invalid_response":
+            return InvalidResponse(
+                reason,
+                operation=operation,
+                status=failure.status,
+                request_id=failure.headers.get("x-log-requestid", ""),
+                retryable=failure.status is None or is_passing(failure.status),
+            )

@@ -46,9 +46,9 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
         raise ShapeError(f"the answer is not JSON; it begins with {start!r}") from error
 
 
-def of_json(parse: Callable[[object], T]) -> Callable[[bytes], T]:
-    """Turn what reads a decoded answer into what reads its body."""
-    return lambda body: parse(load_json(body))
+def of_json(parse: Callable[[object], T]) -> Callable[[bytes, float], T]:
+    """Return a reader of a body, at any time, from one of decoded JSON."""
+    return lambda body, _now: parse(load_json(body))
 
 
 def entries_of(answer: object, parse: Callable[[object], T]) -> Parsed[T]:

@@ -5,17 +5,15 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Meta, MsgspecError, Struct, field, json
+from msgspec import Struct
 
 from exporter.base.text import LIMIT, bounded
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls.errors import InvalidResponse, api_error, is_code, is_passing
 from exporter.sls.json_values import (
-    MAX_ENTRIES,
     Parsed,
     ShapeError,
     entries_of,
@@ -26,19 +24,20 @@ from exporter.sls.json_values import (
     object_of,
     text_of,
 )
-from exporter.sls.reading import Response
+
+if TYPE_CHECKING:  # readers of bodies are imported without an HTTP client
+    from exporter.http.response import Response
 
 T = TypeVar("T")
 
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
-_MICROSECONDS, _MICROSECONDS_FROM, _MICROSECONDS_BELOW = 10**6, 10**14, 10**17
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
 _UNITS = (
     (10**11, 1),
-    (_MICROSECONDS_FROM, 10**3),
-    (_MICROSECONDS_BELOW, _MICROSECONDS),
+    (10**14, 10**3),
+    (10**17, 10**6),
     (10**20, 10**9),
 )
 
@@ -58,28 +57,9 @@ class Page(Struct, frozen=True, kw_only=True):
     total: int
 
 
-_NEW_CHECKPOINT = partial(tuple.__new__, Checkpoint)
-"""Makes one of a tuple of its fields, without a call into Python for each."""
-
-
-class _Regular(Struct, gc=False):
-    """A checkpoint as the service sends it."""
-
-    shard: Annotated[int, Meta(ge=0, le=_MAX_SHARD)]
-    checkpoint: Annotated[str, Meta(max_length=LIMIT)]
-    update_time: Annotated[int, Meta(ge=_MICROSECONDS_FROM, lt=_MICROSECONDS_BELOW)] = field(
-        name="updateTime"
-    )
-    consumer: Annotated[str, Meta(max_length=LIMIT)]
-
-
-_REGULAR = json.Decoder(list[_Regular])
-
-
-def read_checkpoints(body: bytes, *, now: float) -> Parsed[Checkpoint]:
-    """Read the body of GetCheckPoint's answer; one that is regular in a fraction of the time."""
-    regular = _regular_checkpoints(body, now)
-    return checkpoints(load_json(body), now=now) if regular is None else Parsed(entries=regular)
+def read_checkpoints(body: bytes, now: float) -> Parsed[Checkpoint]:
+    """Read the body of a response to GetCheckPoint."""
+    return checkpoints(load_json(body), now=now)
 
 
 def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
@@ -133,7 +113,7 @@ def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
     return _page(answer, "projects", _project)
 
 
-def parsed(response: Response, operation: str, parse: Callable[[bytes], T]) -> T:
+def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) -> T:
     """Return the parsed body of a response. Raises the SlsError that a failed one stands for."""
     request_id = response.headers.get("x-log-requestid", "")
     try:
@@ -185,32 +165,6 @@ def read_update_time(value: object, *, now: float) -> float | None:
             seconds = value / per_second
             return seconds if seconds <= now + _ABSURD_AHEAD_SECONDS else None
     return None
-
-
-def _regular_checkpoints(body: bytes, now: float) -> tuple[Checkpoint, ...] | None:
-    """Read an answer as the service sends it; None for any other."""
-    # Without escapes there are no control characters in JSON but this one.
-    if not body.isascii() or b"\\" in body or b"\x7f" in body:
-        return None
-    try:
-        found = _REGULAR.decode(body)
-    except (MsgspecError, RecursionError):
-        return None
-    latest = max([each.update_time for each in found], default=0)
-    if (
-        len({each.shard for each in found}) < len(found)
-        or len(found) > MAX_ENTRIES
-        or latest / _MICROSECONDS > now + _ABSURD_AHEAD_SECONDS
-    ):
-        return None
-    return tuple(
-        [
-            _NEW_CHECKPOINT(
-                (each.shard, each.checkpoint, each.update_time / _MICROSECONDS, each.consumer)
-            )
-            for each in found
-        ]
-    )
 
 
 def _checkpoint(entry: object, now: float) -> Checkpoint:

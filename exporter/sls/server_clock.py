@@ -10,8 +10,8 @@ from http import HTTPStatus
 from statistics import median_high, median_low
 
 from exporter.base.clock import Clock
+from exporter.http.response import Response
 from exporter.sls.observer import Observer
-from exporter.sls.reading import Response
 
 _MAX_SKEW_SECONDS = 900.0
 """The largest difference of clocks with which SLS accepts a signature."""

@@ -12,15 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Literal
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
-
-from requests import PreparedRequest
-from requests.auth import AuthBase
+from urllib.parse import quote
 
 from exporter.model.credentials import Credentials
-
-SignatureVersion = Literal["v1", "v4"]
 
 API_VERSION = "0.6.0"
 V1_METHOD = "hmac-sha1"
@@ -111,7 +105,7 @@ def v4_scope(date: str, region: str) -> str:
     return f"{date[:8]}/{region}/sls/{V4_TERMINATOR}"
 
 
-class V1Auth(AuthBase):
+class V1Auth:
     """Sign requests with version 1, at the time that the clock gives."""
 
     def __init__(self, credentials: Credentials, *, wall: Callable[[], float]) -> None:
@@ -129,13 +123,8 @@ class V1Auth(AuthBase):
         added["Authorization"] = f"LOG {self._credentials.access_key_id}:{signature}"
         return added
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a prepared request of requests."""
-        request.headers.update(self.sign(_parts(request)))
-        return request
 
-
-class V4Auth(AuthBase):
+class V4Auth:
     """Sign requests with version 4 for one region, at the time that the clock gives."""
 
     def __init__(self, credentials: Credentials, *, region: str, wall: Callable[[], float]) -> None:
@@ -155,12 +144,6 @@ class V4Auth(AuthBase):
         credential = f"{self._credentials.access_key_id}/{v4_scope(date, self._region)}"
         added["Authorization"] = f"{V4_METHOD} Credential={credential},Signature={signature}"
         return added
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a prepared request of requests."""
-        request.headers.setdefault("Host", urlsplit(request.url or "").netloc)
-        request.headers.update(self.sign(_parts(request)))
-        return request
 
 
 @lru_cache(maxsize=1)
@@ -187,29 +170,6 @@ def _with(parts: RequestParts, headers: Mapping[str, str]) -> RequestParts:
         headers={**parts.headers, **headers},
         body=parts.body,
     )
-
-
-def _parts(request: PreparedRequest) -> RequestParts:
-    url = urlsplit(request.url or "")
-    return RequestParts(
-        method=request.method or "GET",
-        path=unquote(url.path),
-        query=dict(parse_qsl(url.query, keep_blank_values=True)),
-        headers={name: str(value) for name, value in request.headers.items()},
-        body=_body(request),
-    )
-
-
-def _body(request: PreparedRequest) -> bytes:
-    match request.body:
-        case None:
-            return b""
-        case str(text):
-            return text.encode()
-        case bytes(body):
-            return body
-        case _:
-            raise TypeError("a streamed body cannot be signed: pass bytes")
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.status.remedies import remedy
 from exporter.status.rows import GroupRow, ShardRow, StatusRows
 from exporter.status.selection import parse, select
 from exporter.status.summary import summarise
@@ -49,7 +48,7 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "last_success_seconds": row.last_success_seconds,
         "error": row.error,
         "error_code": row.error_code,
-        "remedy": remedy(row.error_code) if row.error_code else None,
+        "remedy": row.remedy,
         "failing_seconds": row.failing_seconds,
         "cursor_access": row.cursor_access,
         "worst_shard": row.worst_shard,

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.progress import ShardProgress, State
-from exporter.model.snapshot import GroupStatus, View
+from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
 
 class ShardRow(Struct, frozen=True, kw_only=True):
@@ -41,6 +41,8 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """For how long the last good poll is over; None if there was none."""
     error: str | None
     error_code: str | None = None
+    remedy: str | None = None
+    """What to do about the error; None if its message is all that is known."""
     failing_seconds: float | None
     """For how long polls have failed; None where they succeed."""
     worst_shard: int | None
@@ -52,6 +54,8 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The longest stall of a shard."""
     cursor_access: bool | None = None
     """Whether end cursors may be read; None where they are not asked for."""
+    cursor_remedy: str | None = None
+    """What to do about a missing permission to read end cursors."""
     shards: Sequence[ShardRow]
     """In the order of their numbers."""
 
@@ -124,7 +128,7 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
     return StatusRows(
         at=wall,
         groups=[
-            _group(group, monotonic, wall, cursor_access=target.cursor_access)
+            _group(group, target, monotonic, wall)
             for target in view.targets
             for group in target.groups
         ],
@@ -132,9 +136,7 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
     )
 
 
-def _group(
-    group: GroupStatus, monotonic: float, wall: float, *, cursor_access: bool | None
-) -> GroupRow:
+def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: float) -> GroupRow:
     snapshot = group.visible(monotonic)
     now = snapshot.polled.server_now(monotonic) if snapshot else wall
     shards = snapshot.shards if snapshot else ()
@@ -162,12 +164,14 @@ def _group(
         last_success_seconds=_since(group.last_success, wall),
         error=failure.message if failure else None,
         error_code=failure.code if failure else None,
+        remedy=failure.remedy if failure else None,
         failing_seconds=_since(failure.since, wall) if failure else None,
         worst_shard=at_worst.shard if at_worst else None,
         age_seconds=_age(at_worst, now) if at_worst else None,
         lag_seconds=_most([shard.lag_seconds for shard in shards]),
         stalled_seconds=_most(stalls),
-        cursor_access=cursor_access,
+        cursor_access=target.cursor_access,
+        cursor_remedy=target.cursor_remedy,
         shards=_Shards(shards, now=now, stall_after=group.stall_after, interval=group.interval),
     )
 

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from exporter.model.progress import State
 from exporter.status.form import COLUMNS
 from exporter.status.markup import Html, join, tag
-from exporter.status.remedies import NO_CURSOR_ACCESS, remedy
 from exporter.status.rows import SEVERITY, GroupRow, ShardRow
 from exporter.status.selection import Query
 from exporter.status.wording import STATE_NAMES, counted, duration
@@ -118,16 +117,15 @@ def _problem(row: GroupRow) -> Html:
     """Say what is wrong and what to do about it; nothing where all is well."""
     if row.error is not None:
         since = f"Failing for {duration(row.failing_seconds)}: "
-        what = remedy(row.error_code or "")
         return tag(
             "p",
             since,
             tag("span", row.error, class_="error"),
-            *((" ", tag("strong", what)) if what else ()),
+            *((" ", tag("strong", row.remedy)) if row.remedy else ()),
             class_="problem",
         )
-    if row.state is State.UNKNOWN and row.cursor_access is False:
-        return tag("p", NO_CURSOR_ACCESS, class_="quiet")
+    if row.state is State.UNKNOWN and row.cursor_remedy:
+        return tag("p", row.cursor_remedy, class_="quiet")
     return Html()
 
 

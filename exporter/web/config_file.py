@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from exporter.base.files import FileWatch, read
-from exporter.config.problems import ConfigError, Finding
+from exporter.config.problems import ConfigError, Problem
 from exporter.config.validation import Format, whole
 from exporter.web.config_schema import (
     MAX_FILE_BYTES,
@@ -142,7 +142,7 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
         except TlsError as error:
             in_file = getattr(model.tls_server_config, f"{error.key}_file", None) is not None
             key = f"{error.key}_file" if in_file else error.key
-            reading.add(Finding(path=("tls_server_config", key), message=str(error)))
+            reading.add(Problem(path=("tls_server_config", key), message=str(error)))
     if model is None or reading.problems:
         raise _FORMAT.error(name, reading.problems)
     headers = model.http_server_config.headers.model_dump(by_alias=True)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 from exporter.base.durations import parse_go_duration
 from exporter.base.files import MIB, read
 from exporter.base.text import quoted
-from exporter.config.problems import Finding
+from exporter.config.problems import Problem
 from exporter.config.validation import Section
 from exporter.config.values import Boolean, expect_text
 from exporter.web.auth import is_bcrypt_hash
@@ -160,7 +160,7 @@ class WebFile(Section):
     rate_limit: RateLimitConfig = Field(default_factory=RateLimitConfig)
 
 
-def check(data: Mapping[str, object]) -> Iterator[Finding]:
+def check(data: Mapping[str, object]) -> Iterator[Problem]:
     """Find the problems between two values, in plain data that may be invalid."""
     tls, http = _mapping(data, _TLS), _mapping(data, "http_server_config")
     auth = tls.get("client_auth_type") or ""
@@ -169,7 +169,7 @@ def check(data: Mapping[str, object]) -> Iterator[Finding]:
         return
     for key in ("cert", "key"):
         if key not in given:
-            yield _finding(key, f"missing one of {key} or {key}_file")
+            yield _problem(key, f"missing one of {key} or {key}_file")
     if isinstance(auth, str) and auth in CLIENT_AUTH:
         yield from _check_client_auth(tls, auth, has_ca="client_ca" in given)
     suites = tls.get("cipher_suites")
@@ -181,29 +181,29 @@ def check(data: Mapping[str, object]) -> Iterator[Finding]:
         and tls.get("min_version") != "TLS13"
         and str(http.get("http2")).lower() not in {"false", "no", "off"}
     ):
-        yield _finding(
+        yield _problem(
             "cipher_suites", f"HTTP/2 requires one of {', '.join(sorted(_HTTP2_SUITES))}"
         )
 
 
-def _check_client_auth(tls: Mapping[str, object], auth: str, *, has_ca: bool) -> Iterator[Finding]:
+def _check_client_auth(tls: Mapping[str, object], auth: str, *, has_ca: bool) -> Iterator[Problem]:
     if has_ca and auth in {"", "NoClientCert"}:
         key = "client_ca_file" if tls.get("client_ca_file") else "client_ca"
-        yield _finding(key, "client CAs are configured without a client_auth_type")
+        yield _problem(key, "client CAs are configured without a client_auth_type")
     if not has_ca and auth in _UNVERIFIED_TYPES:
-        yield _finding(
+        yield _problem(
             "client_auth_type",
             "certificates can only be required and verified here: set client_ca or client_ca_file",
         )
     if tls.get("client_allowed_sans") is not None and auth not in _REQUIRED_TYPES:
-        yield _finding(
+        yield _problem(
             "client_allowed_sans",
             "requires client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert",
         )
 
 
-def _finding(key: str, message: str) -> Finding:
-    return Finding(path=(_TLS, key), message=message)
+def _problem(key: str, message: str) -> Problem:
+    return Problem(path=(_TLS, key), message=message)
 
 
 def _mapping(data: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from exporter.model.progress import ShardEnd, ShardProgress, Unread
 from exporter.model.shards import Checkpoint, decode_cursor, encode_cursor
 from exporter.sls import json_values, responses
 from exporter.sls.json_values import MAX_ENTRIES, Parsed, ShapeError
+from exporter.sls.operations import OPERATIONS
 from exporter.sls.responses import Page
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
@@ -17,32 +18,20 @@ KEYS = (
     *("status", "cursor", "cursor_time", "ttl", "logstores", "projects", "projectName", "total"),
     *("count", "consumerGroups", "errorCode", "errorMessage"),
 )
-_PARSERS: tuple[Callable[[bytes], object], ...] = (
-    lambda body: responses.read_checkpoints(body, now=NOW),
-    *map(
-        json_values.of_json,
-        (
-            responses.consumer_groups,
-            responses.shards,
-            responses.cursor,
-            responses.cursor_time,
-            responses.retention_days,
-            responses.logstore_names,
-            responses.project_names,
-            responses.refusal,
-        ),
-    ),
+_READERS: tuple[Callable[[bytes, float], object], ...] = (
+    *(operation.read for operation in OPERATIONS),
+    json_values.of_json(responses.refusal),
 )
 _INSTANTS = (None, 0.0, -1.0, 1e-300, NOW, NOW + 1e9, 1e300)
 _CURSORS = ("", "MQ==", "MA==", "LTE=", "MS4w", "OTIyMzM3MjAzNjg1NDc3NTgwNw==", "4pyT", "MQ")
 
 
 def bodies(data: bytes) -> None:
-    """Read any body by the parser of any operation."""
+    """Read any body by the reader of any operation."""
     reader = Reader(data)
-    parse = reader.pick(_PARSERS)
+    read = reader.pick(_READERS)
     try:
-        found = parse(reader.body(KEYS))
+        found = read(reader.body(KEYS), NOW)
     except ShapeError as error:
         require_showable(str(error), 256)
         return

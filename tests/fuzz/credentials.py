@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.credentials import chain, temporary
-from exporter.credentials.connection import FetchError, Response
 from exporter.credentials.key_files import read_key, unreadable
 from exporter.credentials.profile import read_profile
-from exporter.credentials.temporary import Temporary
+from exporter.credentials.temporary import FetchError, Temporary
+from exporter.http.response import Response
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import Reader
@@ -25,7 +25,7 @@ def key_answers(data: bytes) -> None:
     """Read any answer of a source of temporary credentials."""
     reader = Reader(data)
     status, is_sts = reader.pick(_STATUSES), reader.below(2) == 1
-    answer = Response(status=status, body=reader.body(_KEYS))
+    answer = Response(status=status, headers={}, body=reader.body(_KEYS))
     try:
         fields = temporary.document(answer, with_message=is_sts)
         if not is_sts:

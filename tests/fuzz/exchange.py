@@ -1,12 +1,14 @@
 """Targets: what comes back on the socket of a request, to SLS and to a source of credentials."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from exporter.credentials.connection import Connector, FetchError
+from exporter.credentials.fetcher import Fetcher
 from exporter.credentials.sources import CredentialsUri, EcsRole, Source
+from exporter.credentials.temporary import FetchError
 from exporter.model.endpoint import Endpoint
 from exporter.sls.errors import SlsError
 from tests.fuzz.checks import require, require_showable
@@ -129,7 +131,9 @@ def key_exchange(data: bytes) -> None:
     held.said[0] = _answer(reader.rest())
     held.server.requests.clear()
     try:
-        found = source.fetch(Connector(seconds=20.0), now=1_700_000_000.0)
+        found = source.fetch(
+            Fetcher(cancelled=threading.Event(), seconds=20.0), now=1_700_000_000.0
+        )
     except FetchError as error:
         require_showable(str(error), 1500)
     else:

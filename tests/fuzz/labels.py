@@ -11,12 +11,10 @@ from prometheus_client.samples import Sample
 from exporter.evaluation.shard import evaluate
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText, Shape
-from exporter.metrics.registry_text import RegistryText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
 from exporter.model.snapshot import (
-    GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -55,7 +53,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
     plain, packed = (
         b"".join(
             exposition.render(
-                RegistryText(CollectorRegistry()),
+                CollectorRegistry(),
                 lambda: text.write(View(targets=(status,)), shape, now),
                 accept=accept,
                 accept_encoding=encoding,
@@ -110,7 +108,7 @@ def _status(reader: Reader) -> TargetStatus:
                 interval=60.0,
                 stale_after=1e9,
                 stall_after=300.0,
-                listing=GroupListing(order=group.order, timeout_seconds=group.timeout_seconds),
+                listing=group,
             )
             for group in groups
         ),
@@ -132,7 +130,7 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
         }
         for number in range(reader.below(4))
     ]
-    found = responses.read_checkpoints(json.dumps(entries).encode(), now=NOW).entries
+    found = responses.read_checkpoints(json.dumps(entries).encode(), NOW).entries
     shards = tuple(
         evaluate(
             each,

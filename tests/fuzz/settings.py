@@ -18,6 +18,7 @@ from exporter.config.patterns import Pattern
 from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from exporter.config.schema import Config
+from exporter.config.settings import project_settings
 from exporter.model.endpoint import Endpoint
 from exporter.web.config_file import load_web_config
 from exporter.web.headers import html_headers
@@ -92,7 +93,7 @@ def _read(text: bytes) -> None:
     try:
         found = parse(text, name="c.yaml", environ=_ENVIRON, base_dir=Path("/nowhere"))
     except ConfigError as error:
-        require(error.faults, "an error without a fault")
+        require(error.problems, "an error without a fault")
         require((error.__cause__, error.__context__) == (None, None), "a foreign error behind it")
         for line in str(error).split("\n"):
             require(line.startswith("c.yaml:"), "a fault without its place")
@@ -110,8 +111,8 @@ def _without_secret(data: bytes) -> bytes:
 def _use(found: Config) -> None:
     """Match names by every pattern, in search of an error or a long time."""
     for project in found.projects:
-        settings = found.effective(project)
-        require(settings.interval > 0 and settings.timeout > 0, "a time that is none")
+        settings = project_settings(found, project)
+        require(min(settings.polling.interval, settings.polling.timeout) > 0, "a time that is none")
         for logstore in project.logstores:
             patterns = (
                 project.project,

@@ -7,8 +7,9 @@ import re
 from typing import Any
 
 from exporter.logs.handlers import LineHandler
-from exporter.logs.log_line import LineFormatter, LogFormat
+from exporter.logs.log_line import LineFormatter
 from exporter.logs.logger import Logger
+from exporter.logs.options import LogFormat
 
 _PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^\s"=\\]+)(?: |$)')
 

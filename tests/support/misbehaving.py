@@ -89,6 +89,12 @@ class RawServer:
     def endpoint(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open."""
+        with self._lock:
+            return bool(self._open)
+
     def count(self, sent: int) -> None:
         with self._lock:
             self.sent += sent

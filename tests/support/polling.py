@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 
 from exporter.base.clock import Clock
 from exporter.config.patterns import Pattern
-from exporter.config.schema import HttpConfig
-from exporter.config.settings import ProjectSettings
 from exporter.evaluation.shard import stalled_seconds, state
-from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress, State
 from exporter.model.snapshot import GroupStatus, TargetStatus
@@ -20,6 +17,7 @@ from exporter.simulator.world import World
 from exporter.sls.errors import SlsError
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
+from tests.support.settings import project_settings
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.sls_client import rig
 
@@ -128,19 +126,11 @@ def bench(
             uniform=lambda _low, _high: 0.0,
         ) as made,
     ):
-        settings = ProjectSettings(
-            endpoint=Endpoint.parse(simulator.endpoint),
-            region=None,
-            credentials=None,
-            signature="v1",
-            interval=60.0,
-            timeout=10.0,
-            stale_after=STALE_AFTER,
-            workers=8,
-            requests_per_second=10_000.0,
+        settings = project_settings(
+            simulator.endpoint,
             lag=lag,
-            stall_after=300.0,
-            http=HttpConfig(),
+            stale_after=STALE_AFTER,
+            requests_per_second=10_000.0,
         )
         target = Target(key=KEY, groups=groups, settings=settings, refresh_seconds=REFRESH_SECONDS)
         logstore = LogstoreReader(target, made.client, clock=clock, observer=observed)

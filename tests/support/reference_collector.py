@@ -1,38 +1,117 @@
-"""The polled metrics as prometheus_client's families: slow and plain, for the writer to equal."""
+"""The polled metrics as prometheus_client's families: slow and plain, for the writer to equal.
 
-from collections.abc import Callable, Iterable, Iterator
+Its formulas are its own, so that an error in those of the exporter shows.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.evaluation.shard import elapsed_seconds, stalled_seconds, state
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 from exporter.metrics.polled_text import Shape
-from exporter.model.progress import ShardProgress, State
+from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
-_PER_SHARD = (
-    catalogue.CHECKPOINT_AGE,
-    catalogue.CHECKPOINT_UPDATED,
-    catalogue.LAG,
-    catalogue.OLDEST_UNREAD,
-    catalogue.UNREAD,
-    catalogue.STALLED,
-)
-_PER_GROUP = (
-    catalogue.GROUP_SHARDS,
-    catalogue.GROUP_CONSUMERS,
-    catalogue.GROUP_INFO,
-    catalogue.GROUP_UP,
-    catalogue.GROUP_LAST_SUCCESS,
-    catalogue.GROUP_INTERVAL,
-)
-_PER_LOGSTORE = (
-    catalogue.LOGSTORE_SHARDS,
-    catalogue.LOGSTORE_RETENTION,
-    catalogue.CURSOR_ACCESS,
-)
+Samples = Mapping[tuple[str, ...], float | None]
+"""Values by the labels that follow those of a group or logstore."""
+
+_STATES = ("caught_up", "consuming", "stalled", "unconsumed", "expired", "finished", "unknown")
+
+
+def _elapsed(since: float, now: float) -> float:
+    tenths = math.floor(now * 10 + 0.001) - math.ceil(since * 10 - 0.001)
+    return tenths / 10 if tenths > 0 else 0.0
+
+
+def _age(shard: ShardProgress, _: GroupStatus, now: float) -> float | None:
+    return None if shard.updated_at is None else _elapsed(shard.updated_at, now)
+
+
+def _stalled(shard: ShardProgress, group: GroupStatus, now: float) -> float | None:
+    if not shard.checkpoint or shard.unread is None:
+        return None
+    if shard.unread == 0:
+        return 0.0
+    known = [at for at in (shard.moved_at, shard.oldest_unread_at) if at is not None]
+    return _elapsed(max(known), min(now, shard.read_at + group.interval)) if known else None
+
+
+def _state(shard: ShardProgress, group: GroupStatus, now: float) -> str:
+    if not shard.checkpoint:
+        return "unconsumed"
+    if shard.unread == 0:
+        return "finished" if shard.readonly else "caught_up"
+    if shard.unread is not None and shard.expired:
+        return "expired"
+    seconds = _stalled(shard, group, min(now, shard.read_at))
+    if seconds is None:
+        return "unknown"
+    return "stalled" if seconds > group.stall_after else "consuming"
+
+
+_OF_SHARDS: Mapping[Family, Callable[[ShardProgress, GroupStatus, float], float | None]] = {
+    catalogue.CHECKPOINT_AGE: _age,
+    catalogue.CHECKPOINT_UPDATED: lambda shard, *_: shard.updated_at,
+    catalogue.LAG: lambda shard, *_: shard.lag_seconds,
+    catalogue.OLDEST_UNREAD: lambda shard, *_: shard.oldest_unread_at,
+    catalogue.UNREAD: lambda shard, *_: shard.unread,
+    catalogue.STALLED: _stalled,
+}
+
+
+def _shards_by_state(group: GroupStatus, now: float) -> Samples:
+    snapshot = group.visible(now)
+    if snapshot is None:
+        return {}
+    states = [_state(shard, group, snapshot.polled.server) for shard in snapshot.shards]
+    return {(each,): states.count(each) for each in _STATES}
+
+
+def _consumers(group: GroupStatus, now: float) -> Samples:
+    snapshot = group.visible(now)
+    if snapshot is None:
+        return {}
+    return {(): len({shard.consumer for shard in snapshot.shards if shard.consumer})}
+
+
+def _info(group: GroupStatus, _: float) -> Samples:
+    if group.listing is None:
+        return {}
+    return {(str(group.listing.order).lower(), f"{group.listing.timeout_seconds}"): 1.0}
+
+
+def _up(group: GroupStatus, now: float) -> Samples:
+    is_up = group.failure is None and group.visible(now) is not None
+    return {(): 1.0 if is_up else 0.0}
+
+
+_OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
+    catalogue.GROUP_SHARDS: _shards_by_state,
+    catalogue.GROUP_CONSUMERS: _consumers,
+    catalogue.GROUP_INFO: _info,
+    catalogue.GROUP_UP: _up,
+    catalogue.GROUP_LAST_SUCCESS: lambda group, _: {(): group.last_success},
+    catalogue.GROUP_INTERVAL: lambda group, _: {(): group.interval},
+}
+
+
+def _shards_by_status(target: TargetStatus) -> Samples:
+    counts = target.shards_by_status or {}
+    return {(status,): count for status, count in counts.items()}
+
+
+def _cursor_access(target: TargetStatus) -> Samples:
+    return {} if target.cursor_access is None else {(): 1.0 if target.cursor_access else 0.0}
+
+
+_OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
+    catalogue.LOGSTORE_SHARDS: _shards_by_status,
+    catalogue.LOGSTORE_RETENTION: lambda target: {(): target.retention_seconds},
+    catalogue.CURSOR_ACCESS: _cursor_access,
+}
 
 
 class PolledCollector(Collector):
@@ -73,10 +152,9 @@ class Families:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        shown = (*(_PER_SHARD if shape.per_shard else ()), *_PER_GROUP, *_PER_LOGSTORE)
         self._families = {
             metric: GaugeMetricFamily(metric.name, metric.help, labels=self._labels(metric))
-            for metric in shown
+            for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES)
         }
 
     def all(self) -> list[GaugeMetricFamily]:
@@ -86,58 +164,31 @@ class Families:
     def add_target(self, target: TargetStatus, now: float) -> None:
         """Add a logstore with its groups, as seen at a reading of the monotonic clock."""
         for group in target.groups:
-            self._add_group(group, now)
-        if not target.is_fresh(now):
-            return
-        for status, count in (target.shards_by_status or {}).items():
-            self._add(catalogue.LOGSTORE_SHARDS, (*target.key, status), count)
-        self._add(catalogue.LOGSTORE_RETENTION, target.key, target.retention_seconds)
-        if target.cursor_access is not None:
-            self._add(catalogue.CURSOR_ACCESS, target.key, int(target.cursor_access))
-
-    def _add_group(self, group: GroupStatus, now: float) -> None:
-        self._add(catalogue.GROUP_UP, group.key, int(group.is_up(now)))
-        self._add(catalogue.GROUP_LAST_SUCCESS, group.key, group.last_success)
-        self._add(catalogue.GROUP_INTERVAL, group.key, group.interval)
-        if group.listing is not None:
-            order = "true" if group.listing.order else "false"
-            labels = (*group.key, order, str(group.listing.timeout_seconds))
-            self._add(catalogue.GROUP_INFO, labels, 1)
-        snapshot = group.visible(now)
-        if snapshot is None:
-            return
-        server_now = snapshot.polled.server_now(now)
-        self._add(catalogue.GROUP_CONSUMERS, group.key, len(snapshot.consumers))
-        polled_at = snapshot.polled.server
-        states = [
-            state(shard, polled_at, stall_after=group.stall_after) for shard in snapshot.shards
-        ]
-        for each in State:
-            self._add(catalogue.GROUP_SHARDS, (*group.key, each.value), states.count(each))
-        if self._shape.per_shard:
-            for shard in snapshot.shards:
-                self._add_shard(group, shard, server_now)
+            for metric, samples_of in _OF_GROUPS.items():
+                self._add(metric, group.key, samples_of(group, now))
+            snapshot = group.visible(now)
+            if snapshot is not None and self._shape.per_shard:
+                for shard in snapshot.shards:
+                    self._add_shard(group, shard, snapshot.polled.server_now(now))
+        if target.is_fresh(now):
+            for metric, of in _OF_LOGSTORES.items():
+                self._add(metric, target.key, of(target))
 
     def _add_shard(self, group: GroupStatus, shard: ShardProgress, now: float) -> None:
-        labels: tuple[str, ...] = (*group.key, str(shard.shard))
-        if self._shape.consumer_label:
-            labels = (*labels, shard.consumer)
-        if shard.updated_at is not None:
-            self._add(catalogue.CHECKPOINT_AGE, labels, elapsed_seconds(shard.updated_at, now))
-        self._add(catalogue.CHECKPOINT_UPDATED, labels, shard.updated_at)
-        self._add(catalogue.LAG, labels, shard.lag_seconds)
-        self._add(catalogue.OLDEST_UNREAD, labels, shard.oldest_unread_at)
-        self._add(catalogue.UNREAD, labels, shard.unread)
-        stalled = stalled_seconds(shard, now, interval=group.interval)
-        self._add(catalogue.STALLED, labels, stalled)
+        labels: tuple[str, ...] = (str(shard.shard), shard.consumer)
+        if not self._shape.consumer_label:
+            labels = labels[:1]
+        for metric, value_of in _OF_SHARDS.items():
+            self._add(metric, group.key, {labels: value_of(shard, group, now)})
 
-    def _add(self, metric: Family, labels: Iterable[str], value: float | None) -> None:
-        """Add a sample; a value that is not known is absent."""
-        if value is not None:
-            self._families[metric].add_metric(list(labels), value)
+    def _add(self, metric: Family, key: tuple[str, ...], samples: Samples) -> None:
+        """Add samples; a value that is not known is absent."""
+        for labels, value in samples.items():
+            if value is not None:
+                self._families[metric].add_metric([*key, *labels], value)
 
     def _labels(self, metric: Family) -> tuple[str, ...]:
-        if self._shape.consumer_label or metric not in _PER_SHARD:
+        if self._shape.consumer_label or metric not in _OF_SHARDS:
             return metric.labels
         return tuple(label for label in metric.labels if label != "consumer")
 

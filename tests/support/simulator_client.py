@@ -7,10 +7,12 @@ from typing import Self
 
 import requests
 
+from exporter.config.schema import Signature
 from exporter.model.credentials import Credentials
 from exporter.model.endpoint import Endpoint
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
-from exporter.sls.signing import SignatureVersion, V1Auth, V4Auth
+from exporter.sls.signing import V1Auth, V4Auth
+from tests.support.signed import Signed
 
 
 @dataclass(kw_only=True)
@@ -20,7 +22,7 @@ class Client:
     simulator: Simulator
     project: str | None = "shop"
     credentials: Credentials = DEFAULT_CREDENTIALS
-    version: SignatureVersion = "v1"
+    version: Signature = "v1"
     wall: Callable[[], float] = time
     session: requests.Session = field(default_factory=requests.Session)
 
@@ -57,7 +59,7 @@ class Client:
             params=params,
             data=body,
             headers=headers,
-            auth=auth,
+            auth=Signed(auth),
             timeout=timeout,
             allow_redirects=False,
             stream=stream,

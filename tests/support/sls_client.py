@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
+from exporter.config.schema import Signature
+from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
-from exporter.model.endpoint import Endpoint
 from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.sls.client import ClientSettings, SlsClient
+from exporter.sls.client import SlsClient
 from exporter.sls.request_rate import RequestRate
-from exporter.sls.signing import SignatureVersion
-from exporter.sls.transport import Transport
+from tests.support.settings import project_settings
 
 
 @dataclass(kw_only=True)
@@ -59,7 +59,7 @@ def rig(  # noqa: PLR0913  each is one thing that a test can vary
     project: str | None = "shop",
     timeout: float = 10.0,
     refused_for: float = 60.0,
-    signature: SignatureVersion = "v1",
+    signature: Signature = "v1",
     clock: Clock = SYSTEM_CLOCK,
     credentials: Callable[[], Credentials] = lambda: DEFAULT_CREDENTIALS,
     uniform: Callable[[float, float], float] = random.uniform,
@@ -70,14 +70,14 @@ def rig(  # noqa: PLR0913  each is one thing that a test can vary
     cancelled, notes = threading.Event(), Notes()
     transport = make_transport(cancelled)
     client = SlsClient(
-        ClientSettings(
-            endpoint=Endpoint.parse(endpoint),
-            project=project,
+        project_settings(
+            endpoint,
             signature=signature,
             region="cn-shanghai",
             timeout=timeout,
-            refused_for=refused_for,
+            interval=refused_for,
         ),
+        project,
         transport=transport,
         rate=rate or RequestRate(10_000.0, start=10_000.0),
         credentials=credentials,

@@ -6,14 +6,15 @@ from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
+from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     Failure,
-    GroupListing,
     GroupSnapshot,
     GroupStatus,
     Instant,
     TargetStatus,
 )
+from exporter.sls.remedies import NO_CURSOR_ACCESS
 
 KEY = TargetKey("shop", "orders")
 
@@ -43,7 +44,7 @@ def group(
     *shards: ShardProgress,
     name: str = "billing",
     failure: Failure | None = None,
-    listing: GroupListing | None = None,
+    listing: ConsumerGroup | None = None,
     has_snapshot: bool = True,
     key: TargetKey = KEY,
 ) -> GroupStatus:
@@ -77,4 +78,5 @@ def target(
         shards_by_status=shards_by_status,
         retention_seconds=retention_seconds,
         cursor_access=cursor_access,
+        cursor_remedy=None if cursor_access else NO_CURSOR_ACCESS,
     )

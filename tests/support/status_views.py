@@ -9,6 +9,7 @@ from typing import Any
 from exporter.model.names import TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
+from exporter.sls.remedies import remedy
 from exporter.status import page, rows
 from tests.support.snapshots import KEY, group, shard, target
 from tests.support.web_server import content, serving
@@ -44,7 +45,7 @@ def failing(
         *shards,
         name=name,
         key=key,
-        failure=Failure(code=code, message=message, since=NOW - 70),
+        failure=Failure(code=code, message=message, since=NOW - 70, remedy=remedy(code)),
         has_snapshot=bool(shards),
     )
 

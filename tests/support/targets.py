@@ -1,10 +1,8 @@
 """Targets built by hand, with the least that a test has to say."""
 
-from exporter.config.schema import HttpConfig
-from exporter.config.settings import ProjectSettings
-from exporter.model.endpoint import Endpoint
 from exporter.model.names import TargetKey
 from exporter.polling.targets import GroupTarget, Target
+from tests.support.settings import project_settings
 
 
 def target(
@@ -19,19 +17,8 @@ def target(
     workers: int = 8,
 ) -> Target:
     """Build a logstore with some groups; ``rate`` is its project's limit of requests per second."""
-    settings = ProjectSettings(
-        endpoint=Endpoint.parse("cn-shanghai.log.aliyuncs.com"),
-        region=None,
-        credentials=None,
-        signature="v1",
-        interval=interval,
-        timeout=10.0,
-        stale_after=180.0,
-        workers=workers,
-        requests_per_second=rate,
-        lag=lag,
-        stall_after=300.0,
-        http=HttpConfig(),
+    settings = project_settings(
+        lag=lag, interval=interval, workers=workers, requests_per_second=rate
     )
     return Target(
         key=TargetKey(project, f"store-{number}"),

@@ -1,4 +1,4 @@
-"""What to do about an error code of SLS: the first thing to look at, in a sentence.
+"""Remedies for error codes of SLS: the first thing to look at, in a sentence.
 
 Sources: the error codes of the vendor's API reference, and this exporter's own codes for what
 never reached SLS.
@@ -8,15 +8,17 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from exporter.sls.operations import GET_CHECKPOINT, GET_CURSOR, LIST_SHARDS
+
 NO_CURSOR_ACCESS = (
-    "Lag and stalls are not known: the RAM policy does not allow log:ListShards and "
-    "log:GetCursorOrData on this logstore."
+    f"Lag and stalls are not known: the RAM policy does not allow {LIST_SHARDS.action} and "
+    f"{GET_CURSOR.action} on this logstore."
 )
 
 _KEY = "Check the access key: it is unknown or disabled."
 _TOKEN = "The temporary credentials are no longer valid: check what renews them."  # noqa: S105  a sentence
 _RIGHTS = (
-    "Check the access key, and that its RAM policy allows log:GetConsumerGroupCheckPoint "
+    f"Check the access key, and that its RAM policy allows {GET_CHECKPOINT.action} "
     "on this consumer group."
 )
 _CLOCK = "Set the clock of the exporter's host (NTP): SLS accepts 15 minutes of difference."
@@ -51,5 +53,5 @@ _OF_QUOTA = re.compile(r"quota|qps|too_?many", re.IGNORECASE)
 
 
 def remedy(code: str) -> str | None:
-    """Say what to do about an error code; None where there is nothing better than its message."""
+    """Return what to do about an error code; None if its message is all that is known."""
     return REMEDIES.get(code) or (_QUOTA if _OF_QUOTA.search(code) else None)

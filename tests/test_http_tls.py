@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 import trustme
 
+from exporter.http.transport import Transport
 from exporter.sls.errors import Unreachable
-from exporter.sls.transport import Transport
 from tests.support.misbehaving import EMPTY_LIST, always, misbehaving
 from tests.support.sls_client import rig
 

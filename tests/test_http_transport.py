@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.http.transport import MAX_BODY_BYTES
 from exporter.model.credentials import Credentials
 from exporter.sls.errors import InvalidResponse, SlsError, TimedOut, Unreachable
-from exporter.sls.reading import MAX_BODY_BYTES
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -108,7 +108,7 @@ def test_an_answer_that_is_declared_too_large_is_not_read() -> None:
     ):
         made.client.list_shards("orders")
     assert str(raised.value) == (
-        "ListShards: 200 invalid_response: the answer is larger than 4194304 bytes"
+        "ListShards: 200 invalid_response: response is larger than 4194304 bytes"
     )
 
 
@@ -129,7 +129,7 @@ def test_a_compressed_answer_is_refused_unread(encoding: str) -> None:
     ):
         made.client.list_shards("orders")
     assert str(raised.value) == (
-        "ListShards: 200 invalid_response: the answer is compressed, which was not asked for"
+        "ListShards: 200 invalid_response: response is compressed, which was not requested"
         " (request id 5F1E)"
     )
     assert server.requests[0].headers["accept-encoding"] == "identity"
@@ -351,9 +351,12 @@ def test_a_key_that_no_header_can_carry_is_an_error_that_does_not_show_it(
 def test_a_name_that_cannot_be_encoded_harms_nothing() -> None:
     with misbehaving(always(EMPTY_LIST)) as server, rig(server.endpoint, uniform=at_once) as made:
         made.client.list_shards("\ud800")
-        with pytest.raises(Unreachable):
+        with pytest.raises(InvalidResponse):
             made.client.get_cursor_time("orders", 0, "\ud800")
-    assert [request.target for request in server.requests] == ["/logstores/%3F/shards"]
+    assert [request.target for request in server.requests] == [
+        "/logstores/%3F/shards",
+        "/logstores/orders/shards/0?type=cursor_time&cursor=%3F",
+    ]
 
 
 def test_an_unread_answer_does_not_stay_in_the_way() -> None:

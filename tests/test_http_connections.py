@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.sls.connections import IDLE_SECONDS
+from exporter.http.connections import IDLE_SECONDS
+from exporter.http.response import Response
+from exporter.http.sockets import Watch, connect
+from exporter.http.transport import Transport
 from exporter.sls.errors import SlsError
-from exporter.sls.sockets import connect, watch
-from exporter.sls.transport import Transport
 from tests.support.misbehaving import (
     EMPTY_LIST,
     Behaviour,
@@ -26,6 +27,7 @@ from tests.support.misbehaving import (
     misbehaving,
 )
 from tests.support.sls_client import Rig, rig
+from tests.support.wait import wait_for
 
 AUTHORITY = trustme.CA()
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -42,12 +44,7 @@ def client_of(
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[Rig, RawServer]]:
     """Yield a client of a server, and the server."""
-    ca_file = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(ca_file))
-    tls = None
-    if scheme == "https":
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        AUTHORITY.issue_cert("127.0.0.1").configure_cert(tls)
+    tls, ca_file = served_by(scheme, tmp_path)
 
     def transport(cancelled: threading.Event) -> Transport:
         return Transport(cancelled=cancelled, ca_file=ca_file, monotonic=monotonic)
@@ -62,6 +59,35 @@ def client_of(
         ) as made,
     ):
         yield made, server
+
+
+@contextmanager
+def transport_to(
+    behaviour: Behaviour, tmp_path: Path, *, scheme: str
+) -> Iterator[tuple[Callable[[str], Response], RawServer]]:
+    """Yield a function that sends a request with a method, and the server."""
+    tls, ca_file = served_by(scheme, tmp_path)
+    with misbehaving(behaviour, tls=tls) as server:
+        transport = Transport(cancelled=threading.Event(), ca_file=ca_file)
+
+        def send(method: str) -> Response:
+            deadline = time.monotonic() + 10
+            headers = {"Host": "here"}
+            return transport.send(method, server.endpoint, "/", headers=headers, deadline=deadline)
+
+        yield send, server
+        transport.close()
+
+
+def served_by(scheme: str, tmp_path: Path) -> tuple[ssl.SSLContext | None, Path]:
+    """Return the TLS of a server, and the file of its authority."""
+    ca_file = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(ca_file))
+    if scheme == "http":
+        return None, ca_file
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(tls)
+    return tls, ca_file
 
 
 over_both = pytest.mark.parametrize("scheme", ["http", "https"])
@@ -128,6 +154,51 @@ def test_request_is_not_sent_again_after_first_byte(tmp_path: Path, scheme: str)
     assert len(server.requests) == len(made.notes.ended) == 3
 
 
+@over_both
+def test_request_that_is_no_get_is_sent_over_fresh_connection(tmp_path: Path, scheme: str) -> None:
+    with transport_to(respond, tmp_path, scheme=scheme) as (send, server):
+        for method in ("GET", "PUT", "GET", "POST"):
+            assert send(method).body == b"[]"
+    assert (len(server.requests), server.connections) == (4, 3)
+
+
+# The end of connections
+
+
+@over_both
+def test_connection_is_closed_when_its_thread_ends(tmp_path: Path, scheme: str) -> None:
+    with transport_to(respond, tmp_path, scheme=scheme) as (send, server):
+        thread = threading.Thread(target=send, args=("GET",))
+        thread.start()
+        thread.join()
+        wait_for(lambda: not server.is_connected)
+    assert len(server.requests) == 1
+
+
+def test_idle_connections_of_all_threads_are_closed_with_transport() -> None:
+    idle, closed = threading.Barrier(3), threading.Event()
+    transport = Transport(cancelled=threading.Event())
+
+    def run(endpoint: str) -> None:
+        deadline = time.monotonic() + 10
+        transport.send("GET", endpoint, "/", headers={"Host": "here"}, deadline=deadline)
+        idle.wait(10)
+        closed.wait(10)
+
+    with misbehaving(respond) as server:
+        threads = [threading.Thread(target=run, args=(server.endpoint,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        idle.wait(10)
+        assert server.is_connected
+        transport.close()
+        wait_for(lambda: not server.is_connected)
+        closed.set()
+        for thread in threads:
+            thread.join()
+    assert server.connections == 2
+
+
 # Slow services
 
 
@@ -159,6 +230,7 @@ def test_response_over_kept_connection_has_whole_deadline_after_first_byte(tmp_p
 
 @pytest.mark.parametrize(("remaining", "share"), [(8.0, 2.0), (60.0, 3.0)])
 def test_shortened_deadline_is_share_of_remaining_time(remaining: float, share: float) -> None:
+    watch = Watch(threading.Event())
     now = time.monotonic()
     watch.deadline = now + remaining
     with watch.shortened(0.25, at_most=3.0):
@@ -187,10 +259,13 @@ def test_idle_limit_is_below_strictest_networks_and_default_interval() -> None:
 
 
 def test_socket_sends_keepalive_probes() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        watch.deadline, watch.cancelled = time.monotonic() + 10, threading.Event()
-        with connect("127.0.0.1", listener.getsockname()[1]) as sock:
-            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-            values = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+    watch = Watch(threading.Event())
+    watch.deadline = time.monotonic() + 10
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        connect("127.0.0.1", listener.getsockname()[1], watch) as sock,
+    ):
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        values = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options]
     assert values == [30, 30, 3]

@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 import trustme
 
+from exporter.http.transport import Transport
 from exporter.sls.errors import TimedOut, Unreachable
-from exporter.sls.transport import Transport
 from tests.support.misbehaving import EMPTY_LIST, Turn, always, in_turn, misbehaving, proxy
 from tests.support.sls_client import rig
 
@@ -133,7 +133,7 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
         with (
             rig("https://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
-            pytest.raises(Unreachable, match="Tunnel connection failed: 407"),
+            pytest.raises(Unreachable, match="proxy refused the tunnel with status 407"),
         ):
             made.client.list_shards("orders")
 

@@ -4,7 +4,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +13,16 @@ from tempfile import TemporaryDirectory
 import pytest
 import trustme
 
+from exporter.http.failure import HttpFailure
+from exporter.http.response import Response
+from exporter.http.transport import Transport
 from exporter.sls.errors import Cancelled, SlsError, TimedOut
 from exporter.sls.request_rate import RequestRate
-from exporter.sls.transport import Transport
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
     Behaviour,
+    RawServer,
     Reader,
     Turn,
     always,
@@ -110,7 +114,7 @@ def test_a_call_ends_in_time_whatever_is_slow(behaviour: Behaviour) -> None:
         error, seconds = elapsed_until_error(made)
     assert isinstance(error, TimedOut)
     assert TIMEOUT - 0.05 <= seconds < LATEST
-    assert str(error) == "ListShards: timeout: no whole answer in time"
+    assert str(error) == "ListShards: timeout: no complete response in time"
     assert made.notes.ended == [("ListShards", "timeout")]
 
 
@@ -165,38 +169,15 @@ def test_another_call_on_the_thread_is_not_harmed_by_one_that_timed_out() -> Non
 
 # Requests that are not read
 
-LARGE = "a" * 16_000_000  # far more than what a connection takes in unread
-
-
-def read_first_request_only() -> Reader:
-    """Return a reader that reads one request, whichever connection it arrives on."""
-    readers = iter([read_head])
-
-    def read(connection: socket.socket) -> str | None:
-        return next(readers, leave_unread)(connection)
-
-    return read
-
-
-def answer_and_read_late(seconds: float) -> Behaviour:
-    def behave(turn: Turn) -> None:
-        turn.send(EMPTY_LIST)
-        if turn.number == 1:
-            turn.wait(seconds)
-
-    return behave
+LARGE = b"a" * 16_000_000 + b"\r\n\r\n"  # far more than a connection takes in unread
+over_both = pytest.mark.parametrize("scheme", ["http", "https"])
 
 
 @contextmanager
-def connected(
-    behaviour: Behaviour,
-    *,
-    scheme: str,
-    timeout: float,
-    read: Reader = read_head,
-    connections: int = 1,
-) -> Iterator[Rig]:
-    """Yield a client with a connection on which a first request was answered."""
+def uploading(
+    scheme: str, *, read: Reader, cancelled: threading.Event, seconds: float
+) -> Iterator[tuple[RawServer, Callable[[], Response]]]:
+    """Yield a server that responds, and a function that sends it a large request."""
     with TemporaryDirectory() as place, ExitStack() as stack:
         tls, ca_file = None, None
         if scheme == "https":
@@ -205,58 +186,56 @@ def connected(
             authority.issue_cert("127.0.0.1").configure_cert(tls)
             ca_file = Path(place, "ca.pem")
             authority.cert_pem.write_to_path(str(ca_file))
-        server = stack.enter_context(misbehaving(behaviour, tls=tls, read=read))
-        made = stack.enter_context(
-            rig(
-                server.endpoint,
-                timeout=timeout,
-                make_transport=lambda event: Transport(cancelled=event, ca_file=ca_file),
+        server = stack.enter_context(misbehaving(always(EMPTY_LIST), tls=tls, read=read))
+        transport = Transport(cancelled=cancelled, ca_file=ca_file)
+        stack.callback(transport.close)
+
+        def upload() -> Response:
+            deadline = time.monotonic() + seconds
+            headers = {"Host": "here"}
+            return transport.send(
+                "PUT", server.endpoint, "/", headers=headers, body=LARGE, deadline=deadline
             )
-        )
-        made.client.list_shards("orders")
-        yield made
-        assert server.connections == connections
 
-
-over_both = pytest.mark.parametrize("scheme", ["http", "https"])
+        yield server, upload
 
 
 @over_both
-def test_a_call_ends_in_time_where_its_request_is_not_read(scheme: str) -> None:
-    with connected(
-        always(EMPTY_LIST),
-        scheme=scheme,
-        timeout=TIMEOUT,
-        read=read_first_request_only(),
-        connections=2,
-    ) as made:
+def test_request_ends_in_time_if_it_is_not_read(scheme: str) -> None:
+    made = uploading(scheme, read=leave_unread, cancelled=threading.Event(), seconds=TIMEOUT)
+    with made as (_, upload):
         started = time.monotonic()
-        with pytest.raises(TimedOut):
-            made.client.list_shards(LARGE)
+        with pytest.raises(HttpFailure) as raised:
+            upload()
         assert TIMEOUT - 0.05 <= time.monotonic() - started < LATEST
+    assert raised.value.kind == "timeout"
 
 
 @over_both
-def test_a_request_that_is_read_late_arrives_whole(scheme: str) -> None:
-    behaviour = answer_and_read_late(0.6)
-    with connected(behaviour, scheme=scheme, timeout=30.0) as made:
-        assert made.client.list_shards(LARGE).entries == ()
+def test_request_arrives_whole_if_it_is_read_late(scheme: str) -> None:
+    def read_late(connection: socket.socket) -> str | None:
+        server.closing.wait(0.6)  # longer than one wait of a socket
+        return read_head(connection)
+
+    made = uploading(scheme, read=read_late, cancelled=threading.Event(), seconds=30.0)
+    with made as (server, upload):
+        assert upload().body == b"[]"
+    (request,) = server.requests
+    assert request.headers["content-length"] == str(len(LARGE))
 
 
 # Stopping
 
 
 @contextmanager
-def calling(
-    made: Rig, logstore: str = "orders", *, calls: int = 1
-) -> Iterator[list[BaseException | None]]:
+def calling(made: Rig, *, calls: int = 1) -> Iterator[list[BaseException | None]]:
     """Call in a thread; at the end of the block stop, and expect the call to end soon."""
     outcome: list[BaseException | None] = []
 
     def run() -> None:
         try:
             for _ in range(calls):
-                made.client.list_shards(logstore)
+                made.client.list_shards("orders")
         except SlsError as error:
             outcome.append(error)
         else:
@@ -304,20 +283,44 @@ def test_a_stop_ends_the_wait_for_a_connection() -> None:
 
 
 def unsent_bytes(port: int) -> int:
-    """Count what connections to a port hold back because it is not read there."""
+    """Return the bytes that connections to a port hold back because they are not read there."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(int(row[4].split(":")[0], 16) for row in rows if row[2].endswith(f":{port:04X}"))
 
 
-def test_a_stop_ends_the_wait_for_a_request_to_be_read() -> None:
-    with (
-        misbehaving(always(EMPTY_LIST), read=read_first_request_only()) as server,
-        rig(server.endpoint, timeout=60) as made,
-    ):
-        made.client.list_shards("orders")
-        with calling(made, LARGE) as outcome:
-            wait_for(lambda: unsent_bytes(server.port))
-            assert outcome == []
+def is_stuck(port: int) -> Callable[[], bool]:
+    """Return a function that returns whether the last looks at unsent bytes saw no progress."""
+    looks: deque[int] = deque([0], maxlen=5)
+
+    def look() -> bool:
+        looks.append(unsent_bytes(port))
+        return len(looks) == looks.maxlen and len(set(looks)) == 1 and looks[0] > 0
+
+    return look
+
+
+@over_both
+def test_stop_ends_wait_for_request_to_be_read(scheme: str) -> None:
+    failures: list[HttpFailure] = []
+    cancelled = threading.Event()
+    made = uploading(scheme, read=leave_unread, cancelled=cancelled, seconds=60.0)
+    with made as (server, upload):
+
+        def run() -> None:
+            try:
+                upload()
+            except HttpFailure as failure:
+                failures.append(failure)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_for(is_stuck(server.port))
+        assert failures == []
+        stopped = time.monotonic()
+        cancelled.set()
+        thread.join(10)
+        assert time.monotonic() - stopped < 0.75
+    assert [failure.kind for failure in failures] == ["cancelled"]
 
 
 def test_stop_ends_wait_for_kept_connection_and_sends_nothing_more() -> None:

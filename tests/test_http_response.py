@@ -1,25 +1,25 @@
 """One answer off a socket: whole and within bounds, or an error."""
 
-import http.client
-import socket
-from contextlib import closing
+from collections.abc import Callable, Iterable
 
 import pytest
 
-from exporter.sls.reading import MAX_BODY_BYTES, RefusedError, Response, read_response
+from exporter.http.failure import HttpFailure
+from exporter.http.response import ReceivedResponse, read_head, read_response
 
+MAX_BODY_BYTES = 1000
 OK = b"HTTP/1.1 200 OK\r\n"
 ABC = b"Content-Length: 3\r\n\r\nabc"
 
 
-def received(*parts: bytes) -> Response:
-    """Read an answer that comes in parts, after which the connection ends."""
-    ours, theirs = socket.socketpair()
-    with closing(ours), closing(theirs):
-        for part in parts:
-            theirs.sendall(part)
-        theirs.shutdown(socket.SHUT_WR)
-        return read_response(ours)
+def received(*parts: bytes, begun: bytes = b"") -> ReceivedResponse:
+    """Read a response that comes in parts, after which the connection ends."""
+    return read_response(receiver(parts), max_body_bytes=MAX_BODY_BYTES, begun=begun)
+
+
+def receiver(parts: Iterable[bytes]) -> Callable[[], bytes]:
+    rest = iter(parts)
+    return lambda: next(rest, b"")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_answer_is_read_whole(sent: bytes, body: bytes, *, keep_alive: bool) 
 def test_an_answer_may_come_byte_by_byte() -> None:
     sent = OK + b"X-Log-RequestId:  5F \r\n" + ABC
     answer = received(*(bytes([each]) for each in sent))
-    assert answer == Response(
+    assert answer == ReceivedResponse(
         status=200,
         headers={"x-log-requestid": "5F", "content-length": "3"},
         body=b"abc",
@@ -58,9 +58,9 @@ def test_an_answer_may_come_byte_by_byte() -> None:
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
-        (OK + b"Content-Length: 3\r\n\r\nab", "the connection ended within it"),
-        (OK, "the connection ended within it"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "the connection ended within it"),
+        (OK + b"Content-Length: 3\r\n\r\nab", "connection ended within it"),
+        (OK, "connection ended within it"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "connection ended within it"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk size"),
         (OK + b"Transfer-Encoding: chunked\r\n" + ABC, "Content-Length can't be present"),
         (OK + b"Content-Length: 4\r\n" + ABC, "Duplicate Content-Length"),
@@ -79,34 +79,43 @@ def test_an_answer_may_come_byte_by_byte() -> None:
     ],
 )
 def test_what_is_no_whole_answer_is_an_error(sent: bytes, reason: str) -> None:
-    with pytest.raises(http.client.HTTPException, match=reason):
+    with pytest.raises(HttpFailure, match=reason) as raised:
         received(sent)
+    assert raised.value.kind == "invalid_response"
+    assert raised.value.status is None
 
 
 def test_response_continues_after_bytes_that_were_received_before() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(b"ngth: 2\r\n\r\n[]")
-        response = read_response(ours, b"HTTP/1.1 200 OK\r\nContent-Le")
-        assert (response.body, response.keep_alive) == (b"[]", True)
-        assert read_response(ours, b"HTTP/1.1 204 None\r\n\r\n").status == 204
+    response = received(b"ngth: 2\r\n\r\n[]", begun=b"HTTP/1.1 200 OK\r\nContent-Le")
+    assert (response.body, response.keep_alive) == (b"[]", True)
+    assert received(begun=b"HTTP/1.1 204 None\r\n\r\n").status == 204
 
 
-def test_no_answer_is_an_error_of_its_own() -> None:
-    with pytest.raises(ConnectionError, match="the connection ended without an answer"):
+def test_connection_that_ends_before_response_is_failure_of_connection() -> None:
+    with pytest.raises(HttpFailure, match="connection ended before the response") as raised:
         received()
+    assert raised.value.kind == "connection"
+
+
+@pytest.mark.parametrize("after", [b"", b"Content-Length: 3\r\n"])
+def test_head_is_read_without_body(after: bytes) -> None:
+    tunnel = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 Connection established\r\n"
+    head = read_head(receiver([tunnel + after + b"\r\n", b"unread"]))
+    assert (head.status, head.body) == (200, b"")
 
 
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
-        (b"Content-Encoding: gzip\r\n" + ABC, "compressed, which was not asked for"),
-        (b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), "larger than 4194304 bytes"),
+        (b"Content-Encoding: gzip\r\n" + ABC, "compressed, which was not requested"),
+        (b"Content-Length: 1001\r\n\r\n", "larger than 1000 bytes"),
+        (b"\r\n" + b"x" * 1001, "larger than 1000 bytes"),
         (b"".join(b"x-%d: y\r\n" % each for each in range(101)) + ABC, "more than 100 headers"),
     ],
 )
 def test_what_is_not_wanted_is_refused_by_its_head(sent: bytes, reason: str) -> None:
-    with pytest.raises(RefusedError, match=reason) as raised:
+    with pytest.raises(HttpFailure, match=reason) as raised:
         received(OK + b"x-log-requestid: 5F\r\n" + sent)
+    assert raised.value.kind == "invalid_response"
     assert raised.value.status == 200
     assert raised.value.headers["x-log-requestid"] == "5F"

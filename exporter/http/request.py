@@ -1,0 +1,15 @@
+"""Writes an HTTP/1.1 request in one piece."""
+
+from collections.abc import Mapping
+
+
+def encode_request(
+    method: str, target: str, headers: Mapping[str, object], body: bytes = b""
+) -> bytes:
+    """Return the bytes of a request. Raises ValueError if they would be more than one request."""
+    lines = [f"{method} {target} HTTP/1.1", *map("%s: %s".__mod__, headers.items()), "", ""]
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if " " in target or "\0" in text or {text.count("\r"), text.count("\n")} != {breaks}:
+        raise ValueError("request contains a space, NUL or line break where it is not allowed")
+    return text.encode("latin-1") + body
