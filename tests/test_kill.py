@@ -491,6 +491,7 @@ def test_without_memory_for_an_answer_its_poll_fails_and_nothing_else(stage: Sce
         before = exporter.scrape().value("sls_exporter_polls_total")
         wait_for(
             lambda: exporter.scrape().value("sls_exporter_polls_total") > before + 3 * LOGSTORES,
+            timeout=WHOLE_SECONDS,  # the request rate begins low
             what="polls without memory",
         )
         others = [

@@ -17,6 +17,7 @@ from exporter.config.reader import parse
 from exporter.metrics.polled_text import PolledText, Shape
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
+from exporter.polling import end_history
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support import snapshots
@@ -29,7 +30,7 @@ HOUR_STEPS = 4
 LIVES_STEPS = 3  # of what comes and goes
 CONFIG = """
 credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
-polling: {{interval: 60s, requests_per_second: 10000}}
+polling: {{interval: 60s, requests_per_second: 10000, workers: 1}}
 projects:
   - project: shop
     endpoint: {endpoint}
@@ -146,7 +147,7 @@ def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.CRITICAL, "exporter")  # else pytest keeps every record
     churn = Churn()
     with churn.simulator, polled(churn) as engine:
-        live(churn, engine, 3 * HOUR_STEPS)
+        live(churn, engine, 2 * end_history.STEPS)  # then no history grows any more
         tracemalloc.start()
         try:
             early = held(live(churn, engine, 3 * HOUR_STEPS))
