@@ -1,1 +1,1 @@
-"""The HTTP server: listening, routes, TLS and access. What it serves is handed in as callables."""
+"""The HTTP server: listening, routes, TLS and access control. Callables provide its content."""

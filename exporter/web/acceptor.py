@@ -1,6 +1,6 @@
-"""Accepts connections, bounds their number and cuts the overdue ones; knows nothing of HTTP.
+"""A listener that limits the number of connections and cuts overdue ones, independent of HTTP.
 
-asyncio's own server fixes the TLS context at its start and neither counts nor sheds connections.
+asyncio's own server cannot change the TLS context later and neither counts nor sheds connections.
 """
 
 import asyncio
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.web.connection import Connection, Limits
 
-if TYPE_CHECKING:  # most servers start without
+if TYPE_CHECKING:  # most servers run without TLS
     from exporter.web.tls import TlsPolicy
 
-_ACCEPTS_AT_ONCE: Final = 16  # small against the limit, as a shed connection ends a turn later
+# Far below the connection limit, because a shed connection closes one turn of the loop later.
+_ACCEPTS_AT_ONCE: Final = 16
 _SWEEP_SECONDS: Final = 0.25
 _PAUSE_SECONDS: Final = 0.1
 _END_SECONDS: Final = 0.2
@@ -23,7 +24,7 @@ _TLS_SHUTDOWN_SECONDS: Final = 5.0
 
 
 class Acceptor:
-    """Runs on the event loop that made it. ``tls`` is asked at each connection."""
+    """An acceptor of connections on the current event loop. It calls ``tls`` per connection."""
 
     def __init__(
         self,
@@ -46,12 +47,12 @@ class Acceptor:
         self._none_open.set()
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting connections."""
         for sock in self._sockets:
             self._listen(sock)
 
     async def sweep(self) -> None:
-        """Cut overdue connections, for ever."""
+        """Cut overdue connections until the task is canceled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             now = self._loop.time()
@@ -59,7 +60,10 @@ class Acceptor:
                 self._drop(connection)
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, let answers under way end for ``grace`` seconds, cut what is left."""
+        """Stop accepting, and cut the connections that are still open after ``grace`` seconds.
+
+        Idle connections are closed immediately, the others after the response in progress.
+        """
         for sock in self._sockets:
             self._loop.remove_reader(sock)
             sock.close()
@@ -86,8 +90,9 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                # Out of descriptors or memory, which Linux says even if no client waits; at the
-                # first one does. So make room, and look again a little later.
+                # The process has no file descriptors or memory left. Linux reports this even if
+                # no client is waiting, but a client is waiting at the first attempt. So close a
+                # connection, and listen again after a short pause.
                 if not accepted:
                     self._shed()
                     self._loop.remove_reader(listener)
@@ -129,11 +134,11 @@ class Acceptor:
             return
         # asyncio closes the socket of a failed handshake.
         self._forget(connection)
-        if not isinstance(fault, OSError):  # which is the client's doing, or the end of its time
+        if not isinstance(fault, OSError):  # those are client failures or timeouts
             self._on_error("connection", fault)
 
     def _shed(self) -> bool:
-        """Cut the oldest connection that waits for its client; False where none does."""
+        """Cut the oldest connection that waits for its client. Return False if there is none."""
         with contextlib.suppress(StopIteration):
             self._drop(next(each for each in self._open if not each.busy))
             return True

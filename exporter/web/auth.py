@@ -1,6 +1,6 @@
 """Basic authentication against bcrypt hashes.
 
-bcrypt is slow on purpose, so it runs in a worker thread, one at a time, and its results are kept.
+bcrypt is slow on purpose. It runs in one worker thread, and its results are cached.
 """
 
 import base64
@@ -18,32 +18,35 @@ from exporter.web.workers import Workers
 
 _HASH: Final = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _KEPT: Final = 128
-_BCRYPT_BYTES: Final = 72  # bcrypt looks at no more of a password
+_BCRYPT_BYTES: Final = 72  # bcrypt ignores the rest of a password
 
 
 def is_bcrypt_hash(text: str) -> bool:
-    """Whether the text is a bcrypt hash, by its form."""
+    """Return whether the text has the form of a bcrypt hash."""
     return _HASH.fullmatch(text) is not None
 
 
 class Authenticator:
-    """Judges Authorization headers; users and hashes are handed in, as they may change."""
+    """A checker of Authorization headers.
+
+    The caller passes users and hashes with each header, because a reload can change them.
+    """
 
     def __init__(self, threads: Workers) -> None:
         self._one_at_a_time = threads.pool("bcrypt", 1)
         self._key = secrets.token_bytes(32)
-        # Apart, so that a flood of wrong passwords does not push out the right ones.
+        # Two caches, so that a flood of wrong passwords does not evict the correct ones.
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
         self._refused: OrderedDict[bytes, None] = OrderedDict()
 
     async def accepts(self, users: Mapping[str, str], header: bytes | None) -> bool:
-        """Whether the header names a user with the right password."""
+        """Return whether the header contains a user with the correct password."""
         given = _credentials(header)
         if given is None:
             return False
         user, password = given
         known = users.get(user)
-        # An unknown user costs the same time as a known one, so the time tells nothing.
+        # An unknown user takes as long as a known one, so the time does not reveal user names.
         hashed = (known or _fake_hash(users)).encode()
         entry = self._entry(user, hashed if known else b"", password)
         if _kept(self._accepted, entry):
@@ -78,11 +81,11 @@ def _matches(password: bytes, hashed: bytes) -> bool:
     try:
         return bcrypt.checkpw(password[:_BCRYPT_BYTES], hashed)
     except ValueError:
-        return False  # bcrypt takes no such password, so none such was hashed
+        return False  # bcrypt rejects this password, so no hash of it exists
 
 
 def _fake_hash(users: Mapping[str, str]) -> str:
-    """Return a hash that nothing matches in practice, as dear as the dearest of the users'."""
+    """Return a hash that in practice no password matches, with the highest cost of all users."""
     cost = max((hashed.split("$")[2] for hashed in users.values()), default="10")
     return f"$2b${cost}${'.' * 53}"
 

@@ -1,7 +1,8 @@
-"""The web configuration in force: loaded, and loaded again when one of its files changes.
+"""The current web configuration, which is reloaded when one of its files changes.
 
-Loading reads every file that it names and makes the TLS context, so a file that loads also works.
-docs/web-configuration.md describes the keys, which are those of exporter-toolkit.
+Loading also reads every file that the configuration names and creates the TLS context. Errors in
+them are therefore found during loading. docs/web-configuration.md describes the keys, which are
+those of exporter-toolkit.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ _FORMAT: Final = Format(
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
-    """A token every ``interval`` seconds, ``burst`` of them kept at most."""
+    """A limit of one request per ``interval`` seconds, with bursts of up to ``burst`` requests."""
 
     interval: float
     burst: int
@@ -44,7 +45,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
-    """A loaded configuration: ready to use, and the files that it was made from."""
+    """A loaded configuration that is ready for use, with the paths of its files."""
 
     tls: TlsPolicy | None
     headers: Mapping[str, str]
@@ -55,16 +56,16 @@ class WebConfig:
 
 
 def load_web_config(path: Path) -> WebConfig:
-    """Read, check and prepare a web configuration file. Raises ConfigError only."""
+    """Read, check and prepare a web configuration file. Raises only ConfigError."""
     return _load(path, NamedFiles(directory=path.parent))
 
 
 class WatchedWebConfig:
-    """The newest valid configuration. Not thread-safe: it belongs to the event loop.
+    """The newest valid configuration. Not thread-safe: only the event loop uses it.
 
-    There is no thread and no timer: each call looks at the files. A new configuration that is
-    invalid is reported once, and the previous one stays. The first one decides whether TLS is on.
-    Raises ConfigError if the first one is invalid.
+    There is no thread and no timer: each call checks the files for changes. If a new configuration
+    is invalid, the error is reported once and the previous configuration remains in use. The first
+    configuration decides whether TLS is on. Raises ConfigError if the first one is invalid.
     """
 
     def __init__(self, path: Path, on_error: Callable[[str, BaseException], None]) -> None:
@@ -80,21 +81,25 @@ class WatchedWebConfig:
 
     @property
     def has_tls(self) -> bool:
-        """Whether the server speaks TLS."""
+        """True if the server uses TLS."""
         return self._config.tls is not None
 
     def current(self) -> WebConfig:
-        """Return the configuration in force now."""
+        """Return the current configuration, after a reload if a file has changed."""
         if self._watch.changed() or not self._watches_all:
             self._replace(self._read())
         return self._config
 
     def tls(self) -> TlsPolicy | None:
-        """Return how a connection made now is secured."""
+        """Return the TLS policy for a new connection; None without TLS."""
         return self.current().tls
 
     def _read(self) -> WebConfig | ConfigError:
-        """Load until the files were watched before they were read, so that no change is missed."""
+        """Return the configuration, or the error if it is invalid.
+
+        The watch must begin before the files are read, so that no change is missed. If loading
+        finds that the configuration names other files than the watched ones, load it again.
+        """
         outcome: WebConfig | ConfigError
         for _ in range(_ATTEMPTS):
             named = NamedFiles(directory=self._path.parent)
@@ -120,7 +125,7 @@ class WatchedWebConfig:
 
     def _objection(self, config: WebConfig) -> str | None:
         if config.is_empty and not self._config.is_empty:
-            # A file that is being written is empty for a moment; that must not open the door.
+            # A file can be empty for a moment while it is written. Authentication must stay on.
             return "the file is empty now"
         if (config.tls is None) is self.has_tls:
             return "TLS can only be switched on or off by a restart"
@@ -165,7 +170,7 @@ def _rate_limit(config: RateLimitConfig) -> RateLimit | None:
 def _tls_policy(config: TlsConfig) -> TlsPolicy | None:
     certificate = _pem(config.cert, config.cert_file)
     key = _pem(config.key, config.key_file)
-    if certificate is None or key is None:  # no setting switches TLS on
+    if certificate is None or key is None:  # TLS is not configured
         return None
     settings = TlsSettings(
         certificate=certificate,

@@ -1,6 +1,7 @@
-"""The web configuration as types, and the problems between two of its values.
+"""The types of the web configuration, and the checks that involve more than one value.
 
-It holds what the file and the files named in it contain. ``config_file`` makes it ready for use.
+The types hold the content of the file and of the files that it names. ``config_file`` prepares
+them for use.
 """
 
 import re
@@ -36,7 +37,7 @@ _HTTP2_SUITES: Final = {
 
 
 class NamedFiles(Struct, kw_only=True):
-    """The files that a web configuration names, by paths relative to its directory."""
+    """The files that a web configuration names, with paths relative to its directory."""
 
     directory: Path
     found: list[Path] = field(default_factory=list)
@@ -46,7 +47,7 @@ def _pem_file(value: object, info: ValidationInfo) -> bytes | None:
     text = expect_text(value, "the path of a file")
     if not text:
         return None
-    if not text.isprintable():  # not quoted, as it may be the key itself
+    if not text.isprintable():  # not quoted, because it could be the key itself
         raise ValueError("expected the path of a file")
     named = info.context if isinstance(info.context, NamedFiles) else NamedFiles(directory=Path())
     path = named.directory / text
@@ -110,7 +111,10 @@ Burst = Annotated[int, PlainValidator(_burst)]
 
 
 class TlsConfig(Section):
-    """TLS, by the names of Go's crypto/tls. Each PEM text is here or in a file, which wins."""
+    """The TLS settings, with the names of Go's crypto/tls.
+
+    Each PEM text is given directly or in a file. If both are given, the file is used.
+    """
 
     cert: PemText = ""
     cert_file: PemFile = None
@@ -128,7 +132,7 @@ class TlsConfig(Section):
 
 
 class HeadersConfig(Section):
-    """The headers that can be added to responses; empty ones are not."""
+    """The headers that can be added to responses. Empty ones are not added."""
 
     strict_transport_security: Header = Field("", alias="Strict-Transport-Security")
     x_content_type_options: Literal["nosniff"] | None = Field(None, alias="X-Content-Type-Options")
@@ -145,14 +149,14 @@ class HttpServerConfig(Section):
 
 
 class RateLimitConfig(Section):
-    """A limit for requests; none if the interval is not positive."""
+    """A limit on the request rate. There is no limit if the interval is not positive."""
 
     interval: Interval = 0.0
     burst: Burst = 0
 
 
 class WebFile(Section):
-    """The whole file."""
+    """The complete web configuration file."""
 
     tls_server_config: TlsConfig = Field(default_factory=TlsConfig)
     http_server_config: HttpServerConfig = Field(default_factory=HttpServerConfig)
@@ -161,7 +165,7 @@ class WebFile(Section):
 
 
 def check(data: Mapping[str, object]) -> Iterator[Problem]:
-    """Find the problems between two values, in plain data that may be invalid."""
+    """Yield conflicts between values, in plain data that can be invalid."""
     tls, http = _mapping(data, _TLS), _mapping(data, "http_server_config")
     auth = tls.get("client_auth_type") or ""
     given = {key for key in ("cert", "key", "client_ca") if tls.get(key) or tls.get(f"{key}_file")}

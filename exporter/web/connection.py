@@ -1,7 +1,8 @@
 """One client connection: uvicorn's HTTP/1.1 protocol with a deadline for every wait on the client.
 
-uvicorn bounds only the time between requests. Here a request head, the reading of an answer and a
-whole exchange are bounded as well. A client's faults are answered, not logged.
+uvicorn limits only the time between requests. This module also limits the time for sending a
+request head, for reading a response and for a complete exchange. A client that sends a malformed
+request gets an error response, but nothing is logged.
 """
 
 import asyncio
@@ -19,29 +20,29 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 Admits = Callable[[Mapping[str, object] | None], bool]
-"""A test of a client's certificate, as ssl gives it."""
+"""A test of a client certificate, in the format of the ssl module."""
 
-# uvicorn warns of every malformed request, which would let any client fill the log.
+# uvicorn logs a warning for every malformed request, so any client could fill the log.
 _LOGGER: Final = logging.getLogger("uvicorn.connection")
 _LOGGER.setLevel(logging.ERROR)
 
 _SLICE_BYTES: Final = 4096
 _MAX_BODY_BYTES: Final = 64 * 1024
-_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, for no time
+_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """How long a client may take, in seconds, and how many may be connected."""
+    """The maximum times for a client, in seconds, and the maximum number of connections."""
 
-    head: float = 10.0  # from the connection, or a head's first byte, to a whole request head
-    keep_alive: int = 75  # between requests; above the usual scrape intervals
-    stall: float = 30.0  # without reading on while an answer waits
-    exchange: float = 300.0  # from a request's head to the answer's last byte
+    head: float = 10.0  # from the connection or the first byte to a complete request head
+    keep_alive: int = 75  # between requests; longer than the usual scrape intervals
+    stall: float = 30.0  # without reading while a response waits to be sent
+    exchange: float = 300.0  # from the request head to the last byte of the response
     connections: int = 128  # a TLS connection takes 0.3 MB, so 38 MB at most
 
 
 class Connection(H11Protocol):
-    """A connection that knows when its client has taken too long."""
+    """A client connection that detects when its client exceeds a time limit."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
     admits: Admits | None = None  # set before the handshake
@@ -62,7 +63,7 @@ class Connection(H11Protocol):
         self._on_lost = on_lost
         self._since = self.loop.time()
         self._connected = False
-        self._cut = False  # before all of an answer was sent
+        self._cut = False  # before a response was sent completely
         self._head_begun = True
         self._stalled_since: float | None = None
         self._body_of: RequestResponseCycle | None = None
@@ -70,11 +71,11 @@ class Connection(H11Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being answered."""
+        """True while a request is being handled."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def overdue(self, now: float) -> bool:
-        """Whether the client has taken longer than it may; ``now`` on the event loop's clock."""
+        """Return whether the client exceeds a time limit; ``now`` is a time of the event loop."""
         if self._stalled_since is not None and now - self._stalled_since > self._limits.stall:
             return True
         if self.busy:
@@ -84,25 +85,26 @@ class Connection(H11Protocol):
         return waits_for_head and now - self._since > self._limits.head
 
     def drop(self) -> None:
-        """Cut the connection at once, also in the middle of a TLS handshake."""
+        """Cut the connection immediately, even during a TLS handshake."""
         if self._connected:
             self._cut = self.transport.get_write_buffer_size() > 0
             self.transport.abort()
         elif self._sock.fileno() >= 0:
-            # The transport does not answer yet, so it has to learn from the socket.
+            # asyncio has not handed over the transport yet, so shut down the socket below it.
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
-        """Take the transport, which for TLS comes after the handshake."""
+        """Start using the transport, and check the client certificate after a TLS handshake."""
         self._connected = True
         super().connection_made(transport)
         if self.admits is not None and not self.admits(transport.get_extra_info("peercert")):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._unset_keepalive_if_required()  # uvicorn leaves it, and so the connection, to run out
+        """Release the connection, with a reset if the response is incomplete."""
+        # uvicorn does not stop this timer, which would keep the connection in memory.
+        self._unset_keepalive_if_required()
         if self._breaks_off():
             with contextlib.suppress(OSError):  # with TLS the socket is closed already
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -110,20 +112,21 @@ class Connection(H11Protocol):
         self._on_lost(self)
 
     def _breaks_off(self) -> bool:
-        """Whether a client of HTTP/1.0 would take a part of the body for the whole.
+        """Return whether an HTTP/1.0 client would regard an incomplete body as complete.
 
-        For it a usual end of the connection is that of the body, which only a reset is not.
+        In HTTP/1.0 the body ends when the connection is closed. Only a reset signals an error.
         """
         if self.cycle is None or self.cycle.scope["http_version"] != "1.0":
             return False
         return self._cut or (self.cycle.response_started and self.busy)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and start the clocks that the data starts."""
-        # In slices: a body of tiny chunks takes the parser a hundred times longer than its head.
+        """Pass the data to the parser, and note when a request head begins and ends."""
+        # In slices, because the parser takes 100 times as long for a body of tiny chunks as for a
+        # request head.
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
-                # asyncio promises no silence after a close, and an abort may have refused it.
+                # asyncio can deliver data after a close, even from a rejected client.
                 return
             self._take(data[start : start + _SLICE_BYTES])
 
@@ -133,7 +136,7 @@ class Connection(H11Protocol):
         if self.conn.their_state is h11.SEND_BODY:
             self._body_bytes += len(data)
             if self._body_bytes > _MAX_BODY_BYTES:
-                self.transport.close()  # no route takes a body
+                self.transport.close()  # no route accepts a body
                 return
         was_busy = self.busy
         if not was_busy and not self._head_begun:
@@ -144,16 +147,16 @@ class Connection(H11Protocol):
             self._since = self.loop.time()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Start waiting for the next request."""
         self._since = self.loop.time()
         super().on_response_complete()
-        self._head_begun = bool(self.conn.trailing_data[0])  # a part of the next may be here
+        self._head_begun = bool(self.conn.trailing_data[0])  # part of the next one can be here
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a malformed request, unless another answer has begun already."""
+        """Reject a malformed request, or close the connection if a response has begun."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             if self.cycle is not None:
-                self.cycle.disconnected = True  # whatever is being made ready is not sent
+                self.cycle.disconnected = True  # do not send the response in preparation
             super().send_400_response(msg)
         else:
             self.transport.close()
@@ -169,7 +172,7 @@ class Connection(H11Protocol):
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """Close now, or after the answer that is under way."""
+        """Close the connection now, or after the response in progress."""
         if not self._connected:
             self.drop()
         elif not self.transport.is_closing():

@@ -15,8 +15,9 @@ _INLINE = {
 def html_headers(page: bytes) -> dict[str, str]:
     """Return the headers of an HTML page with at most one inline style and one inline script.
 
-    Only the first of each is allowed, by its hash: the page has them in its head, before any text
-    that comes from elsewhere, so whatever such text might smuggle in does not run.
+    The policy allows only the first style and the first script, by their hashes. The page has them
+    in its head, before any untrusted input. The browser therefore does not run a script that such
+    input injects.
     """
     policy = [
         "default-src 'none'",

@@ -1,7 +1,7 @@
-"""Listen addresses as operators write them, and the sockets bound to them.
+"""Listen addresses in the format of the command line, and the sockets bound to them.
 
-Binding happens before the server starts, so that a taken port is an error of the start and not a
-line in a log.
+The sockets are bound before the server starts. If a port is in use, the start fails with an error
+instead of only logging it.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 class ListenError(Exception):
-    """An address cannot be listened on; the text says which and why."""
+    """A failure to listen on an address; the text contains the address and the reason."""
 
 
 class ListenAddress(Struct, frozen=True, kw_only=True):
-    """A host and a port; an empty host means every address, port 0 any free port."""
+    """A host and a port. An empty host means all addresses, and port 0 means any free port."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class ListenAddress(Struct, frozen=True, kw_only=True):
     def parse(cls, text: str) -> Self:
         """Read ``:10027``, ``127.0.0.1:0``, ``[::1]:9`` or ``name:port``.
 
-        Raises ValueError with a message for people.
+        Raises ValueError with a human-readable message.
         """
         match = _ADDRESS.fullmatch(text)
         if match is None:
@@ -57,14 +57,14 @@ class ListenAddress(Struct, frozen=True, kw_only=True):
         return f"{scheme}://{reachable}"
 
     def bind(self) -> socket.socket:
-        """Return a listening, non-blocking TCP socket; raises ListenError."""
+        """Return a listening, non-blocking TCP socket. Raises ListenError if that fails."""
         try:
             return self._listen_everywhere() if not self.host else _listen(*self._resolve())
         except (OSError, UnicodeError) as exc:
             raise ListenError(f"cannot listen on {self}: {_reason(exc)}") from exc
 
     def bound_to(self, sock: socket.socket) -> "ListenAddress":
-        """Return the address with the port that the socket really has."""
+        """Return the address with the actual port of the socket."""
         return ListenAddress(host=self.host, port=sock.getsockname()[1])
 
     def _listen_everywhere(self) -> socket.socket:
@@ -73,32 +73,36 @@ class ListenAddress(Struct, frozen=True, kw_only=True):
         except OSError as exc:
             if exc.errno not in _NO_IPV6:
                 raise
-        return _listen(socket.AF_INET, ("0.0.0.0", self.port))  # noqa: S104 - asked for by the empty host
+        return _listen(socket.AF_INET, ("0.0.0.0", self.port))  # noqa: S104 - meant by the empty host
 
     def _resolve(self) -> tuple[int, tuple[object, ...]]:
         found = socket.getaddrinfo(
             self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        # A name with both kinds means its IPv4 address, as in Go's net.Listen.
+        # If a name has IPv4 and IPv6 addresses, use IPv4, as Go's net.Listen does.
         family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         return family, address
 
 
 @contextlib.contextmanager
 def bind_all(addresses: Iterable[ListenAddress]) -> Iterator[list[socket.socket]]:
-    """Bind every address, or none; a fault inside the block closes the sockets as well."""
+    """Bind all addresses, or none if one of them fails.
+
+    The sockets stay open after the block, unless it raises an exception.
+    """
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(address.bind()) for address in addresses]
         stack.pop_all()
 
 
 def _listen(family: int, address: tuple[object, ...]) -> socket.socket:
-    # With the protocol given, asyncio knows TCP and sends small answers without Nagle's delay.
+    # asyncio disables Nagle's algorithm, which delays small responses, only if the protocol of the
+    # socket is given as TCP.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Only the wildcard takes IPv4 too; for a single address the option changes nothing.
+            # Only the wildcard also accepts IPv4. For other addresses the option has no effect.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
         sock.bind(address)
         sock.listen(_BACKLOG)

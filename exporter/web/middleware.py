@@ -1,6 +1,6 @@
 """The middleware before the application: rate limit, configured headers, basic authentication.
 
-As in exporter-toolkit every path is guarded, health checks too, and in this order.
+As in exporter-toolkit, they apply in this order and to every path, including health checks.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from exporter.web.workers import Workers
 
 
 class TokenBucket:
-    """Full at first. Not thread-safe: it belongs to the event loop."""
+    """A token bucket that is full at first. Not thread-safe: only the event loop uses it."""
 
     def __init__(self, limit: RateLimit, now: Callable[[], float]) -> None:
         self.limit = limit
@@ -26,7 +26,7 @@ class TokenBucket:
         self._at = now()
 
     def take(self) -> bool:
-        """Take a token if there is one."""
+        """Take a token, and return whether there was one."""
         now = self._now()
         gained = (now - self._at) / self.limit.interval
         self._tokens = min(self._tokens + gained, float(self.limit.burst))
@@ -38,7 +38,7 @@ class TokenBucket:
 
 
 class AccessMiddleware:
-    """An ASGI application around another; ``config`` is asked at each request."""
+    """An ASGI application that wraps another one. It calls ``config`` for each request."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class AccessMiddleware:
         self._bucket: TokenBucket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 429 or 401, or hand on."""
+        """Reject the request with 429 or 401, or pass it to the application."""
         config = self._config()
         if not self._within(config.rate_limit):
             refusal = PlainTextResponse("Too Many Requests\n", 429, headers=PLAIN_HEADERS)
@@ -80,7 +80,7 @@ class AccessMiddleware:
 
 def _authorization(scope: Scope) -> bytes | None:
     found = [value for name, value in scope["headers"] if name == b"authorization"]
-    # Two of them leave open which one counts, so none does.
+    # If there are two, it is unclear which one applies, so ignore both.
     return bytes(found[0]) if len(found) == 1 else None
 
 

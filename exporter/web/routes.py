@@ -1,7 +1,7 @@
-"""The routes as a starlette application over the metrics, the status and the health checks.
+"""The routes for metrics, status and health checks, as a starlette application.
 
-Health checks are answered on the event loop, everything else by worker threads of its own kind,
-so a slow scrape delays neither a health check nor the status page.
+Health checks run on the event loop. Scrapes, pages and reloads have separate pools of worker
+threads, so a slow scrape delays neither a health check nor the status page.
 """
 
 import re
@@ -33,16 +33,16 @@ class Content(Struct, frozen=True, kw_only=True):
     """The functions behind the routes.
 
     ``scrape``, ``groups`` and ``reload`` run in worker threads. ``unhealthy`` and ``unready`` run
-    on the event loop, so they must not wait.
+    on the event loop, so they must not block.
     """
 
     scrape: RenderScrape
     groups: Callable[[], StatusRows]
     unhealthy: Callable[[], str | None]
-    """Returns the reason why a health check fails, None if it succeeds; ``unready`` does too."""
+    """A function that returns why the health check fails, or None. ``unready`` is the same."""
     unready: Callable[[], str | None]
     reload: Callable[[], Sequence[str]] | None
-    """Reloads the configuration and returns its errors; None if HTTP clients cannot reload."""
+    """A function that reloads and returns all errors; None if HTTP clients cannot reload."""
 
 
 def create_app(
@@ -53,10 +53,11 @@ def create_app(
     telemetry_path: str = "/metrics",
     max_requests: int = 0,
 ) -> ASGIApp:
-    """Return the application; ``max_requests`` scrapes are answered at once, 0 means no limit.
+    """Return the application.
 
-    An exception in a callable is answered with a plain 500 and told to ``on_error`` with the path.
-    Raises ValueError for a telemetry path that is not a plain absolute path.
+    At most ``max_requests`` scrapes are handled at the same time; 0 means no limit. If a callable
+    raises an exception, the client gets a plain 500 response, and ``on_error`` is called with the
+    path and the exception. Raises ValueError if the telemetry path is not a plain absolute path.
     """
     if not _PLAIN_PATH.fullmatch(telemetry_path):
         raise ValueError("the telemetry path must begin with / and be a plain path")
@@ -88,7 +89,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            # The order decides where the telemetry path is one of the others: the scrape wins.
+            # If the telemetry path equals another path, the scrape wins because it comes first.
             Route(telemetry_path, scrapes.endpoint, methods=["GET"]),
             route("/", status),
             route("/api/v1/groups", groups),
@@ -106,7 +107,7 @@ def _guarded(path: str, respond: Respond, on_error: OnError) -> Respond:
     async def guarded(request: Request) -> Response:
         try:
             return await respond(request)
-        except Exception as exc:  # noqa: BLE001 - a page's fault is its own, not the server's
+        except Exception as exc:  # noqa: BLE001 - a failed page does not affect the server
             on_error(path, exc)
             return plain_text("Internal Server Error", 500)
 

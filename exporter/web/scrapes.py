@@ -1,7 +1,7 @@
-"""The telemetry route: renders scrapes in worker threads, streams them, bounds their number.
+"""The telemetry route: scrapes rendered in worker threads, streamed, and limited in number.
 
-Scrapes of one kind that come together share one rendering: two Prometheus servers of a pair cost
-hardly more than one.
+Concurrent scrapes with the same headers share one rendering. A pair of Prometheus servers
+therefore costs hardly more than one server.
 """
 
 import threading
@@ -18,26 +18,27 @@ from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.workers import Workers
 
 _METRICS_THREADS: Final = 4
-# Pieces begin small, so that the first byte comes soon, and grow, as each changes threads twice.
+# The first piece is small, so that the first byte is sent soon. Later pieces are larger, because
+# each piece costs two thread switches.
 _FIRST_PIECE: Final = 64 * 1024
 _DOUBLINGS: Final = 4
 _RETRY_AFTER: Final = "1"
-_SHARED_SECONDS: Final = 0.25  # by so much may a shared scrape be older than its request
+_SHARED_SECONDS: Final = 0.25  # maximum age of a rendering that a request can join
 
 
 class RenderScrape(Protocol):
-    """A function that renders a scrape for two request headers, which are empty if not sent."""
+    """A function that renders a scrape for two request headers, which are empty if absent."""
 
     def __call__(self, *, accept: str, accept_encoding: str) -> Scrape:
-        """Return the scrape; its body is written when it is read."""
+        """Return the scrape. Its body is generated while it is read."""
         ...
 
 
 class Scrapes:
-    """Counts scrapes in flight and streams their bodies.
+    """The handler of the telemetry route, which counts scrapes in flight and streams their bodies.
 
-    More than ``max_requests`` at once are refused, 0 means no limit. A fault is told to
-    ``on_error`` with the path.
+    If ``max_requests`` scrapes are in flight, others are rejected; 0 means no limit. If a scrape
+    fails, ``on_error`` is called with the path and the exception.
     """
 
     def __init__(
@@ -59,11 +60,11 @@ class Scrapes:
         self._newest: dict[tuple[str, str], _Rendering] = {}
 
     async def endpoint(self, request: Request) -> Response:
-        """Answer one scrape."""
+        """Return the response to one scrape, or 503 if too many are in flight."""
         if self._max_requests and self._in_flight >= self._max_requests:
             text = f"{self._max_requests} scrapes are being answered already, try again later."
             return plain_text(text, 503, {"Retry-After": _RETRY_AFTER})
-        # Counted from here to the last byte sent; the response counts down.
+        # A scrape counts until its last byte is sent. The response then calls ``_done``.
         self._in_flight += 1
         return _Exchange(self._answer, request, self._done)
 
@@ -90,10 +91,10 @@ class Scrapes:
         return StreamingResponse(self._pieces(rendering, first), headers=headers)
 
     def _begin(self, accept: str, accept_encoding: str) -> "tuple[_Rendering, _Piece]":
-        """Render up to the first piece, or join who is about to."""
+        """Render the scrape up to its first piece, or join a rendering that has just begun."""
         scrape = self._render(accept=accept, accept_encoding=accept_encoding)
         rendering = _Rendering(scrape)
-        # One that is not compressed is too large to be kept until its last reader has it.
+        # An uncompressed body is too large to be kept until its last reader has read it.
         if scrape.content_encoding is not None:
             asked = accept, accept_encoding
             with self._lock:
@@ -125,9 +126,9 @@ class _Piece(NamedTuple):
 
 
 class _Rendering:
-    """A body that is written once, piece by piece, as its fastest reader comes to each.
+    """A body that is generated once, piece by piece, when its fastest reader needs the next piece.
 
-    A compressed one keeps its pieces for the readers behind; another has one reader.
+    A compressed body keeps its pieces for slower readers. An uncompressed body has one reader.
     """
 
     def __init__(self, scrape: Scrape) -> None:
@@ -139,15 +140,15 @@ class _Rendering:
         self._began = time.monotonic()
 
     def can_be_joined(self) -> bool:
-        """Tell whether it is under way and as good as new."""
+        """Return whether another request can join: it has just begun and has not ended."""
         ended = self._fault is not None or (bool(self._pieces) and self._pieces[-1].is_last)
         return not ended and time.monotonic() - self._began < _SHARED_SECONDS
 
     def piece(self, number: int) -> _Piece:
-        """Return a piece, written now if nobody had it yet; each reader takes them in order."""
+        """Return a piece, and generate it for its first reader. Readers take pieces in order."""
         if self.scrape.content_encoding is None:
             return _take(self._rest, number)
-        # Who is behind need not wait for the piece that is being written.
+        # A slower reader does not wait for the lock while the newest piece is generated.
         if number == len(self._pieces):
             with self._lock:
                 if number == len(self._pieces):
@@ -165,7 +166,7 @@ class _Rendering:
 
 
 class _Exchange(Response):
-    """Renders and sends one scrape, and says when that is over, however it ended."""
+    """A response that renders and sends one scrape, and calls ``done`` when it ends or fails."""
 
     def __init__(
         self,
@@ -190,18 +191,18 @@ class _Exchange(Response):
         try:
             response = await self._answer(self._request)
             await response(scope, receive, send_and_note)
-        except Exception as exc:  # noqa: BLE001 - a page's fault is its own, not the server's
+        except Exception as exc:  # noqa: BLE001 - a failed scrape does not affect the server
             fault = exc
         finally:
             self._done(fault)
         if fault is not None and not started:
             await plain_text("Internal Server Error", 500)(scope, receive, send)
-        # A body that broke off half-way is left incomplete: the server cuts the connection, so the
-        # scraper sees a failed scrape and never takes a part for the whole.
+        # If the body fails halfway, it stays incomplete. The server then cuts the connection, so
+        # the scrape fails in Prometheus instead of succeeding with a part of the series.
 
 
 def _take(rest: Iterator[bytes], number: int) -> _Piece:
-    """Join parts up to the size of the piece of a number."""
+    """Join parts until they have the size of the piece with this number."""
     enough = _FIRST_PIECE << min(number, _DOUBLINGS)
     parts: list[bytes] = []
     size = 0
@@ -214,5 +215,5 @@ def _take(rest: Iterator[bytes], number: int) -> _Piece:
 
 
 def plain_text(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a line of text."""
+    """Return a response with one line of text."""
     return PlainTextResponse(f"{text}\n", status, headers={**PLAIN_HEADERS, **(headers or {})})

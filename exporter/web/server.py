@@ -1,7 +1,7 @@
-"""The web server: uvicorn's protocol over our own sockets, in a background thread.
+"""The web server: uvicorn's protocol on the exporter's own sockets, in a background thread.
 
-uvicorn's Server is not used: it takes over signals, fixes the TLS context at its start and waits
-for slow connections when it stops.
+uvicorn's Server is not used, because it handles signals itself, cannot change the TLS context after
+its start and waits for slow connections when it stops.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, bind_all
 from exporter.web.workers import Workers
 
-if TYPE_CHECKING:  # most servers start without
+if TYPE_CHECKING:  # most servers run without it
     from exporter.web.config_file import WatchedWebConfig
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
@@ -34,11 +34,12 @@ _STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
 
 
 class WebServer:
-    """Serves an ASGI application on several addresses until it is stopped.
+    """A server of an ASGI application on one or more addresses.
 
-    ``make_app`` makes it, with worker threads that end with the server.
-    ``web_config_file`` brings TLS, users, headers and a rate limit; ConfigError if it is not
-    valid. ``on_error`` hears of faults that no client's behaviour explains: where, and what.
+    ``make_app`` creates the application, with worker threads that end with the server.
+    ``web_config_file`` configures TLS, users, headers and a rate limit; an invalid file raises
+    ConfigError. ``on_error`` is called for failures that are not caused by a client, with the
+    component and the exception.
     """
 
     def __init__(
@@ -70,16 +71,19 @@ class WebServer:
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:
-        """The addresses really listened on, with their ports; empty before the start."""
+        """The addresses the server listens on, with their actual ports; empty before the start."""
         return self._addresses
 
     @property
     def scheme(self) -> str:
-        """``https`` or ``http``."""
+        """The scheme of the server's URLs, ``https`` or ``http``."""
         return "https" if self._web_config is not None and self._web_config.has_tls else "http"
 
     def start(self) -> None:
-        """Bind, then serve in a background thread; raises ListenError if an address is taken."""
+        """Bind the addresses, and serve in a background thread.
+
+        Raises ListenError if the server cannot listen on an address.
+        """
         with bind_all(self._asked) as sockets:
             self._addresses = tuple(
                 asked.bound_to(sock) for asked, sock in zip(self._asked, sockets, strict=True)
@@ -91,10 +95,10 @@ class WebServer:
         self._serving.wait()
 
     def stop(self, grace: float) -> None:
-        """Stop accepting, give answers under way ``grace`` seconds, cut the rest.
+        """Stop accepting, and cut the connections that are still open after ``grace`` seconds.
 
-        Returns within about one second more, even if a page's callable hangs; then its thread is
-        left behind. Stopping twice, or before the start, does nothing.
+        Returns at most about one second later, even if the callable of a page hangs. In that case
+        its thread keeps running. Stopping twice, or before the start, has no effect.
         """
         if self._thread is None or self._loop is None:
             return
@@ -162,13 +166,13 @@ class WebServer:
         return config
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Keep faults of the application from uvicorn, which would log them at full length."""
+        """Report exceptions of the application, because uvicorn would log long tracebacks."""
         try:
             await self._app(scope, receive, send)
         except Exception as exc:  # noqa: BLE001 - reported, and the connection is cut
             self._on_error("web application", exc)
         except asyncio.CancelledError:
-            pass  # cut by the end of the server
+            pass  # the server is stopping
 
     def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         fault = context.get("exception")
@@ -190,8 +194,8 @@ def _secured(
     clock: Clock,
     threads: Workers,
 ) -> "tuple[ASGIApp, WatchedWebConfig]":
-    """Put an application behind what a web configuration asks for."""
-    from exporter.web.config_file import WatchedWebConfig  # noqa: PLC0415  most start without
+    """Wrap an application with the access control of a web configuration."""
+    from exporter.web.config_file import WatchedWebConfig  # noqa: PLC0415  most run without it
     from exporter.web.middleware import AccessMiddleware  # noqa: PLC0415  the same
 
     web_config = WatchedWebConfig(file, on_error)
@@ -199,7 +203,7 @@ def _secured(
 
 
 def _within_descriptors(limits: Limits) -> Limits:
-    """Leave at least half of the process's descriptors to everything else."""
+    """Return limits that leave at least half of the file descriptors for other uses."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft // 2 >= limits.connections:
         return limits

@@ -1,6 +1,6 @@
-"""TLS as a web configuration asks for it, on Python's ssl: contexts, suites, client certificates.
+"""TLS for the web configuration, with Python's ssl: contexts, suites, client certificates.
 
-The names are those of Go's crypto/tls, as exporter-toolkit takes them.
+The names are those of Go's crypto/tls, which exporter-toolkit uses.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ VERSIONS: Final = {
     "TLS12": ssl.TLSVersion.TLSv1_2,
     "TLS13": ssl.TLSVersion.TLSv1_3,
 }
-# OpenSSL's names; suites of TLS 1.3 are always on, as in Go, so they need none.
+# The names in OpenSSL. TLS 1.3 suites need no name, because they are always enabled, as in Go.
 CIPHERS: Final[Mapping[str, str | None]] = {
     "TLS_AES_128_GCM_SHA256": None,
     "TLS_AES_256_GCM_SHA384": None,
@@ -50,8 +50,9 @@ CURVES: Final = {
     "X25519": "X25519",
     "X25519MLKEM768": "X25519MLKEM768",
 }
-# Go can ask for a certificate without verifying it, ssl cannot: where none is required, none is
-# asked for, which admits the same clients; where one is required, it is verified.
+# Go can request a client certificate without verifying it, but ssl cannot. If a certificate is
+# optional and need not be verified, none is requested, which admits the same clients. If one is
+# required, it is always verified.
 CLIENT_AUTH: Final = {
     "": ssl.CERT_NONE,
     "NoClientCert": ssl.CERT_NONE,
@@ -65,7 +66,7 @@ CLIENT_AUTH: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """What a context is made of, by Go's names; PEM texts as bytes."""
+    """The settings of a TLS context, with Go's names. PEM texts are bytes."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -79,7 +80,7 @@ class TlsSettings:
 
 
 class TlsError(Exception):
-    """No context can be made; ``key`` is the setting to blame."""
+    """An error in the TLS settings; ``key`` is the invalid setting."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -87,14 +88,14 @@ class TlsError(Exception):
 
 
 class TlsPolicy(Struct, frozen=True, kw_only=True):
-    """How a new connection is secured: the context, and who is let in by its certificate."""
+    """The TLS policy of new connections: the context and a test of client certificates."""
 
     context: ssl.SSLContext
     admits: Admits | None = None
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return the context; raises TlsError."""
+    """Return the context for the settings. Raises TlsError if a setting is invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_versions(context, settings)
     _set_ciphers(context, settings)
@@ -105,7 +106,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     except (ssl.SSLError, ValueError) as exc:
         raise TlsError("cert", f"the certificate and its key do not load: {_why(exc)}") from exc
     context.verify_mode = CLIENT_AUTH[settings.client_auth_type]
-    # As in Go, any certificate of the file is trusted, not only self-signed ones.
+    # As in Go, every certificate in the file is trusted, not only self-signed ones.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.client_ca is not None:
         try:
@@ -118,7 +119,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
 
 
 def allowed_sans(names: frozenset[str]) -> Admits:
-    """Return the test that a verified certificate carries one of the names.
+    """Return a test whether a verified certificate contains one of the names.
 
     Subject alternative names of the kinds DNS, e-mail, IP address and URI are compared exactly.
     """
@@ -144,10 +145,10 @@ def _set_versions(context: ssl.SSLContext, settings: TlsSettings) -> None:
     if low > high:
         raise TlsError("min_version", f"{settings.min_version} is above max_version")
     if low < ssl.TLSVersion.TLSv1_2:
-        # OpenSSL 3 has the old versions at its lowest security level only.
+        # OpenSSL 3 supports the old versions only at its lowest security level.
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # asked for by the operator
+        warnings.simplefilter("ignore", DeprecationWarning)  # chosen by the operator
         context.minimum_version, context.maximum_version = low, high
 
 
@@ -158,7 +159,7 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
         return
     names = [name for suite in settings.cipher_suites if (name := CIPHERS[suite]) is not None]
     if not names:
-        # Only suites of TLS 1.3 are wanted, so older versions have nothing to agree on.
+        # Only TLS 1.3 suites are configured, so older versions have no suite to negotiate.
         if VERSIONS[settings.max_version] < ssl.TLSVersion.TLSv1_3:
             raise TlsError("cipher_suites", "no suite is for max_version or below")
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -173,7 +174,7 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _set_curve(context: ssl.SSLContext, curves: tuple[str, ...]) -> None:
     if len(curves) != 1:
-        return  # ssl takes one curve or its own list, which holds all of them
+        return  # ssl accepts one curve, or uses its own list, which has them all
     try:
         context.set_ecdh_curve(CURVES[curves[0]])
     except (ssl.SSLError, ValueError) as exc:
@@ -182,7 +183,10 @@ def _set_curve(context: ssl.SSLContext, curves: tuple[str, ...]) -> None:
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """Lend bytes as a file that only this process can read; ssl loads keys from files only."""
+    """Yield the path of a temporary file that only this process can read.
+
+    The ssl module loads keys only from files.
+    """
     with os.fdopen(os.memfd_create("pem", os.MFD_CLOEXEC), "wb") as file:
         file.write(content)
         file.flush()
@@ -190,7 +194,7 @@ def _as_file(content: bytes) -> Iterator[str]:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted")  # without this, OpenSSL asks on the terminal
+    raise ValueError("the key is encrypted")  # otherwise OpenSSL prompts on the terminal
 
 
 def _why(exc: Exception) -> str:
