@@ -1,1 +1,1 @@
-"""The state of every consumer group as rows: JSON for programs, HTML for people."""
+"""The state of all consumer groups as rows, available as JSON and as an HTML page."""

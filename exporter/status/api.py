@@ -1,4 +1,4 @@
-"""The JSON of ``GET /api/v1/groups``; its fields are documented in docs/status-page.md."""
+"""The JSON of ``GET /api/v1/groups``; docs/status-page.md documents its fields."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from exporter.status.summary import summarise
 
 
 def as_json(found: StatusRows, query: Mapping[str, str]) -> bytes:
-    """Write the groups that a query asks for, all of them by default, as UTF-8 JSON.
+    """Return the groups that match a query, by default all groups, as UTF-8 JSON.
 
-    ``limit`` and ``offset`` choose a part; ``total`` counts what there is without them.
+    ``limit`` and ``offset`` select a part of them. ``total`` is the number of all matching groups.
     """
     asked = parse(query, numbers=("limit", "offset"))
     rows = select(found.groups, asked)

@@ -1,4 +1,4 @@
-"""The form that filters and sorts: plain GET parameters, handled on the server."""
+"""The form for filters and sorting. It sends GET parameters, which the server evaluates."""
 
 from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY
@@ -35,7 +35,7 @@ _SORTS = (
 
 
 def filter_form(asked: Query) -> Html:
-    """Build the form as a query has filled it in."""
+    """Build the form, filled in with the values of a query."""
     search = tag(
         "input",
         type="search",
@@ -64,7 +64,7 @@ def filter_form(asked: Query) -> Html:
 
 
 def _exact(asked: Query, name: str, value: str) -> Html:
-    """Show a filter by a whole name, with a way to drop it."""
+    """Show a filter by an exact name, with a link that removes it."""
     words = COLUMNS[name].lower()
     drop = tag(
         "a",
@@ -78,7 +78,7 @@ def _exact(asked: Query, name: str, value: str) -> Html:
 
 
 def _refresh() -> Html:
-    # Only the script can refresh without losing what is unfolded, so only it shows this.
+    # Only the script can refresh the page and keep rows unfolded, so only it shows this box.
     box = tag("input", type="checkbox", id="refresh")
     return tag("label", box, " Refresh every 10 s", id="tools", hidden=True)
 

@@ -1,4 +1,4 @@
-"""HTML that is safe by construction: a text is escaped unless it was made here."""
+"""HTML that is safe by construction: all text is escaped unless this module created it."""
 
 from html import escape
 
@@ -9,26 +9,26 @@ _VOID = frozenset({"input", "link", "meta"})
 
 
 class Html(str):
-    """A piece of HTML; any other str is text."""
+    """A piece of HTML. Any other str is text that must be escaped."""
 
     __slots__ = ()
 
 
 def text(value: str) -> Html:
-    """Return a piece of HTML as it is, and any other text bounded and escaped."""
+    """Return a piece of HTML unchanged, and any other text truncated and escaped."""
     return value if isinstance(value, Html) else Html(escape(bounded(value, _LONGEST_TEXT)))
 
 
 def join(*parts: str) -> Html:
-    """Put pieces and texts one after the other."""
+    """Concatenate pieces of HTML and texts."""
     return Html("".join(map(text, parts)))
 
 
 def tag(name: str, /, *children: str, **attributes: str | bool | None) -> Html:
     """Build an element.
 
-    In names of attributes ``_`` stands for ``-``, at the end for nothing. True is an attribute
-    without a value; what is None or False is left out.
+    In attribute names, ``_`` becomes ``-``, and a ``_`` at the end is removed. An attribute that is
+    True is written without a value. An attribute that is None or False is omitted.
     """
     written = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')

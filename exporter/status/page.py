@@ -1,7 +1,7 @@
-"""The status page: one HTML document, whole without scripts, with no assets from outside.
+"""The status page: one HTML document that works without scripts and loads no external assets.
 
-Its style and its script stand in the head, before any foreign text: the web server's security
-policy allows just these two, by their hashes.
+Its style and its script are in the head, before any untrusted input. The security policy of the web
+server allows only these two, by their hashes.
 """
 
 import time
@@ -25,7 +25,7 @@ _ICON = (
     "%3Ccircle cx='8' cy='8' r='7' fill='%23{colour}'/%3E%3C/svg%3E"
 )
 _RED, _AMBER, _GREEN = "d03a2b", "d69a00", "2f9e56"
-# In the order of the first line, the worst first.
+# The order on the first line of the page, from worst to best.
 _NOTEWORTHY = (
     (State.EXPIRED, "bad"),
     (State.STALLED, "bad"),
@@ -35,9 +35,9 @@ _NOTEWORTHY = (
 
 
 def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) -> bytes:
-    """Write one page of the groups that a query asks for as UTF-8 HTML; bad values count as absent.
+    """Return one page of the groups that match a query, as UTF-8 HTML.
 
-    A page number beyond the last one gives the last page.
+    Invalid values count as absent. A page number beyond the last page selects the last page.
     """
     asked = parse(query, numbers=("page",))
     rows = select(found.groups, asked)
@@ -91,7 +91,7 @@ def _head(summary: Summary) -> Html:
 
 
 def _header(telemetry_path: str) -> Html:
-    # Relative links keep working behind a proxy that serves this page under a path of its own.
+    # Relative links also work behind a proxy that serves this page under another path.
     links = tag(
         "nav",
         tag("a", "Metrics", href="./" + telemetry_path.removeprefix("/")),
@@ -101,7 +101,7 @@ def _header(telemetry_path: str) -> Html:
 
 
 def _headline(summary: Summary, pending: int) -> Html:
-    """Say in a line how it stands; each count leads to the groups that it counts."""
+    """Summarize all groups in one line, in which each count links to its groups."""
     every = Query()
     counts = [_count(counted(summary.groups, "group"), every.link(), "")]
     counts += [

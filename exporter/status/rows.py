@@ -1,6 +1,6 @@
-"""Consumer groups and their shards as rows: what a view says of them at one moment.
+"""Consumer groups and their shards as rows: their state at one time.
 
-Rows of shards are built only where they are looked at, so thousands of groups stay cheap.
+The row of a shard is built only when it is read, so thousands of groups stay cheap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
 
 class ShardRow(Struct, frozen=True, kw_only=True):
-    """One shard of a group; times in seconds, None where not known."""
+    """One shard of a group. Times are in seconds, and None if unknown."""
 
     shard: int
     state: State
@@ -26,25 +26,25 @@ class ShardRow(Struct, frozen=True, kw_only=True):
 
 
 class GroupRow(Struct, frozen=True, kw_only=True):
-    """One consumer group; times in seconds, None where not known."""
+    """One consumer group. Times are in seconds, and None if unknown."""
 
     project: str
     logstore: str
     consumer_group: str
     state: State
-    """The state of the worst shard; unknown where there is none."""
+    """The state of the worst shard; unknown if no shards are known."""
     up: bool
-    """Whether the newest poll succeeded."""
+    """Whether the newest poll succeeded and its values are still shown."""
     consumers: Sequence[str]
-    """The distinct owners that have a name, sorted."""
+    """The distinct names of the owners, sorted."""
     last_success_seconds: float | None
-    """For how long the last good poll is over; None if there was none."""
+    """The time since the last successful poll; None if there was none."""
     error: str | None
     error_code: str | None = None
     remedy: str | None = None
-    """What to do about the error; None if its message is all that is known."""
+    """The remedy for the error; None if only its message is known."""
     failing_seconds: float | None
-    """For how long polls have failed; None where they succeed."""
+    """The time for which polls have failed; None if they succeed."""
     worst_shard: int | None
     age_seconds: float | None
     """The age of the worst shard's checkpoint."""
@@ -53,22 +53,26 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     stalled_seconds: float | None
     """The longest stall of a shard."""
     cursor_access: bool | None = None
-    """Whether end cursors may be read; None where they are not asked for."""
+    """Whether the exporter is allowed to read end cursors; None if it does not request them."""
     cursor_remedy: str | None = None
-    """What to do about a missing permission to read end cursors."""
+    """The remedy for a missing permission to read end cursors."""
     shards: Sequence[ShardRow]
-    """In the order of their numbers."""
+    """The shards, sorted by their numbers."""
 
 
 class StatusRows(Struct, frozen=True, kw_only=True):
-    """All groups at a moment (``at``, unix seconds), and how many logstores await a first poll."""
+    """All groups at one time.
+
+    ``at`` is a Unix timestamp in seconds. ``pending_targets`` is the number of logstores that have
+    not been polled yet.
+    """
 
     at: float
     groups: Sequence[GroupRow]
     pending_targets: int
 
 
-# From bad to good: a group is as bad as its worst shard.
+# From worst to best. A group has the state of its worst shard.
 SEVERITY = (
     State.EXPIRED,
     State.STALLED,
@@ -81,7 +85,7 @@ SEVERITY = (
 
 
 class _Shards(Sequence[ShardRow]):
-    """The rows of a group's shards, each built when it is asked for."""
+    """The rows of a group's shards, each built when it is read."""
 
     def __init__(
         self,
@@ -124,7 +128,7 @@ class _Shards(Sequence[ShardRow]):
 
 
 def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
-    """Describe a view at a reading of the monotonic clock and of the wall clock."""
+    """Return the rows of a view at one time, given on the monotonic clock and the wall clock."""
     return StatusRows(
         at=wall,
         groups=[
@@ -142,7 +146,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
     shards = snapshot.shards if snapshot else ()
     stalls = [stalled_seconds(shard, now, interval=group.interval) for shard in shards]
     states = [state(shard, now, stall_after=group.stall_after) for shard in shards]
-    # The position last, so that equals are told apart by it and not by what cannot be compared.
+    # The position is unique, so it decides between shards that are otherwise equal.
     worst = min(
         (
             (SEVERITY.index(name), -(stalled or 0.0), -(_age(shard, now) or 0.0), position)
@@ -181,7 +185,7 @@ def _age(shard: ShardProgress, now: float) -> float | None:
 
 
 def _since(instant: float | None, now: float) -> float | None:
-    # Clocks differ and are set: nothing is younger than now.
+    # Clocks differ and can be set back, so an instant can be in the future. Its age is 0.
     return None if instant is None else max(0.0, now - instant)
 
 

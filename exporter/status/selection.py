@@ -1,6 +1,6 @@
-"""Which groups are wanted, and in which order: a query's parameters, read and applied.
+"""Parameters of a query that select and sort groups: parsing and application.
 
-A bad value is not an error: it counts as absent, and its name is told in ``ignored``.
+An invalid value is not an error. It counts as absent, and ``ignored`` contains the parameter.
 """
 
 import re
@@ -26,11 +26,12 @@ _NUMBER = re.compile("[0-9]{1,9}")
 _LIMIT = 256
 _MOST_IGNORED = 10
 
-# What cannot be seen is worse than what looks in order, and better than what is known to be bad.
+# A failing group is worse than one in an unknown state, and better than one in a state that is
+# known to be bad.
 _RANKS = {state: float(len(SEVERITY) - place) for place, state in enumerate(SEVERITY)}
 _FAILING_RANK = _RANKS[State.UNKNOWN] + 0.5
 
-# An order is by a number or by a text, None where a row has none.
+# Each sort key returns numbers or a text, or None if a row has no value.
 KEYS: Mapping[str, Callable[[GroupRow], Any]] = {
     "state": lambda row: (
         max(_RANKS[row.state], 0.0 if row.up else _FAILING_RANK),
@@ -50,20 +51,20 @@ KEYS: Mapping[str, Callable[[GroupRow], Any]] = {
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What was asked for; empty where nothing was."""
+    """The parameters of a query. Those that are absent are empty."""
 
     project: str = ""
     logstore: str = ""
     consumer_group: str = ""
     state: str = ""
-    """States, ``failing`` and ``trouble``, with commas between them."""
+    """A comma-separated list of states, ``failing`` and ``trouble``."""
     q: str = ""
     sort: str = DEFAULT_SORT
-    """A name of KEYS, with a minus for the largest first."""
+    """A name in KEYS, with a leading minus for descending order."""
     numbers: Mapping[str, int] = field(default_factory=dict)
-    """The whole numbers among the parameters: the page, or limit and offset."""
+    """The integer parameters: the page, or limit and offset."""
     ignored: tuple[str, ...] = ()
-    """Names of parameters that are unknown or have a bad value."""
+    """The names of parameters that are unknown or have an invalid value."""
 
     def link(self, **changes: str | int) -> str:
         """Return a relative link to this query with some parameters changed."""
@@ -77,7 +78,7 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 def parse(query: Mapping[str, str], *, numbers: Collection[str]) -> Query:
-    """Read a query's parameters, of which ``numbers`` are whole and not negative."""
+    """Parse the parameters of a query. Those in ``numbers`` are non-negative integers."""
     values = {name: value[:_LIMIT] for name, value in query.items() if value}
     ignored = [bounded(name, 64) for name in query if name not in {*_KNOWN, *numbers}]
     read: dict[str, int] = {}
@@ -107,7 +108,7 @@ def parse(query: Mapping[str, str], *, numbers: Collection[str]) -> Query:
 
 
 def select(rows: Iterable[GroupRow], query: Query) -> Sequence[GroupRow]:
-    """Return the rows that the query asks for, in its order; what is not known comes last."""
+    """Return the rows that match the query, in its order. Rows without a value come last."""
     kept = _searched(_in_state(_named(rows, query), query.state), query.q)
     kept.sort(key=lambda row: (row.project, row.logstore, row.consumer_group))
     key = KEYS[query.sort.removeprefix("-")]
@@ -118,7 +119,7 @@ def select(rows: Iterable[GroupRow], query: Query) -> Sequence[GroupRow]:
 
 
 def is_trouble(row: GroupRow) -> bool:
-    """Tell whether a group wants a look: it fails, or its state is not a good one."""
+    """Return whether a group needs attention: it fails, or its state is not a good one."""
     return not row.up or row.state not in _FINE
 
 

@@ -1,4 +1,4 @@
-"""The groups in numbers: what the first line of the page says, and ``summary`` of the JSON."""
+"""Counts of groups, for the first line of the page and for ``summary`` in the JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,17 +10,17 @@ from exporter.status.rows import GroupRow
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """How many groups there are, of which state, and which has stalled for the longest time."""
+    """The number of groups, in total and by state, and the group with the longest stall."""
 
     groups: int
     failing: int
     states: Mapping[State, int]
     worst: GroupRow | None
-    """The group with the longest stall; None where nothing has stalled."""
+    """The group with the longest stall; None if no group has stalled."""
 
 
 def summarise(rows: Iterable[GroupRow]) -> Summary:
-    """Count all groups, whatever is asked for."""
+    """Count all groups, regardless of filters."""
     rows = list(rows)
     counts = Counter(row.state for row in rows)
     stalled = [row for row in rows if row.state in {State.STALLED, State.EXPIRED}]

@@ -1,4 +1,4 @@
-"""The table of groups: a line of numbers each, what is wrong, and the shards to unfold."""
+"""The table of groups. Each has a row of values, its problem, and shards that can be unfolded."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,11 +28,12 @@ _SHARD_HEADINGS = ("Shard", "State", "Owner", "Stalled for", "Lag", "Unread", "A
 
 
 def groups_table(rows: Sequence[GroupRow], asked: Query) -> Html:
-    """Lay out groups; a single one is unfolded."""
+    """Build the table of groups. A single group is unfolded."""
     headings = [_heading(name, words, asked) for name, words in COLUMNS.items()]
     bodies = [_group(row, unfold=len(rows) == 1) for row in rows]
     head = tag("thead", tag("tr", *headings, role="row"), role="rowgroup")
-    # Roles are said aloud since a narrow screen shows rows as cards, which hides the table.
+    # On a narrow screen, the style shows rows as cards. Screen readers then need explicit roles to
+    # recognize the table.
     return tag("table", head, *bodies, id="groups", role="table", aria_label="Consumer groups")
 
 
@@ -102,7 +103,7 @@ def _pill(state: State) -> Html:
 
 
 def _worst(row: GroupRow) -> str:
-    """Name the worst shard with its owner."""
+    """Return the number of the worst shard with its owner."""
     for shard in row.shards:
         if shard.shard == row.worst_shard:
             return join(f"{shard.shard} ", tag("span", shard.consumer, class_="quiet"))
@@ -114,7 +115,7 @@ def _ago(seconds: float | None) -> str:
 
 
 def _problem(row: GroupRow) -> Html:
-    """Say what is wrong and what to do about it; nothing where all is well."""
+    """Describe the problem of a group and its remedy. Return an empty piece if there is none."""
     if row.error is not None:
         since = f"Failing for {duration(row.failing_seconds)}: "
         return tag(

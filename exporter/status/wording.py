@@ -1,4 +1,4 @@
-"""How durations, counts and states are put into words for people."""
+"""The wording of durations, counts and states on the status page."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -32,7 +32,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
 def duration(seconds: float | None) -> str:
-    """Write a duration for people: its largest unit with the next one, a dash if not known."""
+    """Return a duration in its largest unit and the next smaller one; a dash if unknown."""
     if seconds is None:
         return "-"
     whole = round(seconds)
@@ -45,5 +45,5 @@ def duration(seconds: float | None) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Write a count with its noun."""
+    """Return a count with its noun, which is plural unless the count is 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
