@@ -80,10 +80,10 @@ class Transport:
             request.headers.update(headers)
             if body is not None:
                 request.prepare_body(body, None)
-            response = self._adapter().send(request, timeout=deadline - time.monotonic())
-            return Response(
-                status=response.status_code, headers=response.headers, body=response.content
-            )
+            timeout = deadline - time.monotonic()
+            response = self._adapter().send(request, stream=True, timeout=timeout)
+            received = response.raw.read()  # Unlike .content, it does not copy the body.
+            return Response(status=response.status_code, headers=response.headers, body=received)
         except HttpFailure:
             raise
         except (requests.RequestException, OSError, ValueError) as error:
