@@ -49,7 +49,7 @@ class Flags(argparse.Namespace):
 
     @property
     def sharding(self) -> "Sharding":
-        """The exporter's share of the logstores. Raises ValueError if the two flags do not fit."""
+        """The shard of this exporter. Raises ValueError if its number is out of range."""
         from exporter.polling.sharding import Sharding  # noqa: PLC0415  see above
 
         return Sharding(shard=self.sharding_shard, total=self.sharding_total_shards)
