@@ -93,7 +93,7 @@ def assemble(
     """Create the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
     The request rate of each project begins at ``start_rate`` requests per second. ``make_rate``
-    creates the rate limiter, which includes the clock that delays requests.
+    creates the rate limiter of a project and determines the clock by which requests wait.
     """
     cancelled = threading.Event()
     store = Store()
