@@ -1,4 +1,4 @@
-"""Every benchmark works in its short form; what it measures is not judged here."""
+"""Every benchmark works in its short form. Its measurements are not evaluated here."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the chart gives to Prometheus and Grafana, and the labels of all objects."""
+"""The objects of the chart for Prometheus and Grafana, and the labels of all objects."""
 
 import json
 from pathlib import Path

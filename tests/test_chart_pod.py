@@ -1,4 +1,4 @@
-"""The pod that the chart describes: its arguments, its configuration, its rights, its probes."""
+"""The pod of the chart: its arguments, its configuration, its permissions, its probes."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""What restarts the pods of the chart, and how they are probed."""
+"""Changes that restart the pods of the chart, and the probes of the pods."""
 
 import pytest
 import yaml

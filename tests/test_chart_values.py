@@ -1,4 +1,4 @@
-"""Wrong values of the chart are refused, with their place or in words."""
+"""The chart rejects invalid values, with their location or an explanation."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The commands as real processes: what they print, where, and their exit status."""
+"""The commands as real processes: their output, its stream, and their exit status."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Good configurations: what is read, what is kept as text, and what holds for a project."""
+"""Valid configurations: parsed values, values that stay text, and settings of a project."""
 
 import dataclasses
 from pathlib import Path

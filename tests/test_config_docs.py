@@ -88,7 +88,7 @@ def test_the_guide_states_the_defaults_of_the_model(model: str) -> None:
 
 
 def test_the_schema_states_the_defaults_that_the_models_have() -> None:
-    # Only what can stand at the top: the defaults of a project are those of the top level.
+    # Only the models of the top level, because a project inherits its defaults from there.
     stated: dict[str, object] = defaults("Configuration")
     for model in ("PollingConfig", "DiscoveryConfig", "MetricsConfig", "HttpConfig"):
         stated[SECTIONS[model]] = defaults(model)

@@ -1,4 +1,4 @@
-"""Every kind of fault, each with the exact lines that it is reported with."""
+"""Every kind of configuration error, each with its exact error message."""
 # ruff: noqa: E501 - one case a line, with its whole message
 
 from pathlib import Path

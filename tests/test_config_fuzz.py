@@ -1,4 +1,4 @@
-"""Whatever a file holds, the answer is a configuration or a ConfigError, and no secret shows."""
+"""Any file results in a configuration or in a ConfigError that shows no secret."""
 
 import subprocess
 import sys

@@ -141,7 +141,7 @@ def test_an_answer_that_is_too_large_is_given_up(head: bytes) -> None:
     with misbehaving(flood) as server:
         with pytest.raises(FetchError, match="response is larger than 65536 bytes"):
             send(server.endpoint)
-        # What the peer could send is what the system's buffers took.
+        # The peer could send only as much as the buffers of the system took.
         assert server.sent < 16 * 2**20
 
 

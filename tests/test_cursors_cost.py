@@ -1,4 +1,4 @@
-"""What a poll costs, counted in requests: the promise of docs/truth.md is kept by asking rarely."""
+"""Number of requests per poll: the limits in docs/truth.md hold because requests are rare."""
 
 from exporter.polling.targets import GroupTarget
 from tests.support.polling import Bench, bench
@@ -76,8 +76,8 @@ def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None
             made.world.write(*STORE, shard, 10)
         made.calls()
         made.poll(after=60.0)
-        # All groups stand at the same cursor: its time, that before it, and that of the newest.
-        # The first cursor by time takes two more, as a proof.
+        # All groups are at the same cursor. A poll reads its time, that of the previous cursor and
+        # that of the latest. Verifying the first cursor by time takes two more requests.
         assert made.calls()["GetCursorTime"] == 2 * 3 + 2
         for _ in range(20):
             made.poll(after=60.0)

@@ -1,4 +1,4 @@
-"""The daemon as a process: it starts whatever the API does, recovers by itself, stops at once."""
+"""The daemon as a process: it starts even if the API fails, recovers, and stops immediately."""
 
 import signal
 import socket

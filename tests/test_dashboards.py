@@ -1,4 +1,4 @@
-"""The dashboards: current, well formed, and each query answered by a real Prometheus."""
+"""The dashboards: current, well formed, and with queries that a real Prometheus can evaluate."""
 
 import functools
 import itertools
@@ -126,10 +126,10 @@ class Stage:
 
     prometheus: Prometheus
     healthy: Mapping[str, list[Series]]
-    """What panels of errors showed before there were any."""
+    """The results of error panels before the first error."""
 
     def ask(self, asked: Asked) -> list[Series]:
-        """Return the series that Grafana would draw, without values that are no numbers."""
+        """Return the series that Grafana would draw, without values that are not numbers."""
         return answer(self.prometheus, asked)
 
 

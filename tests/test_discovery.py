@@ -41,7 +41,7 @@ class Fleet:
         return assemble(config, environ={}, clock=self.clock.clock, start_rate=10_000.0)
 
     def discover(self, engine: Parts) -> list[str]:
-        """Resolve names anew, and give the groups as project/logstore/group."""
+        """Resolve names again, and return the groups as project/logstore/group."""
         engine.manager.discover()
         return names(engine)
 

@@ -1,4 +1,4 @@
-"""How the documents say to install it, what with, and where to read on."""
+"""The installation instructions in the documents, their requirements and their links."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The page of metrics: complete, the same as the catalogue, and its PromQL is right."""
+"""The page of metrics is complete, matches ``CATALOGUE``, and has valid PromQL."""
 
 import re
 from collections.abc import Sequence

@@ -36,7 +36,7 @@ from tests.support.scrape import scrape
 HANDBOOK = read("docs/operations.md")
 LOGGING = read("docs/logging.md")
 FLAG = re.compile(r"--[a-z]+(?:\.[a-z-]+)+")
-# What is in backquotes and looks like a name of ours.
+# Text in backquotes that looks like a name of the exporter.
 NAME = re.compile(r"`([a-z][a-z_]*(?:\.[a-z_]+)*)`")
 CODES = {
     "RequestTimeTooSkewed",

@@ -1,4 +1,4 @@
-"""What the README and the guide show is what the program takes, prints and does."""
+"""Examples in the README and the guide match the arguments, output and behavior of the program."""
 
 from pathlib import Path
 

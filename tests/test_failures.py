@@ -1,6 +1,6 @@
-"""What a failure does to the series, from the API's answer to the scrape.
+"""The effect of a failure on the series, from the response of the API to the scrape.
 
-The real engine polls the simulated service over HTTP; both live on one held clock.
+The real engine polls the simulated service over HTTP. Both use the same manual clock.
 """
 
 import json
@@ -118,7 +118,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def events(log: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    """Return what the polls logged: the message under ``msg``, and the facts beside it."""
+    """Return the log events of the polls: the message under ``msg``, and the other fields."""
     return [
         {"msg": record.getMessage(), **vars(record)["facts"]}
         for record in log.records
@@ -360,7 +360,7 @@ def test_the_other_entries_beside_a_bad_one_are_used() -> None:
     } == {("0", "a", 30.0), ("1", "c", 60.0)}
 
 
-# Faults of what the groups of a logstore share
+# Failures of requests that the groups of a logstore share
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_a_fault_beside_the_checkpoints_leaves_their_ages(
     assert_fresh(scrape, OTHERS[1], at=START + 60)
     failed = values(scrape, "sls_exporter_api_request_errors_total", operation=operation)
     assert sum(failed) >= 1
-    # A retention time that cannot be had is no failed poll: everything else is there.
+    # A poll without the retention time does not count as failed, since all else is available.
     polls = values(scrape, ERRORS, logstore="orders", consumer_group="")
     assert (sum(polls) >= 1) == (operation != "GetLogStore")
     assert values(scrape, ERRORS, logstore="clicks") == []

@@ -1,6 +1,7 @@
-"""What breaks on the way to the service stays there: the fault matrix, and what hangs.
+"""The fault matrix: failures between exporter and service, and requests that hang, stay isolated.
 
-A few faults are played by default; SLS_EXPORTER_FAULTS=all plays all of them, some nine minutes.
+A few faults are injected by default. SLS_EXPORTER_FAULTS=all injects all of them, which takes
+about nine minutes.
 """
 
 import os
@@ -307,7 +308,7 @@ def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
 
 
 class Project:
-    """A project that hangs or answers, on a clock in hand."""
+    """A project that hangs or responds, on a manual clock."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -327,7 +328,7 @@ class Project:
         return self.now - before
 
     def answer(self) -> float:
-        """Let a request be answered at once; return the time that it would have had."""
+        """Let a request get an immediate response. Return the time that it would have had."""
         with self.patience.request() as seconds:
             return seconds
 

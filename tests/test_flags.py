@@ -1,4 +1,4 @@
-"""Flags and their environment variables: defaults, precedence, and what is wrong usage."""
+"""Flags and their environment variables: defaults, precedence, and invalid usage."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ ANYWHERE = ListenAddress(host="", port=10027)
 def refused(
     capsys: pytest.CaptureFixture[str], *arguments: str, environ: Mapping[str, str] | None = None
 ) -> str:
-    """Return what is said of a wrong command line."""
+    """Return the error message for an invalid command line."""
     with pytest.raises(SystemExit) as caught:
         parse(arguments, environ or {})
     assert caught.value.code == 2

@@ -1,4 +1,4 @@
-"""Fuzzing in small: what is in the corpus, and a few cases by chance, through every target.
+"""Short fuzzing of every target: all cases of the corpus, and a few random cases.
 
 ``python -m tests.fuzz TARGET`` looks for longer, and better where atheris is installed.
 """

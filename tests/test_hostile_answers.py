@@ -1,6 +1,6 @@
-"""Hostile answers of the API: how large they may be, and where the names in them may lead.
+"""Hostile responses of the API: their maximum size, and the effect of names in them.
 
-Any bytes and any JSON are the fuzzers': tests/fuzz/answers.py, exchange.py and labels.py.
+The fuzzers ``answers``, ``exchange`` and ``labels`` in ``tests.fuzz`` cover any bytes and any JSON.
 """
 
 import tracemalloc

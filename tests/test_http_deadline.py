@@ -269,7 +269,7 @@ def test_a_stop_ends_a_call_whatever_it_waits_for(behaviour: Behaviour) -> None:
 
 
 def waiting_connections(port: int) -> int:
-    """Count the connections to a port whose first packet was not answered yet."""
+    """Count the connections to a port that wait for a response to their first packet."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
 

@@ -1,4 +1,4 @@
-"""One answer off a socket: whole and within bounds, or an error."""
+"""One response from a socket: complete and within the limits, or an error."""
 
 from collections.abc import Callable, Iterable
 
@@ -34,7 +34,7 @@ def receiver(parts: Iterable[bytes]) -> Callable[[], bytes]:
         (b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK + ABC, b"abc", True),
         (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + OK + ABC, b"abc", True),
         (OK + b"Content-Encoding: identity\r\n" + ABC, b"abc", True),
-        # What nobody asked for must not be taken for the next answer.
+        # Unrequested data must not be taken for the next response.
         (OK + ABC + b"rest", b"abc", False),
         (OK + ABC + OK + ABC, b"abc", False),
     ],

@@ -23,7 +23,7 @@ from tests.support.misbehaving import (
 from tests.support.sls_client import rig
 
 MEBIBYTE = 1024 * 1024
-# What the system's buffers on both sides take at most, beside what the client reads.
+# Maximum size of the system's buffers on both sides, in addition to the data that the client reads.
 BUFFERS = 12 * MEBIBYTE
 
 

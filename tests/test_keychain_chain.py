@@ -1,4 +1,4 @@
-"""Which source of access keys is chosen, and what is said where a source is set wrongly."""
+"""The choice of a source of access keys, and the errors for a misconfigured source."""
 
 import os
 from pathlib import Path

@@ -217,7 +217,7 @@ def test_without_newer_ones_the_old_ones_stay(rig: Rig) -> None:
 
 
 class Broken:
-    """A source with a fault of its own."""
+    """An unexpected error inside a source."""
 
     description = "broken"
 

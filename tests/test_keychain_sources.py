@@ -1,4 +1,4 @@
-"""What each source of temporary credentials is asked, and what is made of its answers."""
+"""Requests to each source of temporary credentials, and the handling of its responses."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A line is one event, whatever is in it and whatever becomes of the stream."""
+"""Each log line is one event, regardless of its content and of errors of the stream."""
 
 import io
 import json
@@ -27,7 +27,7 @@ HOSTILE = st.text(
     )
 )
 VALUES = st.one_of(HOSTILE, st.none(), st.booleans(), st.integers(), st.floats(), st.binary())
-# What a terminal or a reader of logs could take for more than text.
+# Characters that a terminal or a log reader could interpret as more than text.
 LOADED = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
@@ -49,7 +49,7 @@ def raised(error: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-@settings(deadline=None)  # what writes for a console is imported at its first use
+@settings(deadline=None)  # the console writer is imported at its first use
 @given(message=HOSTILE, facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
 def test_an_event_is_one_line_whatever_it_holds(
     log_format: LogFormat, message: str, facts: dict[str, Any]
@@ -271,7 +271,7 @@ def test_what_the_stream_cannot_encode_is_escaped() -> None:
 
 
 class Later:
-    """Keeps what is to be called later, until the test says that it is later."""
+    """A timer that keeps delayed calls until the test runs them."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[float, Any]] = []

@@ -1,4 +1,4 @@
-"""Every fault of the matrix: what is wrong, and under which code failed polls are to be counted."""
+"""Every fault of the matrix: its effect and the error code that failed polls must have."""
 
 import gzip
 import zlib
@@ -29,11 +29,11 @@ class Case:
     """Whether the name of the endpoint can be resolved."""
 
 
-# Answers
+# Responses
 
 
 def late(exchange: Exchange) -> None:
-    """Answer after the exporter's timeout."""
+    """Respond after the exporter's timeout."""
     answer = exchange.answer()
     exchange.wait(3.0)
     exchange.send(answer)
@@ -50,7 +50,7 @@ def dripping_body(exchange: Exchange) -> None:
 
 
 def reset_after(part: Callable[[bytes, bytes], bytes]) -> Callable[[Exchange], None]:
-    """Reset after a part of the answer, of which head and body are given."""
+    """Reset the connection after a part of the response. The parts of head and body are given."""
 
     def spoil(exchange: Exchange) -> None:
         exchange.send(part(*exchange.parts()))
@@ -68,13 +68,13 @@ def closed_in_body(exchange: Exchange) -> None:
 
 
 def closed_after_answer(exchange: Exchange) -> None:
-    """Announce nothing, answer, and close a connection that was to stay."""
+    """Respond without announcing an end, then close the connection, which should stay open."""
     exchange.send(exchange.answer())
     exchange.close()
 
 
 def answered_twice(exchange: Exchange) -> None:
-    """Leave an answer on the connection that the next request must not take for its own."""
+    """Leave a response on the connection that the next request must not take for its own."""
     exchange.send(exchange.answer() * 2)
 
 
@@ -180,7 +180,7 @@ def redirect(status: bytes) -> Callable[[Exchange], None]:
 
 
 def page(status: bytes) -> Callable[[Exchange], None]:
-    """Answer as a front proxy does whose service is away."""
+    """Respond like a front proxy whose service is unavailable."""
     body = b"<html><title>Bad Gateway</title></html>"
     return lambda exchange: exchange.send(_head(status=status, length=len(body)) + body)
 
@@ -292,7 +292,7 @@ CASES = (
     _exchange("half-closed before the answer", "connection", half_closed_before_answer),
     _exchange("half-closed in the body", "invalid_response", half_closed_in_body),
     _exchange("closed in the body", "invalid_response", closed_in_body),
-    # TLS tells an end that was announced from one that was not.
+    # TLS distinguishes an announced end of the connection from an unannounced one.
     _exchange(
         "closed in the body, under TLS", "connection invalid_response", closed_in_body, secure=True
     ),

@@ -1,6 +1,6 @@
-"""One fault, played in every phase of a real exporter's life beside a project that is well.
+"""One fault, injected in every phase of a real exporter's life, next to a healthy project.
 
-Both projects are behind the same simulated service; only one is reached through the fault proxy.
+The same simulated service has both projects. The exporter uses the fault proxy for only one.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.support.wait import wait_for
 INTERVAL = 1.0
 TIMEOUT = 0.5
 SLACK = 2.0
-"""What a busy machine may add to any time."""
+"""Number of seconds that a busy machine may add to any duration."""
 FRESH = INTERVAL + SLACK
 _STOP_SECONDS = 5.0
 _MICROSECONDS = 2e-6
@@ -126,7 +126,7 @@ class Play:
         )
 
     def discovering(self) -> None:
-        """Expect what is listed to stay, and what is new elsewhere to be found."""
+        """Expect listed names to stay and new names in the healthy project to be found."""
         self.begin()
         self._expect_fault()
         for project in ("good", "bad"):
@@ -138,7 +138,7 @@ class Play:
         wait_for(lambda: self._polls("bad", {"logstore": "app-2"}), what="the new logstore")
 
     def reloading(self) -> None:
-        """Expect a reload under the fault to be taken over at once."""
+        """Expect a reload during the fault to apply immediately."""
         self.begin()
         self._expect_fault()
         write_config(self, more=", audit", resolves=self.case.resolves)
@@ -150,7 +150,7 @@ class Play:
         wait_for(lambda: self._polls("bad", audit), what="the new group")
 
     def stopping(self) -> None:
-        """Expect a stop under the fault to be a quick and clean one."""
+        """Expect the exporter to stop quickly and cleanly during the fault."""
         self.begin()
         self._expect_fault()
         assert self.exporter.stop(signal.SIGTERM, within=_STOP_SECONDS) == 0
@@ -159,10 +159,10 @@ class Play:
             assert sign not in self.exporter.log
         assert DEFAULT_CREDENTIALS.access_key_secret not in self.exporter.log
 
-    # What is to be true
+    # Expectations
 
     def _expect_fault(self) -> None:
-        """Expect the fault to be counted under its code, and to harm nothing else."""
+        """Expect the fault to be counted under its code and not to affect anything else."""
         codes = self.case.codes
         if codes:
             before = self._errors()
@@ -185,7 +185,7 @@ class Play:
                 what="a poll that bears the fault",
             )
         found = self._scrape()
-        # What is under way when a fault begins or ends may be cut off, whatever the fault.
+        # Any fault may cut off the requests that are in progress when it begins or ends.
         cut_off = {"connection", "invalid_response"} if codes else set()
         assert {sample.labels["code"] for sample in found.find(_ERRORS)} <= codes | cut_off
         self._expect_good(found)
@@ -213,7 +213,7 @@ class Play:
         ended = time.time()
         wait_for(
             lambda: self._polls("bad", BILLING) and self._polls("bad", {"logstore": "app-1"}),
-            # Names are listed and polled, each once an interval.
+            # Names are listed once per interval and polled once per interval.
             timeout=2 * INTERVAL + SLACK,
             what="recovery",
         )
@@ -224,7 +224,7 @@ class Play:
         self._expect_good(found)
 
     def _polls(self, project: str, place: dict[str, str]) -> bool:
-        """Tell whether polls of a place succeed."""
+        """Return whether polls of a logstore or consumer group succeed."""
         found = self._scrape().find(_UP, project=project, **place)
         return bool(found) and all(sample.value == 1 for sample in found)
 
@@ -291,7 +291,7 @@ def add_logstore(world: World, project: str, name: str) -> None:
 
 
 def write_config(play: Play, *, more: str = "", resolves: bool = True) -> None:
-    """Write the configuration anew; once a group was added it stays."""
+    """Write the configuration file again. A group that was added stays."""
     path = play.folder / "config.yaml"
     more = more or (", audit" if "audit" in path.read_text() else "")
     _write(path, play.case, play.simulator, play.proxy, more=more, resolves=resolves)

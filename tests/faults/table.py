@@ -16,7 +16,7 @@ _AT_ONCE = 2
 
 
 def play(case: Case) -> Mapping[str, bool]:
-    """Play a fault in all phases, and tell which were passed; after one that was not, none is."""
+    """Inject a fault in all phases, and return which passed. After a failed phase, none passes."""
     passed = dict.fromkeys(PHASES, False)
     name = "before the first phase"
     try:
@@ -24,7 +24,7 @@ def play(case: Case) -> Mapping[str, bool]:
             for name, phase in PHASES.items():
                 phase(played)
                 passed[name] = True
-    except Exception:  # noqa: BLE001  whatever broke, the other faults are to be played
+    except Exception:  # noqa: BLE001  after any failure, the other faults must still be injected
         sys.stderr.write(f"{case.name}: {name}: {traceback.format_exc(limit=-2)}\n")
     return passed
 
@@ -56,6 +56,6 @@ def names_and_codes(table: str) -> dict[str, str]:
 
 
 def update(path: Path = DOCUMENT) -> None:
-    """Write the table in the document anew."""
+    """Update the table in the document."""
     table = render()
     path.write_text(replaced(path.read_text(), "matrix", table))

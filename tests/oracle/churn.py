@@ -63,7 +63,7 @@ class Churn:
             "burst written": self._write,
             **self._crew.acts,
         }
-        # What is left is not to become less and less.
+        # Create as much as is deleted, so that the world does not shrink.
         self._deck = Deck((*self._acts, *_OFTEN), chance)
         self._begin()
 
@@ -95,8 +95,8 @@ class Churn:
         for name in _QUIET_GROUPS:
             self._open_group((*_QUIET, name))
             self.world.start_consumer(*_QUIET, name, "w-0", shards=range(3))
-        # A quarter of an hour after the start what is drained vanishes, and from then on data is
-        # lost unread, now and then.
+        # The drained shards are deleted 15 minutes after the start. From then on, data expires
+        # unread now and then.
         self.held.set(START - 23.75 * _HOUR)
         for place in (("bank", "ledger"), ("bank", "fees"), ("shop", "orders")):
             self.world.split_shard(*place, 0)
@@ -217,7 +217,7 @@ class Churn:
             try:
                 child = self.world.merge_shards(*place, shard)
             except ServiceError:
-                continue  # it has no neighbour
+                continue  # it has no neighbor
             return f"{'/'.join(place)}: {shard} into {child}{self._maybe_rebalanced(place)}"
         return None
 

@@ -16,7 +16,7 @@ class Deck(Generic[T]):
         self._left: list[T] = []
 
     def draw(self, fits: Callable[[T], bool] = lambda _: True) -> T | None:
-        """Draw the next card that fits; what does not stays for later. None where none fits."""
+        """Draw the next card that fits, or None if none does. Other cards stay in the deck."""
         for _ in range(2):
             for card in self._left:
                 if fits(card):

@@ -1,7 +1,7 @@
-"""Which logstores and groups are to be watched, as far as listings could tell.
+"""The logstores and groups to watch, according to the listings.
 
-A listing that succeeds is the truth, also an empty one. One that fails changes nothing; one that
-learns that there is no such project or logstore empties it.
+A successful listing replaces the previous one, even if it is empty. A failed listing changes
+nothing. If the project or logstore does not exist, the listing becomes empty.
 """
 
 import re
@@ -53,7 +53,7 @@ class Listings:
         )
 
     def resolve(self, fates: Fates) -> dict[Place, Watch]:
-        """List what there is, and return what is to be watched."""
+        """List all names, and return the targets to watch."""
         self.failures = Counter()
         asked: set[Place] = set()
         found = []

@@ -1,4 +1,4 @@
-"""One watched logstore: what its newest poll found, and what a scrape shows of it."""
+"""One watched logstore: the results of its latest poll, and their series in a scrape."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _LOGSTORE = "sls_logstore_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """A group after its newest poll; without stands there is nothing to be shown of its shards."""
+    """A group after its latest poll. If ``stands`` is None, a scrape shows none of its shards."""
 
     up: bool = False
     row: GroupRow | None = None
@@ -43,13 +43,13 @@ class Logstore:
         self._retention: float | None = None
         self._access: bool | None = None
         self._read_at: float | None = None
-        """When a poll last had an answer of a group, and so asked for the logstore itself."""
+        """Time of the last poll that got a response for a group, and so requested the logstore."""
         self._is_polled = self._is_kept = False
         self.failures: Failures = Counter()
-        """Those of the newest poll."""
+        """Failures of the latest poll."""
 
     def watch(self, watch: Watch) -> None:
-        """Take over what is to be watched; groups that have left are forgotten."""
+        """Replace the targets to watch, and forget groups that are not among them."""
         if watch != self._watch:
             self._watch = watch
             self._groups = {name: group for name, group in self._groups.items() if name in watch}
@@ -98,7 +98,7 @@ class Logstore:
         yield from self._of_logstore(labels, now)
         for name, group in self._groups.items():
             its = {**labels, "consumer_group": name}
-            # What a failed poll has left is as old as the last good one.
+            # The values after a failed poll are as old as the last successful poll.
             is_fresh = group.read_at is not None and now - group.read_at <= STALE_AFTER
             yield f"{_GROUP}up", its, exactly(group.up and is_fresh)
             yield from _always(group, its)
@@ -137,10 +137,10 @@ class Logstore:
     def _selected(
         self, name: str, rows: Sequence[CheckpointRow], statuses: Mapping[int, str] | None
     ) -> list[CheckpointRow]:
-        """Choose what is of interest; a shard that the group says nothing of was never consumed.
+        """Select the rows to show. A shard without a row in the group was never consumed.
 
-        An earlier listing is no witness that there is such a shard, so that is said then only of
-        what was never consumed before.
+        An earlier list of shards does not prove that such a shard still exists. With such a list,
+        only shards that were already shown as never consumed get a row.
         """
         entry = self._watch[name].entry
         selected = [
@@ -236,7 +236,7 @@ def _of_stands(
 
 
 def _is_logstore_gone(rows: Sequence[CheckpointRow] | Refused) -> bool:
-    """Tell whether the answer is that there is definitely no such logstore, or project."""
+    """Return whether the response states that the logstore or project does not exist."""
     return (
         isinstance(rows, Refused)
         and rows.fate is Fate.GONE

@@ -41,7 +41,7 @@ TROUBLED = "billing"  # the only group of most scenes
 GROUP = (*LOGSTORE, TROUBLED)
 KEY = TargetKey(*LOGSTORE)
 
-_EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # what comes first of what happens at one instant
+_EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # the order of things that happen at the same instant
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -138,7 +138,7 @@ class Stage:
         )
 
     def stop_exporter(self) -> None:
-        """Stop the exporter; scrapes find nobody until it is started again."""
+        """Stop the exporter. Scrapes fail until it is started again."""
         if self._engine is not None:
             self._engine.close()
         self._engine = None

@@ -46,7 +46,7 @@ def shipped_rules() -> tuple[alerts.Rule, ...]:
 
 @functools.cache
 def outcomes_of(scene: Scene) -> Mapping[str, Outcome]:
-    """Return what the judges make of a scene, ours with the shipped rules."""
+    """Return the outcome of a scene by judge. That of the exporter uses the shipped rules."""
     return judged(recordings_of(scene), scene.trouble)
 
 
@@ -78,7 +78,7 @@ def render() -> str:
 
 
 def update(path: Path = DOCUMENT) -> None:
-    """Write the table in the document anew."""
+    """Update the table in the document."""
     path.write_text(replaced(path.read_text(), "table", render()))
 
 
