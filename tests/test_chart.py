@@ -110,7 +110,7 @@ def test_no_object_has_an_empty_map_or_null_in_it(name: str) -> None:
 
 
 @each_feature
-def test_every_object_bears_the_labels_that_kubernetes_recommends(name: str) -> None:
+def test_every_object_has_the_labels_that_kubernetes_recommends(name: str) -> None:
     theirs = list(yaml.safe_load_all(feature(name).files["extra-manifests.yaml"]))
     for manifest in feature(name).manifests:
         if manifest in theirs:

@@ -93,7 +93,7 @@ def test_a_service_monitor_selects_one_service_only() -> None:
     assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
 
 
-def test_a_pod_monitor_selects_the_pods_and_a_port_of_theirs() -> None:
+def test_a_pod_monitor_selects_the_pods_and_their_port() -> None:
     found = feature("pod-monitor-values.yaml")
     spec = found.one("PodMonitor")["spec"]
     labels = found.workload()["spec"]["template"]["metadata"]["labels"]

@@ -49,7 +49,9 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"shards": 0}, "at '/shards': minimum"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], message: str) -> None:
+def test_an_invalid_value_is_rejected_with_its_location(
+    values: dict[str, Any], message: str
+) -> None:
     with pytest.raises(helm_python.HelmValuesError) as caught:
         render({**LEAST, **values})
     assert message in str(caught.value)

@@ -747,7 +747,7 @@ def too_few(counts: Mapping[str, int]) -> list[str]:
 
 
 @pytest.mark.timeout(120 + 10 * SECONDS)
-def test_whatever_goes_on_at_once_every_answer_is_true(
+def test_every_response_is_correct_under_concurrent_changes(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     record_property: Callable[[str, object], None],

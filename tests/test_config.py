@@ -236,7 +236,7 @@ def test_a_long_interval_is_fine_where_every_project_has_a_longer_stale_after() 
     assert read(text).projects[0].polling.stale_after == 3600.0
 
 
-def test_files_are_found_beside_the_configuration_and_only_their_paths_are_kept(
+def test_files_are_found_next_to_the_configuration_and_only_their_paths_are_kept(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "id").write_text("LTAI\n", encoding="utf-8")

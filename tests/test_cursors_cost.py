@@ -33,7 +33,7 @@ def test_at_rest_a_poll_costs_one_call_each_for_the_listing_the_groups_and_the_s
             assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": 5}
 
 
-def test_the_first_poll_at_rest_costs_the_logstores_settings_beside() -> None:
+def test_the_first_poll_at_rest_also_requests_the_settings_of_the_logstore() -> None:
     with bench(shards=5, groups=GROUPS) as made:
         consume_all(made, shards=5)
         made.poll(after=120.0)
@@ -45,14 +45,14 @@ def test_the_first_poll_at_rest_costs_the_logstores_settings_beside() -> None:
         }
 
 
-def test_the_logstores_settings_are_asked_for_once_in_a_refresh_time() -> None:
+def test_the_settings_of_the_logstore_are_requested_once_per_refresh_time() -> None:
     with bench() as made:
         for _ in range(11):
             made.poll(after=60.0)
         assert made.calls()["GetLogStore"] == 3
 
 
-def test_the_end_of_a_read_only_shard_is_asked_for_once() -> None:
+def test_the_end_of_a_read_only_shard_is_requested_once() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.held.advance(120.0)
@@ -67,7 +67,7 @@ def test_the_end_of_a_read_only_shard_is_asked_for_once() -> None:
         assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": 3}
 
 
-def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None:
+def test_a_stalled_shard_costs_no_cursor_times_after_the_first_poll() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.poll(after=60.0)
@@ -84,7 +84,7 @@ def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None
         assert "GetCursorTime" not in made.calls()
 
 
-def test_behind_a_dead_group_a_busy_producer_costs_one_time_a_shard_and_poll() -> None:
+def test_a_busy_producer_and_a_dead_group_cost_one_cursor_time_per_shard_and_poll() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.poll(after=60.0)

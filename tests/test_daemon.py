@@ -53,7 +53,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
+def test_the_daemon_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
     with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
@@ -75,7 +75,9 @@ def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
     assert "Warning" not in exporter.log
 
 
-def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Path) -> None:
+def test_the_daemon_starts_and_logs_failures_and_recovers_if_the_api_is_down(
+    tmp_path: Path,
+) -> None:
     port = free_port()
     config = config_file(tmp_path, f"http://127.0.0.1:{port}")
     with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:

@@ -340,7 +340,7 @@ def has_labels(stage: Stage, asked: Asked, named: set[str]) -> bool:
     return any(named <= labels.keys() for labels, _ in stage.ask(asked))
 
 
-def test_a_second_replica_changes_nothing_of_what_is_said_of_groups(stage: Stage) -> None:
+def test_a_second_replica_does_not_change_the_values_of_groups(stage: Stage) -> None:
     assert len(stage.prometheus.query("sls_exporter_build_info")) == 2
     about_processes = {("overview.json", "Logstores polled")}
     for asked in queries():
@@ -361,7 +361,7 @@ def test_a_second_replica_changes_nothing_of_what_is_said_of_groups(stage: Stage
     assert shown["Consumer groups"] == [({}, [9.0])]
 
 
-def test_what_is_not_the_exporter_is_not_shown(stage: Stage) -> None:
+def test_series_of_other_jobs_are_not_shown(stage: Stage) -> None:
     wait_for(lambda: stage.prometheus.query("count(up == 0) == 1"), what="the other job")
     shown = {
         asked.panel: stage.ask(asked) for asked in queries() if asked.dashboard == "exporter.json"
@@ -389,7 +389,7 @@ def counts(stage: Stage, asked: Asked, code: str) -> bool:
     return any(labels["code"] == code and values[-1] > 0 for labels, values in stage.ask(asked))
 
 
-def test_the_page_tells_of_every_panel_and_every_variable() -> None:
+def test_the_page_describes_every_panel_and_every_variable() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name in DASHBOARDS:
         for panel in panels(name):

@@ -181,7 +181,7 @@ def test_more_than_500_logstores_and_projects_are_found_whole(fleet: Fleet) -> N
     assert len(listed) == 2
 
 
-def test_what_is_gone_is_removed_at_once_and_what_is_new_is_added(fleet: Fleet) -> None:
+def test_deleted_names_are_removed_immediately_and_new_ones_added(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     fleet.discover(engine)
     fleet.poll(engine)
@@ -273,7 +273,7 @@ def test_other_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
     assert fleet.poll(engine).value("sls_logstore_shards", status="readwrite") == 2
 
 
-def test_an_empty_listing_is_the_truth(fleet: Fleet) -> None:
+def test_an_empty_listing_removes_all_targets(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     fleet.discover(engine)
     for logstore in ("app-1", "app-2", "web"):

@@ -15,7 +15,7 @@ def test_the_layers_are_those_that_are_enforced() -> None:
     assert layers["exhaustive"]
 
 
-def test_every_module_has_its_room() -> None:
+def test_every_module_is_listed_on_the_page() -> None:
     table = TEXT.partition("\n## Threads\n")[0]
     rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
     named = {name for room in rooms for name in re.findall(r"\w+", room)}

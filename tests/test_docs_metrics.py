@@ -38,7 +38,7 @@ def test_every_metric_is_described_with_its_type_its_labels_and_its_help() -> No
     assert described(TEXT) == expected
 
 
-def test_what_the_page_calls_polled_says_so_in_its_help() -> None:
+def test_metrics_that_the_page_calls_polled_are_polled_by_their_help() -> None:
     polled = {metric.name for metric in CATALOGUE if metric.help.endswith(POLLED)}
     assert described(POLLED_SECTIONS).keys() == polled
     assert not described(OWN_SECTION).keys() & polled

@@ -85,7 +85,7 @@ def test_the_variables_of_keys_are_those_that_are_read(text: str, tmp_path: Path
     assert "credentials: none" not in explained
 
 
-def test_the_rights_of_the_guide_are_all_that_any_configuration_needs(tmp_path: Path) -> None:
+def test_permissions_in_the_guide_are_enough_for_any_configuration(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "projects:\n"

@@ -57,7 +57,7 @@ UNREAD = "sls_consumer_group_unread_log_groups"
 
 
 @pytest.mark.parametrize("case", PLAYED, ids=slug)
-def test_a_fault_harms_nothing_else_in_any_phase_and_is_over_when_it_ends(
+def test_a_fault_does_not_affect_other_targets_in_any_phase_and_leaves_no_trace(
     tmp_path: Path, case: Case
 ) -> None:
     with staged(case, tmp_path) as play:
@@ -187,7 +187,7 @@ def test_a_few_groups_that_hang_stop_no_other_group(hanging: int) -> None:
         assert up_groups(poll(engine)) == 10
 
 
-def test_many_groups_that_hang_cost_three_timeouts_a_poll_and_only_themselves() -> None:
+def test_many_groups_that_hang_cost_three_timeouts_per_poll_and_only_themselves() -> None:
     with engine_over(world_of({"shop": 1}, groups=20)) as (engine, simulator):
         for number in range(15):
             simulator.faults.add(faults.Hang(), consumer_group=f"group-{number:02}")
@@ -258,7 +258,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
 # The rules by themselves
 
 
-def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those() -> None:
+def test_requests_that_got_no_response_come_last_and_the_oldest_of_them_first() -> None:
     asked = Unresponsive[str]()
 
     def hang() -> str:
@@ -282,7 +282,7 @@ def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those
     assert round_of() == ["a", "b", "c", "d", "e"]
 
 
-def test_a_refusal_is_an_answer() -> None:
+def test_a_refusal_counts_as_a_response() -> None:
     asked = Unresponsive[int]()
 
     def refuse() -> str:
@@ -293,7 +293,7 @@ def test_a_refusal_is_an_answer() -> None:
             asked.ask(thing, refuse)
 
 
-def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
+def test_a_skipped_request_fails_like_the_earlier_one_without_a_response() -> None:
     asked = Unresponsive[int](trusting=False)
 
     def break_off() -> str:
@@ -339,7 +339,7 @@ def test_a_silent_project_gets_little_time_but_a_whole_timeout_now_and_then() ->
     assert given == [10.0] * 3 + [1.0] * 30 + [10.0] + [1.0] * 20
 
 
-def test_any_answer_ends_the_haste() -> None:
+def test_any_response_restores_the_full_timeout() -> None:
     project = Project()
     for error in (None, AccessDenied("no", operation="GetCursor", code="Unauthorized")):
         for _ in range(5):
@@ -352,7 +352,7 @@ def test_any_answer_ends_the_haste() -> None:
 @pytest.mark.parametrize(
     "error", [Cancelled(operation="GetCursor"), NoCredentials("none", operation="GetCursor")]
 )
-def test_a_request_that_was_not_sent_tells_nothing(error: SlsError) -> None:
+def test_a_request_that_was_not_sent_changes_no_timeout(error: SlsError) -> None:
     project = Project()
     for _ in range(2):
         project.hang()
@@ -363,7 +363,7 @@ def test_a_request_that_was_not_sent_tells_nothing(error: SlsError) -> None:
     assert project.hang() == 1.0
 
 
-def test_what_had_little_time_does_not_make_a_project_silent_again() -> None:
+def test_a_short_timeout_does_not_make_a_project_unresponsive_again() -> None:
     project = Project()
     for _ in range(3):
         project.hang()

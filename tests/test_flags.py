@@ -153,7 +153,7 @@ def test_wrong_usage_says_what_is_wrong(
     assert refused(capsys, "run", argument).endswith(f"error: {message}")
 
 
-def test_what_is_said_holds_no_control_characters_and_is_short(
+def test_error_messages_are_short_and_contain_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert refused(capsys, "run", "--\x1b[31m\ud800").endswith(": --�[31m�")
@@ -183,7 +183,7 @@ def test_a_variable_of_another_command_does_not_matter() -> None:
     assert parse(["schema"], {"SLS_EXPORTER_WEB_MAX_REQUESTS": "?"}).command == "schema"
 
 
-def test_what_is_echoed_is_bounded_and_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_echoed_arguments_are_bounded_and_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, "--log.level=" + "\n\x1b" * 1000)
     assert len(said) < 400
     assert "\x1b" not in said

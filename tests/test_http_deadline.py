@@ -135,7 +135,7 @@ def test_a_call_ends_in_time_where_the_handshake_of_tls_hangs() -> None:
     assert TIMEOUT - 0.05 <= seconds < LATEST
 
 
-def test_all_tries_together_end_in_time() -> None:
+def test_all_attempts_together_end_in_time() -> None:
     with misbehaving(fail_slowly) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
         _, seconds = elapsed_until_error(made)
     assert seconds < LATEST
@@ -257,7 +257,7 @@ def calling(made: Rig, *, calls: int = 1) -> Iterator[list[BaseException | None]
 
 
 @by_name
-def test_a_stop_ends_a_call_whatever_it_waits_for(behaviour: Behaviour) -> None:
+def test_a_stop_ends_a_call_in_every_wait(behaviour: Behaviour) -> None:
     with (
         misbehaving(behaviour) as server,
         rig(server.endpoint, timeout=60) as made,
@@ -364,7 +364,7 @@ def test_a_stop_ends_the_wait_for_the_throttle() -> None:
     assert server.requests == []
 
 
-def test_a_stop_ends_the_pause_before_another_try() -> None:
+def test_a_stop_ends_the_pause_before_a_retry() -> None:
     with (
         misbehaving(always(answer(b"", status="502 Bad Gateway"))) as server,
         rig(server.endpoint, timeout=3600, uniform=lambda _, __: 60.0) as made,

@@ -91,7 +91,9 @@ def test_tls_goes_through_a_tunnel_and_is_verified_behind_it(
     assert "authorization" not in seen.headers[0]
 
 
-def test_hosts_without_a_proxy_are_asked_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_for_hosts_without_a_proxy_go_to_the_hosts_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with (
         proxy() as seen,
         misbehaving(always(EMPTY_LIST)) as server,

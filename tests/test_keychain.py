@@ -185,7 +185,7 @@ def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: b
     assert credentials().access_key_secret == "secret-2"
 
 
-def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(
+def test_the_last_content_of_a_missing_file_is_kept_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "secret"
@@ -209,7 +209,9 @@ def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(
 
 
 @pytest.mark.parametrize("content", [b"", b"hunter 2", b"hunter2\xff"])
-def test_a_file_that_is_no_key_at_first_is_refused_unseen(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_valid_key_at_the_start_is_rejected_without_showing_it(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "secret"
     path.write_bytes(content)
     with pytest.raises(CredentialsError) as raised:

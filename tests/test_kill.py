@@ -246,7 +246,7 @@ def test_a_clock_that_jumps_by_minutes_changes_no_age_and_stops_no_poll(
     assert_clean(exporter)
 
 
-def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
+def test_a_clock_that_is_wrong_by_hours_is_reported_and_does_not_change_ages(
     stage: Scene, tmp_path: Path
 ) -> None:
     with under_a_clock(stage, tmp_path) as (exporter, set_off):
@@ -272,7 +272,7 @@ def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
     assert_clean(exporter)
 
 
-def test_after_an_hour_asleep_everything_is_polled_at_once_and_once(tmp_path: Path) -> None:
+def test_after_an_hour_asleep_every_target_is_polled_immediately_and_once(tmp_path: Path) -> None:
     # The monotonic clock of a sleeping machine stops. After waking up, its wall clock is ahead.
     wall = Wall()
     with scene(tmp_path, wall) as stage, under_a_clock(stage, tmp_path) as (exporter, set_off):
@@ -327,7 +327,7 @@ def unlimit(exporter: Daemon, which: int) -> None:
     resource.prlimit(exporter.process.pid, which, (hard, hard))
 
 
-def test_it_writes_no_file(stage: Scene) -> None:
+def test_the_daemon_writes_no_file(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         limit(exporter, resource.RLIMIT_FSIZE, 0)
         await_whole(exporter)
@@ -401,7 +401,7 @@ def pipe_without_reader() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("taking_nothing", [disk_that_is_full, pipe_without_reader])
-def test_it_works_on_where_not_a_line_of_its_output_can_be_written(
+def test_the_daemon_keeps_working_if_its_output_cannot_be_written(
     stage: Scene, taking_nothing: Callable[[], AbstractContextManager[int]]
 ) -> None:
     with (
@@ -439,7 +439,7 @@ exec "$@"
 """
 
 
-def test_it_works_on_a_file_system_that_is_read_only(stage: Scene) -> None:
+def test_the_daemon_works_on_a_read_only_file_system(stage: Scene) -> None:
     # Its own mount namespace makes the file system read-only for this process only.
     unshare = ("unshare", "--mount", *(("--map-root-user",) if os.geteuid() else ()))
     folder = str(stage.config.parent)
@@ -479,7 +479,7 @@ def test_without_descriptors_polls_fail_and_it_recovers_when_there_are_some(stag
     assert "Traceback" not in exporter.log
 
 
-def test_without_memory_for_an_answer_its_poll_fails_and_nothing_else(stage: Scene) -> None:
+def test_a_poll_without_memory_for_a_response_fails_alone(stage: Scene) -> None:
     numbers = json.dumps([0] * 1_300_000)
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)
