@@ -28,7 +28,7 @@ projects:
 
 
 def states(scrape: Scrape) -> set[tuple[str, str]]:
-    """Return the states that shards of each consumer group are in."""
+    """Return the states of the shards of each consumer group."""
     return {
         (sample.labels["consumer_group"], sample.labels["state"])
         for sample in scrape.find("sls_consumer_group_shards")

@@ -248,7 +248,7 @@ class Race:
     done: Counter[str] = field(default_factory=Counter)
 
     def goes_on(self, pause: float) -> bool:
-        """Wait a little, which is for the others to run; tell whether to do more."""
+        """Wait briefly so that other threads run. Return whether to continue."""
         return not self.over.wait(pause)
 
     # The world
@@ -290,7 +290,7 @@ class Race:
     # The configuration
 
     def take_over(self, variant: Variant, *, twice: bool = False) -> None:
-        """Reload a configuration; ``twice`` as a signal asks for it, too."""
+        """Reload a configuration. ``twice`` also sends a signal to reload it."""
         began = time.monotonic()
         self.write(variant.text(self.simulator.endpoint))
         if twice:
@@ -424,7 +424,7 @@ def prepared(folder: Path) -> Iterator[Race]:
 
 
 def await_all(race: Race) -> None:
-    """Wait until exactly what exists is shown."""
+    """Wait until a scrape shows exactly the existing groups."""
     there = {key for key, changes in race.groups.items() if changes[-1].value is not None}
     wait_for(
         lambda: {key_of(each) for each in race.exporter.scrape().find(UP) if each.value} == there,
@@ -619,7 +619,7 @@ class Oracle:
         return gone
 
     def _rounds_after(self, key: Key, instant: float) -> float:
-        """Return when a change at an instant was surely seen by listings and taken over."""
+        """Return when listings have surely detected and applied a change at an instant."""
         rounds = self._rounds.get(key[0], [])
         last = bisect_right(rounds, instant) + ROUNDS_TO_TAKE_OVER - 1
         return rounds[last] if last < len(rounds) else math.inf
@@ -738,7 +738,7 @@ def assert_log_is_clean(records: Sequence[logging.LogRecord]) -> None:
 
 
 def too_few(counts: Mapping[str, int]) -> list[str]:
-    """Return what happened less often than it should."""
+    """Return the things that happened less often than required."""
     return [
         f"{what}: {counts.get(what, 0)}"
         for what, least in {**LEAST_DONE, **LEAST_MADE}.items()

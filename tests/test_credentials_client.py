@@ -33,7 +33,7 @@ class Scene:
     made: Rig
 
     def poll(self) -> list[str | None]:
-        """Return the codes of the tries."""
+        """Return the codes of the attempts."""
         self.made.notes.ended.clear()
         self.made.client.list_shards("orders")
         return [code for _, code in self.made.notes.ended]

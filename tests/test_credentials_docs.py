@@ -1,4 +1,4 @@
-"""The page of access keys: its policies are right, and no variable is missing."""
+"""The page of access keys has correct policies, and no variable is missing."""
 
 import json
 import re

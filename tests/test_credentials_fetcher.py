@@ -1,4 +1,4 @@
-"""Requests for credentials: bounded in time and size, verified, straight and once."""
+"""Requests for credentials: limited in time and size, verified, without redirects or retries."""
 
 import ssl
 import threading

@@ -68,7 +68,7 @@ def fleet() -> Iterator[Fleet]:
 
 @contextmanager
 def shop(world: World) -> Iterator[None]:
-    """Two projects: shop with app-1, app-2 and web; bank with ledger."""
+    """Two projects: shop with app-1, app-2 and web, and bank with ledger."""
     for project, logstores in {"shop": ("app-1", "app-2", "web"), "bank": ("ledger",)}.items():
         world.create_project(project)
         for logstore in logstores:

@@ -1,4 +1,4 @@
-"""The worked example of a large fleet: its numbers are right, and its settings are enough."""
+"""The worked example of a large fleet has correct numbers and sufficient settings."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ def row(name: str) -> list[int]:
 
 
 def said(text: str) -> bool:
-    """Return whether the example says something, however its lines are broken."""
+    """Return whether the example contains a text, regardless of line breaks."""
     return text in " ".join(TEXT.replace("\N{MULTIPLICATION SIGN}", "*").split())
 
 

@@ -22,7 +22,7 @@ PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name !
 
 
 def was_tested(subject: str) -> str:
-    """Return what the table of compatibility says was tested."""
+    """Return the tested versions in the table of compatibility."""
     (row,) = [line for line in COMPATIBILITY.splitlines() if line.startswith(f"| {subject} |")]
     return row.split(" | ")[2]
 

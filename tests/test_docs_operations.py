@@ -1,4 +1,4 @@
-"""The operator's handbook names what exists, and states numbers that are so."""
+"""The operator's handbook uses only existing names and states correct numbers."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The threat model names tests that exist, operations that are all there are, and true bounds."""
+"""The threat model names existing tests, the complete list of operations, and correct bounds."""
 
 import re
 

@@ -1,6 +1,6 @@
 """Short fuzzing of every target: all cases of the corpus, and a few random cases.
 
-``python -m tests.fuzz TARGET`` looks for longer, and better where atheris is installed.
+``python -m tests.fuzz TARGET`` runs longer, and finds more if atheris is installed.
 """
 
 import subprocess

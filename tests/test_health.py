@@ -117,7 +117,7 @@ def test_runs_that_were_left_hours_ahead_are_made_up_for(tmp_path: Path) -> None
 
     def asked_again_after_the_heartbeat_was_late() -> bool:
         nonlocal shift, due
-        # Again, as a heartbeat may come in before anybody has looked.
+        # Try again, because a heartbeat may arrive before the check.
         if time.monotonic() >= due:
             shift, due = shift + 40.0, time.monotonic() + 7.0
         return asked() > 1

@@ -1,4 +1,4 @@
-"""One exchange with a server that does as it likes: bounded, translated, and never led astray."""
+"""One exchange with a misbehaving server: limited in size, with documented errors."""
 
 import gzip
 import threading

@@ -1,4 +1,4 @@
-"""The image, as built from the Dockerfile, does its work where it may do next to nothing."""
+"""The image that the Dockerfile builds works with almost no permissions."""
 
 import json
 import os

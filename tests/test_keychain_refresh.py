@@ -1,4 +1,4 @@
-"""Temporary credentials in time: renewed ahead, kept while that fails, fetched once for all."""
+"""Renewal of temporary credentials: before expiry, once for all callers, with a fallback."""
 
 import threading
 import time

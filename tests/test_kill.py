@@ -1,6 +1,6 @@
-"""Killed, stopped, starved, under a clock that jumps: the process as its surroundings treat it.
+"""The process under signals, suspension, a lack of resources, and clocks that jump.
 
-SLS_EXPORTER_KILLS is how many times SIGTERM comes at a random moment (8).
+SLS_EXPORTER_KILLS is the number of SIGTERM signals at random moments (default: 8).
 """
 
 import json
@@ -199,7 +199,7 @@ def faketime_library() -> Path:
 
 @contextmanager
 def under_a_clock(stage: Scene, folder: Path) -> Iterator[tuple[Daemon, Callable[[int], None]]]:
-    """Run the exporter under a wall clock that may be set off; the monotonic one stays true."""
+    """Run the exporter with an adjustable wall clock and the real monotonic clock."""
     offset = folder / "offset"
 
     def set_off(seconds: int) -> None:

@@ -223,7 +223,7 @@ def test_a_full_disk_causes_no_exception_and_leaves_no_buffered_rest() -> None:
 
 
 class FullNow(io.RawIOBase):
-    """A disk with some room, that then is full, that then has room again."""
+    """A disk that has some free space, becomes full, and has free space again."""
 
     def __init__(self, room: int) -> None:
         self.room = room

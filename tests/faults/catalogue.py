@@ -89,7 +89,7 @@ def half_closed_before_answer(exchange: Exchange) -> None:
 
 
 def with_length(change: Callable[[int], str]) -> Callable[[Exchange], None]:
-    """Declare another length than the body has."""
+    """Declare a length that differs from that of the body."""
 
     def spoil(exchange: Exchange) -> None:
         head, body = exchange.parts()
@@ -105,7 +105,7 @@ def two_lengths(exchange: Exchange) -> None:
 
 
 def packed(pack: Callable[[bytes], bytes]) -> Callable[[Exchange], None]:
-    """Declare gzip, and send what the packing gives."""
+    """Declare gzip, and send the result of ``pack``."""
 
     def spoil(exchange: Exchange) -> None:
         _, body = exchange.parts()
@@ -122,14 +122,14 @@ def corrupt(body: bytes) -> bytes:
 
 
 def bomb(_: bytes) -> bytes:
-    """Pack a lot of blanks: one packed block, again and again."""
+    """Compress many spaces, by repeating one compressed block."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08" + bytes(6) + b"\x03" + block * _BOMB_MEGABYTES + b"\x03\x00" + bytes(8)
 
 
 def chunks(*parts: bytes) -> Callable[[Exchange], None]:
-    """Send what should be chunks."""
+    """Declare chunked encoding, and send the given bytes as its chunks."""
 
     def spoil(exchange: Exchange) -> None:
         exchange.answer()
@@ -173,7 +173,7 @@ def switching_protocols(exchange: Exchange) -> None:
 
 
 def redirect(status: bytes) -> Callable[[Exchange], None]:
-    """Redirect to where credentials are handed out."""
+    """Redirect to an address that issues credentials."""
     return lambda exchange: exchange.send(
         b"HTTP/1.1 %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, _METADATA)
     )
@@ -208,7 +208,7 @@ def request_dripping(exchange: Exchange) -> None:
 
 
 def request_cut(exchange: Exchange) -> None:
-    """Let the service see half of the request, and break both sides."""
+    """Forward half of the request to the service, then break the connections on both sides."""
     with exchange.upstream() as upstream:
         upstream.sendall(exchange.request[: len(exchange.request) // 2])
     exchange.reset()
@@ -219,7 +219,7 @@ def request_swallowed(exchange: Exchange) -> None:
 
 
 def forgotten_when_idle(exchange: Exchange) -> None:
-    """Drop every packet of a connection that was idle, as a NAT does that has forgotten it."""
+    """Drop every packet of a connection that was idle, like a NAT that has forgotten it."""
     if exchange.idle > _FORGOTTEN_SECONDS:
         exchange.wait()
     exchange.send(exchange.answer())

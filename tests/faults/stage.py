@@ -63,7 +63,7 @@ BILLING = {"logstore": "orders", "consumer_group": "billing"}
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A fault with everything around it, and the checks that each phase makes."""
+    """A fault with its exporter, world and proxy, and the checks of each phase."""
 
     case: Case
     folder: Path
@@ -75,7 +75,7 @@ class Play:
     # The fault
 
     def begin(self) -> None:
-        """Let the fault begin, for the bad project only."""
+        """Begin the fault, for the bad project only."""
         if self.case.resolves:
             self.proxy.begin(self.case.fault)
         else:
@@ -83,7 +83,7 @@ class Play:
             self._reload()
 
     def end(self) -> None:
-        """Let the fault end."""
+        """End the fault."""
         if self.case.resolves:
             self.proxy.end()
         else:
@@ -97,13 +97,13 @@ class Play:
     # Phases
 
     def started(self) -> None:
-        """Expect a start under the fault to be one, and a recovery from it."""
+        """Expect the exporter to start during the fault and to recover from it."""
         wait_for(lambda: self._polls("good", BILLING), what="the good project polled")
         self._expect_fault()
         self._end_and_recover()
 
     def steady(self) -> None:
-        """Expect a fault that comes and goes to leave what was known."""
+        """Expect a temporary fault not to remove earlier results."""
         before = self._descriptors(), self._threads()
         updated = self._scrape().value(_UPDATED, project="bad", shard="0", **BILLING)
         self.begin()
@@ -192,7 +192,7 @@ class Play:
         assert self.exporter.get("/-/healthy").status_code == 200
 
     def _expect_good(self, found: Scrape) -> None:
-        # A first poll shows ages before it has read the ends of the shards.
+        # The first poll shows ages before it has read the ends of the shards.
         at_rest = {"project": "good", "shard": "0", **BILLING}
         if not found.find(_UNREAD, **at_rest):
             wait_for(lambda: self._scrape().find(_UNREAD, **at_rest), what="the end of a shard")
@@ -252,7 +252,7 @@ PHASES: dict[str, Callable[[Play], None]] = {
     "reload": Play.reloading,
     "shutdown": Play.stopping,
 }
-"""In the order of an exporter's life; a fault plays in all of them with one process."""
+"""Phases in the order of an exporter's life. Each fault runs through all of them in one process."""
 
 
 @contextmanager
@@ -320,13 +320,13 @@ def _write(
 
 @cache
 def authority() -> trustme.CA:
-    """Return the authority that the exporter is told to trust."""
+    """Return the authority that the exporter trusts."""
     return trustme.CA()
 
 
 @cache
 def certificates() -> Certificates:
-    """Return a certificate that is good, and others that are not."""
+    """Return a valid certificate, and others that are invalid."""
     now = datetime.now(UTC)
     return {
         "good": _context(authority().issue_cert("127.0.0.1")),
@@ -347,5 +347,5 @@ def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def slug(case: Case) -> str:
-    """Return a name that is fit for a file."""
+    """Return a name that is suitable for a file."""
     return re.sub(r"\W+", "-", case.name)

@@ -1,4 +1,4 @@
-"""The fault matrix as Markdown, and its place in the document."""
+"""The fault matrix as Markdown, and its position in the document."""
 
 import sys
 import tempfile
@@ -30,7 +30,7 @@ def play(case: Case) -> Mapping[str, bool]:
 
 
 def render(cases: Iterable[Case] = CASES) -> str:
-    """Play the faults and write the table."""
+    """Inject the faults and return the table."""
     cases = tuple(cases)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(play, cases))
@@ -46,7 +46,7 @@ def render(cases: Iterable[Case] = CASES) -> str:
 
 
 def names_and_codes(table: str) -> dict[str, str]:
-    """Read the first two columns of a table, without its head."""
+    """Return the first two columns of a table, without its header."""
     rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
     return {
         row[1].strip(): row[2].replace("`", "").replace("nothing, it is borne", "").strip()

@@ -48,7 +48,7 @@ _LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "type_c
 _SHOWN = 100  # characters of a change
 
 Change = Callable[[ast.AST], None]
-"""Changes a node in place."""
+"""A function that changes a node in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

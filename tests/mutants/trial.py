@@ -44,7 +44,7 @@ class Subject:
 
 
 def warm_up(tests: Iterable[str]) -> None:
-    """Import what modules of tests need from other projects, once for all trials."""
+    """Import the dependencies of the test modules from other projects, once for all trials."""
     settings.register_profile(
         "mutants",
         database=None,

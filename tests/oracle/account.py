@@ -15,7 +15,7 @@ REQUESTS_PER_SECOND = 10_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Logstores of a project, and which of their groups, shards and owners are of interest.
+    """Logstores of a project, and the selected groups, shards and owners.
 
     A name that is not made of letters, digits and ``-`` alone is a pattern.
     """

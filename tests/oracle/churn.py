@@ -1,4 +1,4 @@
-"""An account in which logstores, groups, shards, data and consumers come and go by chance."""
+"""An account with random creation and deletion of logstores, groups, shards, data and consumers."""
 
 import random
 from collections import Counter
@@ -69,7 +69,7 @@ class Churn:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of changes that there are."""
+        """All kinds of changes."""
         return [*self._acts, "shard vanished"]
 
     def step(self, most: int) -> None:
@@ -110,7 +110,7 @@ class Churn:
         self.held.set(START)
 
     def _furnish(self, place: Place, *, shards: int, ttl_days: int) -> None:
-        """Create a logstore in which something goes on."""
+        """Create a logstore with some activity."""
         self.world.create_logstore(*place, shards=shards, ttl_days=ttl_days)
         for shard in range(shards):
             self.world.write(*place, shard, 3)
@@ -222,7 +222,7 @@ class Churn:
         return None
 
     def _maybe_rebalanced(self, place: Place) -> str:
-        """Let some of the groups take notice of new shards."""
+        """Let some of the groups detect new shards."""
         groups = [row.name for row in self.world.groups(*place) if self._chance.random() < 0.6]
         for name in groups:
             self._crew.rebalance((*place, name))

@@ -1,4 +1,4 @@
-"""Consumers that come, go, die, get stuck and change shards, and checkpoints written by hand."""
+"""Consumers that start, stop, die, get stuck and change shards, and checkpoints set manually."""
 
 import random
 from collections import defaultdict, deque
@@ -19,7 +19,7 @@ _FLUSH_SECONDS = (10.0, 60.0, 120.0)
 
 
 class Crew:
-    """Knows the consumers of a world by group, with the shards that each is stuck on."""
+    """The consumers of a world by group, with the shards that each is stuck on."""
 
     def __init__(self, world: World, chance: random.Random, *, quiet: str) -> None:
         """In the ``quiet`` project nothing happens by chance."""
@@ -185,7 +185,7 @@ class Crew:
         ]
 
     def _with_member(self, act: Callable[[GroupPlace, str], str | None]) -> str | None:
-        """Do something to the first consumer, in random order, to whom it can be done."""
+        """Call ``act`` for consumers in random order until it applies to one of them."""
         members = [(place, name) for place, names in self._members.items() for name in names]
         self._chance.shuffle(members)
         for place, name in members:

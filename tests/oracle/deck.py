@@ -1,4 +1,4 @@
-"""Chance that leaves nothing out: cards are drawn until all were, then shuffled again."""
+"""Random choice without omissions: the cards are shuffled again after all of them were drawn."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -31,5 +31,5 @@ class Deck(Generic[T]):
         return None
 
     def put_back(self, card: T) -> None:
-        """Have a card drawn again soon, as nothing came of it."""
+        """Return a card that had no effect to the top of the deck."""
         self._left.insert(0, card)

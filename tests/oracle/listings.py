@@ -23,7 +23,7 @@ Failures = Counter[tuple[str, str, str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A group that is watched: why, and as it was listed, if it was."""
+    """A watched group: the entry that selects it, and its row in the listing, if any."""
 
     entry: Entry
     row: GroupRow | None
@@ -34,7 +34,7 @@ Watch = Mapping[str, Watched]
 
 
 class Listings:
-    """Remembers the last good listings."""
+    """The last successful listings."""
 
     def __init__(self, world: World, entries: Sequence[Entry]) -> None:
         self._world = world
@@ -42,7 +42,7 @@ class Listings:
         self._logstores: dict[str, list[str]] = {}
         self._groups: dict[Place, list[GroupRow]] = {}
         self.failures: Failures = Counter()
-        """Those of the newest round."""
+        """Failures of the latest round."""
 
     def before_any(self) -> dict[Place, Watch]:
         """Return what the configuration names in full."""
@@ -96,7 +96,7 @@ class Listings:
     def _merged(
         found: Iterable[tuple[Place, Entry, Mapping[str, GroupRow | None]]],
     ) -> dict[Place, Watch]:
-        """Give a group that several entries choose to the first of them."""
+        """Assign a group that several entries select to the first of them."""
         merged: dict[Place, dict[str, Watched]] = {}
         for place, entry, rows in found:
             for name in sorted(rows):

@@ -30,7 +30,7 @@ class _Group:
 
 
 class Logstore:
-    """Follows the polls of one logstore; ``seen`` counts the situations that it met."""
+    """The state of one logstore after its polls. ``seen`` counts the situations that occurred."""
 
     def __init__(self, world: World, place: Place, watch: Watch, seen: Counter[str]) -> None:
         self._world = world
@@ -90,7 +90,7 @@ class Logstore:
                 self._groups[name] = _Group(up=True, row=row, read_at=now, stands=stands)
 
     def series(self, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
-        """Yield what is shown at an instant: names, labels and values."""
+        """Yield the series at an instant: names, labels and values."""
         project, logstore = self._place
         labels = {"project": project, "logstore": logstore}
         if not self._is_polled:
@@ -109,7 +109,7 @@ class Logstore:
                     self._seen["withdrawn as stale"] += 1
 
     def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
-        """Yield what was last read of the logstore itself, while it is young enough."""
+        """Yield the series of the logstore itself, until they become stale."""
         if self._read_at is None:
             return
         if now - self._read_at > STALE_AFTER:

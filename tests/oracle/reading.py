@@ -46,7 +46,7 @@ class Asked:
 
 
 class Reading:
-    """The memory of what reads one logstore, whichever of its groups are watched."""
+    """The stored data about one logstore, independent of the watched groups."""
 
     def __init__(self, world: World, place: Place) -> None:
         self._world = world
@@ -59,9 +59,9 @@ class Reading:
         self._is_read = False
         self.denied = False
         self.is_stood_in = False
-        """Whether an earlier listing of shards stands in for one that failed."""
+        """Whether an earlier listing of shards replaces one that failed."""
         self.lacks_listing = False
-        """Whether the last good listing of shards has become too old to stand in for one."""
+        """Whether the last successful listing of shards is too old to replace a failed one."""
         self.retention: float | None = None
         self._retention_due = 0.0
         self.failures: Failures = Failures()
@@ -142,7 +142,7 @@ class Reading:
         return tuple(found)
 
     def end(self) -> None:
-        """Note the retention time, if it was requested or should have been."""
+        """Store the retention time if it was requested or should have been."""
         is_due = self._is_read and self._now >= self._retention_due
         if not self._asked.retention and not is_due:
             return

@@ -111,7 +111,7 @@ class _Active:
 
 
 class Troubles:
-    """Plays troubles; ``met`` counts those that requests met: kinds, aims and fates."""
+    """Random troubles. ``met`` counts those that affected requests: kinds, aims and fates."""
 
     def __init__(self, simulator: FaultySimulator, chance: random.Random) -> None:
         self._simulator = simulator
@@ -129,7 +129,7 @@ class Troubles:
         return [f"trouble: {each.trouble}" for each in self._active]
 
     def step(self, watched: Mapping[Place, Watch], likely: float) -> Fates:
-        """End some, begin some; return what becomes of requests from now on."""
+        """End some troubles, begin others, and return the outcomes of requests from now on."""
         for each in self._active:
             each.steps -= 1
         for each in [each for each in self._active if each.steps < 0]:

@@ -12,13 +12,13 @@ from tests.oracle.listings import Place
 from tests.oracle.verdicts import Verdict
 
 LATE_SECONDS = 300.0
-"""How late the exporter may notice that data has expired."""
+"""Maximum delay in seconds until the exporter detects that data has expired."""
 EXACT_SECONDS = 2.0
-"""Error of a receive time that is read where it matters."""
+"""Maximum error in seconds of a receive time that must be exact."""
 EXACT_FROM = STALL_AFTER - min(INTERVAL, STALL_AFTER / 2)
-"""Seconds of a stall from which on it is exact."""
+"""Duration in seconds from which a stall is exact."""
 LEAST_ERROR = 5 * INTERVAL
-"""Error of a lag that is always allowed, in seconds."""
+"""Error in seconds that is always allowed for a lag."""
 _NANOSECONDS = 1_000_000_000  # a cursor begins with the time at which its shard was created
 
 

@@ -46,14 +46,14 @@ class Partition:
         self._ends: deque[int] = deque(maxlen=INTERVALS)
 
     def add_commit(self, offset: int, at: float) -> None:
-        """Take a commit, unless it is known or no end was read yet."""
+        """Store a commit, unless it is known or no end was read yet."""
         if not self._ends or (self._commits and self._commits[-1].at >= at):
             return
         lag = max(0, self._ends[-1] - offset)
         self._commits.append(Commit(offset=offset, at=at, lag=lag))
 
     def add_end(self, end: int) -> None:
-        """Take the end of the partition as it was just read."""
+        """Store the current end of the partition."""
         self._ends.append(end)
 
     @property

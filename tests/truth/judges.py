@@ -62,7 +62,7 @@ class Outcome:
     seconds: float | None = None
 
     def rank(self) -> tuple[int, float]:
-        """Return what sorts outcomes from the worst to the best."""
+        """Return a sort key that puts the worst outcome first."""
         seconds = float("inf") if self.seconds is None else self.seconds
         return _WORST_FIRST.index(self.verdict), seconds
 
@@ -74,7 +74,7 @@ class Outcome:
 def true_stalls(recording: Recording) -> Mapping[str, float]:
     """Return the shards that stall for longer than ``STALL_AFTER``, and the start of each stall.
 
-    Only the simulated world is looked at. Checkpoints that cannot be read do not count.
+    The result depends on the simulated world only. Checkpoints that cannot be read do not count.
     """
     moves: dict[int, tuple[int, float]] = {}
     found: dict[str, float] = {}
@@ -99,7 +99,7 @@ def worst(found: Iterable[Outcome]) -> Outcome:
 def outcomes(
     recording: Recording, trouble: Trouble | None, *, rules: Iterable[Rule]
 ) -> Mapping[str, Outcome]:
-    """Return what each judge made of a recording."""
+    """Return the outcome of each judge for a recording."""
     watched_from = recording.frames[0].at
     ours = alerts.firings(rules, recording.frames)
     return {
@@ -113,7 +113,7 @@ def outcomes(
 def judge_firings(
     ours: Iterable[Firing], trouble: Trouble | None, *, watched_from: float
 ) -> Outcome:
-    """Weigh the alerts that fired."""
+    """Return the outcome for the alerts that fired."""
     if trouble is None:
         return _outcome([(each.shard, each.since) for each in ours], None, watched_from)
     spoke = []
@@ -128,7 +128,7 @@ def judge_firings(
 def _outcome(
     spoke: Iterable[tuple[str, float]], trouble: Trouble | None, watched_from: float
 ) -> Outcome:
-    """Weigh the shards of which a judge spoke, with the first time for each."""
+    """Return the outcome for the shards that a judge reported, by the time of each first report."""
     first: dict[str, float] = {}
     for shard, at in spoke:
         first[shard] = min(at, first.get(shard, at))

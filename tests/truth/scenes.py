@@ -1,4 +1,4 @@
-"""The rows of the truth table: events, and the trouble that they cause, if they cause one."""
+"""The rows of the truth table: events and the trouble that they cause, if any."""
 
 from tests.support.faults import Html
 from tests.truth import alerts

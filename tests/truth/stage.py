@@ -75,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All that was seen of one group in one run of a scene."""
+    """All observations of one group in one run of a scene."""
 
     frames: list[Frame] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -125,7 +125,7 @@ class Stage:
         self._put(seconds, _EVENT, action)
 
     def start_exporter(self) -> None:
-        """Start the exporter, with nothing remembered."""
+        """Start the exporter without any stored state."""
         on_held_clock = functools.partial(
             RequestRate, monotonic=self.held.monotonic, wait=self._wait
         )
@@ -144,7 +144,7 @@ class Stage:
         self._engine = None
 
     def skip_poll(self) -> None:
-        """Let the next poll not happen."""
+        """Skip the next poll."""
         self._skipped_polls += 1
 
     def run(self, *, until: float, watch_from: float, poll_phase: float) -> Mapping[str, Recording]:
