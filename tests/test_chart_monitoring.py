@@ -35,7 +35,7 @@ def test_the_rules_are_those_of_the_package(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool.run("promtool", "check", "rules", file)
 
 
-def test_without_an_address_of_the_runbook_no_alert_names_one() -> None:
+def test_alerts_have_no_runbook_url_if_none_is_set() -> None:
     values = {**LEAST, "prometheusRule": {"enabled": True}}
     text = render(values).files["prometheusrule.yaml"]
     assert "SLSConsumerShardStalled" in text

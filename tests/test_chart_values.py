@@ -102,7 +102,7 @@ KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_refused_in_words(
+def test_contradictory_values_are_rejected_with_an_explanation(
     values: dict[str, Any], message: str | None
 ) -> None:
     if message is None:

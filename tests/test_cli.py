@@ -96,7 +96,7 @@ def test_an_invalid_configuration_ends_with_status_1_and_all_errors(
     ]
 
 
-def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run("--config.file", tmp_path / "none.yaml")
     assert (done.status, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -181,7 +181,7 @@ def test_the_demo_prints_its_address_and_shows_every_condition() -> None:
         assert running.stop(signal.SIGINT) == 0
 
 
-def test_check_explains_a_good_configuration(config: Path) -> None:
+def test_check_explains_a_valid_configuration(config: Path) -> None:
     done = run("check", f"--config.file={config}")
     assert (done.status, done.stderr) == (0, "")
     assert "http://127.0.0.1:1" in done.stdout

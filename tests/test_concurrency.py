@@ -528,7 +528,7 @@ class Oracle:
 
     race: Race
     made: Counter[str] = field(default_factory=Counter)
-    """How often something was compared."""
+    """Number of comparisons by kind."""
 
     def __post_init__(self) -> None:
         self._to_wall = time.time() - time.monotonic()

@@ -148,7 +148,7 @@ def test_the_commented_keys_of_the_example_are_valid_except_for_missing_files() 
     }
 
 
-def test_values_of_the_example_are_the_defaults_where_it_does_not_say_otherwise() -> None:
+def test_values_of_the_example_are_the_defaults_unless_stated_otherwise() -> None:
     config = load(EXAMPLE, environ=ENVIRON)
     bare = parse(LEAST, name="c", environ={}, base_dir=ROOT)
     examples = {"projects", "credentials"}

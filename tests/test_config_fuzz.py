@@ -105,7 +105,7 @@ PLACES = [
     st.from_regex(r"Q[A-Za-z0-9]{12}[ /+]?[A-Za-z0-9]{4}Q", fullmatch=True),
 )
 @settings(max_examples=300, deadline=None)
-def test_a_secret_never_shows_wherever_it_was_put(place: str, key: str, secret: str) -> None:
+def test_a_secret_in_any_place_is_never_shown(place: str, key: str, secret: str) -> None:
     result = attempt(GOOD + place.format(key=key, value=secret))
     assert isinstance(result, ConfigError)
     assert secret not in f"{result} {result!r}"

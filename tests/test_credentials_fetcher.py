@@ -1,4 +1,4 @@
-"""Requests for credentials: limited in time and size, verified, without redirects or retries."""
+"""Requests for credentials: limited in time and size, verified, without proxies or redirects."""
 
 import ssl
 import threading
@@ -189,7 +189,7 @@ def test_a_certificate_of_the_given_authority_is_trusted(ca_file: Path) -> None:
         assert send(server.endpoint, ca_file=ca_file) == BODY
 
 
-def test_a_certificate_of_another_authority_is_refused() -> None:
+def test_a_certificate_of_another_authority_is_rejected() -> None:
     with (
         misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
         pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"),
@@ -198,7 +198,7 @@ def test_a_certificate_of_another_authority_is_refused() -> None:
     assert server.requests == []
 
 
-def test_a_certificate_of_another_name_is_refused(ca_file: Path) -> None:
+def test_a_certificate_of_another_name_is_rejected(ca_file: Path) -> None:
     with (
         misbehaving(always(answer(BODY)), tls=context("sts.example.org")) as server,
         pytest.raises(FetchError, match="IP address mismatch"),

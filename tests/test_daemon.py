@@ -98,7 +98,7 @@ def test_the_daemon_starts_and_logs_failures_and_recovers_if_the_api_is_down(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_polls_ends_it_with_status_0_whatever_is_queued(
+def test_a_signal_during_polls_ends_the_daemon_with_status_0_despite_queued_polls(
     tmp_path: Path, number: int
 ) -> None:
     with FaultySimulator(world_of(300)) as simulator:
@@ -119,7 +119,7 @@ def test_missing_credentials_are_one_clear_line(tmp_path: Path) -> None:
     assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in exporter.log
 
 
-def test_no_secret_is_in_anything_it_writes(tmp_path: Path) -> None:
+def test_no_output_of_the_daemon_contains_a_secret(tmp_path: Path) -> None:
     with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         keys = {**KEYS, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "very-secret-indeed"}

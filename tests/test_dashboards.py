@@ -191,7 +191,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(prometheus=server, healthy=healthy)
 
 
-def test_the_files_in_the_chart_are_what_the_code_makes() -> None:
+def test_the_dashboard_files_in_the_chart_match_the_code() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
     assert written == build(), "write them with: python -m tools.dashboards"
 
@@ -205,7 +205,7 @@ def test_the_uids_and_titles_are_those_that_links_and_people_know() -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_says_what_grafana_11_expects(name: str) -> None:
+def test_a_dashboard_has_the_fields_that_grafana_11_expects(name: str) -> None:
     dashboard = DASHBOARDS[name]
     assert dashboard["schemaVersion"] == 41
     assert dashboard["tags"] == ["sls-exporter"]
@@ -370,7 +370,7 @@ def test_series_of_other_jobs_are_not_shown(stage: Stage) -> None:
     assert {labels["job"] for labels, _ in shown["Scrape duration"]} == {"sls-exporter"}
 
 
-def test_panels_of_errors_show_zero_where_all_is_well_and_name_what_is_not(stage: Stage) -> None:
+def test_error_panels_show_zero_without_errors_and_otherwise_their_codes(stage: Stage) -> None:
     assert sorted(stage.healthy) == ["Failed polls by code", "Throttled requests"]
     for found in stage.healthy.values():
         ((labels, values),) = found

@@ -96,7 +96,7 @@ projects:
 """
 
 
-def test_a_pattern_selects_what_it_matches_whole_and_exclusion_wins(fleet: Fleet) -> None:
+def test_a_pattern_selects_complete_matches_and_exclusion_wins(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     assert names(engine) == []
     assert fleet.discover(engine) == ["shop/app-1/billing", "shop/app-2/billing"]
@@ -246,7 +246,7 @@ def test_a_group_that_joins_costs_no_more_than_its_checkpoints(fleet: Fleet) -> 
     assert asked == {"GetCheckPoint": 2, "ListShards": 1, "GetCursor": 3}
 
 
-def test_a_group_that_leaves_takes_nothing_of_what_is_known_of_the_logstore(fleet: Fleet) -> None:
+def test_a_removed_group_keeps_the_stored_data_of_the_logstore(fleet: Fleet) -> None:
     engine = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
     fleet.world.create_group("shop", "web", "audit")
     fleet.discover(engine)

@@ -24,7 +24,7 @@ def test_every_module_is_listed_on_the_page() -> None:
     assert named == modules | packages
 
 
-def test_decisions_are_numbered_without_gaps_and_say_what_why_and_at_what_cost() -> None:
+def test_decisions_are_numbered_without_gaps_and_have_all_sections() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     for number, page in enumerate(pages, start=1):
         text = page.read_text(encoding="utf-8")

@@ -105,7 +105,7 @@ def test_each_exporter_of_the_example_can_do_its_part() -> None:
         assert shortages(each) == []
 
 
-def test_example_states_the_largest_share_of_a_project_and_what_it_needs() -> None:
+def test_example_states_the_largest_share_of_a_project_and_its_requirements() -> None:
     targets = fleet()
     counts = Counter((each.key.project, shard_of(each.key, EXPORTERS)) for each in targets)
     most, mean = max(counts.values()), ceil(LOGSTORES / EXPORTERS)

@@ -73,7 +73,7 @@ def test_every_state_of_a_shard_is_explained() -> None:
     assert len(State) == 7
 
 
-def test_every_query_is_right(tmp_path: Path) -> None:
+def test_every_query_is_valid(tmp_path: Path) -> None:
     queries = blocks(TEXT, "promql")
     rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(queries)]
     file = tmp_path / "rules.yaml"

@@ -316,7 +316,7 @@ BAD_ENTRY = json.dumps(
 )
 
 
-def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
+def test_an_invalid_entry_is_omitted_and_counted_each_time_and_logged_once(
     stage: Stage, log: pytest.LogCaptureFixture
 ) -> None:
     stage.simulator.faults.add(
@@ -337,7 +337,7 @@ def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
     assert {name: event[name] for name in BILLING} == BILLING
 
 
-def test_the_shard_of_a_bad_entry_is_not_taken_for_one_that_was_never_consumed(
+def test_the_shard_of_an_invalid_entry_does_not_count_as_never_consumed(
     stage: Stage,
 ) -> None:
     stage.world.write("shop", "orders", 1, 5)

@@ -234,7 +234,7 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
             engine.close()
 
 
-def test_listings_again_and_again_leave_no_connection_behind() -> None:
+def test_repeated_listings_leave_no_connection_behind() -> None:
     world = world_of({f"project-{number}": 1 for number in range(4)})
     with FaultySimulator(world) as simulator:
         text = config_of(world, simulator.endpoint, polling="interval: 1m")

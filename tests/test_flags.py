@@ -95,7 +95,7 @@ def test_a_variable_that_is_empty_counts_as_absent() -> None:
     assert (flags.log_level, flags.web_listen_address) == ("info", (ANYWHERE,))
 
 
-def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_do_no_harm() -> None:
+def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_are_ignored() -> None:
     environ = {
         "SLS_EXPORTER_PORT": "tcp://10.0.0.1:10027",
         "SLS_EXPORTER_SERVICE_HOST": "10.0.0.1",
@@ -147,7 +147,7 @@ def test_the_demo_has_no_fixed_address() -> None:
         ("surplus", "unrecognized arguments: surplus"),
     ],
 )
-def test_wrong_usage_says_what_is_wrong(
+def test_invalid_usage_is_explained(
     argument: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refused(capsys, "run", argument).endswith(f"error: {message}")
@@ -172,7 +172,7 @@ def test_error_messages_are_short_and_contain_no_control_characters(
         ("SLS_EXPORTER_WEB_TELEMETRY_PATH", "expected a plain path such as /metrics, not '?'"),
     ],
 )
-def test_a_wrong_variable_is_wrong_usage_and_is_named(
+def test_an_invalid_variable_is_a_usage_error_that_names_it(
     variable: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(capsys, environ={variable: "?"})
@@ -192,7 +192,7 @@ def test_echoed_arguments_are_bounded_and_on_one_line(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     "path", ["/metrics", "/", "/a-b/~c_d.e/", "", "metrics", "/a b", "/{x}", "/a?b", "/ä", "/a\n"]
 )
-def test_a_telemetry_path_is_refused_exactly_where_the_routes_would_refuse_it(
+def test_a_telemetry_path_is_rejected_exactly_if_the_routes_would_reject_it(
     path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("run", f"--web.telemetry-path={path}")

@@ -96,7 +96,7 @@ def test_a_listed_project_that_no_host_can_have_is_left_out(name: str) -> None:
 
 
 @given(any_text)
-def test_requests_go_to_the_endpoint_whatever_is_listed(name: str) -> None:
+def test_requests_go_to_the_endpoint_regardless_of_listed_names(name: str) -> None:
     endpoint = Endpoint.parse("cn-shanghai.log.aliyuncs.com")
     for found in project_names({"total": 1, "projects": [{"projectName": name}]}).names.entries:
         host = endpoint.base_url(found).removeprefix("https://")

@@ -53,7 +53,7 @@ def test_a_proxy_of_the_environment_is_not_used_by_itself(monkeypatch: pytest.Mo
     assert seen.asked == []
 
 
-def test_a_proxy_of_the_environment_is_used_where_configured(
+def test_a_proxy_of_the_environment_is_used_if_configured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with (
@@ -117,7 +117,7 @@ def test_requests_for_hosts_without_a_proxy_go_to_the_hosts_themselves(
         "hunter2",
     ],
 )
-def test_a_wrong_address_of_a_proxy_is_an_error_without_its_password(
+def test_an_invalid_address_of_a_proxy_is_an_error_without_its_password(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", address)

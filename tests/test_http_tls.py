@@ -66,7 +66,7 @@ def test_a_certificate_of_a_configured_authority_is_trusted(ca_file: Path) -> No
     ],
     ids=["another authority", "another address", "a name", "expired"],
 )
-def test_a_wrong_certificate_is_not_accepted(
+def test_an_invalid_certificate_is_not_accepted(
     ca_file: Path, issued: trustme.LeafCert, reason: str
 ) -> None:
     with (

@@ -332,7 +332,7 @@ def test_a_name_that_does_not_resolve_is_unreachable(endpoint: str, project: str
         Credentials(access_key_id="id", access_key_secret="x", security_token="TOKEN日志"),
     ],
 )
-def test_a_key_that_no_header_can_carry_is_an_error_that_does_not_show_it(
+def test_a_key_that_no_header_can_contain_is_an_error_that_does_not_show_it(
     credentials: Credentials,
 ) -> None:
     with (

@@ -73,7 +73,7 @@ def test_other_commands_of_the_image_work_on_a_read_only_file_system(
     assert "demo-shop / orders / stalled" in done.stdout
 
 
-def test_without_a_configuration_it_says_where_it_looked(image: Image, configuration: Path) -> None:
+def test_the_path_of_a_missing_configuration_is_reported(image: Image, configuration: Path) -> None:
     done = image.run(configuration, *image.config["Entrypoint"], *image.config["Cmd"])
     assert done.returncode == 1
     assert "/etc/sls-exporter/config.yaml" in done.stderr

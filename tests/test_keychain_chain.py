@@ -204,7 +204,7 @@ def test_a_home_without_a_default_profile_is_passed_over(tmp_path: Path) -> None
     assert "credentials URI" in describe(None, environ)
 
 
-def test_a_spoilt_credentials_file_in_the_home_is_not_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_credentials_file_in_the_home_is_not_skipped(tmp_path: Path) -> None:
     path = written(tmp_path / ".alibabacloud/credentials.ini", "hunter2")
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"HOME": str(tmp_path), **URI})
@@ -254,7 +254,7 @@ def test_a_credentials_file_that_is_a_pipe_is_rejected_immediately(tmp_path: Pat
     assert str(raised.value) == f"cannot read {path}: not a regular file"
 
 
-def test_a_credentials_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+def test_a_configured_credentials_file_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "keys.ini"
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path), **URI})

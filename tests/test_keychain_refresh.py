@@ -128,7 +128,7 @@ def test_old_credentials_are_kept_while_a_renewal_fails_with_one_log_line(
     assert SECRET not in caplog.text
 
 
-def test_credentials_that_have_expired_are_given_no_more(rig: Rig) -> None:
+def test_expired_credentials_are_not_used(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.helper.refusal = DOWN
     rig.held.advance(3600)
@@ -184,7 +184,7 @@ def test_credentials_that_the_service_rejects_as_expired_are_fetched_again(rig: 
     assert rig.credentials() == issued(2)
 
 
-def test_many_that_find_them_expired_cause_one_fetch(rig: Rig) -> None:
+def test_many_callers_that_detect_expiry_cause_one_fetch(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     rig.helper.gate.clear()
@@ -197,7 +197,7 @@ def test_many_that_find_them_expired_cause_one_fetch(rig: Rig) -> None:
     assert len(rig.helper.asked) == 2
 
 
-def test_one_who_is_late_to_find_them_expired_gets_the_new_ones(rig: Rig) -> None:
+def test_a_caller_that_detects_expiry_late_gets_the_new_credentials(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     assert rig.refresh()

@@ -89,7 +89,7 @@ def test_a_pod_gets_its_role_for_its_token(sts: Sts, token_file: Path, clock: Cl
     assert asked.headers["host"] == sts.url.removeprefix("http://")
 
 
-def test_a_pods_session_is_named_as_the_environment_says(
+def test_the_session_of_a_pod_has_the_name_from_the_environment(
     sts: Sts, token_file: Path, clock: Clock
 ) -> None:
     environ = {**sts.environ(token_file), "ALIBABA_CLOUD_ROLE_SESSION_NAME": "blue"}
@@ -108,9 +108,7 @@ def test_the_token_of_a_pod_is_read_again_for_each_fetch(sts: Sts, token_file: P
     assert credentials() == issued(2)
 
 
-def test_a_pods_token_that_is_not_there_yet_is_waited_for(
-    sts: Sts, token_file: Path, tmp_path: Path
-) -> None:
+def test_the_token_of_a_pod_may_appear_later(sts: Sts, token_file: Path, tmp_path: Path) -> None:
     held = HeldClock(NOW)
     credentials = provider(None, sts.environ(tmp_path / "later"), clock=held.clock)
     assert failure_of(credentials) == (
@@ -179,7 +177,7 @@ def test_requests_in_a_container_that_cannot_get_a_token_have_no_token(
     assert provider(None, metadata.environ(), clock=clock)() == issued(1)
 
 
-def test_an_instance_is_not_asked_without_a_token_where_that_is_disabled(
+def test_requests_to_an_instance_without_a_token_can_be_disabled(
     metadata: Metadata, clock: Clock
 ) -> None:
     metadata.tokens = "unknown"

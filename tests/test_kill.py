@@ -146,7 +146,7 @@ def test_after_sigkill_under_load_the_next_start_is_a_whole_one(stage: Scene) ->
 
 
 @pytest.mark.timeout(60 + 5 * KILLS)
-def test_sigterm_at_a_random_moment_ends_it_with_status_0(stage: Scene) -> None:
+def test_sigterm_at_a_random_moment_ends_the_daemon_with_status_0(stage: Scene) -> None:
     delays = random.Random(7)  # noqa: S311  any moments do
     for _ in range(KILLS):
         with daemon(*stage.arguments) as exporter:
@@ -169,7 +169,7 @@ def polls_asked(stage: Scene) -> Counter[tuple[str | None, str | None]]:
     )
 
 
-def test_after_a_suspension_it_goes_on_without_a_storm(stage: Scene) -> None:
+def test_the_daemon_continues_after_a_suspension_without_a_burst_of_requests(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)
         exporter.process.send_signal(signal.SIGSTOP)
@@ -457,7 +457,7 @@ def test_the_daemon_works_on_a_read_only_file_system(stage: Scene) -> None:
         assert sign not in log
 
 
-def test_without_descriptors_polls_fail_and_it_recovers_when_there_are_some(stage: Scene) -> None:
+def test_polls_without_file_descriptors_fail_and_recover_later(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)
         used = {int(entry.name) for entry in Path(f"/proc/{exporter.process.pid}/fd").iterdir()}

@@ -72,7 +72,7 @@ def test_a_line_of_a_library_is_one_line_too(
 
 
 @given(message=HOSTILE, value=HOSTILE)
-def test_both_formats_for_programs_say_the_same(message: str, value: str) -> None:
+def test_json_and_logfmt_contain_the_same_events(message: str, value: str) -> None:
     as_json, as_logfmt = Log("json"), Log("logfmt")
     for log in (as_json, as_logfmt):
         log.logger.info(message, value=value)
@@ -326,7 +326,7 @@ def test_lines_that_differ_in_message_project_or_code_are_not_a_burst() -> None:
     assert len(log.events) == 12
 
 
-def test_a_burst_of_a_library_is_one_as_well() -> None:
+def test_a_burst_of_a_library_is_summed_up_as_well() -> None:
     later = Later()
     log = Bursts(later)
     for number in range(10):
@@ -362,7 +362,7 @@ def test_endless_kinds_of_lines_are_taken_together() -> None:
     }
 
 
-def test_without_a_thread_to_tell_of_them_later_no_lines_are_left_out() -> None:
+def test_no_lines_are_omitted_if_no_thread_can_report_them_later() -> None:
     def fail(_seconds: float, _call: object) -> None:
         raise RuntimeError("can't start new thread")
 

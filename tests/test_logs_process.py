@@ -169,7 +169,7 @@ get_logger("exporter").debug("ours")
         ("error", ["error"]),
     ],
 )
-def test_only_what_reaches_the_level_is_logged(level: str, expected: list[str]) -> None:
+def test_only_events_of_the_level_or_above_are_logged(level: str, expected: list[str]) -> None:
     script = """
 log = get_logger("exporter")
 log.debug("event"), log.info("event"), log.warning("event"), log.error("event")
@@ -188,7 +188,7 @@ def test_a_burst_is_summed_up_at_the_exit_unless_all_lines_are_requested(
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
-def test_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_status(
+def test_an_unwritable_stream_changes_neither_the_work_nor_the_exit_status(
     redirection: str,
 ) -> None:
     script = (
@@ -239,7 +239,7 @@ def test_the_daemon_goes_on_when_its_log_is_on_a_full_disk(tmp_path: Path) -> No
         assert process.wait(10) == 0
 
 
-def test_the_daemon_goes_on_when_the_reader_of_its_log_has_gone(tmp_path: Path) -> None:
+def test_the_daemon_continues_when_the_reader_of_its_log_disconnects(tmp_path: Path) -> None:
     config, port = config_file(tmp_path, f"http://127.0.0.1:{free_port()}"), free_port()
     reader, writer = os.pipe()
     with process_with_stderr(writer, config, port) as process:

@@ -106,7 +106,7 @@ class Listings:
 
 
 def _chosen(entry: Entry, rows: Sequence[GroupRow]) -> dict[str, GroupRow | None]:
-    """Choose among the groups that are listed, and those that are named in full."""
+    """Return the groups that are named in full, and listed groups that match a pattern."""
     found: dict[str, GroupRow | None] = dict.fromkeys(filter(is_plain, entry.groups))
     found |= {
         row.name: row for row in rows if any(re.fullmatch(each, row.name) for each in entry.groups)

@@ -118,7 +118,7 @@ class UnreadData:
         return Span(since, max(least, limit), most)
 
     def _lag(self, start: int) -> Allowed:
-        """Return the time between the last consumed log group and the newest one."""
+        """Return the time between the last consumed log group and the latest one."""
         newest, consumed = self._received(self._end - 1), self._received(start - 1)
         if newest is None:
             return between(0.0, 0.0, inf, optional=True)
