@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import orjson
+import msgspec
 from msgspec import Struct
 
 from exporter.base.text import bounded
@@ -36,8 +36,9 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
     if not body:
         raise ShapeError("the answer is empty")
     try:
-        return orjson.loads(body)
-    except ValueError:
+        # orjson ends the process if there is no memory for a large list.
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         pass  # it may be fit for use all the same: with a mark of its encoding, or half a character
     try:
         return json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_no_constant)
