@@ -150,7 +150,7 @@ class SelfMetrics:
         )
 
     def _bounded(self, code: str) -> str:
-        """Return a code, or a common one if there are too many: they are untrusted input."""
+        """Return a code, or a common one if there are too many, as codes are untrusted input."""
         with self._lock:
             if len(self._codes) < _MAX_CODES:
                 self._codes.add(code)

@@ -54,17 +54,17 @@ class ShardProgress(Struct, frozen=True, gc=False):
     checkpoint: str
     updated_at: float | None
     moved_at: float | None
-    """When the checkpoint last took another value, as far as polls can tell."""
+    """Time of the last change of the checkpoint, as far as polls can tell."""
     unread: int | None
-    """Log groups between the checkpoint and the end."""
+    """Number of log groups between the checkpoint and the end."""
     lag_seconds: float | None
     oldest_unread_at: float | None
     readonly: bool
     expired: bool
     judged_at: float | None
-    """When the end of the shard was compared with the checkpoint; None if it was not."""
+    """Time of the last comparison of the checkpoint with the end; None if there was none."""
     read_at: float
-    """When the checkpoint was read."""
+    """Time at which the checkpoint was read."""
 
     @property
     def is_consumed(self) -> bool:

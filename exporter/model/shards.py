@@ -20,7 +20,7 @@ class Checkpoint(NamedTuple):
     cursor: str
     """Position of the next log group to read, base64; empty if the shard was never consumed."""
     updated_at: float | None
-    """When the checkpoint was last written, unix seconds; None if the service does not say."""
+    """Time of the last write in Unix seconds; None if the service does not return it."""
     consumer: str
     """The last owner; empty if the writer gave no name."""
 
@@ -32,7 +32,7 @@ class Shard(Struct, frozen=True, kw_only=True):
     status: str
     """``readwrite`` or ``readonly``."""
     created_at: int | None = None
-    """Unix seconds; None if the service does not say."""
+    """Unix seconds; None if the service does not return it."""
 
 
 class ConsumerGroup(Struct, frozen=True, kw_only=True):

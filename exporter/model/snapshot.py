@@ -110,7 +110,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """Everything that is known at one moment, in the order of project and logstore."""
+    """The statuses of all targets at one moment, in the order of project and logstore."""
 
     targets: tuple[TargetStatus, ...] = ()
     pending: frozenset[TargetKey] = field(default_factory=frozenset)

@@ -25,11 +25,11 @@ class Requests(Struct, frozen=True, kw_only=True):
     """Requests of one poll of a logstore, or of one round of polls of a project."""
 
     at_rest: int
-    """If every group has read everything."""
+    """Requests if every group has read everything."""
     busy: int
-    """If every group is a few seconds behind in every shard, and moves."""
+    """Requests if every group is a few seconds behind in every shard, and moves."""
     cold: int
-    """The same at the first poll after startup."""
+    """Requests of the first poll after startup, if every group is behind."""
 
     def __add__(self, other: "Requests") -> "Requests":
         return Requests(

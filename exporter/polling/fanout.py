@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 Submit = Callable[[Callable[[], None]], object]
-"""Runs a callable on another thread. Raises RuntimeError if that is closed."""
+"""Runs a callable on another thread. Raises RuntimeError after a stop."""
 
 
 class Unresponsive(Generic[K]):

@@ -76,7 +76,7 @@ class PollManager:
 
     @property
     def config(self) -> Config:
-        """The configuration in force."""
+        """The current configuration."""
         return self._config
 
     @property

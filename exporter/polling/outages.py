@@ -16,7 +16,7 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.sls.errors import SlsError
 from exporter.sls.operations import GET_CURSOR, LIST_SHARDS
 
-# Codes are untrusted input. If there are more of them, some are logged again.
+# Codes are untrusted input. Beyond this number, a code may be logged more than once.
 _MAX_CODES = 10
 
 

@@ -102,7 +102,7 @@ class ProjectLoad:
         return max(max(shares, default=0.0), sum(shares) / self._workers)
 
     def budget(self, interval: float, limit: float) -> tuple[int, int]:
-        """Return two maximum numbers of requests: for exact values, and for exactness alone.
+        """Return the numbers ``budget`` and ``exact`` for the effort of a poll.
 
         ``limit`` is the current request rate. All logstores of the project share half of the
         requests that it allows in an interval, minus those that their polls need in any case.

@@ -206,7 +206,7 @@ class ShardPairs:
         if oldest.earliest >= pair.seen_at - retention + 2 * self._rules.interval:
             return False
         begin = self.cursors.begin
-        # A reading gives no information about a log group that expires after it.
+        # The last reading of the first log group cannot show what expired after that reading.
         due = oldest.estimate + retention
         return (
             begin is None

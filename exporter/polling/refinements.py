@@ -33,7 +33,8 @@ def refinements(
 ) -> Sequence[Refinement]:
     """Choose readings after every state is known: long stalls first, then lags.
 
-    There are at most ``budget`` readings, plus ``exact`` for the values that are least exact.
+    There are at most ``budget`` such readings. If there are fewer than ``exact``, readings of the
+    least exact values are added up to that number.
     """
     wanted = [*_of_stalls(shards := list(shards), rules), *_of_lags(shards, rules, since=since)]
     wanted = sorted(_first_of_each(wanted), key=lambda each: each.priority)[:budget]

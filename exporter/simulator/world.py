@@ -105,7 +105,7 @@ class World(Storage):
     def freeze_shard(
         self, project: str, logstore: str, group: str, consumer: str, shard: int
     ) -> None:
-        """Let a consumer fail permanently on one shard, so that its checkpoint does not advance."""
+        """Let a consumer fail permanently on one shard. Only its other checkpoints advance."""
         with self._group(project, logstore, group) as (_, found, _):
             found.consumers[consumer].readers[shard].freeze()
 
