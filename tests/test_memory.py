@@ -27,7 +27,7 @@ PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4
 STEP_SECONDS = 900.0
 HOUR_STEPS = 4
-LIVES_STEPS = 3  # of what comes and goes
+LIVES_STEPS = 3  # of objects that come and go
 CONFIG = """
 credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
 polling: {{interval: 60s, requests_per_second: 10000, workers: 1}}
@@ -51,7 +51,7 @@ class Churn:
         self._numbers = count()
 
     def step(self) -> None:
-        """Let a quarter of an hour pass."""
+        """Let 15 minutes pass."""
         self.held.advance(STEP_SECONDS)
         number = next(self._numbers)
         self._logstores(number)
@@ -62,7 +62,7 @@ class Churn:
             self.world.update_checkpoint(
                 PROJECT, STEADY, GROUP, shard, end - shard % 3, consumer=f"worker-{number}-{shard}"
             )
-        # Every third step cursors may not be read, which is an error of every logstore.
+        # In every third step, cursors cannot be read, which is an error of every logstore.
         (self.simulator.deny if number % 3 == 0 else self.simulator.allow)("GetCursor")
         self.simulator.forget_requests()
 
@@ -83,7 +83,7 @@ class Churn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What the exporter holds: objects of its own and of prometheus_client by type, and bytes.
+    """Memory of the exporter: its objects and those of prometheus_client by type, and bytes.
 
     Bytes are those that its own lines have allocated. ``lines`` is the length of a scrape.
     Records that hold nothing but values are not tracked as objects: shards are counted in their

@@ -1,4 +1,4 @@
-"""What is shown of snapshots at a scrape, and what is counted."""
+"""Values that a scrape shows of snapshots, and counters."""
 
 from collections.abc import Callable
 

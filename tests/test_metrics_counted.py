@@ -54,7 +54,7 @@ class Still(Collector):
 
 def assert_alike(registry: Collector) -> None:
     assert registry_text(registry, openmetrics=False) == generate_latest(registry)
-    expected = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
+    expected = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # of prometheus_client
     assert registry_text(registry, openmetrics=True) + b"# EOF\n" == expected
 
 

@@ -1,4 +1,4 @@
-"""How a registry is written: format and compression by negotiation."""
+"""Exposition of a registry: negotiation of the format and the compression."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""What a poll has found is written once, when it is polled, and kept until the next poll."""
+"""The text of a poll's results, written once after the poll and kept until the next poll."""
 
 from collections.abc import ItemsView, Iterator
 
@@ -12,7 +12,7 @@ from tests.support.snapshots import group, shard, target
 
 
 class ReadShards(tuple[ShardProgress, ...]):
-    """Shards that count how often somebody goes through them."""
+    """Shards that count how often they are iterated."""
 
     __slots__ = ()
     reads = 0
@@ -23,7 +23,7 @@ class ReadShards(tuple[ShardProgress, ...]):
 
 
 class ReadCounts(dict[str, int]):
-    """Numbers of shards by their status, which count how often somebody goes through them."""
+    """Numbers of shards by their status, which count how often they are iterated."""
 
     reads = 0
 
@@ -51,7 +51,7 @@ class Polled:
         assert b"sls_logstore_shards" in written
 
     def read(self) -> tuple[bool, bool]:
-        """Tell whether the shards of the group were read, and those of the logstore."""
+        """Return whether the shards of the group were read, and those of the logstore."""
         before, self._seen = self._seen, (ReadShards.reads, ReadCounts.reads)
         return self._seen[0] > before[0], self._seen[1] > before[1]
 
@@ -97,7 +97,7 @@ def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
     assert polled.read() == (True, True)
 
 
-# What is kept compressed
+# Text that is kept compressed
 
 
 def kept(consumer: str) -> list[Part]:

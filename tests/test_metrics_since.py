@@ -1,4 +1,4 @@
-"""Ages and stalls, which a scrape fills in: what stands on their lines at a moment."""
+"""Ages and stalls, which a scrape fills in: the lines at a point in time."""
 
 import pytest
 

@@ -105,7 +105,7 @@ def test_it_is_byte_for_byte_what_prometheus_client_writes(
         registry = registry_of(view, shape, moment)
         found = written(text, view, shape, moment)
         assert found == generate_latest(registry)
-        assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
+        assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # upstream
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,4 +1,4 @@
-"""The search for faults that tests overlook, and the page that tells what it found."""
+"""The search for mutants that survive the tests, and the page with its results."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ print(json.dumps({mutant.name: noticed for mutant, noticed in found}))
 
 
 def noticed(directory: Path, module: str, test: str, *, seconds: int = 60) -> dict[str, bool]:
-    """Tell of each fault of a made-up module whether its made-up test notices it."""
+    """Return for each mutant of a synthetic module whether its synthetic test kills it."""
     (directory / "tiny.py").write_text(module, encoding="utf-8")
     (directory / "test_tiny.py").write_text(test, encoding="utf-8")
     done = subprocess.run(
@@ -77,7 +77,7 @@ def test_a_fault_that_keeps_a_test_from_ending_is_noticed(tmp_path: Path) -> Non
     assert found["empty: queue.pop() -> None"]
 
 
-# The faults
+# The mutants
 
 
 def test_types_decorators_docstrings_and_imports_are_left_alone() -> None:
@@ -123,7 +123,7 @@ def test_a_fault_is_one_small_change(source: str, faults: list[str]) -> None:
     assert names(source)[1:] == [f"the module: {source} -> {fault}" for fault in faults]
 
 
-# What is explained
+# Explanations
 
 
 def test_a_fault_without_an_explanation_and_an_explanation_without_a_fault_are_told() -> None:

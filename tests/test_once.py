@@ -1,4 +1,4 @@
-"""One round over everything: what a person and a program get to see, and what counts as failed."""
+"""One round over all targets: the output for people and for programs, and its failures."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
-    """Return whether all went well, and what was printed."""
+    """Return whether all polls succeeded, and the printed text."""
     engine = assemble(
         load(demo.config, environ={}),
         environ={},

@@ -1,4 +1,4 @@
-"""A poll of one logstore: what it finds, and what it makes of what it cannot read."""
+"""A poll of one logstore: its results, and its handling of data that it cannot read."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def test_a_poll_finds_where_each_shard_stands(behind: Bench) -> None:
     assert behind.observed.failures == []
 
 
-# Rights
+# Permissions
 
 
 def test_without_the_right_to_cursors_it_goes_on_with_checkpoints_and_says_so_once(
@@ -345,7 +345,7 @@ def test_bad_entries_of_an_answer_are_told_and_the_good_ones_used(behind: Bench)
     assert [(group, len(faults)) for group, faults in behind.observed.skipped] == [(GROUP, 2)]
 
 
-# What is gone
+# Deleted objects
 
 
 def test_a_deleted_group_is_withdrawn_at_once(behind: Bench) -> None:
@@ -534,7 +534,7 @@ def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> 
         assert made.stalled() == 90_000.0
 
 
-# A logstore that was deleted and created anew between two polls
+# A logstore that was deleted and created again between two polls
 
 
 def recreate(made: Bench) -> None:

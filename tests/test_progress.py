@@ -1,4 +1,4 @@
-"""The judge: what it says of a shard, by example and for any input."""
+"""Evaluation of the state of a shard, by example and for any input."""
 
 import base64
 from typing import Any
@@ -499,7 +499,7 @@ def test_a_checkpoint_of_any_text_gives_a_verdict(
     assert state_of(progress) in State
 
 
-# What faults put into the module showed to be untested
+# Gaps in the tests that mutation testing found
 
 
 def test_a_state_has_the_name_that_labels_show() -> None:

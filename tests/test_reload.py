@@ -1,4 +1,4 @@
-"""Reloading: who asks is told, a bad file changes nothing, what stays keeps its state."""
+"""Reloads: the caller gets the result, an invalid file changes nothing, kept jobs keep state."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Nobody but the configuration says where requests go."""
+"""Only the configuration decides where requests go."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ KEYS = {
 
 
 class Server(ThreadingHTTPServer):
-    """Notes what it is asked for, by Host and path, and answers as it is told."""
+    """A server that records the Host and path of requests and sends the configured response."""
 
     daemon_threads = True
 
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log line."""
 
 
 @contextmanager

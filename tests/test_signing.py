@@ -1,4 +1,4 @@
-"""Signatures against the vendor's own signer: fixed vectors, and random requests beside its SDK."""
+"""Signatures compared with the vendor's: fixed vectors, and random requests with its SDK."""
 
 import json
 from collections.abc import Mapping
@@ -166,7 +166,7 @@ def test_size_of_raw_body_that_request_has_is_kept() -> None:
     assert request.headers["x-log-bodyrawsize"] == "99"
 
 
-# Beside the vendor's SDK
+# Comparison with the vendor's SDK
 
 
 class HeldAuthV1(AuthV1):  # type: ignore[misc]  # the SDK has no types

@@ -1,4 +1,4 @@
-"""The demonstration's world: each group shows its condition at once, and lives on."""
+"""The demonstration's world: each group shows its condition from the start, and keeps changing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a client observes of each fault, and which requests meet it."""
+"""Observations of a client of each injected fault, and the requests that meet it."""
 
 import http.client
 import threading

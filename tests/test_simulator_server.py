@@ -1,4 +1,4 @@
-"""The simulator over real HTTP: every operation, virtual hosts, errors, signatures and rights."""
+"""The simulator over real HTTP: operations, virtual hosts, errors, signatures, permissions."""
 
 import http.client
 import socket

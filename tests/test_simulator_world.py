@@ -1,4 +1,4 @@
-"""The simulated world: what producers, consumers, flushes, splits and retention do over time."""
+"""The simulated world: producers, consumers, flushes, splits and retention over time."""
 
 from itertools import pairwise
 
@@ -287,7 +287,8 @@ def test_a_rebalance_changes_the_owner_and_goes_on_from_the_saved_checkpoint() -
     held.advance(20.0)
     seen = truth(world, 1)
     assert seen.owner == "c2"
-    # From 60 on, 20 seconds at one a second: what c1 had read after its flush is read again.
+    # c2 reads from 60 on, 20 seconds at one log per second. It reads the logs again that c1 read
+    # after its flush.
     assert (seen.checkpoint, seen.updated_at) == (seen.begin + 80, START + 90.0)
 
 
@@ -386,7 +387,7 @@ def test_a_split_leaves_the_parent_read_only_until_its_data_has_expired() -> Non
         ("00", "80"),
         ("80", "ff"),
     ]
-    # The parent is drained, its checkpoint stands still; the children are nobody's yet.
+    # The parent is drained and its checkpoint does not advance; the children have no consumer yet.
     assert [truth(world, shard).unread for shard in range(3)] == [0, 50, 50]
     assert truth(world, 0).updated_at == START + 120.0
     held.advance(DAY - 101.0)

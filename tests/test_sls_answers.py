@@ -1,4 +1,4 @@
-"""Answers as types: every documented shape, and whatever else may come instead."""
+"""Responses as types: every documented shape, and any other input."""
 
 import contextlib
 import json
@@ -394,7 +394,7 @@ def test_any_bytes_are_read_or_have_another_shape(
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:
-    # What was read or said can always be written: no half of a surrogate pair is left.
+    # Values and messages can always be encoded: no half of a surrogate pair is left.
     try:
         text = repr(read())
     except ShapeError as error:

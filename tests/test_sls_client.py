@@ -214,7 +214,8 @@ def test_a_page_that_fails_fails_the_listing() -> None:
 @pytest.mark.parametrize(
     ("server_time", "skew"),
     [
-        # Ours is 1700000000.0; the server's whole second is anywhere from its start to its end.
+        # The client's time is 1700000000.0. The server sends whole seconds, so that its time is
+        # anywhere from the start to the end of that second.
         ("1700000000", 0.0),
         ("1699999999", 0.0),
         ("1700000001", 1.0),
@@ -269,7 +270,7 @@ def test_an_update_time_is_judged_by_the_servers_clock() -> None:
 
 
 def answered_at(server_time: str) -> Rig:
-    """Return a client after one answer with a server's time, on a clock held at START."""
+    """Return a client after one response with a server's time, on a clock held at START."""
     data = EMPTY_LIST.replace(b"\r\n\r\n", b"\r\nx-log-time: %s\r\n\r\n" % server_time.encode())
     with (
         misbehaving(lambda turn: turn.send(data)) as server,

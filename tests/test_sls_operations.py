@@ -1,4 +1,4 @@
-"""The table of operations: requests, and the rights that they need."""
+"""The table of operations: requests, and the permissions that they need."""
 
 from exporter.sls.operations import GET_CURSOR, LIST_LOGSTORES, OPERATION_NAMES, OPERATIONS
 from tests.support.docs import read

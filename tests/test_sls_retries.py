@@ -1,4 +1,4 @@
-"""Tries: for what they are made, how often, how far apart, and each signed anew."""
+"""Retries: their causes, number, intervals and signatures."""
 
 import threading
 import time

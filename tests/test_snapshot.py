@@ -196,4 +196,4 @@ def test_a_view_is_not_changed_by_what_comes_after_it() -> None:
 
 def test_what_was_seen_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        setattr(View(), "targets", (target(),))  # noqa: B010  what the type checker refuses
+        setattr(View(), "targets", (target(),))  # noqa: B010  the type checker refuses an assignment

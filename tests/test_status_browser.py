@@ -21,7 +21,7 @@ from tests.support.status_views import (
 
 LONG = "a-name-without-any-place-to-break-it-" * 5
 
-# The contrast of every text with what is behind it, after the formula of WCAG 2.1.
+# The contrast of every text with its background, by the formula of WCAG 2.1.
 CONTRASTS = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => {

@@ -1,4 +1,4 @@
-"""The truth of the alarm over simulated hours: scenes, what the metrics say, what would fire."""
+"""The accuracy of the alert over simulated hours: scenes, metrics, and alerts that would fire."""
 
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def test_our_alarm_lasts_as_long_as_the_trouble(scene: Scene) -> None:
     assert ended == ({alerts.SHARD_STALLED, alerts.GROUP_STALLED} if back else set())
 
 
-# What the metrics say in the scenes
+# Metrics in the scenes
 
 
 def test_the_services_own_lag_stays_at_two_seconds_behind_a_dead_group() -> None:

@@ -1,4 +1,4 @@
-"""Scrapes that come together share one rendering, and each still gets a whole answer."""
+"""Concurrent scrapes share one rendering, and each still gets a complete response."""
 
 import gzip
 import threading

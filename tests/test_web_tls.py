@@ -31,7 +31,7 @@ def handshake(port: int, tls: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 def refused(port: int, tls: ssl.SSLContext) -> bool:
-    """Whether a request over TLS fails; with TLS 1.3 that shows at the first answer only."""
+    """Return whether a request over TLS fails; TLS 1.3 shows this only at the first response."""
     try:
         fetch(port, "/metrics", tls=tls)
     except (OSError, http.client.HTTPException):

@@ -1,4 +1,4 @@
-"""The wheel, installed into an environment of its own, is what the tests of the tree speak of.
+"""The wheel, installed into its own environment, behaves as the tests of the tree describe.
 
 By default it is built here; SLS_EXPORTER_WHEEL names one that is there already.
 """
@@ -43,7 +43,7 @@ print(exporter.__file__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """A fresh virtual environment with the wheel and what is locked for it."""
+    """A fresh virtual environment with the wheel and its locked dependencies."""
 
     folder: Path
     wheel: Path
@@ -51,7 +51,7 @@ class Installed:
     def run(
         self, *command: str | Path, cwd: Path, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of it, with no environment but the given one."""
+        """Run a program of the environment, with only the given variables."""
         return subprocess.run(
             [self.folder / "bin" / command[0], *command[1:]],
             cwd=cwd,
@@ -92,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Installed]:
-    # A parametrised fixture would be made anew whenever tests in any order change the version.
+    # A parametrized fixture would be made again each time the order of tests changes the version.
     @cache
     def of(version: str) -> Installed:
         python = interpreter(version)
@@ -148,7 +148,7 @@ def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path)
     assert len(wanted) == len(NEEDED)
     tools = tmp_path / "tools"
     pip("install", "--no-compile", "--target", tools, *wanted, into=installed.folder)
-    # Beside the copied tests there is no package of ours: the one that was installed is found.
+    # The package is not next to the copied tests, so they import the installed one.
     shutil.copytree(
         ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
     )

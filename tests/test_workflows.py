@@ -1,4 +1,4 @@
-"""The workflows do what the Makefile can, with nothing that somebody else may move."""
+"""The workflows run commands of the Makefile, and all versions that they use are pinned."""
 
 import re
 import subprocess

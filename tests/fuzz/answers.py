@@ -1,4 +1,4 @@
-"""Targets: bodies of API answers, and the verdict on any checkpoint and cursor."""
+"""Targets: bodies of API responses, and the state for any checkpoint and cursor."""
 
 from collections.abc import Callable
 

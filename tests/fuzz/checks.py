@@ -1,10 +1,10 @@
-"""What must hold of whatever is shown: bounded, on its own line, encodable, and without secrets."""
+"""Checks of shown text: bounded, on a single line, encodable, and without secrets."""
 
 SECRET = "hunter2-hunter2-hunter2"
 
 
 class FaultError(AssertionError):
-    """What a target found; an assert would vanish under ``python -O``."""
+    """An error that a target found. Python removes assert statements under ``python -O``."""
 
 
 def require(holds: object, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What drives a target: atheris, by coverage, or hypothesis, by chance and what is in the corpus.
+"""Engines for targets: atheris (guided by coverage) or hypothesis (random, plus the corpus).
 
 A case that fails is kept in the corpus, so that it is replayed from then on.
 """
@@ -23,7 +23,7 @@ _LONGEST = 4096
 
 
 def has_atheris() -> bool:
-    """Tell whether atheris is installed."""
+    """Return whether atheris is installed."""
     return importlib.util.find_spec("atheris") is not None
 
 
@@ -33,7 +33,7 @@ def by_coverage(name: str, corpus: Path, seconds: int) -> None:
     with atheris.instrument_imports(include=["exporter", "yaml", "h11", "configparser", "json"]):
         # Now, so that all it imports is instrumented.
         target = importlib.import_module("tests.fuzz.targets").TARGETS[name]
-    # What it finds interesting stays, so that the next run goes on from there.
+    # Inputs that atheris finds interesting are kept, so that the next run continues from them.
     fresh = Path(tempfile.gettempdir(), "sls-exporter-fuzz", name)
     fresh.mkdir(parents=True, exist_ok=True)
     arguments = [

@@ -14,7 +14,7 @@ TEXTS = (
     'a"b\\c\\n',
     "\ud800",
     "\udfff\ud800",
-    "\u202eevil",  # overrides the direction of what follows
+    "\u202eevil",  # overrides the direction of the following text
     "\u200b\u2028\u0085",
     "\U000e0041\U0010ffff",
     "主机-1",
@@ -67,7 +67,7 @@ class Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all was taken."""
+        """True if all data has been taken."""
         return self._at >= len(self._data)
 
     def rest(self) -> bytes:
@@ -115,7 +115,7 @@ class Reader:
         return self.text() if kind % 2 else self.pick(NUMBERS)
 
     def body(self, keys: Sequence[str]) -> bytes:
-        """Take the body of an answer: any bytes, or JSON."""
+        """Take the body of a response: any bytes, or JSON."""
         if self.below(4) == 0:
             return self.rest()
         return json.dumps(self.json(keys)).encode()

@@ -1,4 +1,4 @@
-"""What targets have running for as long as the process lives, such as servers."""
+"""Resources of targets that run until the process ends, such as servers."""
 
 import atexit
 from contextlib import AbstractContextManager, ExitStack

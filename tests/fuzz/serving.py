@@ -43,7 +43,7 @@ _PIECES: tuple[bytes, ...] = (
 
 @dataclass(kw_only=True)
 class _Served:
-    """Two servers, of which the second asks for a password; what they found wrong is noted."""
+    """Two servers, the second with a password, and the errors that they reported."""
 
     open: int
     guarded: int
@@ -71,7 +71,7 @@ def _servers() -> _Served:
 
 
 def requests(data: bytes) -> None:
-    """Send any bytes in any parts; the server answers in HTTP or hangs up, and goes on."""
+    """Send any bytes in any parts; the server responds in HTTP or hangs up, and keeps running."""
     reader = Reader(data)
     served = _servers()
     is_guarded = reader.below(2) == 1

@@ -85,7 +85,7 @@ def config_values(data: bytes) -> None:
     document["credentials"] = reader.pick(
         (secrets, {SECRET: SECRET}, {"x": SECRET}, [SECRET], SECRET)
     )
-    # JSON is YAML, but for lone surrogates and U+007F.
+    # JSON is YAML, except for lone surrogates and U+007F.
     _read(json.dumps(document, ensure_ascii=reader.below(2) == 1).encode(errors="replace"))
 
 

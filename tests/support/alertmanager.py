@@ -33,13 +33,13 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A receiver of notifications; each name of a receiver has a URL of its own."""
+    """A receiver of notifications; each name of a receiver has its own URL."""
 
     port: int
     alerts: list[Alert] = field(default_factory=list)
 
     def url(self, receiver: str) -> str:
-        """Where a receiver's notifications go."""
+        """Return the URL to which a receiver's notifications go."""
         return f"http://127.0.0.1:{self.port}/{receiver}"
 
     def received(self, name: str, status: str) -> list[Alert]:

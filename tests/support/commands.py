@@ -25,7 +25,7 @@ class Done:
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a command sees: next to nothing, but for what measures its coverage."""
+    """Return the environment of a command: PATH, coverage settings and the given variables."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return {"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **kept, **(environ or {})}
 
@@ -36,7 +36,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Done:
-    """Run a command to its end, with no environment but the given one."""
+    """Run a command to its end, with only the given environment."""
     done = subprocess.run(
         command(*arguments),
         capture_output=True,
@@ -51,7 +51,7 @@ def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Don
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """The demonstration's world behind a server, on a clock that stands still."""
+    """The demonstration's world behind a server, on a stopped clock."""
 
     clock: HeldClock
     simulator: FaultySimulator

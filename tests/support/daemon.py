@@ -29,7 +29,7 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """Where it serves; waits for the line that says so."""
+        """The URL of the server, from the log line with its address, which is awaited."""
         match = wait_for(
             lambda: _LISTENING.search("".join(self.stderr)) or self._ended(), what="the start"
         )
@@ -65,7 +65,7 @@ def _coverage() -> Mapping[str, str]:
 
 @contextmanager
 def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Daemon]:
-    """Run ``sls-exporter`` with arguments and no environment but the given one."""
+    """Run ``sls-exporter`` with arguments and only the given environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
         stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ from tests.support.exchange import Fault
 
 
 class Scope(TypedDict, total=False):
-    """What a fault is limited to, by what a request is about; nothing named means everything."""
+    """The requests that meet a fault, by their subject; an empty scope covers all requests."""
 
     operation: str
     project: str
@@ -29,7 +29,7 @@ class PlannedFault(Struct, kw_only=True, eq=False):
     released: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, call: Call) -> bool:
-        """Tell whether a request meets this fault."""
+        """Return whether a request meets this fault."""
         return self.remaining != 0 and all(
             getattr(call, name) == value for name, value in self.scope.items()
         )

@@ -27,7 +27,7 @@ DASHBOARDS = {
 Values = Mapping[str, Any]
 Manifest = Mapping[str, Any]
 
-# What the operator's definitions (monitoring.coreos.com/v1) know, as far as the chart may use it.
+# Fields in the operator's definitions (monitoring.coreos.com/v1) that the chart may use.
 _MONITOR_SPEC = {
     *("selector", "namespaceSelector", "jobLabel", "podTargetLabels", "sampleLimit"),
 }
@@ -44,7 +44,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What the chart makes of some values: the text of each template, and the objects in it."""
+    """The rendered chart for some values: the text of each template, and the objects in it."""
 
     files: Mapping[str, str]
     manifests: tuple[Manifest, ...]
@@ -102,7 +102,7 @@ def watching(**values: Any) -> Rendered:  # noqa: ANN401  values are of any type
 
 
 def with_dashboards(directory: Path) -> Path:
-    """Copy the chart into a directory, with two dashboards of its own."""
+    """Copy the chart into a directory, with two dashboards added to it."""
     copy = directory / CHART.name
     shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("dashboards"))
     (copy / "dashboards").mkdir()
@@ -137,7 +137,7 @@ def check(manifest: Manifest, version: str) -> None:
         assert sent["apiVersion"] == "monitoring.coreos.com/v1"
         assert sent.keys() == {"apiVersion", "kind", "metadata", "spec"}
         own[sent["kind"]](sent)
-        # What every object has in common is checked on a kind that is known.
+        # The fields that all objects have in common are checked on a known kind.
         sent = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": sent["metadata"]}
     try:
         kubernetes_validate.validate(sent, version, strict=True)

@@ -1,6 +1,6 @@
 """Files of the chart that follow from others: the rules, parts of the schema, the table of values.
 
-``python -m tests.support.helm_files`` writes them anew; a test says when that is needed.
+``python -m tests.support.helm_files`` writes them again. A test fails if they are outdated.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A logger of its own that writes real lines, and readers of what it wrote."""
+"""A separate logger that writes real lines, and readers of these lines."""
 
 import io
 import json

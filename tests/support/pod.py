@@ -1,6 +1,6 @@
-"""What a kubelet makes of a pod's specification: directories, variables, arguments.
+"""The work of a kubelet for a pod's specification: directories, variables, arguments.
 
-Objects of the release bring the content; what exists outside of it is handed in.
+Objects of the release contain the data; objects outside of the release are parameters.
 """
 
 import base64
@@ -63,7 +63,7 @@ def layout(
 
 
 def publish(directory: Path, entries: Entries) -> None:
-    """Change the content of a mounted volume the way the kubelet does: all of it at once."""
+    """Change the content of a mounted volume atomically, as the kubelet does."""
     directory.mkdir(parents=True, exist_ok=True)
     link = directory / "..data"
     number = int(link.readlink().name.rpartition("_")[2]) + 1 if link.is_symlink() else 0

@@ -28,7 +28,7 @@ KEY = TargetKey(PROJECT, LOGSTORE)
 
 @dataclass(kw_only=True)
 class Observed:
-    """What a poller tells beside its results."""
+    """Reports of a poller in addition to its results."""
 
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Bench:
     status: TargetStatus | None = None
     effort: Effort = SMALL_EFFORT
     published: list[GroupStatus] = field(default_factory=list)
-    """What polls have published while they ran."""
+    """Group statuses that polls published while they ran."""
 
     def poll(self, *, after: float = 0.0) -> TargetStatus:
         """Let time pass, then poll."""
@@ -86,11 +86,11 @@ class Bench:
         return {shard.shard: shard for shard in snapshot.shards}
 
     def state(self, shard: int = 0, name: str = GROUP) -> State:
-        """Return where a shard stands now."""
+        """Return the current state of a shard."""
         return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)
 
     def stalled(self, shard: int = 0) -> float | None:
-        """Return for how long a shard has stood still by now."""
+        """Return how long a shard has been stalled, in seconds; None if unknown."""
         return stalled_seconds(self.shards()[shard], self.held.wall())
 
     def calls(self) -> dict[str, int]:

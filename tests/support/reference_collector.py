@@ -115,7 +115,7 @@ _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
 
 
 class PolledCollector(Collector):
-    """A collector over the newest view; ``shape`` is asked at each scrape, it may change."""
+    """A collector over the newest view; ``shape`` is called at each scrape and may change."""
 
     def __init__(
         self,

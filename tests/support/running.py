@@ -25,7 +25,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """The URL of the server."""
         return self.daemon.addresses[0].url("http")
 
     def get(self, path: str) -> requests.Response:

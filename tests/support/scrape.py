@@ -1,4 +1,4 @@
-"""A registry's samples, asked for by name and labels as a test reads best."""
+"""Samples of a registry, found by name and labels in a form that keeps tests readable."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

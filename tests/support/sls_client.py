@@ -18,7 +18,7 @@ from tests.support.settings import project_settings
 
 @dataclass(kw_only=True)
 class Notes:
-    """What a client tells of its requests."""
+    """Reports of a client about its requests."""
 
     ended: list[tuple[str, str | None]] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)

@@ -102,7 +102,7 @@ def varied() -> View:
 
 
 def many(groups: int, *, shards: int = 4) -> View:
-    """Build many groups, ten a logstore, every third of them stalled."""
+    """Build many groups, ten per logstore, every third of them stalled."""
     return View(targets=tuple(_logstore(number, shards) for number in range(groups // 10)))
 
 

@@ -43,7 +43,7 @@ def closed_by_server(socks: Sequence[socket.socket]) -> int:
 
 @contextlib.contextmanager
 def silent(port: int, count: int) -> Iterator[list[socket.socket]]:
-    """Connect and say nothing."""
+    """Connect and send nothing."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(connect(port)) for _ in range(count)]
 
@@ -52,7 +52,7 @@ def silent(port: int, count: int) -> Iterator[list[socket.socket]]:
 def trickling(
     port: int, count: int, *, text: bytes = _TRICKLED, period: float = 1.0
 ) -> Iterator[list[socket.socket]]:
-    """Connect and send one byte each a period."""
+    """Connect and send one byte per connection and period."""
 
     def send(turn: int) -> None:
         for sock in socks:
@@ -65,7 +65,7 @@ def trickling(
 
 @contextlib.contextmanager
 def garbage(port: int, count: int, samples: Sequence[bytes]) -> Iterator[None]:
-    """Send what is no request on ``count`` connections, and once a second on as many new ones."""
+    """Send garbage on ``count`` connections, and once per second on as many new ones."""
 
     def send(turn: int) -> None:
         with contextlib.ExitStack() as stack:
