@@ -61,7 +61,7 @@ def polled() -> Polled:
     return Polled()
 
 
-def test_what_a_poll_prepares_no_scrape_reads_again(polled: Polled) -> None:
+def test_scrape_does_not_read_prepared_shards_again(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     assert polled.read() == (True, True)
     polled.scrape(Shape())
@@ -69,21 +69,21 @@ def test_what_a_poll_prepares_no_scrape_reads_again(polled: Polled) -> None:
     assert polled.read() == (False, False)
 
 
-def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
+def test_first_scrape_reads_shards_that_no_poll_has_prepared(polled: Polled) -> None:
     polled.scrape(Shape())
     assert polled.read() == (True, True)
     polled.scrape(Shape())
     assert polled.read() == (False, False)
 
 
-def test_another_shape_lets_groups_be_written_anew(polled: Polled) -> None:
+def test_new_shape_causes_groups_to_be_written_again(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     polled.read()
     polled.scrape(Shape(consumer_label=False))
     assert polled.read() == (True, False)
 
 
-def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
+def test_keep_only_forgets_text_of_absent_groups_and_logstores(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     polled.read()
     polled.text.keep_only([polled.group.key])

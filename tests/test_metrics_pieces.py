@@ -32,7 +32,7 @@ def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
     assert (single.eof, single.unused_data) == (True, b""), "one member, nothing behind it"
 
 
-def test_what_is_kept_is_compressed_unless_it_is_short() -> None:
+def test_kept_text_is_compressed_unless_it_is_short() -> None:
     short, long = b"x" * 2048, b"x" * 2049
     assert kept(short) == short
     found = kept(long)

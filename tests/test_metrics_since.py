@@ -84,9 +84,7 @@ def test_old_ages_among_young_ones_are_written_in_their_places(number: int) -> N
 
 
 @pytest.mark.parametrize(("age", "text"), AGES)
-def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order(
-    age: float, text: bytes
-) -> None:
+def test_stalled_shards_and_caught_up_shards_keep_their_order(age: float, text: bytes) -> None:
     done, never = shard(unread=0), shard(checkpoint="", unread=0)
     assert values(STALLED, done, stuck(NOW - 7.0, 1), never, done, stuck(NOW - age, 2)) == [
         b"0.0",

@@ -1,4 +1,4 @@
-"""The distribution: what the wheel holds and says, and the tools that make and check it."""
+"""The distribution: contents and metadata of the wheel, and the tools that make and check it."""
 
 import ast
 import os
@@ -81,7 +81,7 @@ def imports(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def test_every_package_that_the_exporter_imports_is_a_dependency_of_its_own() -> None:
+def test_every_imported_package_is_a_declared_dependency() -> None:
     imported = {name for path in (ROOT / "exporter").rglob("*.py") for name in imports(path)}
     declared = {re.split("[<>=]", name)[0] for name in PROJECT["dependencies"]}
     declared = declared - {"pyyaml", "google-re2"} | {"yaml", "re2", "pydantic_core", "exporter"}
@@ -125,7 +125,7 @@ def test_a_missing_tool_is_a_failure_where_ci_is_set(tmp_path: Path) -> None:
     assert tools(tmp_path, CI="true").returncode == 1
 
 
-def test_with_every_tool_there_nothing_is_said(tmp_path: Path) -> None:
+def test_tool_check_prints_nothing_if_no_tool_is_missing(tmp_path: Path) -> None:
     pretend(tmp_path, *PACKAGES)
     done = tools(tmp_path, CI="true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

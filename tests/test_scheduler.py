@@ -82,7 +82,7 @@ def test_phases_of_many_targets_fill_the_interval_evenly() -> None:
     assert min(tenths[tenth] for tenth in range(10)) > 200
 
 
-def test_what_was_missed_during_a_long_pause_is_not_made_up_for() -> None:
+def test_runs_missed_during_a_long_pause_are_skipped() -> None:
     trigger = PhaseTrigger(job(), started=START)
     last = fire_times(trigger, 3)[-1]
     now = last + timedelta(hours=3)

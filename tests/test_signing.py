@@ -121,7 +121,7 @@ def test_a_request_signed_with_version_4_carries_its_headers(
     assert request.headers["x-log-content-sha256"] == EMPTY_SHA256
 
 
-def test_what_is_signed_does_not_show_a_security_token() -> None:
+def test_signed_request_does_not_show_a_security_token() -> None:
     signed = RequestParts(
         method="GET", path="/", query={}, headers={"x-acs-security-token": "sts-1"}
     )

@@ -42,7 +42,7 @@ def test_a_held_clock_refuses_to_advance_backwards() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%%%", "bm90IGEgbnVtYmVy", "LTE=", "MQ" * 50])
-def test_an_unreadable_cursor_is_none(text: str) -> None:
+def test_unreadable_cursor_decodes_to_none(text: str) -> None:
     assert decode_cursor(text) is None
 
 
@@ -243,7 +243,7 @@ def test_a_consumer_that_stops_flushes_and_one_that_crashes_does_not() -> None:
     assert crashed.oldest_unread_at == START + 61.0
 
 
-def test_a_poisoned_shard_stands_still_while_its_owner_moves_on_with_the_others() -> None:
+def test_poisoned_shard_is_stalled_while_its_owner_reads_the_others() -> None:
     held, world = small_world(shards=2)
     start(world, shards=(0, 1))
     for shard in range(2):
@@ -314,7 +314,7 @@ def test_a_checkpoint_may_be_reset_backwards_and_a_new_consumer_goes_on_from_the
     assert (truth(world).unread, truth(world).updated_at) == (0, START + 120.0)
 
 
-def test_any_text_may_stand_as_a_checkpoint() -> None:
+def test_checkpoint_can_be_any_text() -> None:
     _, world = small_world()
     world.update_checkpoint(PROJECT, LOGSTORE, GROUP, 0, "not a cursor")
     assert world.checkpoints(PROJECT, LOGSTORE, GROUP)[0].checkpoint == "not a cursor"
@@ -341,7 +341,7 @@ def test_the_unit_of_update_times_is_a_setting_of_the_world(
     assert world.checkpoints(PROJECT, LOGSTORE, GROUP)[0].update_time == update_time
 
 
-def test_a_group_that_nobody_joined_lists_empty_checkpoints() -> None:
+def test_group_without_consumers_lists_empty_checkpoints() -> None:
     _, world = small_world(shards=2)
     rows = [row._asdict() for row in world.checkpoints(PROJECT, LOGSTORE, GROUP)]
     assert rows == [
@@ -417,7 +417,7 @@ def test_a_merge_joins_a_shard_with_its_right_neighbour() -> None:
         world.write(PROJECT, LOGSTORE, 0)
 
 
-def test_what_was_unread_in_a_parent_is_still_read_after_a_split() -> None:
+def test_unread_data_of_a_parent_is_read_after_a_split() -> None:
     held, world = small_world()
     world.write(PROJECT, LOGSTORE, 0, count=100)
     world.split_shard(PROJECT, LOGSTORE, 0)
@@ -428,7 +428,7 @@ def test_what_was_unread_in_a_parent_is_still_read_after_a_split() -> None:
     assert truth(world, 0).unread == 0
 
 
-def test_what_was_deleted_is_answered_with_the_code_of_what_is_missing() -> None:
+def test_deleted_object_gives_the_code_of_a_missing_object() -> None:
     _, world = small_world()
     world.delete_group(PROJECT, LOGSTORE, GROUP)
     with pytest.raises(ServiceError, match="404 ConsumerGroupNotExist"):
@@ -441,7 +441,7 @@ def test_what_was_deleted_is_answered_with_the_code_of_what_is_missing() -> None
         world.logstores(PROJECT)
 
 
-def test_what_exists_cannot_be_created_again() -> None:
+def test_existing_object_cannot_be_created_again() -> None:
     _, world = small_world()
     with pytest.raises(ServiceError, match="400 ProjectAlreadyExist"):
         world.create_project(PROJECT)

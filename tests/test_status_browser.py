@@ -186,7 +186,7 @@ def test_nothing_refreshes_unless_asked(browser: Browser) -> None:
     assert [url.removeprefix(served.url) for url in asked] == ["", "?state=stalled&sort=-state"]
 
 
-def test_a_refresh_that_fails_is_told(browser: Browser) -> None:
+def test_failed_refresh_is_shown(browser: Browser) -> None:
     with tab(browser) as shown:
         with serving_status(varied()) as served:
             shown.page.goto(served.url)

@@ -110,14 +110,14 @@ def installed(request: pytest.FixtureRequest, install: Callable[[str], Installed
     return install(str(request.param))
 
 
-def test_it_needs_nothing_that_it_does_not_ask_for(installed: Installed, tmp_path: Path) -> None:
+def test_wheel_declares_all_its_dependencies(installed: Installed, tmp_path: Path) -> None:
     done = installed.run("python", "-W", "error", "-c", IMPORTS_EVERYTHING, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(installed.folder)
     pip("check", into=installed.folder)
 
 
-def test_its_command_runs(installed: Installed, tmp_path: Path) -> None:
+def test_command_of_the_wheel_runs(installed: Installed, tmp_path: Path) -> None:
     shutil.copy(ROOT / "config.example.yaml", tmp_path / "config.yaml")
     keys = {"SLS_KEY_ID": "id", "SLS_KEY_SECRET": "secret"}
     assert installed.run("sls-exporter", "check", cwd=tmp_path, **keys).returncode == 0
@@ -125,14 +125,16 @@ def test_its_command_runs(installed: Installed, tmp_path: Path) -> None:
     assert version == f"sls-exporter {installed.wheel.name.split('-')[1]}\n"
 
 
-def test_it_polls(installed: Installed, tmp_path: Path) -> None:
+def test_installed_exporter_polls(installed: Installed, tmp_path: Path) -> None:
     with demo_world(tmp_path) as demo:
         done = installed.run("sls-exporter", "once", f"--config.file={demo.config}", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "demo-shop / orders / stalled" in done.stdout
 
 
-def test_its_rules_are_where_the_documents_say(installed: Installed, tmp_path: Path) -> None:
+def test_rules_of_the_wheel_are_at_the_documented_path(
+    installed: Installed, tmp_path: Path
+) -> None:
     code = "import importlib.resources as r; print(r.files('exporter').joinpath('rules/{}'))"
     asked = code.format("sls-exporter.rules.yaml")
     shown = Path(installed.run("python", "-c", asked, cwd=tmp_path).stdout.strip())
@@ -164,7 +166,7 @@ def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path)
     assert Path(found.stdout.strip()).is_relative_to(installed.folder)
 
 
-def test_whoever_builds_it_gets_the_same_bytes(tmp_path: Path) -> None:
+def test_builds_of_the_wheel_are_reproducible(tmp_path: Path) -> None:
     digests = {
         hashlib.sha256(build(tmp_path / name).read_bytes()).hexdigest() for name in ("one", "two")
     }

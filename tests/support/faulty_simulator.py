@@ -32,7 +32,7 @@ class FaultySimulator(Simulator):
         self.faults = FaultPlan()
 
     def close(self) -> None:
-        """End all injected faults, then close the server."""
+        """Close the fault plan, then the server."""
         self.faults.close()
         super().close()
 
