@@ -1,4 +1,4 @@
-"""A day of churn leaves nothing behind: the exporter's memory follows what is there now."""
+"""A day of churn leaves nothing behind: the exporter's memory depends only on current objects."""
 
 import gc
 import logging
@@ -39,7 +39,7 @@ projects:
 
 
 class Churn:
-    """A world in which at every step something comes, goes, moves, or changes hands."""
+    """A world in which objects are added, removed and moved, and shards change owners."""
 
     def __init__(self) -> None:
         self.held = HeldClock(1_700_000_000.0)
@@ -144,10 +144,10 @@ def held(text: bytes) -> Held:
 
 
 def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "exporter")  # else pytest keeps every record
+    caplog.set_level(logging.CRITICAL, "exporter")  # otherwise pytest keeps every record
     churn = Churn()
     with churn.simulator, polled(churn) as engine:
-        live(churn, engine, 2 * end_history.STEPS)  # then no history grows any more
+        live(churn, engine, 2 * end_history.STEPS)  # after that, no history grows any more
         tracemalloc.start()
         try:
             early = held(live(churn, engine, 3 * HOUR_STEPS))
@@ -157,12 +157,12 @@ def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) 
     assert early.shards > SHARDS
     assert (late.objects, late.shards) == (early.objects, early.shards)
     assert late.lines == early.lines
-    # Numbers in names grow by a digit; a leak of one label a step would be several times as much.
+    # Numbers in names grow by a digit; a leak of one label per step would be several times that.
     assert late.allocated - early.allocated < 0.02 * early.allocated + 4096
 
 
 def test_the_garbage_collection_has_little_to_look_through() -> None:
-    # A full collection stops the process for as long as it takes to look at all that it tracks.
+    # A full collection stops the process while it visits all tracked objects.
     groups, shards = 20, 64
     text = PolledText()
     statuses = []

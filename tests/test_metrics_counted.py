@@ -43,7 +43,7 @@ steps = st.one_of(
 
 
 class Still(Collector):
-    """A registry as it was at a moment: that of the process changes while it is compared."""
+    """A registry as it was at a moment: that of the process changes during the comparison."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._families = list(registry.collect())

@@ -27,13 +27,13 @@ class ReadCounts(dict[str, int]):
 
     reads = 0
 
-    def items(self) -> ItemsView[str, int]:  # type: ignore[override]  # a view of dict's own kind
+    def items(self) -> ItemsView[str, int]:  # type: ignore[override]  # a built-in dict view
         ReadCounts.reads += 1
         return super().items()
 
 
 class Polled:
-    """A logstore with a group, and how much of it was read since it was last asked."""
+    """A logstore with a group, and whether its parts were read since the previous check."""
 
     def __init__(self) -> None:
         self.text = PolledText()
@@ -101,7 +101,7 @@ def test_keep_only_forgets_text_of_absent_groups_and_logstores(polled: Polled) -
 
 
 def kept(consumer: str) -> list[Part]:
-    """Return what is written of the only value that a shard has between polls."""
+    """Return the text of the only value that a shard has between polls."""
     only = shard(consumer=consumer, updated_at=None, unread=None)
     parts = PolledText().write(View(targets=(target(group(only)),)), Shape(), 60.0)
     return [

@@ -1,4 +1,4 @@
-"""A gzip stream made of pieces is one that every reader takes."""
+"""A gzip stream made of pieces, which every decoder accepts."""
 
 import gzip
 import zlib
@@ -42,7 +42,7 @@ def test_kept_text_is_compressed_unless_it_is_short() -> None:
 
 
 class Scrape:
-    """A stream of parts, and how many were taken when each of its pieces came out."""
+    """A stream of parts, and the number of parts consumed when each piece was returned."""
 
     def __init__(self, *parts: Part) -> None:
         self._parts = parts

@@ -34,7 +34,7 @@ AGES = [
 
 
 def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
-    """Scrape a group at NOW, and return what is written of a metric."""
+    """Scrape a group at NOW, and return the text of a metric."""
     group = GroupStatus(
         key=GroupKey(*KEY, "billing"),
         snapshot=GroupSnapshot(polled=Instant(server=NOW - 10.0, monotonic=50.0), shards=shards),

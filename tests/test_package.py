@@ -68,7 +68,7 @@ def test_the_wheel_says_what_it_is(metadata: Message) -> None:
 
 
 def test_every_dependency_is_bounded_above() -> None:
-    # The newest authorities are always wanted, and that package's versions are dates.
+    # The newest authorities are always required, and the versions of that package are dates.
     names = [name for name in PROJECT["dependencies"] if not name.startswith("certifi")]
     assert [name for name in names if "<" not in name] == []
 
@@ -97,7 +97,7 @@ def test_the_changelog_has_a_place_for_what_is_not_released() -> None:
 
 
 def tools(path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run .ci/tools with only the programs of a directory to be found."""
+    """Run .ci/tools with only the programs of a directory on PATH."""
     return subprocess.run(
         ["/bin/bash", ROOT / ".ci" / "tools"],
         capture_output=True,

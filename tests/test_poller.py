@@ -118,7 +118,7 @@ def test_poll_without_lag_requests_only_checkpoints() -> None:
         assert made.state() is State.UNKNOWN
 
 
-# Failures that pass
+# Temporary failures
 
 
 @pytest.mark.parametrize("operation", ["GetCursor", "ListShards"])

@@ -398,7 +398,7 @@ def test_carried_state_ends_when_the_checkpoint_has_moved() -> None:
 
 @st.composite
 def behind(draw: st.DrawFn) -> ShardProgress:
-    """Any shard with a readable checkpoint, behind or not, with or without a poll before."""
+    """Any shard with a readable checkpoint, behind or not, with or without a previous poll."""
     start, gap = draw(cursors), draw(st.integers(min_value=0, max_value=10**12))
     checkpoint = saved(start, updated_at=draw(maybe_instants))
     previous = draw(st.none() | st.just(start) | cursors)

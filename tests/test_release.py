@@ -30,7 +30,7 @@ CHANGELOG = """\
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Return a tree whose files all say 1.2.3."""
+    """Return a tree whose files all have version 1.2.3."""
     for name in {name for name, _ in PLACES}:
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)

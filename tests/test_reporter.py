@@ -1,4 +1,4 @@
-"""A line where a state changes, and none while it stays as it is."""
+"""Reports: a log line when a state changes, and none while it stays the same."""
 
 import threading
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ERRORS = "sls_exporter_poll_errors_total"
 
 @dataclass
 class Polls:
-    """A reporter, and what it told."""
+    """A reporter and its log lines."""
 
     log: Log
     reporter: Outages
@@ -29,7 +29,7 @@ class Polls:
     now: float = 1000.0
 
     def poll(self, *failures: tuple[str, str], good: set[str] | None = None) -> list[str]:
-        """Run a poll in which groups fail with codes, and return what was logged meanwhile."""
+        """Run a poll in which groups fail with codes, and return the log lines."""
         before = len(self.log.events)
         for group, code in failures:
             self.reporter.poll_failed(ORDERS, group, error(code))

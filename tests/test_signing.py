@@ -170,7 +170,7 @@ def test_size_of_raw_body_that_request_has_is_kept() -> None:
 
 
 class HeldAuthV1(AuthV1):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's signer with a date that is given."""
+    """The SDK's signer with a fixed date."""
 
     def __init__(self, provider: StaticCredentialsProvider, date: str) -> None:
         super().__init__(provider)
@@ -234,7 +234,7 @@ class Drawn:
         auth = AuthV4(self.provider(), self.region)
         return cast(
             "str",
-            auth._do_sign_request(  # noqa: SLF001  the only way to give it a time
+            auth._do_sign_request(  # noqa: SLF001  the only way to set the time
                 self.method, self.path, self.query, dict(headers), self.body, self.v4_date
             ),
         )
@@ -275,7 +275,7 @@ drawn = st.builds(
 @given(drawn)
 def test_version_1_agrees_with_the_vendors_sdk(request: Drawn) -> None:
     theirs = request.sdk_v1(request.headers)
-    del theirs["x-log-date"]  # which the SDK adds after it has signed
+    del theirs["x-log-date"]  # the SDK adds it after signing
     ours = RequestParts(
         method=request.method,
         path=request.path,
@@ -291,10 +291,10 @@ def test_version_1_agrees_with_the_vendors_sdk(request: Drawn) -> None:
 def test_version_4_agrees_with_the_vendors_sdk(request: Drawn) -> None:
     headers = {**request.headers, "Host": HOST}
     theirs = AuthV4(request.provider(), request.region)
-    authorization = theirs._do_sign_request(  # noqa: SLF001  the only way to give it a time
+    authorization = theirs._do_sign_request(  # noqa: SLF001  the only way to set the time
         request.method, request.path, request.query, headers, request.body, request.v4_date
     )
-    # It has added the token, the date and the hash to the headers.
+    # The SDK has added the token, the date and the hash to the headers.
     signature = v4_signature(
         RequestParts(
             method=request.method,

@@ -48,7 +48,7 @@ def connected(
         auth_version=version,
         region="cn-shanghai",
     )
-    # Its own check for an address is misled by the port, and it has no method to close.
+    # The port misleads its check for an IP address, and it has no method to close.
     vars(client)["_isRowIp"] = True
     with closing(vars(client)["_session"]):
         yield client

@@ -26,7 +26,7 @@ CHECKPOINT = {
 
 def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
     found = responses.checkpoints(answer, now=NOW)
-    with contextlib.suppress(ValueError):  # no JSON can say it
+    with contextlib.suppress(ValueError):  # JSON has no such value
         body = json.dumps(answer, allow_nan=False).encode()
         assert responses.read_checkpoints(body, NOW) == found
     return found

@@ -214,7 +214,7 @@ def test_a_pause_that_would_end_too_late_is_not_begun() -> None:
 
 
 def test_a_try_without_a_place_in_time_is_not_made() -> None:
-    throttle = RequestRate(0.5)  # the next place is two seconds away
+    throttle = RequestRate(0.5)  # the next slot is two seconds away
     with (
         misbehaving(close) as server,
         rig(server.endpoint, timeout=1.0, rate=throttle, uniform=at_once) as made,

@@ -68,7 +68,7 @@ def opened(
     dark: bool = False,
     javascript: bool = True,
 ) -> Iterator[tuple[Page, Served]]:
-    """Open the page in a tab that must have nothing to complain about."""
+    """Open the page in a tab that must not report problems."""
     with (
         serving_status(view) as served,
         tab(browser, size=size, dark=dark, javascript=javascript) as shown,

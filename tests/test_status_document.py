@@ -18,7 +18,7 @@ from tests.support.status_views import (
     varied,
 )
 
-# A shared machine may be slow for a while: the best of a few, against twice what is promised.
+# A shared machine may be slow for a while: compare the best of a few runs with twice the limit.
 
 
 def only(view: View) -> GroupRow:

@@ -28,7 +28,7 @@ def texts(row: Element) -> list[str]:
 
 
 def cells(row: Element) -> list[str]:
-    """Return the texts of a group's line."""
+    """Return the texts of the row of a group."""
     return texts(row.all("tr", role="row")[0])
 
 

@@ -293,7 +293,7 @@ def mean_poll_seconds(frame: Frame) -> float:
     return seconds / count
 
 
-# The instruments
+# Models of other alerts, and the classification of firings
 
 
 def commits(*pairs: tuple[int, int], every: float = 60.0) -> tuple[Commit, ...]:

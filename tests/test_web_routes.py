@@ -76,7 +76,7 @@ def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
 
 
 def test_a_client_of_http_1_0_is_reset_where_the_server_stops_before_all_is_sent() -> None:
-    # More than fits into the buffers of the kernel waits in the server when all is written.
+    # The body is larger than the buffers of the kernel, so that a part waits in the server.
     group = failing("InternalServerError", "x" * 20_000_000, name="billing")
     rows = document_of(View(targets=(target(group),)))
     with socket.socket() as sock:

@@ -18,7 +18,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 class Renderings:
-    """Bodies of two pieces, whose second waits until it may be written."""
+    """Bodies of two pieces; the second piece waits until the test releases it."""
 
     def __init__(self, *, encoding: str | None, breaks: bool = False) -> None:
         self.encoding = encoding

@@ -126,7 +126,7 @@ def test_small_responses_on_a_kept_connection_are_not_delayed() -> None:
             connection.getresponse().read()
         took = time.monotonic() - start
         connection.close()
-    assert took < 1.5  # each waits 0.04 s for an acknowledgement where Nagle's algorithm is on
+    assert took < 1.5  # with Nagle's algorithm, each waits 0.04 s for an acknowledgment
 
 
 def test_pipelined_requests_are_served_in_order() -> None:

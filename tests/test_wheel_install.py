@@ -1,6 +1,6 @@
 """The wheel, installed into its own environment, behaves as the tests of the tree describe.
 
-By default it is built here; SLS_EXPORTER_WHEEL names one that is there already.
+By default, the test builds the wheel; SLS_EXPORTER_WHEEL is the path of an existing one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from tests.support.pythons import PYTHONS, interpreter
 
 pytestmark = pytest.mark.timeout(300)
 
-# Quick, most of them pure, and nothing in them looks at the tree around the package.
+# These tests are quick, and they do not read the tree around the package.
 TESTS = (
     *("config", "endpoint", "flags", "keychain", "metrics_exposition", "poller", "progress"),
     *("reporter", "sharding", "sls_answers", "sls_client", "text", "web_config", "web_listen"),
@@ -178,7 +178,7 @@ def test_builds_of_the_wheel_are_reproducible(tmp_path: Path) -> None:
 def test_all_that_is_locked_comes_as_wheels_with_known_hashes(
     machine: str, version: str, tmp_path: Path
 ) -> None:
-    # What glibc 2.36 takes, which is that of the image.
+    # The platforms that glibc 2.36 supports, which is the version of the image.
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
     report = pip(
         *("install", "--dry-run", "--ignore-installed", "--only-binary", ":all:"),

@@ -94,7 +94,7 @@ _SECRETS = (SECRET, f"{SECRET}\n", f" {SECRET}", f"{SECRET}é")
 
 
 def key_environment(data: bytes) -> None:
-    """Choose a source by any environment."""
+    """Choose a source of credentials from any environment."""
     reader = Reader(data)
     environ: dict[str, str] = {}
     for _ in range(reader.below(8)):

@@ -1,4 +1,4 @@
-"""Bytes from a fuzzer, read as choices, numbers, texts and JSON; any bytes will do."""
+"""Bytes from a fuzzer, read as choices, numbers, texts and JSON; any bytes are valid."""
 
 import json
 from collections.abc import Sequence
@@ -56,9 +56,9 @@ _WIDEST = 4
 
 
 class Reader:
-    """Takes values off the front of some bytes; at their end every value is the first of its kind.
+    """A reader that takes values from the front of some bytes, and first values after their end.
 
-    Nothing depends on the engine, so that a case that was found stays the same case.
+    The values do not depend on the engine, so that a failing case stays reproducible.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -71,7 +71,7 @@ class Reader:
         return self._at >= len(self._data)
 
     def rest(self) -> bytes:
-        """Take everything."""
+        """Take all remaining bytes."""
         return self.take(len(self._data))
 
     def take(self, size: int) -> bytes:
@@ -85,11 +85,11 @@ class Reader:
         return (self.take(1) or b"\0")[0] % bound
 
     def pick(self, options: Sequence[T]) -> T:
-        """Choose one."""
+        """Choose one of the values."""
         return options[self.below(len(options))]
 
     def chunk(self) -> bytes:
-        """Take up to 255 bytes, as many as the first says."""
+        """Take up to 255 bytes; the first byte is their number."""
         return self.take(self.below(256))
 
     def text(self) -> str:

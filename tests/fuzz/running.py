@@ -11,5 +11,5 @@ atexit.register(_STACK.close)
 
 
 def keep(made: AbstractContextManager[T]) -> T:
-    """Enter a context that the end of the process leaves."""
+    """Enter a context that is left when the process ends."""
     return _STACK.enter_context(made)

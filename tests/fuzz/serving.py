@@ -79,7 +79,7 @@ def requests(data: bytes) -> None:
     is_abrupt = reader.below(8) == 7
     sent = b""
     with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as client:
-        with contextlib.suppress(OSError):  # it may have hung up
+        with contextlib.suppress(OSError):  # the server may have hung up
             while not reader.is_empty:
                 part = reader.chunk() if reader.below(4) == 3 else reader.pick(_PIECES)
                 client.sendall(part)

@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """A page, and what it complained about: console errors, exceptions, policy violations."""
+    """A page, and its problems: console errors, exceptions, policy violations."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)

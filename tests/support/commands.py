@@ -56,13 +56,13 @@ class Demo:
     clock: HeldClock
     simulator: FaultySimulator
     config: Path
-    """A configuration file that watches all of it."""
+    """A configuration file for all groups of the world."""
 
 
 @contextmanager
 def demo_world(folder: Path) -> Iterator[Demo]:
-    """Serve the demonstration's world, and write the configuration that watches it."""
-    held = HeldClock(float(int(time.time())))  # The exporter ignores a time far from its own.
+    """Serve the demonstration's world, and write the configuration for it."""
+    held = HeldClock(float(int(time.time())))  # The exporter ignores server times far off.
     world = build_demo_world(held.wall)
     with FaultySimulator(world, credentials=[DEMO_CREDENTIALS], check_clock=False) as simulator:
         text = CONFIG.format(

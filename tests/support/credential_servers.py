@@ -31,7 +31,7 @@ HELPER_TARGET = f"/credentials?key={SECRET}-query"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request that a stand-in received; header names are lower case."""
+    """A request that a fake source received; header names are lower case."""
 
     method: str
     path: str
@@ -53,7 +53,7 @@ def reply(document: object, status: int = 200) -> Reply:
 
 
 def issued(number: int) -> Credentials:
-    """Return the credentials that a stand-in gave as its number-th."""
+    """Return the number-th credentials that a fake source returns."""
     return Credentials(
         access_key_id=f"STS.{number}",
         access_key_secret=f"{SECRET}-secret-{number}",
@@ -192,7 +192,7 @@ class Helper(StandIn):
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Mapping[str, object]]]:
-    """Return what the keychain has logged: level, message and facts."""
+    """Return the log lines of the keychain: level, message and fields."""
     return [
         (record.levelname, record.getMessage(), vars(record)["facts"])
         for record in caplog.records
@@ -205,7 +205,7 @@ S = TypeVar("S", bound=StandIn)
 
 @contextmanager
 def serving(stand_in: S) -> Iterator[S]:
-    """Run a stand-in until the block ends."""
+    """Run a fake source until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -229,7 +229,7 @@ def serving(stand_in: S) -> Iterator[S]:
             self.end_headers()
             self.wfile.write(found.body)
 
-        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  the names of http.server
+        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  names from http.server
 
         def log_message(self, *_: object) -> None:
             pass

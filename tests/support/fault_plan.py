@@ -1,4 +1,4 @@
-"""A plan of which requests meet which fault. Tests change it while the server runs."""
+"""A plan that assigns faults to requests. Tests change it while the server runs."""
 
 import threading
 from typing import TypedDict, Unpack
@@ -21,7 +21,7 @@ class Scope(TypedDict, total=False):
 
 
 class PlannedFault(Struct, kw_only=True, eq=False):
-    """A fault in a plan: the handle to remove it by."""
+    """A fault in a plan, and the handle to remove it."""
 
     fault: Fault
     scope: Scope
@@ -73,7 +73,7 @@ class FaultPlan:
         self.clear()
 
     def match(self, call: Call) -> PlannedFault | None:
-        """Return the fault that a request meets, and count it."""
+        """Return the fault that a request meets, and count the request."""
         with self._lock:
             if self._closed:
                 return None

@@ -28,7 +28,7 @@ Certificate = Literal["good", "expired", "another name", "unknown authority", "n
 Certificates = Mapping[Certificate, ssl.SSLContext]
 
 
-class Over(Exception):  # noqa: N818  it says what happened, nothing is wrong
+class Over(Exception):  # noqa: N818  it reports an event, not an error
     """The fault, the proxy or the connection has ended."""
 
 
@@ -74,7 +74,7 @@ class Exchange:
             self.wait(interval)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait, without a number until the fault ends."""
+        """Wait for some seconds, or without a number until the fault ends."""
         if self._turn.over.wait(seconds):
             raise Over
 
@@ -109,14 +109,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A fault, or none, for as long as it lasts."""
+    """A fault (or none) and the event that ends it."""
 
     fault: Fault
     over: threading.Event
 
 
 class FaultProxy:
-    """Relays to a port of 127.0.0.1; with certificates, clients have to speak TLS."""
+    """A relay to a port of 127.0.0.1; with certificates, clients must use TLS."""
 
     def __init__(self, service: int, certificates: Certificates | None = None) -> None:
         self._service = service
@@ -140,7 +140,7 @@ class FaultProxy:
         return f"{'https' if self._certificates else 'http'}://127.0.0.1:{self.port}"
 
     def begin(self, fault: Fault) -> None:
-        """Let everything from now on meet a fault."""
+        """Apply a fault to everything from now on."""
         self._take_turn(fault)
         if fault.connecting == "refused":
             self._refuse()
@@ -150,7 +150,7 @@ class FaultProxy:
             self._reset_all()
 
     def end(self) -> None:
-        """Be a good proxy again."""
+        """Relay without faults again."""
         self._take_turn(Fault())
         self._fillers.close()
         with self._lock:
@@ -159,7 +159,7 @@ class FaultProxy:
             self._listener.listen(_BACKLOG)
 
     def close(self) -> None:
-        """End everything."""
+        """End the fault and all connections."""
         self._closing.set()
         self._turn.over.set()
         self._fillers.close()

@@ -13,7 +13,7 @@ from exporter.simulator.wire import Response, json_response
 from tests.support.exchange import Exchange
 
 _CHUNK = 64 * 1024
-_GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
+_GZIP_WINDOW = 31  # requests a gzip header from zlib
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class DelayUntil(Struct, frozen=True, kw_only=True):
         """Respond after the event."""
         response = exchange.answer()
         exchange.note(response.status)
-        # Two events cannot be waited on at once.
+        # A thread cannot wait for two events at the same time.
         while not self.event.wait(0.02) and not exchange.released.is_set():
             pass
         exchange.send(response.render())
@@ -104,7 +104,7 @@ class Hang(Struct, frozen=True, kw_only=True):
 
 
 class HangAfterHeaders(Struct, frozen=True, kw_only=True):
-    """The headers at once, the body when the fault is removed."""
+    """The headers immediately, and the body when the fault is removed."""
 
     def apply(self, exchange: Exchange) -> None:
         """Send half of the response, wait, and send the rest."""
@@ -166,7 +166,7 @@ class Close(Struct, frozen=True, kw_only=True):
 
 
 class HugeBody(Struct, frozen=True, kw_only=True):
-    """A body of many bytes, truly sent until the client has enough."""
+    """A body of many bytes, which is sent until the client disconnects."""
 
     size: int = 256 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""The Helm chart for tests: its files, what it renders, and what Kubernetes says to that."""
+"""The Helm chart for tests: its files, the rendered objects, and their check by Kubernetes."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import helm_python
-import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
+import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ _RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 
 
 class RefusedError(Exception):
-    """Kubernetes would refuse an object."""
+    """An object that Kubernetes would refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def feature(name: str) -> Rendered:
 
 
 def watching(**values: Any) -> Rendered:  # noqa: ANN401  values are of any type
-    """Render some values together with the least that has to be set."""
+    """Render some values together with the required ones."""
     return render({**read(CHART / "ci" / "least-values.yaml"), **values})
 
 
@@ -130,7 +130,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def check(manifest: Manifest, version: str) -> None:
     """Have a version of Kubernetes check an object, down to unknown keys; raises RefusedError."""
-    # Through JSON, as it is sent: keys are texts, and there is nothing but JSON's types.
+    # Convert it through JSON, as clients send it: keys are strings, and all values are JSON types.
     sent = json.loads(json.dumps(manifest))
     own = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
     if sent["kind"] in own:

@@ -67,7 +67,7 @@ class Image:
     """Settings that an engine reads: ``User``, ``Entrypoint``, ``Cmd``, ``Env``, ``Labels``, …"""
 
     def path(self, path: str) -> Path:
-        """Return where a path of the image is."""
+        """Return the location of a path of the image."""
         return self.root / path.lstrip("/")
 
     def command(
@@ -110,13 +110,13 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """Its process 1, as seen from outside."""
+        """The process ID of its process 1 outside of the container."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         return int(wait_for(children.read_text, what="the container's process"))
 
     def logged(self, pattern: str) -> re.Match[str]:
-        """Wait for what a pattern matches in its log."""
+        """Wait for a match of a pattern in its log."""
         match = wait_for(
             lambda: re.search(pattern, self.log.read_text("utf-8")) or self.process.poll(),
             what=pattern,

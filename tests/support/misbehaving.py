@@ -21,8 +21,8 @@ def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-class Gone(Exception):  # noqa: N818  it says what happened, nothing is wrong
-    """The peer has closed, or the server is closing."""
+class Gone(Exception):  # noqa: N818  it reports an event, not an error
+    """An event: the peer has closed, or the server is closing."""
 
 
 @dataclass(kw_only=True)
@@ -32,12 +32,12 @@ class Turn:
     target: str
     headers: Headers
     number: int
-    """Counts the requests of all connections, from 1."""
+    """The number of this request among those of all connections, from 1."""
     server: "RawServer"
     connection: socket.socket
 
     def send(self, data: bytes) -> None:
-        """Send bytes and count those that the system took."""
+        """Send bytes and count those that the system accepted."""
         rest = memoryview(data)
         while rest:
             try:
@@ -231,7 +231,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxy(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """Run an HTTP proxy, which may itself be spoken to over TLS: it forwards and opens tunnels."""
+    """Run an HTTP proxy, with or without TLS, which forwards requests and opens tunnels."""
 
     def forward(turn: Turn) -> None:
         seen.asked.append(turn.target)

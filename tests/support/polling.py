@@ -1,4 +1,4 @@
-"""A poller against a simulated world on a held clock, with notes of what it tells."""
+"""A poller against a simulated world on a held clock, with a record of its reports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Observed:
 
 @dataclass(kw_only=True)
 class Bench:
-    """A poller with its world; polls pass their results on to the next."""
+    """A poller with its world; each poll passes its results to the next one."""
 
     held: HeldClock
     world: World
@@ -80,7 +80,7 @@ class Bench:
         return next(group for group in self.status.groups if group.key.consumer_group == name)
 
     def shards(self, name: str = GROUP) -> dict[int, ShardProgress]:
-        """Return the shards of a group's last good snapshot, by number."""
+        """Return the shards of a group's last successful snapshot, by number."""
         snapshot = self.group(name).snapshot
         assert snapshot is not None
         return {shard.shard: shard for shard in snapshot.shards}
@@ -94,7 +94,7 @@ class Bench:
         return stalled_seconds(self.shards()[shard], self.held.wall())
 
     def calls(self) -> dict[str, int]:
-        """Count the requests since the last look by operation, and forget them."""
+        """Return the requests per operation since the previous call, and forget them."""
         operations = [record.operation for record in self.simulator.requests]
         self.simulator.forget_requests()
         return {operation: operations.count(operation) for operation in sorted(set(operations))}

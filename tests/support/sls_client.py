@@ -1,4 +1,4 @@
-"""The real client, with notes of what it tells, for tests against servers on loopback."""
+"""The real client, with a record of its reports, for tests against servers on loopback."""
 
 import contextlib
 import random
@@ -41,7 +41,7 @@ class Notes:
 
 @dataclass(kw_only=True)
 class Rig:
-    """A client with what it was made of."""
+    """A client with its parts."""
 
     client: SlsClient
     notes: Notes
@@ -53,7 +53,7 @@ def plain(cancelled: threading.Event) -> Transport:
 
 
 @contextlib.contextmanager
-def rig(  # noqa: PLR0913  each is one thing that a test can vary
+def rig(  # noqa: PLR0913  tests vary each parameter
     endpoint: str,
     *,
     project: str | None = "shop",

@@ -1,4 +1,4 @@
-"""Snapshots built by hand, with the least that a test has to say."""
+"""Snapshots built by hand, with defaults for everything that a test does not need."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ class Relay:
 
 @contextmanager
 def text_relay(url: str) -> Iterator[Relay]:
-    """Relay GET requests to a URL, as a scraper that only knows the text format."""
+    """Relay GET requests to a URL, as a scraper that only supports the text format."""
     relay = Relay()
 
     class Handler(BaseHTTPRequestHandler):

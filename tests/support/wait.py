@@ -1,4 +1,4 @@
-"""Waiting on a condition with a deadline, instead of sleeping and hoping."""
+"""Waiting on a condition with a deadline, instead of a fixed sleep."""
 
 import time
 from collections.abc import Callable

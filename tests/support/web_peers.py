@@ -1,4 +1,4 @@
-"""Badly behaved peers of a web server: silent, trickling and senders of garbage."""
+"""Badly behaved clients of a web server: idle, slow, and senders of garbage."""
 
 import contextlib
 import selectors
@@ -24,7 +24,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def read_until(sock: socket.socket, end: bytes) -> bytes:
-    """Read until what was read ends so."""
+    """Read until the data ends with the given bytes."""
     text = b""
     while not text.endswith(end):
         if not (part := sock.recv(65536)):

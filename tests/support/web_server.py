@@ -1,4 +1,4 @@
-"""A web server on a free loopback port over content that a test hands in."""
+"""A web server on a free loopback port with content from a test."""
 
 import contextlib
 import http.client
