@@ -50,10 +50,10 @@ def test_a_number_is_written_as_go_writes_it(value: float, text: bytes) -> None:
 
 @given(numbers)
 def test_any_number_is_written_as_by_prometheus_client(value: float) -> None:
-    assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # theirs
+    assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # upstream
 
 
-def test_labels_stand_in_the_order_of_their_names_with_their_values_escaped() -> None:
+def test_labels_are_sorted_by_name_with_their_values_escaped() -> None:
     labels = {"b": "plain", "a": 'back\\slash, "quote" and\nnewline'}
     assert label_text(labels) == rb'a="back\\slash, \"quote\" and\nnewline",b="plain"'
 
