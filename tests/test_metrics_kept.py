@@ -69,6 +69,13 @@ def test_what_a_poll_prepares_no_scrape_reads_again(polled: Polled) -> None:
     assert polled.read() == (False, False)
 
 
+def test_group_that_is_prepared_during_a_poll_is_not_read_again(polled: Polled) -> None:
+    polled.text.prepare_group(polled.group, Shape())
+    assert polled.read() == (True, False)
+    polled.scrape(Shape())
+    assert polled.read() == (False, True)
+
+
 def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
     polled.scrape(Shape())
     assert polled.read() == (True, True)
