@@ -69,7 +69,14 @@ def test_scrape_does_not_read_prepared_shards_again(polled: Polled) -> None:
     assert polled.read() == (False, False)
 
 
-def test_first_scrape_reads_shards_that_no_poll_has_prepared(polled: Polled) -> None:
+def test_group_that_is_prepared_during_a_poll_is_not_read_again(polled: Polled) -> None:
+    polled.text.prepare_group(polled.group, Shape())
+    assert polled.read() == (True, False)
+    polled.scrape(Shape())
+    assert polled.read() == (False, True)
+
+
+def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
     polled.scrape(Shape())
     assert polled.read() == (True, True)
     polled.scrape(Shape())
