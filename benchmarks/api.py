@@ -1,7 +1,7 @@
-"""The SLS API on loopback, with TLS and checked signatures, in a process of its own.
+"""The SLS API on loopback, with TLS and checked signatures, in its own process.
 
-One project with a consumer group in each logstore. As a module it prints, as JSON, where it
-serves and the file of its authority, and serves until it is terminated.
+It has one project with a consumer group in each logstore. As a module it prints its endpoint and
+the file of its certificate authority as JSON, and serves until it is terminated.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from exporter.simulator.world import World
 
 PROJECT = "production-project"
 GROUP = "consumer-group"
-KEY = Credentials(access_key_id="key", access_key_secret="secret")  # noqa: S106  opens nothing else
+KEY = Credentials(access_key_id="key", access_key_secret="secret")  # noqa: S106  only for this API
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where it serves, and the certificate of the authority to trust."""
+    """The endpoint of the API, and the certificate of the authority to trust."""
 
     endpoint: str
     ca_file: Path
@@ -43,7 +43,7 @@ def logstore(number: int) -> str:
 
 @contextmanager
 def api(*, logstores: int, shards: int) -> Iterator[Api]:
-    """Run the API in a process of its own."""
+    """Run the API in its own process."""
     with module("api", [str(logstores), str(shards)]) as process:
         said = json.loads(process.said)
         yield Api(endpoint=said["endpoint"], ca_file=Path(said["ca_file"]), process=process)
@@ -66,7 +66,7 @@ def world(logstores: int, shards: int) -> World:
 
 
 def main() -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logstores", type=int)
     parser.add_argument("shards", type=int)

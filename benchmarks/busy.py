@@ -1,12 +1,12 @@
 """The cost and the delay of watching busy consumer groups, and of watching them exactly.
 
-The exporter runs as a daemon with its default settings against a stand-in for SLS, each in its own
-process. Every consumer commits once per minute some seconds behind its producer, and one dies
-after the start. The figures come from scrapes, from the stand-in's counters and from the kernel.
+The exporter runs as a daemon with its default settings against a fake SLS, each in its own process.
+Every consumer commits once per minute, a few seconds behind its producer, and one dies after the
+start. The figures come from scrapes, from the counters of the fake and from the kernel.
 
 A case is SHARDSxGROUPS[@LATENCYms][/REQUESTS_PER_SECOND], the latter being a quota of the service.
 All cases run at the same time. Then the vendor's SDK polls each case once in the exact way,
-which asks for two times for each shard of a group that is behind.
+which requests two times for each shard of a group that is behind.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How long a large configuration takes to load, beside a bare YAML load of the same text."""
+"""The time to load a large configuration, compared with a bare YAML load of its text."""
 
 import argparse
 import time
@@ -18,7 +18,7 @@ _HEAD = """projects:
 
 
 def main() -> None:
-    """Print a line for each shape: seconds of ours, of the bare load, and their ratio."""
+    """Print a line for each shape: seconds of the exporter and the bare load, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groups", type=int, default=10_000, help="consumer groups in the file")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the fastest counts")
@@ -26,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     groups, rounds = (200, 1) if options.quick else (options.groups, options.rounds)
     for shape, text in (("many logstores", _wide(groups)), ("one logstore", _long(groups))):
-        # Turn by turn, so that a busy machine slows both.
+        # In turn, so that a busy machine slows both.
         pairs = [(_seconds(_ours, text), _seconds(_bare, text)) for _ in range(rounds)]
         ours, bare = (min(column) for column in zip(*pairs, strict=True))
         assert sum(len(s.consumer_groups) for s in _ours(text).projects[0].logstores) == groups

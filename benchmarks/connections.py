@@ -1,8 +1,8 @@
-"""How many connections polls take: one for each worker and host, over any number of polls.
+"""The number of connections of polls: one for each worker and host, over any number of polls.
 
-Fifty projects have hosts of their own (addresses of the loopback network), and eight threads poll
-them in turn. The other side is a requests session for each thread as it comes, which keeps
-connections to ten hosts.
+Fifty projects have their own hosts (addresses of the loopback network), and eight threads poll them
+in turn. The other side is a default session of requests for each thread, which keeps connections to
+ten hosts.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Get = Callable[[str], bytes]
 
 
 def measure(get: Get, rounds: int) -> tuple[int, int]:
-    """Poll every host from every thread, several times; return connections and requests."""
+    """Poll every host from every thread repeatedly; return the connections and requests."""
     with ExitStack() as stack:
         hosts = [
             stack.enter_context(Simulator(world(1, 4), address=(f"127.0.0.{number + 2}", 0)))
@@ -46,7 +46,7 @@ def measure(get: Get, rounds: int) -> tuple[int, int]:
 
 
 def ours(transport: Transport) -> Get:
-    """Get by the exporter's transport."""
+    """Return a function that gets by the transport of the exporter."""
 
     def get(endpoint: str) -> bytes:
         headers = _signed(endpoint)
@@ -57,7 +57,7 @@ def ours(transport: Transport) -> Get:
 
 
 def sessions() -> Get:
-    """Get by a session of requests for each thread."""
+    """Return a function that gets by a session of requests for each thread."""
     local = threading.local()
 
     def get(endpoint: str) -> bytes:

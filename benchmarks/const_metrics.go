@@ -1,5 +1,5 @@
-// Serves what another server shows as constant metrics of client_golang: read once from the address
-// that is the only argument, turned into metrics at each scrape, as an exporter in Go does.
+// A server of the metrics of another server, as constant metrics of client_golang. It reads them
+// once from the address in its only argument. As an exporter in Go, it creates them at each scrape.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""The exporter as a daemon in its own process, and what a scrape of it shows."""
+"""The exporter as a daemon in its own process, and its scrapes."""
 
 import gzip
 import re

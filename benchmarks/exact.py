@@ -1,8 +1,8 @@
 """The exact way to evaluate every shard: one poll by the vendor's SDK, for ``benchmarks.busy``.
 
-It lists the shards, reads the checkpoints of each group and the end of each shard, and asks for
+It lists the shards, reads the checkpoints of each group and the end of each shard, and requests
 two times for each shard of a group that is behind. Eight threads share these requests. As a module
-it prints, as JSON, how far it came within a time limit.
+it prints its progress within a time limit as JSON.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Servers that show the six gauges of every shard: ours, labelled gauges, and two written in Go.
+"""Servers of the six gauges of every shard: the exporter, labeled gauges, and two in Go.
 
-As a module it is the process of one of the first two: it serves until it is terminated.
+As a module it is the process of one of the first two, and serves until it is terminated.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PUSHGATEWAY = "pushgateway"
 CONST_METRICS = "client_golang"
 
 _HERE = Path(__file__).resolve().parent
-_GO_PATH = Path("/usr/share/gocode")  # where Debian puts packages of Go
+_GO_PATH = Path("/usr/share/gocode")  # the path of Debian for packages of Go
 _CLIENT_GOLANG = "github.com/prometheus/client_golang"
 
 
@@ -55,24 +55,24 @@ class Exposer:
 
 @contextmanager
 def python_exposer(name: str, shards: int) -> Iterator[Exposer]:
-    """Run ours, or labelled gauges, in a process of its own."""
+    """Run the exporter, or labeled gauges, in a separate process."""
     with module("exposers", [name, str(shards)]) as process:
         yield Exposer(name=name, port=int(process.said), process=process)
 
 
 def has_pushgateway() -> bool:
-    """Tell whether the pushgateway is installed."""
+    """Return whether the pushgateway is installed."""
     return shutil.which("prometheus-pushgateway") is not None
 
 
 @contextmanager
 def pushgateway(source: Exposer) -> Iterator[Exposer]:
-    """Run the pushgateway, and push to it what another server shows."""
+    """Run the pushgateway, and push the metrics of another server to it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603  a port of our own
+        process = subprocess.Popen(  # noqa: S603  the port is generated here
             ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"],  # noqa: S607  on PATH
             stdout=log,
             stderr=log,
@@ -81,26 +81,26 @@ def pushgateway(source: Exposer) -> Iterator[Exposer]:
             _push(source, port)
             yield Exposer(name=PUSHGATEWAY, port=port, process=Process(pid=process.pid, said=""))
         finally:
-            process.kill()  # it would wait for its clients
+            process.kill()  # terminate() would wait for clients
             process.wait()
 
 
 def has_go() -> bool:
-    """Tell whether Go and Debian's package of client_golang are installed."""
+    """Return whether Go and the Debian package of client_golang are installed."""
     return shutil.which("go") is not None and (_GO_PATH / "src" / _CLIENT_GOLANG).is_dir()
 
 
 @contextmanager
 def const_metrics(source: Exposer) -> Iterator[Exposer]:
-    """Build and run a server of client_golang that shows the same as another server."""
+    """Build and run a server of client_golang with the same metrics as another server."""
     with tempfile.TemporaryDirectory() as place:
         program = Path(place, "const_metrics")
-        subprocess.run(  # noqa: S603  our own program
+        subprocess.run(  # noqa: S603  a program of this benchmark
             ["go", "build", "-o", str(program), str(_HERE / "const_metrics.go")],  # noqa: S607  on PATH
             check=True,
             env={**os.environ, "GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOFLAGS": ""},
         )
-        with subprocess.Popen(  # noqa: S603  the same
+        with subprocess.Popen(  # noqa: S603  a program of this benchmark
             [str(program), f"http://127.0.0.1:{source.port}/metrics"],
             stdout=subprocess.PIPE,
             text=True,
@@ -136,11 +136,11 @@ def _push(source: Exposer, port: int) -> None:
 def serve_ours(
     statuses: tuple[TargetStatus, ...], unready: Callable[[], str | None] = lambda: None
 ) -> int:
-    """Serve through the real server, writer and compression; return the port."""
+    """Serve by the server, text and compression of the exporter; return the port."""
     registry = CollectorRegistry()
     SelfMetrics(registry, operations=OPERATION_NAMES)
     text = PolledText()
-    shape = Shape(max_series=10**8)  # none is to be left out
+    shape = Shape(max_series=10**8)  # so that none is left out
     for status in statuses:
         text.prepare(status, shape)
 
@@ -173,7 +173,7 @@ def serve_ours(
 
 
 def serve_gauges(statuses: tuple[TargetStatus, ...]) -> int:
-    """Serve labelled gauges by prometheus_client's own server; return the port."""
+    """Serve labeled gauges by the server of prometheus_client; return the port."""
     registry = CollectorRegistry()
     gauges = [
         Gauge(metric.name, metric.help, metric.labels, registry=registry) for metric in OF_SHARDS
@@ -190,14 +190,14 @@ def serve_gauges(statuses: tuple[TargetStatus, ...]) -> int:
 
 
 def main() -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=[OURS, GAUGES])
     parser.add_argument("shards", type=int)
     options = parser.parse_args()
     statuses = targets(options.shards)
     port = serve_ours(statuses) if options.name == OURS else serve_gauges(statuses)
-    del statuses  # labelled gauges need them no more
+    del statuses  # labeled gauges no longer need them
     print(port, flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
 

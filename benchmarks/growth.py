@@ -1,7 +1,7 @@
-"""How scrape time, the cost of polls, and memory grow with the number of shards.
+"""The growth of scrape time, poll cost and memory with the number of shards.
 
-Prints a line of JSON for each size; ``python -m benchmarks.growth_report`` makes the table and the
-plot of docs/performance.md of them. Polls go over HTTPS to a local API, each group once.
+It prints a line of JSON for each size, from which ``python -m benchmarks.growth_report`` makes the
+table and the plot of docs/performance.md. Polls go over HTTPS to a local API, each group once.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What one number of shards costs: seconds, processor seconds of all polls, megabytes."""
+    """The cost of a number of shards: seconds, processor seconds of all polls, megabytes."""
 
     shards: int
     scrape_seconds: float
@@ -37,9 +37,9 @@ class Size:
 
 
 def measure(shards: int, rounds: int) -> Size:
-    """Measure one size, each part in a process of its own."""
+    """Measure one size, with a separate process for each part."""
     results, _ = scrape.measure(shards, rounds, others=False)
-    found = subprocess.run(  # noqa: S603  our own
+    found = subprocess.run(  # noqa: S603  part of this benchmark
         [sys.executable, "-m", "benchmarks.growth", "--polled", str(shards)],
         check=True,
         capture_output=True,

@@ -1,6 +1,6 @@
-"""Writes what ``benchmarks.growth`` printed into docs/performance.md: a table, and a plot as SVG.
+"""Writer of the output of ``benchmarks.growth`` into docs/performance.md: a table and a plot.
 
-Values are shown as multiples of those of the smallest size: that is what another machine shares.
+Values are multiples of those of the smallest size, since such ratios also hold on other machines.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def plot(sizes: Sequence[Size]) -> str:
 
 
 def _rounded(value: float) -> str:
-    """Write three digits that count, without an exponent."""
+    """Return a number with three significant digits, without an exponent."""
     return f"{float(f'{value:.3g}'):g}"
 
 

@@ -1,8 +1,8 @@
-"""By how much scrapes delay what else the exporter does: health checks and polls.
+"""The delay of health checks and polls by scrapes.
 
-A process serves 100 000 shards while it polls a group of a local API over HTTPS again and again.
-Another scrapes it without a pause, which no Prometheus does. Health checks are asked for every few
-milliseconds; both are compared with the time before the scrapes.
+A process serves 100 000 shards and repeatedly polls a group of a local API over HTTPS. Another
+process scrapes it without a pause, which no Prometheus does. Health checks are sent every few
+milliseconds. Health checks and polls are compared with the time before the scrapes.
 """
 
 import argparse
@@ -29,9 +29,9 @@ _PAUSE_SECONDS = 0.005
 
 
 def serve(served: Api, shards: int) -> None:
-    """Serve and poll until a signal comes; the readiness check returns the durations of polls."""
+    """Serve and poll until a signal arrives. The readiness check returns durations of polls."""
     gc.collect()
-    gc.freeze()  # as at the start of the exporter
+    gc.freeze()  # as the exporter does at startup
     made = engine(served, 1)
     durations: list[float] = []
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Made-up statuses of any number of shards, as polls would leave them."""
+"""Synthetic statuses of any number of shards, as after polls."""
 
 import time
 
@@ -12,8 +12,8 @@ SHARDS_A_GROUP = 64
 def targets(shards: int, *, idle: float = 0.0) -> tuple[TargetStatus, ...]:
     """Return logstores with one group each; the last may have fewer shards than the others.
 
-    All shards were written to lately, but for those that have nothing unread, if they are ``idle``
-    for so many seconds and up to twice as long.
+    All shards were written to recently, except shards without unread log groups if ``idle`` is
+    set. Those have been idle for ``idle`` seconds or up to twice as long.
     """
     starts = range(0, shards, SHARDS_A_GROUP)
     return tuple(
@@ -23,7 +23,7 @@ def targets(shards: int, *, idle: float = 0.0) -> tuple[TargetStatus, ...]:
 
 
 def target(number: int, shards: int = SHARDS_A_GROUP, *, idle: float = 0.0) -> TargetStatus:
-    """Return a logstore with one group, of whose shards two thirds are behind."""
+    """Return a logstore with one group that is behind in two thirds of its shards."""
     key = TargetKey("production-project", f"application-logstore-{number}")
     now = time.monotonic()
     snapshot = GroupSnapshot(

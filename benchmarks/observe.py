@@ -1,4 +1,4 @@
-"""The observation of one case by scrapes of the daemon and counters of the stand-in."""
+"""The observation of one case by scrapes of the daemon and counters of the fake SLS."""
 
 import math
 import time

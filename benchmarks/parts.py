@@ -1,8 +1,7 @@
-"""Where the time of a poll and of a scrape goes: each part by itself, as a share of their sum.
+"""The parts of the time of a poll and of a scrape, each as a share of the sum.
 
-A poll is that of a consumer group of 64 shards with its checkpoints alone, without the request; a
-scrape is that of 100 000 shards with gzip, without HTTP. The least processor time of several runs
-counts.
+The poll reads a consumer group of 64 shards, with checkpoints only and without the request. The
+scrape has 100 000 shards with gzip, without HTTP. The least processor time of several runs counts.
 """
 
 import argparse
@@ -33,7 +32,7 @@ _FEW = 1000
 
 
 def of_a_poll() -> Parts:
-    """Return what a poll does once it has an answer, in order."""
+    """Return the steps of a poll after its response has arrived, in order."""
     body = json.dumps(
         [
             {
@@ -59,7 +58,7 @@ def of_a_poll() -> Parts:
 
 
 def of_a_scrape(shards: int) -> Parts:
-    """Return what a scrape does, of which the first two are all of it."""
+    """Return the steps of a scrape. The first two together are the whole scrape."""
     statuses = targets(shards)
     shape = Shape()
     waiting = [
@@ -73,7 +72,7 @@ def of_a_scrape(shards: int) -> Parts:
     return {
         "all": _scrape(statuses, shape),
         "all, with every third checkpoint hours old": _scrape(targets(shards, idle=3600.0), shape),
-        # As in a scrape, a text is forgotten before the next one is made.
+        # As in a scrape, each text is released before the next one is made.
         "filling in ages": lambda: deque((each.at(_NOW) for each in waiting), maxlen=0),
         "compressing them": lambda: deque(gzipped(texts), maxlen=0),
     }
@@ -115,7 +114,7 @@ def report(title: str, found: Mapping[str, float], whole: float) -> None:
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure polls and scrapes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="2000 shards, one round")

@@ -1,13 +1,13 @@
-"""What a poll of a consumer group of 64 shards costs, beside the vendor's SDK with labelled gauges.
+"""The cost of a poll of 64 shards, compared with the vendor's SDK and labeled gauges.
 
-Both sides poll the same groups of one local server over HTTPS, by the same number of threads, and
-leave every shard ready to be scraped. What is measured is the processor time of this process; the
-server is another. Two polls are measured: the one by default, which reads the end of every shard
-to judge it, and the one with ``lag: false``, a single request. Since one side writes its text at
-the poll and the other at the scrape, the cost with one scrape for each poll is shown as well.
+Both sides poll the same consumer groups of one local server over HTTPS, with the same number of
+threads, and prepare every shard for scrapes. The measured value is the processor time of this
+process, without the server. One poll is the default, which reads the end of every shard to evaluate
+it. The other has ``lag: false`` and sends a single request. Since one side writes its text at the
+poll and the other at the scrape, the cost with one scrape for each poll is shown as well.
 
-The floor is the single request, signed, by libcurl (pycurl, where it is installed) or http.client,
-without looking at the answer.
+The lower bound is the single signed request by libcurl (pycurl, if installed) or http.client,
+without parsing the response.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _THREADS = 8
 
 @contextmanager
 def ours(served: Api, groups: int, *, cursors: bool) -> Iterator[tuple[Poll, Scrape]]:
-    """Poll by the engine: request, judge, store, prepare for scrapes."""
+    """Poll by the exporter: request, evaluate, store, prepare for scrapes."""
     made = engine(served, groups, cursors=cursors)
 
     def poll(number: int) -> None:
@@ -111,7 +111,7 @@ def _signed(served: Api, number: int) -> tuple[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Processor seconds a group: of a poll, and of a poll with a scrape."""
+    """Processor seconds per group: of a poll, and of a poll with a scrape."""
 
     poll: float
     with_scrape: float
@@ -128,7 +128,7 @@ class _Side:
 
     def round(self, groups: int) -> None:
         """Poll each group once, then scrape them all."""
-        # Each thread has its share from the start: handing out polls would be measured as well.
+        # Each thread gets its share in advance, so that the time to distribute polls is excluded.
         shares = [range(start, groups, self.threads) for start in range(self.threads)]
         with ThreadPoolExecutor(self.threads) as pool:
             started = time.process_time()
@@ -147,7 +147,7 @@ class _Side:
             self.poll(group)
 
     def cost(self) -> Cost:
-        """Return the medians; the first round opens connections and makes series."""
+        """Return the medians without the first round, which opens connections and makes series."""
         poll = statistics.median(self.polls[1:])
         return Cost(
             poll=poll,
@@ -156,7 +156,7 @@ class _Side:
 
 
 def measure(groups: int, rounds: int, *, cursors: bool, threads: int = _THREADS) -> dict[str, Cost]:
-    """Return what each side costs."""
+    """Return the cost of each side."""
     with ExitStack() as stack:
         served = stack.enter_context(api(logstores=groups, shards=SHARDS_A_GROUP))
         poll, scrape = stack.enter_context(ours(served, groups, cursors=cursors))

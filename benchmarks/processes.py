@@ -1,4 +1,4 @@
-"""Processes under test, and what the kernel knows of them."""
+"""Processes under test, with their memory and processor time from the kernel."""
 
 import os
 import subprocess
@@ -27,8 +27,8 @@ class Process:
         return _status_kilobytes(self.pid, "VmHWM:") / 1024
 
     def cpu_seconds(self) -> float:
-        """Return the processor time used so far, by the system on its behalf too."""
-        # The name of the command, in parentheses, may hold spaces; what follows it does not.
+        """Return the processor time used so far, including system time."""
+        # The name of the command, in parentheses, may contain spaces. Later fields do not.
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -36,7 +36,7 @@ class Process:
 @contextmanager
 def module(name: str, arguments: Sequence[str]) -> Iterator[Process]:
     """Run a module of this package until the block ends; it prints a line once it is ready."""
-    with subprocess.Popen(  # noqa: S603  our own
+    with subprocess.Popen(  # noqa: S603  part of this benchmark
         [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         stdout=subprocess.PIPE,
         text=True,

@@ -1,6 +1,6 @@
-"""What records cost: to make a class at each start, and to make instances, by three ways.
+"""The cost of three kinds of records: to make a class at each start, and to make instances.
 
-A class has eight fields of which half have defaults. Medians are compared with msgspec's structs.
+A class has eight fields, half of them with defaults. Medians are compared with msgspec structs.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def struct() -> Callable[..., object]:
 
 
 def frozen_dataclass() -> Callable[..., object]:
-    """Make one with the standard library."""
+    """Make a class with the standard library."""
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Record:
@@ -49,7 +49,7 @@ def frozen_dataclass() -> Callable[..., object]:
 
 
 def named_tuple() -> Callable[..., object]:
-    """Make one that is a tuple."""
+    """Make a class whose instances are tuples."""
 
     class Record(NamedTuple):
         a: float

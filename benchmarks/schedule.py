@@ -1,8 +1,8 @@
-"""How the schedule holds with 10 000 logstores: is a poll lost or late, do too many begin at once.
+"""The schedule of 10 000 logstores: lost polls, late polls, and bursts of polls.
 
-Instead of a poll a stand-in takes a place of its project's throttle and then waits as long as a
-request takes. The other side is APScheduler as it is commonly used: interval jobs with jitter, and
-a grace time of one second. The sides run one after the other, since they would disturb each other.
+Instead of a poll, a fake waits for a slot in the request rate of its project, and then as long as a
+request takes. The other side is APScheduler in its common use: interval jobs with jitter, and a
+grace time of one second. The sides run one after the other, since they would disturb each other.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from exporter.sls.request_rate import RequestRate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """So many logstores in so many projects; times in seconds, the rate for a project."""
+    """The numbers of logstores and projects, times in seconds, and the rate per project."""
 
     logstores: int
     projects: int
@@ -43,7 +43,7 @@ class Load:
 
 
 class Polls:
-    """The stand-in for polls, with notes of when each began."""
+    """The fake polls, with a record of when each began."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -56,7 +56,7 @@ class Polls:
         self.lost = 0
 
     def run(self, project: str, key: str) -> None:
-        """Take a place, wait for it, then for the answer."""
+        """Reserve a slot, wait for it, then for the response."""
         self.began[key].append(time.monotonic())
         throttle = self._throttles[project]
         self._never.wait(throttle.reserve() or 0.0)
@@ -66,16 +66,16 @@ class Polls:
         self._never.wait(self._load.request_seconds)
 
     def lose(self, _key: object) -> None:
-        """Count a run that was left out."""
+        """Count a run that was skipped."""
         self.lost += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a side did: runs lost, the mean period against the interval, and the cost.
+    """The result of a side: lost runs, the mean period against the interval, and the cost.
 
     ``burst`` is the largest number of requests of one project that began within a second, against
-    the rate; ``core`` the share of one core that was used.
+    the rate. ``core`` is the share of one core that was used.
     """
 
     runs: int
@@ -88,7 +88,7 @@ class Found:
 def measure(
     load: Load, intervals: int, start: Callable[[Load, Polls], Callable[[], None]]
 ) -> Found:
-    """Run a side for a while; the two intervals in which it settles do not count."""
+    """Run a side for some intervals, after two intervals that do not count."""
     polls = Polls(load)
     stop = start(load, polls)
     try:
@@ -122,7 +122,7 @@ def _burst(times: list[float]) -> int:
 
 
 def ours(load: Load, polls: Polls) -> Callable[[], None]:
-    """Start the exporter's scheduler; return what stops it."""
+    """Start the scheduler of the exporter, and return a function that stops it."""
     stopping = threading.Event()
     scheduler = Scheduler(
         stopping=stopping,
@@ -148,7 +148,7 @@ def ours(load: Load, polls: Polls) -> Callable[[], None]:
 
 
 def common(load: Load, polls: Polls) -> Callable[[], None]:
-    """Start interval jobs with jitter, spread over the first interval; return what stops them."""
+    """Start interval jobs with jitter, spread over the first interval; return their stopper."""
     scheduler = BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(load.workers * load.projects)}
     )
@@ -158,7 +158,7 @@ def common(load: Load, polls: Polls) -> Callable[[], None]:
             polls.run,
             "interval",
             seconds=load.interval,
-            jitter=random.uniform(0.0, 0.1) * load.interval,  # noqa: S311  no secret
+            jitter=random.uniform(0.0, 0.1) * load.interval,  # noqa: S311  not a secret
             args=[project, key],
             id=key,
         )

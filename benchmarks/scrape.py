@@ -1,9 +1,9 @@
-"""How long a scrape takes, beside prometheus_client and two servers in Go with the same series.
+"""The time of a scrape, compared with prometheus_client and two servers in Go.
 
-Those in Go are Debian's pushgateway and, where Go is installed, constant metrics of client_golang.
-Each server is a process of its own, serving the six gauges of every shard; each is asked in turn
-for text with gzip over one keep-alive connection, and the medians are compared. Memory is the
-server's highest resident size after its scrapes.
+The servers in Go are the pushgateway of Debian and, if Go is installed, constant metrics of
+client_golang. Each server has its own process and serves the same six gauges of every shard. All
+are scraped in turn, as text with gzip over one keep-alive connection, and the medians are compared.
+Memory is the highest resident size of the server after its scrapes.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Result:
 
 
 class Scraper:
-    """Scrapes one server over one connection, opened anew where the server closes it."""
+    """A scraper of one server over one connection, which is reopened if the server closes it."""
 
     def __init__(self, exposer: Exposer) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", exposer.port, timeout=300)
@@ -74,7 +74,7 @@ class Scraper:
 
 
 def measure(shards: int, rounds: int, *, others: bool = True) -> tuple[list[Result], float]:
-    """Return the medians of each server, ours first, and how much longer two at once take."""
+    """Return medians per server, the exporter first, and the slowdown of two parallel scrapes."""
     with ExitStack() as stack:
         names = [OURS, GAUGES] if others else [OURS]
         exposers = [stack.enter_context(python_exposer(name, shards)) for name in names]
@@ -83,7 +83,7 @@ def measure(shards: int, rounds: int, *, others: bool = True) -> tuple[list[Resu
         if others and has_go():
             exposers.append(stack.enter_context(const_metrics(exposers[0])))
         scrapers = [Scraper(exposer) for exposer in exposers]
-        for scraper in scrapers:  # a warm-up, which shows that nothing is missing
+        for scraper in scrapers:  # a warm-up that also checks that no series is missing
             text = zlib.decompress(scraper.scrape().body, wbits=31)
             assert text.count(b"\nsls_consumer_group_checkpoint_age_seconds{") == shards
         found: list[list[Scraped]] = [[] for _ in scrapers]
@@ -101,9 +101,9 @@ def measure(shards: int, rounds: int, *, others: bool = True) -> tuple[list[Resu
 
 
 def at_once(exposer: Exposer, number: int) -> float:
-    """Return the seconds until so many scrapes, asked for together, have all been read.
+    """Return the seconds until ``number`` concurrent scrapes have all been read.
 
-    One thread asks and reads for all, so what it takes itself hardly counts.
+    One thread sends and reads all of them, so its own time hardly counts.
     """
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(number):

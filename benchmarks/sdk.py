@@ -1,7 +1,7 @@
-"""The other side of the benchmark of polls: the vendor's SDK with labelled gauges.
+"""The other side of the benchmark of polls: the vendor's SDK with labeled gauges.
 
-It does what an exporter's author would write with them for the same series, and no more: the
-judging is the formula of the two values that need the ends of shards.
+It is the simplest code with these two for the same series. The evaluation is only the formula of
+the two values that need the ends of shards.
 """
 
 import base64
@@ -33,10 +33,10 @@ _METRICS: tuple[Family, ...] = (
 
 @contextmanager
 def sdk(served: Api, *, cursors: bool) -> Iterator[tuple[Callable[[int], None], CollectorRegistry]]:
-    """Yield what polls a group by its number and sets its gauges, and where these are."""
+    """Yield a function that polls a group by its number into gauges, and their registry."""
     os.environ["REQUESTS_CA_BUNDLE"] = str(served.ca_file)
     client = LogClient(served.endpoint, KEY.access_key_id, KEY.access_key_secret)
-    # Its own check for an address is misled by the port, and it has no method to close.
+    # The SDK does not recognize an address with a port, and it has no close method.
     vars(client)["_isRowIp"] = True
     registry = CollectorRegistry()
     gauges = {

@@ -1,7 +1,7 @@
-"""A stand-in for SLS on loopback that serves thousands of requests per second, in its own process.
+"""A fake SLS on loopback that serves thousands of requests per second, in its own process.
 
-It serves a ``benchmarks.moving`` account over HTTP with keep-alive. It checks no signatures: the
-simulator does. A response takes a fixed latency, and a project can have a quota.
+It serves a ``benchmarks.moving`` account over HTTP with keep-alive. Unlike the simulator, it does
+not check signatures. A response takes a fixed latency, and a project can have a quota.
 ``/-/counters`` returns the number of requests, and ``/-/kill`` stops a consumer. As a module it
 prints its URL and serves until it is terminated.
 """
@@ -147,7 +147,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Standin(Struct, frozen=True, kw_only=True):
-    """The running stand-in, as the benchmark sees it."""
+    """The interface of the benchmark to the running fake."""
 
     url: str
     process: Process
@@ -173,7 +173,7 @@ class Standin(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def standin(shape: Shape, behavior: Behavior) -> Iterator[Standin]:
-    """Run the stand-in in its own process until the block ends."""
+    """Run the fake in its own process until the block ends."""
     arguments = [msgspec.json.encode(part).decode() for part in (shape, behavior)]
     with module("standin", arguments) as process:
         yield Standin(url=process.said, process=process)
@@ -198,7 +198,7 @@ async def _serve(service: Service) -> None:
 
 
 def main() -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shape", help="a Shape as JSON")
     parser.add_argument("behavior", help="a Behavior as JSON")

@@ -1,7 +1,7 @@
 """The time from the start of a process to its first scrape, and of the commands that only print.
 
-The bare stack imports what an exporter of this kind is commonly made of and serves an empty
-registry. The demo loads its configuration, runs a simulated SLS and the whole exporter.
+The bare stack imports the common dependencies of such an exporter and serves an empty registry.
+The demo loads its configuration, runs a simulated SLS and the whole exporter.
 """
 
 import argparse
@@ -50,9 +50,9 @@ def bare(port: int) -> Sequence[str]:
 
 
 def measure(command: Sequence[str], port: int) -> tuple[float, float]:
-    """Start a command; return the seconds until it was scraped, and its resident megabytes."""
+    """Start a command, and return the seconds to its first scrape and its resident megabytes."""
     started = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603  our own
+    with subprocess.Popen(  # noqa: S603  a command of this benchmark
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
@@ -67,9 +67,9 @@ def measure(command: Sequence[str], port: int) -> tuple[float, float]:
 
 
 def measure_command(*arguments: str) -> float:
-    """Run a command that only prints; return the seconds until it has ended."""
+    """Run a command that only prints, and return the seconds until it has ended."""
     started = time.perf_counter()
-    subprocess.run(  # noqa: S603  our own
+    subprocess.run(  # noqa: S603  the exporter of this checkout
         [sys.executable, "-m", "exporter", *arguments],
         stdout=subprocess.DEVNULL,
         check=True,

@@ -1,4 +1,4 @@
-"""How long the status page and its JSON take for many groups, beside a scrape of them."""
+"""The time of the status page and its JSON for many groups, compared with a scrape."""
 
 import argparse
 import statistics
@@ -16,7 +16,7 @@ Answer = Callable[[], int]
 
 
 def main() -> None:
-    """Print the median seconds of each answer, and its ratio to a scrape."""
+    """Print the median seconds of each response, and its ratio to a scrape."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groups", type=int, default=10_000, help="groups of four shards")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the median counts")

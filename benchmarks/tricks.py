@@ -1,8 +1,8 @@
-"""The time that each trick of a scrape saves alone, and that of the start.
+"""The time that each optimization of scrapes, and of the start, saves on its own.
 
-Each trick is replaced by the plain way, one at a time. Scrapes are those of ``benchmarks.parts``,
-without HTTP. A ratio is the least processor time without the trick by the least with all of them,
-which take turns.
+Optimizations are replaced by plain code, one at a time. Scrapes are those of ``benchmarks.parts``,
+without HTTP. A ratio is the least processor time without the optimization, divided by the least
+with all of them. Both are measured in turn.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def scrape(view: View) -> Scrape:
 
 
 def least(shards: int, *, idle: float = 0.0, number: int = 1, rounds: int) -> dict[str, float]:
-    """Return the least seconds of a scrape without each trick."""
+    """Return the least seconds of a scrape without each optimization."""
     view = View(targets=targets(shards, idle=idle))
     found = dict.fromkeys(TRICKS, float("inf"))
     scrapes = {}
@@ -110,7 +110,7 @@ def starts(rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, program in STARTS.items():
             before = _children_seconds()
-            subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603  our own
+            subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603  code of this file
             found[name] = min(found[name], _children_seconds() - before)
     return found
 

@@ -1,4 +1,4 @@
-"""Every benchmark works in its short form; what it measures is not judged here."""
+"""Every benchmark works in its short form. Its measurements are not evaluated here."""
 
 import json
 import re
@@ -175,7 +175,7 @@ def test_busy_configuration_has_only_defaults_by_default() -> None:
     assert found.keys() == {"credentials", "projects"}
 
 
-def test_busy_configuration_sets_what_is_not_default() -> None:
+def test_busy_configuration_sets_only_values_other_than_the_defaults() -> None:
     settings = Settings(interval=0.5, stall_after=150.0)
     found = config(Case(shards=1, groups=1), settings, "http://127.0.0.1:1")
     assert (found["polling"], found["stall_after"]) == ({"interval": "500ms"}, "150000ms")

@@ -65,12 +65,12 @@ def test_the_chart_lints_without_a_warning() -> None:
     assert [message["error"] for message in found["messages"]] == ["icon is recommended"]
 
 
-def test_the_default_values_lint_though_they_watch_nothing() -> None:
+def test_the_default_values_lint_without_any_project() -> None:
     assert helm_python.lint(CHART, strict=True)["errors"] == []
 
 
 @each_feature
-def test_every_object_of_a_feature_is_what_kubernetes_accepts(name: str) -> None:
+def test_every_object_of_a_feature_is_valid_for_kubernetes(name: str) -> None:
     for manifest in feature(name).manifests:
         for version in KUBERNETES:
             check(manifest, version)
@@ -82,7 +82,7 @@ def test_the_oldest_version_that_the_chart_admits_accepts_the_least() -> None:
         check(manifest, "1.25.0")
 
 
-def test_the_check_of_objects_refuses_what_kubernetes_does_not_know() -> None:
+def test_the_check_of_objects_rejects_fields_unknown_to_kubernetes() -> None:
     service = json.loads(json.dumps(feature("least-values.yaml").one("Service")))
     service["spec"]["prots"] = []
     with pytest.raises(RefusedError, match="prots"):
@@ -110,7 +110,7 @@ def test_no_object_has_an_empty_map_or_null_in_it(name: str) -> None:
 
 
 @each_feature
-def test_every_object_bears_the_labels_that_kubernetes_recommends(name: str) -> None:
+def test_every_object_has_the_labels_that_kubernetes_recommends(name: str) -> None:
     theirs = list(yaml.safe_load_all(feature(name).files["extra-manifests.yaml"]))
     for manifest in feature(name).manifests:
         if manifest in theirs:
@@ -175,7 +175,7 @@ def test_every_value_that_a_feature_sets_makes_a_difference(name: str, chart: Pa
     assert idle == []
 
 
-def test_a_packaged_chart_renders_the_same_and_leaves_out_what_tests_need(tmp_path: Path) -> None:
+def test_a_packaged_chart_renders_the_same_and_contains_no_test_files(tmp_path: Path) -> None:
     with helm_python.Chart.load(CHART) as loaded:
         archive = Path(loaded.save(tmp_path))
     values = read(CHART / "ci" / "rules-values.yaml")

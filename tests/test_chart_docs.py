@@ -1,4 +1,4 @@
-"""What docs/kubernetes.md and its example say is so: values, manifests, names, commands."""
+"""Values, manifests, names and commands in docs/kubernetes.md and its example are correct."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the chart gives to Prometheus and Grafana, and the labels of all objects."""
+"""The objects of the chart for Prometheus and Grafana, and the labels of all objects."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_the_rules_are_those_of_the_package(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool.run("promtool", "check", "rules", file)
 
 
-def test_without_an_address_of_the_runbook_no_alert_names_one() -> None:
+def test_alerts_have_no_runbook_url_if_none_is_set() -> None:
     values = {**LEAST, "prometheusRule": {"enabled": True}}
     text = render(values).files["prometheusrule.yaml"]
     assert "SLSConsumerShardStalled" in text
@@ -93,7 +93,7 @@ def test_a_service_monitor_selects_one_service_only() -> None:
     assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
 
 
-def test_a_pod_monitor_selects_the_pods_and_a_port_of_theirs() -> None:
+def test_a_pod_monitor_selects_the_pods_and_their_port() -> None:
     found = feature("pod-monitor-values.yaml")
     spec = found.one("PodMonitor")["spec"]
     labels = found.workload()["spec"]["template"]["metadata"]["labels"]

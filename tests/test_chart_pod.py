@@ -1,4 +1,4 @@
-"""The pod that the chart describes: its arguments, its configuration, its rights, its probes."""
+"""The pod of the chart: its arguments, its configuration, its permissions, its probes."""
 
 import json
 from functools import cache
@@ -207,7 +207,7 @@ def test_the_pod_satisfies_the_restricted_pod_security_standard(name: str) -> No
     assert kinds <= {"configMap", "secret", "projected", "emptyDir"}
 
 
-def test_variables_of_services_stay_away_from_the_exporters_own() -> None:
+def test_variables_of_services_do_not_collide_with_those_of_the_exporter() -> None:
     assert feature("least-values.yaml").pod()["enableServiceLinks"] is False
 
 

@@ -1,4 +1,4 @@
-"""What restarts the pods of the chart, and how they are probed."""
+"""Changes that restart the pods of the chart, and the probes of the pods."""
 
 import pytest
 import yaml
@@ -68,7 +68,7 @@ HEADER = [{"name": "Authorization", "value": "Basic YTpi"}]
         ({}, {"handler": "tcpSocket"}, None),
     ],
 )
-def test_probes_ask_over_http_unless_they_would_be_refused(
+def test_probes_use_http_unless_the_exporter_would_reject_them(
     web: Values, probes: Values, handler: Values | None
 ) -> None:
     found = watching(web=web, probes=probes).container()

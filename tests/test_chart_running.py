@@ -1,4 +1,4 @@
-"""The exporter runs as the chart's pod describes, and answers the probes of a kubelet."""
+"""The exporter runs as in the chart's pod, and responds to the probes of a kubelet."""
 
 import base64
 import http.client

@@ -1,4 +1,4 @@
-"""Wrong values of the chart are refused, with their place or in words."""
+"""The chart rejects invalid values, with their location or an explanation."""
 
 import json
 from typing import Any
@@ -49,7 +49,9 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"shards": 0}, "at '/shards': minimum"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], message: str) -> None:
+def test_an_invalid_value_is_rejected_with_its_location(
+    values: dict[str, Any], message: str
+) -> None:
     with pytest.raises(helm_python.HelmValuesError) as caught:
         render({**LEAST, **values})
     assert message in str(caught.value)
@@ -100,7 +102,7 @@ KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_refused_in_words(
+def test_contradictory_values_are_rejected_with_an_explanation(
     values: dict[str, Any], message: str | None
 ) -> None:
     if message is None:

@@ -94,7 +94,7 @@ def test_keys_of_the_environment_are_found_there() -> None:
     assert "hunter2" not in text
 
 
-def test_missing_keys_are_told_but_make_no_configuration_wrong() -> None:
+def test_missing_keys_are_reported_but_the_configuration_stays_valid() -> None:
     assert explained(BARE).count("credentials: none yet (no credentials: ") == 2
 
 

@@ -1,4 +1,4 @@
-"""The commands as real processes: what they print, where, and their exit status."""
+"""The commands as real processes: their output, its stream, and their exit status."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ projects:
 
 
 def states(scrape: Scrape) -> set[tuple[str, str]]:
-    """Return the states that shards of each consumer group are in."""
+    """Return the states of the shards of each consumer group."""
     return {
         (sample.labels["consumer_group"], sample.labels["state"])
         for sample in scrape.find("sls_consumer_group_shards")
@@ -44,7 +44,7 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["run", "--version"], ["once", "--version"]])
-def test_the_version_is_told_on_stdout(arguments: list[str]) -> None:
+def test_the_version_is_printed_on_stdout(arguments: list[str]) -> None:
     done = run(*arguments)
     assert (done.status, done.stdout, done.stderr) == (0, f"sls-exporter {__version__}\n", "")
 
@@ -82,7 +82,9 @@ def test_wrong_usage_ends_with_status_2_and_shows_the_usage(
 
 
 @pytest.mark.parametrize("name", ["run", "check", "once"])
-def test_a_bad_configuration_ends_with_status_1_and_every_fault(name: str, tmp_path: Path) -> None:
+def test_an_invalid_configuration_ends_with_status_1_and_all_errors(
+    name: str, tmp_path: Path
+) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("polling: {interval: 60}\nstall_afer: 5m\n", encoding="utf-8")
     done = run(name, f"--config.file={path}")
@@ -94,7 +96,7 @@ def test_a_bad_configuration_ends_with_status_1_and_every_fault(name: str, tmp_p
     ]
 
 
-def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run("--config.file", tmp_path / "none.yaml")
     assert (done.status, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -154,7 +156,7 @@ def test_the_daemon_listens_on_each_address_given(config: Path) -> None:
             connection.close()
 
 
-def test_the_demo_tells_where_it_serves_and_shows_every_condition() -> None:
+def test_the_demo_prints_its_address_and_shows_every_condition() -> None:
     with daemon("demo", "--web.listen-address=127.0.0.1:0") as running:
         wait_for(lambda: len(running.stdout) == 3, what="the addresses")
         assert running.stdout == [
@@ -179,7 +181,7 @@ def test_the_demo_tells_where_it_serves_and_shows_every_condition() -> None:
         assert running.stop(signal.SIGINT) == 0
 
 
-def test_check_explains_a_good_configuration(config: Path) -> None:
+def test_check_explains_a_valid_configuration(config: Path) -> None:
     done = run("check", f"--config.file={config}")
     assert (done.status, done.stderr) == (0, "")
     assert "http://127.0.0.1:1" in done.stdout
@@ -192,7 +194,7 @@ def test_the_schema_is_json_on_stdout() -> None:
     assert json.loads(done.stdout)["title"] == "Configuration of sls-exporter"
 
 
-def test_a_reader_that_leaves_early_is_no_drama() -> None:
+def test_a_closed_output_pipe_causes_no_traceback() -> None:
     with subprocess.Popen(
         command("schema"),
         stdout=subprocess.PIPE,
@@ -207,7 +209,7 @@ def test_a_reader_that_leaves_early_is_no_drama() -> None:
         assert process.wait(10) == 1
 
 
-def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+def test_characters_that_a_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.replace("[g]", '["gé.*"]'), encoding="utf-8")
     done = run("check", f"--config.file={path}", environ={"PYTHONIOENCODING": "ascii"})
@@ -215,7 +217,7 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
     assert "g\\xe9.*" in done.stdout
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_a_second_signal_ends_the_process_immediately() -> None:
     program = (
         "import threading\n"
         "from exporter.commands.signals import signals\n"

@@ -1,7 +1,7 @@
-"""Scrapes, polls, reloads, discovery and a changing world at once, under hostile thread switching.
+"""Concurrent scrapes, polls, reloads, discovery and changes, with very frequent thread switches.
 
-Answers are kept while it goes on, and afterwards compared with what was true when they were asked
-for. SLS_EXPORTER_RACE_SECONDS is for how long (6).
+The test keeps all responses and compares them afterwards with the state of the world at the time
+of their requests. SLS_EXPORTER_RACE_SECONDS is the duration in seconds (default: 6).
 """
 
 import heapq
@@ -50,13 +50,13 @@ from tests.support.wait import wait_for
 SECONDS = float(os.environ.get("SLS_EXPORTER_RACE_SECONDS", "6"))
 SWITCH_SECONDS = 1e-5
 JOINED_SECONDS = 1.5
-"""A compressed answer may be shared, and so much older than its request."""
+"""Maximum number of seconds by which a shared compressed response is older than its request."""
 CLOCKS_SECONDS = 1.5
-"""A thread may stand still between reading two clocks, which makes an age too small by that."""
+"""Maximum pause of a thread between reading two clocks, which makes an age too small."""
 INTERVAL_SECONDS = 1.0
 STALL_AFTER_SECONDS = 2.0
 ROUNDS_TO_TAKE_OVER = 4
-"""After so many rounds of listings one of them has seen what there is, and no reload undone it."""
+"""Number of listing rounds after which at least one was complete and not undone by a reload."""
 
 UP = "sls_consumer_group_up"
 AGE = "sls_consumer_group_checkpoint_age_seconds"
@@ -69,7 +69,7 @@ ERRORS = "sls_exporter_poll_errors_total"
 RELOADED = "sls_exporter_config_last_reload_successful"
 POLLED = re.compile("sls_(consumer_group|logstore)_.*|sls_exporter_cursor_access")
 KINDS = tuple(product((False, True), repeat=2))
-"""Of answers: whether in OpenMetrics, and whether compressed."""
+"""Kinds of responses: whether in OpenMetrics, and whether compressed."""
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 T = TypeVar("T")
@@ -82,8 +82,8 @@ STABLE: tuple[Key, ...] = tuple(
     for number in range(8)
     for group in ("main", "side")
 )
-# What comes and goes: groups of a logstore that stays, and logstores with their groups. Some do so
-# faster than the exporter can follow, which has to be right about them afterwards.
+# Groups that appear and disappear, in a permanent logstore or together with their logstore. Some
+# change faster than the exporter can follow, but it must report them correctly afterwards.
 FAST: tuple[tuple[Key, ...], ...] = (
     (("b", "log-9", "fast-0"),),
     (("b", "log-9", "fast-1"),),
@@ -95,13 +95,13 @@ SLOW: tuple[tuple[Key, ...], ...] = (
     (("a", "churn-1", "main"),),
     (("b", "churn-2", "main"),),
 )
-# And what does so once, at the beginning.
+# A group that disappears and one that appears, once each, at the beginning.
 GOES: Key = ("a", "churn-3", "main")
 COMES: Key = ("b", "churn-4", "main")
 FLEETING = frozenset(key for things in FAST for key in things)
 
 
-# How often each thing has to happen, or little would be proved. Much more is usual.
+# Minimum number of occurrences without which the test would prove little. Much more is usual.
 LEAST_DONE = {
     **{f"scrapes, {openmetrics=}, {gzip=}": 10 for openmetrics, gzip in KINDS},
     **{f"answers of {path}": 10 for path in ("/", "/?state=stalled", "/api/v1/groups")},
@@ -123,14 +123,14 @@ LEAST_MADE = {
     "outcomes of reloads": 2,
 }
 PATIENCE_SECONDS = 30.0
-"""For so long more it may go on where a busy machine has not done all that by then."""
+"""Maximum additional time in which a busy machine may reach these numbers."""
 
 
-# What was true, and when
+# The history of the world
 
 
 class Change(NamedTuple, Generic[T]):
-    """Something became another between two instants of the monotonic clock."""
+    """A value that something changed to, between two instants of the monotonic clock."""
 
     began: float
     ended: float
@@ -138,7 +138,7 @@ class Change(NamedTuple, Generic[T]):
 
 
 def settled(changes: Sequence[Change[T]], holds: Callable[[T], bool], until: float) -> float | None:
-    """Return since when something surely holds up to an instant; None if it may not."""
+    """Return when a value that surely still holds at ``until`` began to, or None if unsure."""
     since: float | None = None
     for change in changes:
         if change.began > until:
@@ -152,7 +152,7 @@ def settled(changes: Sequence[Change[T]], holds: Callable[[T], bool], until: flo
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """Shard 0 of a group, which nobody moves: what is unread, and when it was written."""
+    """Shard 0 of a group, which no consumer moves: its unread log groups and its update time."""
 
     unread: int
     updated: float
@@ -172,7 +172,7 @@ class Variant:
 
     @property
     def targets(self) -> tuple[object, ...]:
-        """What a poll under way must not outlive; it is not used if that has changed."""
+        """Settings whose change discards the results of polls that are in progress."""
         return self.projects, self.logstores, self.exclude, self.workers
 
     def wants(self, key: Key) -> bool:
@@ -218,7 +218,7 @@ OF_TARGETS = (
 
 
 class Answer(NamedTuple):
-    """An answer with the instants of the monotonic clock between which it was asked for."""
+    """A response, and the instants of the monotonic clock before and after its request."""
 
     began: float
     ended: float
@@ -228,13 +228,13 @@ class Answer(NamedTuple):
 
     @property
     def since(self) -> float:
-        """Before this nothing that it tells can have been read."""
+        """The earliest time at which the response can have been written."""
         return self.began - (JOINED_SECONDS if self.gzip else 0.0)
 
 
 @dataclass
 class Race:
-    """What goes on, and the history of it."""
+    """The concurrent activities and their history."""
 
     world: World
     simulator: FaultySimulator
@@ -248,13 +248,13 @@ class Race:
     done: Counter[str] = field(default_factory=Counter)
 
     def goes_on(self, pause: float) -> bool:
-        """Wait a little, which is for the others to run; tell whether to do more."""
+        """Wait briefly so that other threads run. Return whether to continue."""
         return not self.over.wait(pause)
 
     # The world
 
     def create(self, key: Key, unread: int) -> Frozen:
-        """Create a group whose first shard stands still and whose second one may move."""
+        """Create a group whose first shard is stalled and whose second one may move."""
         self.world.create_group(*key)
         for shard in (0, 1):
             cursor = self.world.end_cursor(*key[:2], shard) - (0 if shard else unread)
@@ -290,7 +290,7 @@ class Race:
     # The configuration
 
     def take_over(self, variant: Variant, *, twice: bool = False) -> None:
-        """Reload a configuration; ``twice`` as a signal asks for it, too."""
+        """Reload a configuration. ``twice`` also sends a signal to reload it."""
         began = time.monotonic()
         self.write(variant.text(self.simulator.endpoint))
         if twice:
@@ -301,7 +301,7 @@ class Race:
         self.outcomes.append(Change(began, time.monotonic(), True))  # noqa: FBT003  its value
 
     def refuse(self) -> None:
-        """Reload a configuration with a fault in it."""
+        """Reload an invalid configuration."""
         began = time.monotonic()
         self.write("projects: [{project: a}]\n")
         assert self.exporter.post("/-/reload").status_code == 500
@@ -312,7 +312,7 @@ class Race:
         new.write_text(text)
         new.replace(self.exporter.config)
 
-    # Answers
+    # Responses
 
     def scrape(self, session: requests.Session, *, openmetrics: bool, gzip: bool) -> None:
         headers = {
@@ -332,7 +332,7 @@ class Race:
         self.answers.append(Answer(began, ended, openmetrics, gzip, body))
 
 
-# What goes on
+# Concurrent activities
 
 
 def scraper(race: Race, *, openmetrics: bool, gzip: bool) -> None:
@@ -364,7 +364,7 @@ def reloader(race: Race) -> None:
             continue
         race.take_over(chance.choice(OF_SHAPE), twice=chance.random() < 0.3)
         race.done["reloads"] += 1
-        # Seldom another set of targets, so that the usual ones are polled in between.
+        # Change the set of targets rarely, so that the usual ones are polled in between.
         if race.done["reloads"] % 12 == 3:
             race.take_over(next(of_targets))
             race.done["reloads of other targets"] += 1
@@ -424,7 +424,7 @@ def prepared(folder: Path) -> Iterator[Race]:
 
 
 def await_all(race: Race) -> None:
-    """Wait until exactly what exists is shown."""
+    """Wait until a scrape shows exactly the existing groups."""
     there = {key for key, changes in race.groups.items() if changes[-1].value is not None}
     wait_for(
         lambda: {key_of(each) for each in race.exporter.scrape().find(UP) if each.value} == there,
@@ -434,7 +434,7 @@ def await_all(race: Race) -> None:
 
 
 def all_asked(race: Race) -> int:
-    """Return how often each group that stays was asked for at least."""
+    """Return the smallest number of checkpoint requests for a permanent group."""
     asked = Counter(
         (each.project, each.logstore, each.consumer_group)
         for each in race.simulator.requests
@@ -444,7 +444,7 @@ def all_asked(race: Race) -> int:
 
 
 def is_enough(race: Race) -> bool:
-    """Tell whether so much has happened that its comparison will prove something."""
+    """Return whether enough has happened for a meaningful comparison."""
     asked = Counter((each.operation, each.project) for each in race.simulator.requests)
     return asked["ListLogStores", "a"] >= 10 and all(
         race.done[what] >= least for what, least in LEAST_DONE.items()
@@ -452,7 +452,7 @@ def is_enough(race: Race) -> bool:
 
 
 def run(race: Race) -> None:
-    """Let everything go on at once."""
+    """Run all activities concurrently."""
     tasks = [
         *(partial(scraper, race, openmetrics=each[0], gzip=each[1]) for each in KINDS),
         partial(scraper, race, openmetrics=False, gzip=True),  # with another of its kind
@@ -477,7 +477,7 @@ def run(race: Race) -> None:
         future.result()
 
 
-# What every answer must be
+# Requirements for every response
 
 
 def key_of(sample: Sample) -> Key:
@@ -486,7 +486,7 @@ def key_of(sample: Sample) -> Key:
 
 
 def families(answer: Answer) -> list[Metric]:
-    """Read an answer as strictly as its format allows."""
+    """Parse a response as strictly as its format allows."""
     text = zlib.decompress(answer.body, 15 + 32).decode()
     parse = openmetrics_families if answer.openmetrics else text_families
     found: list[Metric] = list(parse(text))
@@ -512,10 +512,10 @@ class Poll(NamedTuple):
 
 
 def polls_that_count(asked: Sequence[float], cuts: Sequence[Change[Variant]]) -> Iterator[Poll]:
-    """Yield the polls that were surely not in vain, from when a group was asked for.
+    """Yield the polls whose results were surely used, from the times of requests for a group.
 
-    It is asked for once a poll, and polls of a logstore follow each other, unless that becomes
-    another target meanwhile.
+    Each poll requests the group once, and polls of a logstore do not overlap unless its target is
+    replaced in the meantime.
     """
     for poll in map(Poll, asked, asked[1:], asked[2:]):
         if not any(cut.began <= poll.before and cut.ended >= poll.after for cut in cuts):
@@ -524,11 +524,11 @@ def polls_that_count(asked: Sequence[float], cuts: Sequence[Change[Variant]]) ->
 
 @dataclass
 class Oracle:
-    """Knows from the history what an answer may and what it must show."""
+    """A prediction from the history of what a response may and what it must show."""
 
     race: Race
     made: Counter[str] = field(default_factory=Counter)
-    """How often something was compared."""
+    """Number of comparisons by kind."""
 
     def __post_init__(self) -> None:
         self._to_wall = time.time() - time.monotonic()
@@ -548,7 +548,7 @@ class Oracle:
         self._polls = {place: list(polls_that_count(asked, cuts)) for place, asked in polls.items()}
 
     def check(self, answer: Answer) -> Sequence[Metric]:
-        """Compare an answer with what was true; return what it holds."""
+        """Compare a response with the history, and return its metrics."""
         found = families(answer)
         scrape = Scrape(tuple(samples_of(found)))
         by_key: dict[Key, dict[str, list[Sample]]] = {}
@@ -576,7 +576,7 @@ class Oracle:
         return found
 
     def _possible(self, changes: Sequence[Change[T]], answer: Answer) -> list[T]:
-        """Return what may have been in force when an answer was written."""
+        """Return the values that may have been in force when a response was written."""
         last = max(i for i, change in enumerate(changes) if change.ended <= answer.since)
         return [change.value for change in changes[last:] if change.began <= answer.ended]
 
@@ -607,7 +607,7 @@ class Oracle:
     def _must_be_gone(self, answer: Answer, key: Key) -> bool:
         unwanted = settled(self.race.variants, lambda each: not each.wants(key), answer.ended)
         if unwanted is not None and unwanted <= answer.since:
-            # A reload that has been answered is in force.
+            # A reload is in force as soon as its request has a response.
             self.made["absence of a group that is not configured"] += 1
             return True
         history = self.race.groups[key]
@@ -619,7 +619,7 @@ class Oracle:
         return gone
 
     def _rounds_after(self, key: Key, instant: float) -> float:
-        """Return when a change at an instant was surely seen by listings and taken over."""
+        """Return when listings have surely detected and applied a change at an instant."""
         rounds = self._rounds.get(key[0], [])
         last = bisect_right(rounds, instant) + ROUNDS_TO_TAKE_OVER - 1
         return rounds[last] if last < len(rounds) else math.inf
@@ -657,7 +657,7 @@ class Oracle:
 
     @staticmethod
     def _check_whole(key: Key, named: Mapping[str, Sequence[Sample]]) -> None:
-        """Check what must fit together within one answer, whatever it tells."""
+        """Check that the values of a group are consistent within one response."""
         states = {sample.labels["state"]: sample.value for sample in named.get(STATES, ())}
         if states:
             assert (len(states), sum(states.values())) == (7, 2), key
@@ -681,14 +681,14 @@ class Oracle:
 
 
 class Floor:
-    """What never goes back: the highest values of answers that ended before another was begun."""
+    """Lower bounds of counters: the highest values of responses that ended before a request."""
 
     def __init__(self) -> None:
         self._ended: list[tuple[float, int, Mapping[tuple[str, ...], float]]] = []
         self._highest: dict[tuple[str, ...], float] = {}
 
     def check(self, answer: Answer, found: Sequence[Metric]) -> None:
-        """Compare an answer; they must come in the order of their beginnings."""
+        """Compare a response. Responses must come in the order of the starts of their requests."""
         while self._ended and self._ended[0][0] <= answer.began - JOINED_SECONDS:
             for series, value in heapq.heappop(self._ended)[2].items():
                 self._highest[series] = max(value, self._highest.get(series, value))
@@ -738,7 +738,7 @@ def assert_log_is_clean(records: Sequence[logging.LogRecord]) -> None:
 
 
 def too_few(counts: Mapping[str, int]) -> list[str]:
-    """Return what happened less often than it should."""
+    """Return the things that happened less often than required."""
     return [
         f"{what}: {counts.get(what, 0)}"
         for what, least in {**LEAST_DONE, **LEAST_MADE}.items()
@@ -747,7 +747,7 @@ def too_few(counts: Mapping[str, int]) -> list[str]:
 
 
 @pytest.mark.timeout(120 + 10 * SECONDS)
-def test_whatever_goes_on_at_once_every_answer_is_true(
+def test_every_response_is_correct_under_concurrent_changes(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     record_property: Callable[[str, object], None],

@@ -1,4 +1,4 @@
-"""Good configurations: what is read, what is kept as text, and what holds for a project."""
+"""Valid configurations: parsed values, values that stay text, and settings of a project."""
 
 import dataclasses
 from pathlib import Path
@@ -190,7 +190,7 @@ def test_a_project_overrides_polling_and_http_key_by_key() -> None:
     assert (settings.lag, settings.region) == (False, "eu-1")
 
 
-def test_a_project_can_switch_off_what_is_on_globally() -> None:
+def test_a_project_can_switch_off_global_settings() -> None:
     config = read(
         "http: {proxy_from_environment: true}\nlag: false\n"
         + in_project("http: {proxy_from_environment: false}\nlag: true")
@@ -231,12 +231,12 @@ def test_stale_after_grows_with_a_long_interval_unless_it_is_set() -> None:
     assert settings_of(config).polling.stale_after == 900.0
 
 
-def test_a_long_interval_is_fine_where_every_project_has_a_longer_stale_after() -> None:
+def test_a_long_interval_is_valid_if_every_project_has_a_longer_stale_after() -> None:
     text = "polling: {interval: 10m}\n" + in_project("polling: {stale_after: 1h}")
     assert read(text).projects[0].polling.stale_after == 3600.0
 
 
-def test_files_are_found_beside_the_configuration_and_only_their_paths_are_kept(
+def test_files_are_found_next_to_the_configuration_and_only_their_paths_are_kept(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "id").write_text("LTAI\n", encoding="utf-8")
@@ -257,7 +257,7 @@ def test_files_are_found_beside_the_configuration_and_only_their_paths_are_kept(
     assert "hunter2" not in config.model_dump_json()
 
 
-def test_nothing_that_is_printed_shows_a_secret() -> None:
+def test_printed_text_contains_no_secret() -> None:
     config = read(
         f"{GOOD}credentials: {{access_key_id: LTAI, access_key_secret: hunter2,"
         " security_token: hunter3}\n"

@@ -88,7 +88,7 @@ def test_the_guide_states_the_defaults_of_the_model(model: str) -> None:
 
 
 def test_the_schema_states_the_defaults_that_the_models_have() -> None:
-    # Only what can stand at the top: the defaults of a project are those of the top level.
+    # Only the models of the top level, because a project inherits its defaults from there.
     stated: dict[str, object] = defaults("Configuration")
     for model in ("PollingConfig", "DiscoveryConfig", "MetricsConfig", "HttpConfig"):
         stated[SECTIONS[model]] = defaults(model)
@@ -136,7 +136,7 @@ def test_the_example_has_every_key_and_no_other() -> None:
     assert keys == {key for model in models().values() for key in model["properties"]}
 
 
-def test_the_commented_keys_of_the_example_are_right_but_for_their_files() -> None:
+def test_the_commented_keys_of_the_example_are_valid_except_for_missing_files() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(uncommented(), name="c", environ=ENVIRON, base_dir=ROOT)
     messages = {fault.message for fault in caught.value.problems}
@@ -148,7 +148,7 @@ def test_the_commented_keys_of_the_example_are_right_but_for_their_files() -> No
     }
 
 
-def test_values_of_the_example_are_the_defaults_where_it_does_not_say_otherwise() -> None:
+def test_values_of_the_example_are_the_defaults_unless_stated_otherwise() -> None:
     config = load(EXAMPLE, environ=ENVIRON)
     bare = parse(LEAST, name="c", environ={}, base_dir=ROOT)
     examples = {"projects", "credentials"}
@@ -159,7 +159,7 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", GUIDE, flags=re.MULTILINE | re.DOTAL
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_every_example_of_the_guide_is_right_but_for_files_and_what_it_leaves_out(
+def test_every_example_of_the_guide_is_valid_except_for_files_and_omitted_keys(
     block: str,
 ) -> None:
     try:
@@ -169,7 +169,7 @@ def test_every_example_of_the_guide_is_right_but_for_files_and_what_it_leaves_ou
         assert [str(fault) for fault in rest] in ([], ["c:1:1: projects: this key is required"])
 
 
-def test_the_faults_that_the_guide_shows_are_the_real_ones() -> None:
+def test_the_errors_in_the_guide_are_the_real_error_messages() -> None:
     text = """\
 # A file with three faults.
 credentials: {access_key_id: A, access_key_secret: a}

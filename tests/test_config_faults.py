@@ -1,4 +1,4 @@
-"""Every kind of fault, each with the exact lines that it is reported with."""
+"""Every kind of configuration error, each with its exact error message."""
 # ruff: noqa: E501 - one case a line, with its whole message
 
 from pathlib import Path
@@ -188,13 +188,13 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("text", "lines"), [pytest.param(text, lines, id=name) for name, text, lines in CASES]
 )
-def test_a_fault_is_reported_with_its_place_and_remedy(
+def test_an_error_is_reported_with_its_location_and_remedy(
     text: str, lines: list[str], files: Path
 ) -> None:
     assert lines_of(text, files) == lines
 
 
-def test_nesting_beyond_what_libyaml_itself_bears_is_told_in_the_same_words(files: Path) -> None:
+def test_nesting_beyond_the_limit_of_libyaml_is_reported_with_the_same_message(files: Path) -> None:
     (line,) = lines_of("projects: " + "[" * 100_000, files)
     assert line.endswith(": (document): nested more than 32 levels deep")
 
@@ -207,7 +207,9 @@ def test_no_message_repeats_a_secret(text: str, files: Path) -> None:
     assert "hunter2" not in "".join(lines_of(text, files))
 
 
-def test_every_fault_of_a_file_is_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_errors_of_a_file_are_reported_together_in_the_order_of_the_file(
+    tmp_path: Path,
+) -> None:
     text = """\
 credentails: {}
 polling: {interval: 60, workers: many}
@@ -256,13 +258,15 @@ def test_bytes_that_are_not_utf_8_are_named(content: bytes, line: str, tmp_path:
     assert lines_of(content, tmp_path) == [line]
 
 
-def test_a_thousand_faults_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
+def test_a_thousand_errors_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
     lines = lines_of(GOOD + "".join(f"unknown{number}: 1\n" for number in range(1005)), tmp_path)
     assert len(lines) == 1001
     assert lines[-1] == "c.yaml:1006:1: (document): 5 more faults are not listed"
 
 
-def test_a_fault_behind_an_alias_is_reported_for_each_use_at_its_one_place(tmp_path: Path) -> None:
+def test_an_error_behind_an_alias_is_reported_for_each_use_at_its_one_location(
+    tmp_path: Path,
+) -> None:
     text = GOOD.replace("[g]", '&groups ["("]') + "  - {logstore: m, consumer_groups: *groups}\n"
     reason = "not a regular expression of RE2: missing ): '('"
     assert lines_of(text, tmp_path) == [
@@ -271,7 +275,7 @@ def test_a_fault_behind_an_alias_is_reported_for_each_use_at_its_one_place(tmp_p
     ]
 
 
-def test_a_global_fault_shows_once_for_many_projects(tmp_path: Path) -> None:
+def test_a_global_error_appears_once_for_many_projects(tmp_path: Path) -> None:
     text = GOOD + GOOD.removeprefix("projects:\n").replace("project: p", "project: q")
     assert lines_of("polling: {interval: 10m, stale_after: 3m}\n" + text, tmp_path) == [
         "c.yaml:1:39: polling.stale_after: must not be shorter than the interval, which is 10m"
@@ -286,7 +290,7 @@ def test_a_global_fault_shows_once_for_many_projects(tmp_path: Path) -> None:
         ("nul\0", "not the name of a file"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_a_fault_too(name: str, reason: str, files: Path) -> None:
+def test_an_unreadable_file_is_reported_as_an_error(name: str, reason: str, files: Path) -> None:
     path = files / name
     with pytest.raises(ConfigError) as caught:
         load(path, environ={})
@@ -303,7 +307,7 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}:1:1: (document): cannot be read: larger than 64 MiB"
 
 
-def test_an_endless_file_is_a_fault() -> None:
+def test_an_endless_file_is_an_error() -> None:
     with pytest.raises(ConfigError) as caught:
         load(Path("/dev/zero"), environ={})
     assert str(caught.value) == "/dev/zero:1:1: (document): cannot be read: larger than 64 MiB"

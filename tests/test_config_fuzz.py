@@ -1,4 +1,4 @@
-"""Whatever a file holds, the answer is a configuration or a ConfigError, and no secret shows."""
+"""Any file results in a configuration or in a ConfigError that shows no secret."""
 
 import subprocess
 import sys
@@ -65,19 +65,19 @@ def assert_presentable(error: Config | ConfigError) -> None:
 @example("!<%FF> a")
 @example("%TAG ! %FF\n--- !a b")
 @settings(deadline=None)
-def test_any_text_is_a_configuration_or_a_fault(text: str) -> None:
+def test_any_text_is_a_configuration_or_an_error(text: str) -> None:
     assert_presentable(attempt(text))
 
 
 @given(st.binary())
 @settings(deadline=None)
-def test_any_bytes_are_a_configuration_or_a_fault(content: bytes) -> None:
+def test_any_bytes_are_a_configuration_or_an_error(content: bytes) -> None:
     assert_presentable(attempt(content))
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=4), st.text(max_size=5))
 @settings(deadline=None)
-def test_any_structure_is_a_configuration_or_a_fault(
+def test_any_structure_is_a_configuration_or_an_error(
     pairs: list[tuple[str, str]], variable: str
 ) -> None:
     text = GOOD + "".join(f"{key}: {value}\n" for key, value in pairs)
@@ -105,7 +105,7 @@ PLACES = [
     st.from_regex(r"Q[A-Za-z0-9]{12}[ /+]?[A-Za-z0-9]{4}Q", fullmatch=True),
 )
 @settings(max_examples=300, deadline=None)
-def test_a_secret_never_shows_wherever_it_was_put(place: str, key: str, secret: str) -> None:
+def test_a_secret_in_any_place_is_never_shown(place: str, key: str, secret: str) -> None:
     result = attempt(GOOD + place.format(key=key, value=secret))
     assert isinstance(result, ConfigError)
     assert secret not in f"{result} {result!r}"
@@ -124,7 +124,7 @@ def test_a_secret_from_a_variable_never_shows(secret: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 500, "- " * 500, "{a: " * 500, "a: {b: *c}"])
-def test_without_libyaml_the_answer_is_the_same(text: str) -> None:
+def test_the_result_without_libyaml_is_the_same(text: str) -> None:
     script = """
 import sys
 sys.modules["yaml._yaml"] = None

@@ -89,7 +89,7 @@ names = st.text(st.sampled_from("abAB1-_. éß٣"), max_size=10)
 
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED)
-def test_pattern_that_only_python_accepts_is_refused_with_remedy(text: str, reason: str) -> None:
+def test_pattern_that_only_python_accepts_is_rejected_with_remedy(text: str, reason: str) -> None:
     re.compile(text)
     with pytest.raises(ValueError, match="not a regular expression of RE2") as raised:
         Pattern.parse(text)
@@ -97,14 +97,14 @@ def test_pattern_that_only_python_accepts_is_refused_with_remedy(text: str, reas
 
 
 @pytest.mark.parametrize(("text", "reason"), INVALID)
-def test_invalid_pattern_is_refused_with_reason(text: str, reason: str) -> None:
+def test_invalid_pattern_is_rejected_with_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match="not a regular expression of RE2") as raised:
         Pattern.parse(text)
     assert str(raised.value) == f"not a regular expression of RE2: {reason}"
 
 
 @pytest.mark.parametrize("braces", MISREAD)
-def test_repetition_that_re2_reads_as_text_is_refused_with_remedy(braces: str) -> None:
+def test_repetition_that_re2_reads_as_text_is_rejected_with_remedy(braces: str) -> None:
     with pytest.raises(ValueError, match="not a repetition in RE2") as raised:
         Pattern.parse(f"(?:a|b){braces}")
     assert str(raised.value) == (
@@ -131,7 +131,7 @@ def test_escaped_and_quoted_braces_match_themselves(text: str, name: str) -> Non
     assert Pattern.parse(text).matches(name)
 
 
-def test_reference_that_re2_reads_as_octal_number_is_refused() -> None:
+def test_reference_that_re2_reads_as_octal_number_is_rejected() -> None:
     text = "()" * 12 + "a" + r"\12"
     re.compile(text)
     with pytest.raises(ValueError, match=r"^not a reference to a group in RE2: .*; write each"):
@@ -171,7 +171,7 @@ def test_pattern_of_common_syntax_matches_as_in_python(text: str, name: str) -> 
     assert Pattern.parse(f"{text}(?:)").matches(name) == bool(re.fullmatch(text, name, re.ASCII))
 
 
-def test_error_names_place_and_remedy() -> None:
+def test_error_contains_location_and_remedy() -> None:
     text = GOOD.replace("[g]", "[g, '(?!etl-).*']")
     with pytest.raises(ConfigError) as raised:
         parse(text, name="c.yaml", environ={}, base_dir=Path())
@@ -210,7 +210,7 @@ def test_lone_surrogate_in_name_is_a_character(text: str, *, expected: bool) -> 
     assert Pattern.parse(text).matches("a\ud800b") is expected
 
 
-def test_lone_surrogate_in_pattern_is_refused() -> None:
+def test_lone_surrogate_in_pattern_is_rejected() -> None:
     with pytest.raises(ValueError, match="control characters"):
         Pattern.parse("\ud800.*")
 

@@ -33,7 +33,7 @@ class Scene:
     made: Rig
 
     def poll(self) -> list[str | None]:
-        """Return the codes of the tries."""
+        """Return the codes of the attempts."""
         self.made.notes.ended.clear()
         self.made.client.list_shards("orders")
         return [code for _, code in self.made.notes.ended]
@@ -66,7 +66,7 @@ def test_requests_are_signed_with_the_security_token() -> None:
 
 
 @pytest.mark.parametrize("answer", [EXPIRED, EXPIRED_IN_WORDS])
-def test_an_expired_token_is_renewed_once_and_the_request_signed_anew(answer: ErrorAnswer) -> None:
+def test_an_expired_token_is_renewed_once_and_the_request_signed_again(answer: ErrorAnswer) -> None:
     with scene() as found:
         found.poll()
         found.held.advance(60)
@@ -118,7 +118,7 @@ def test_other_refusals_do_not_renew(answer: ErrorAnswer) -> None:
         assert found.helper.given == 1
 
 
-def test_without_credentials_no_request_is_sent_and_the_next_one_tries_again() -> None:
+def test_without_credentials_no_request_is_sent_and_the_next_one_fetches_them_again() -> None:
     with scene() as found:
         found.helper.refusal = Reply(status=503, body=f"{SECRET}".encode())
         with pytest.raises(NoCredentials) as raised:
@@ -134,7 +134,7 @@ def test_without_credentials_no_request_is_sent_and_the_next_one_tries_again() -
         assert found.poll() == [None]
 
 
-def test_a_stop_while_credentials_are_fetched_is_no_failure() -> None:
+def test_a_stop_during_a_credentials_fetch_does_not_count_as_a_failure() -> None:
     with scene() as found:
         found.helper.gate.clear()
         raised: list[BaseException] = []

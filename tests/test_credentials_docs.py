@@ -1,4 +1,4 @@
-"""The page of access keys: its policies are right, and no variable is missing."""
+"""The page of access keys has correct policies, and no variable is missing."""
 
 import json
 import re
@@ -25,7 +25,7 @@ CONFIGURATIONS = [f"lag: false\n{NAMED}", NAMED, PATTERNS]
 
 
 @pytest.mark.parametrize(("policy", "text"), [*zip(POLICIES, CONFIGURATIONS, strict=True)])
-def test_a_policy_gives_the_rights_that_check_names(policy: str, text: str) -> None:
+def test_a_policy_grants_the_permissions_that_check_lists(policy: str, text: str) -> None:
     config = parse(text, name="config.yaml", environ={}, base_dir=Path())
     explained = "\n".join(explain(config, {}))
     statements = json.loads(policy)["Statement"]

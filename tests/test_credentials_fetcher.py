@@ -1,4 +1,4 @@
-"""Requests for credentials: bounded in time and size, verified, straight and once."""
+"""Requests for credentials: limited in time and size, verified, without proxies or redirects."""
 
 import ssl
 import threading
@@ -76,7 +76,7 @@ def continues(turn: Turn) -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("behaviour", [silent, drip, drip_body, continues])
-def test_an_exchange_ends_with_its_deadline_whatever_the_peer_does(
+def test_an_exchange_ends_with_its_deadline_for_every_behavior_of_the_peer(
     behaviour: Behaviour, ca_file: Path, *, tls: bool
 ) -> None:
     with misbehaving(behaviour, tls=context("127.0.0.1") if tls else None) as server:
@@ -86,7 +86,7 @@ def test_an_exchange_ends_with_its_deadline_whatever_the_peer_does(
         assert 0.3 < time.monotonic() - started < 2
 
 
-def test_a_connection_that_is_swallowed_ends_with_the_deadline() -> None:
+def test_a_connection_without_any_response_ends_with_the_deadline() -> None:
     with swallowing() as port:
         started = time.monotonic()
         with pytest.raises(FetchError, match=r"no complete response within 0\.4 s"):
@@ -132,7 +132,7 @@ def test_requests_share_one_deadline() -> None:
 @pytest.mark.parametrize(
     "head", [b"Content-Length: 99999999\r\n\r\n", b"Connection: close\r\n\r\n"]
 )
-def test_an_answer_that_is_too_large_is_given_up(head: bytes) -> None:
+def test_a_response_that_is_too_large_is_abandoned(head: bytes) -> None:
     def flood(turn: Turn) -> None:
         turn.send(OK + head)
         while True:
@@ -141,7 +141,7 @@ def test_an_answer_that_is_too_large_is_given_up(head: bytes) -> None:
     with misbehaving(flood) as server:
         with pytest.raises(FetchError, match="response is larger than 65536 bytes"):
             send(server.endpoint)
-        # What the peer could send is what the system's buffers took.
+        # The peer could send only as much as the buffers of the system took.
         assert server.sent < 16 * 2**20
 
 
@@ -157,7 +157,7 @@ def test_an_answer_that_is_too_large_is_given_up(head: bytes) -> None:
         (answer(BODY, "Content-Encoding: gzip"), "response is compressed"),
     ],
 )
-def test_an_answer_that_is_not_http_is_told(data: bytes, message: str) -> None:
+def test_a_response_that_is_not_http_is_reported(data: bytes, message: str) -> None:
     def misbehave(turn: Turn) -> None:
         turn.send(data)
         turn.close()
@@ -189,7 +189,7 @@ def test_a_certificate_of_the_given_authority_is_trusted(ca_file: Path) -> None:
         assert send(server.endpoint, ca_file=ca_file) == BODY
 
 
-def test_a_certificate_of_another_authority_is_refused() -> None:
+def test_a_certificate_of_another_authority_is_rejected() -> None:
     with (
         misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
         pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"),
@@ -198,7 +198,7 @@ def test_a_certificate_of_another_authority_is_refused() -> None:
     assert server.requests == []
 
 
-def test_a_certificate_of_another_name_is_refused(ca_file: Path) -> None:
+def test_a_certificate_of_another_name_is_rejected(ca_file: Path) -> None:
     with (
         misbehaving(always(answer(BODY)), tls=context("sts.example.org")) as server,
         pytest.raises(FetchError, match="IP address mismatch"),
@@ -207,12 +207,12 @@ def test_a_certificate_of_another_name_is_refused(ca_file: Path) -> None:
     assert server.requests == []
 
 
-def test_a_name_that_does_not_resolve_is_told() -> None:
+def test_a_name_that_does_not_resolve_is_reported() -> None:
     with pytest.raises(FetchError, match="gaierror"):
         send("https://sts.invalid")
 
 
-def test_a_file_of_authorities_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_reported(tmp_path: Path) -> None:
     with (
         misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
         pytest.raises(FetchError, match="FileNotFoundError"),
@@ -220,7 +220,7 @@ def test_a_file_of_authorities_that_is_not_there_is_told(tmp_path: Path) -> None
         send(server.endpoint, ca_file=tmp_path / "none.pem")
 
 
-def test_a_text_that_no_header_can_carry_is_told_unseen() -> None:
+def test_a_text_that_no_header_can_contain_is_reported_without_showing_it() -> None:
     with misbehaving(always(answer(BODY))) as server:
         made = fetcher()
         with pytest.raises(FetchError) as raised:

@@ -68,7 +68,7 @@ def place(folder: Path, *keys: Credentials, extra: str = "") -> Iterator[Place]:
 def everything_written(
     found: Place, environ: dict[str, str], *, recover: Callable[[], None]
 ) -> str:
-    """Run check, once and the daemon, which is to recover; return all that was shown."""
+    """Run check, once and the daemon, which must recover. Return all of their output."""
     config = f"--config.file={found.config}"
     check = run("check", config, environ=environ)
     assert check.status == 0, check.stderr

@@ -1,4 +1,4 @@
-"""What a poll costs, counted in requests: the promise of docs/truth.md is kept by asking rarely."""
+"""Number of requests per poll: the limits in docs/truth.md hold because requests are rare."""
 
 from exporter.polling.targets import GroupTarget
 from tests.support.polling import Bench, bench
@@ -33,7 +33,7 @@ def test_at_rest_a_poll_costs_one_call_each_for_the_listing_the_groups_and_the_s
             assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": 5}
 
 
-def test_the_first_poll_at_rest_costs_the_logstores_settings_beside() -> None:
+def test_the_first_poll_at_rest_also_requests_the_settings_of_the_logstore() -> None:
     with bench(shards=5, groups=GROUPS) as made:
         consume_all(made, shards=5)
         made.poll(after=120.0)
@@ -45,14 +45,14 @@ def test_the_first_poll_at_rest_costs_the_logstores_settings_beside() -> None:
         }
 
 
-def test_the_logstores_settings_are_asked_for_once_in_a_refresh_time() -> None:
+def test_the_settings_of_the_logstore_are_requested_once_per_refresh_time() -> None:
     with bench() as made:
         for _ in range(11):
             made.poll(after=60.0)
         assert made.calls()["GetLogStore"] == 3
 
 
-def test_the_end_of_a_read_only_shard_is_asked_for_once() -> None:
+def test_the_end_of_a_read_only_shard_is_requested_once() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.held.advance(120.0)
@@ -67,7 +67,7 @@ def test_the_end_of_a_read_only_shard_is_asked_for_once() -> None:
         assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": 3}
 
 
-def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None:
+def test_a_stalled_shard_costs_no_cursor_times_after_the_first_poll() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.poll(after=60.0)
@@ -76,15 +76,15 @@ def test_a_shard_that_stands_still_costs_no_times_after_the_first_poll() -> None
             made.world.write(*STORE, shard, 10)
         made.calls()
         made.poll(after=60.0)
-        # All groups stand at the same cursor: its time, that before it, and that of the newest.
-        # The first cursor by time takes two more, as a proof.
+        # All groups are at the same cursor. A poll reads its time, that of the previous cursor and
+        # that of the latest. Verifying the first cursor by time takes two more requests.
         assert made.calls()["GetCursorTime"] == 2 * 3 + 2
         for _ in range(20):
             made.poll(after=60.0)
         assert "GetCursorTime" not in made.calls()
 
 
-def test_behind_a_dead_group_a_busy_producer_costs_one_time_a_shard_and_poll() -> None:
+def test_a_busy_producer_and_a_dead_group_cost_one_cursor_time_per_shard_and_poll() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.poll(after=60.0)

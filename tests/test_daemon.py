@@ -1,4 +1,4 @@
-"""The daemon as a process: it starts whatever the API does, recovers by itself, stops at once."""
+"""The daemon as a process: it starts even if the API fails, recovers, and stops immediately."""
 
 import signal
 import socket
@@ -53,7 +53,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
+def test_the_daemon_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
     with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
@@ -75,7 +75,9 @@ def test_it_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:
     assert "Warning" not in exporter.log
 
 
-def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Path) -> None:
+def test_the_daemon_starts_and_logs_failures_and_recovers_if_the_api_is_down(
+    tmp_path: Path,
+) -> None:
     port = free_port()
     config = config_file(tmp_path, f"http://127.0.0.1:{port}")
     with daemon(f"--config.file={config}", LISTEN, environ=KEYS) as exporter:
@@ -96,7 +98,7 @@ def test_with_the_api_down_it_starts_says_so_and_recovers_by_itself(tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_polls_ends_it_with_status_0_whatever_is_queued(
+def test_a_signal_during_polls_ends_the_daemon_with_status_0_despite_queued_polls(
     tmp_path: Path, number: int
 ) -> None:
     with FaultySimulator(world_of(300)) as simulator:
@@ -117,7 +119,7 @@ def test_missing_credentials_are_one_clear_line(tmp_path: Path) -> None:
     assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in exporter.log
 
 
-def test_no_secret_is_in_anything_it_writes(tmp_path: Path) -> None:
+def test_no_output_of_the_daemon_contains_a_secret(tmp_path: Path) -> None:
     with FaultySimulator(world_of()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         keys = {**KEYS, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "very-secret-indeed"}

@@ -1,4 +1,4 @@
-"""The dashboards: current, well formed, and each query answered by a real Prometheus."""
+"""The dashboards: current, well formed, and with queries that a real Prometheus can evaluate."""
 
 import functools
 import itertools
@@ -126,10 +126,10 @@ class Stage:
 
     prometheus: Prometheus
     healthy: Mapping[str, list[Series]]
-    """What panels of errors showed before there were any."""
+    """The results of error panels before the first error."""
 
     def ask(self, asked: Asked) -> list[Series]:
-        """Return the series that Grafana would draw, without values that are no numbers."""
+        """Return the series that Grafana would draw, without values that are not numbers."""
         return answer(self.prometheus, asked)
 
 
@@ -191,7 +191,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(prometheus=server, healthy=healthy)
 
 
-def test_the_files_in_the_chart_are_what_the_code_makes() -> None:
+def test_the_dashboard_files_in_the_chart_match_the_code() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
     assert written == build(), "write them with: python -m tools.dashboards"
 
@@ -205,7 +205,7 @@ def test_the_uids_and_titles_are_those_that_links_and_people_know() -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_says_what_grafana_11_expects(name: str) -> None:
+def test_a_dashboard_has_the_fields_that_grafana_11_expects(name: str) -> None:
     dashboard = DASHBOARDS[name]
     assert dashboard["schemaVersion"] == 41
     assert dashboard["tags"] == ["sls-exporter"]
@@ -340,7 +340,7 @@ def has_labels(stage: Stage, asked: Asked, named: set[str]) -> bool:
     return any(named <= labels.keys() for labels, _ in stage.ask(asked))
 
 
-def test_a_second_replica_changes_nothing_of_what_is_said_of_groups(stage: Stage) -> None:
+def test_a_second_replica_does_not_change_the_values_of_groups(stage: Stage) -> None:
     assert len(stage.prometheus.query("sls_exporter_build_info")) == 2
     about_processes = {("overview.json", "Logstores polled")}
     for asked in queries():
@@ -361,7 +361,7 @@ def test_a_second_replica_changes_nothing_of_what_is_said_of_groups(stage: Stage
     assert shown["Consumer groups"] == [({}, [9.0])]
 
 
-def test_what_is_not_the_exporter_is_not_shown(stage: Stage) -> None:
+def test_series_of_other_jobs_are_not_shown(stage: Stage) -> None:
     wait_for(lambda: stage.prometheus.query("count(up == 0) == 1"), what="the other job")
     shown = {
         asked.panel: stage.ask(asked) for asked in queries() if asked.dashboard == "exporter.json"
@@ -370,7 +370,7 @@ def test_what_is_not_the_exporter_is_not_shown(stage: Stage) -> None:
     assert {labels["job"] for labels, _ in shown["Scrape duration"]} == {"sls-exporter"}
 
 
-def test_panels_of_errors_show_zero_where_all_is_well_and_name_what_is_not(stage: Stage) -> None:
+def test_error_panels_show_zero_without_errors_and_otherwise_their_codes(stage: Stage) -> None:
     assert sorted(stage.healthy) == ["Failed polls by code", "Throttled requests"]
     for found in stage.healthy.values():
         ((labels, values),) = found
@@ -389,7 +389,7 @@ def counts(stage: Stage, asked: Asked, code: str) -> bool:
     return any(labels["code"] == code and values[-1] > 0 for labels, values in stage.ask(asked))
 
 
-def test_the_page_tells_of_every_panel_and_every_variable() -> None:
+def test_the_page_describes_every_panel_and_every_variable() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name in DASHBOARDS:
         for panel in panels(name):

@@ -41,7 +41,7 @@ class Fleet:
         return assemble(config, environ={}, clock=self.clock.clock, start_rate=10_000.0)
 
     def discover(self, engine: Parts) -> list[str]:
-        """Resolve names anew, and give the groups as project/logstore/group."""
+        """Resolve names again, and return the groups as project/logstore/group."""
         engine.manager.discover()
         return names(engine)
 
@@ -68,7 +68,7 @@ def fleet() -> Iterator[Fleet]:
 
 @contextmanager
 def shop(world: World) -> Iterator[None]:
-    """Two projects: shop with app-1, app-2 and web; bank with ledger."""
+    """Two projects: shop with app-1, app-2 and web, and bank with ledger."""
     for project, logstores in {"shop": ("app-1", "app-2", "web"), "bank": ("ledger",)}.items():
         world.create_project(project)
         for logstore in logstores:
@@ -96,7 +96,7 @@ projects:
 """
 
 
-def test_a_pattern_selects_what_it_matches_whole_and_exclusion_wins(fleet: Fleet) -> None:
+def test_a_pattern_selects_complete_matches_and_exclusion_wins(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     assert names(engine) == []
     assert fleet.discover(engine) == ["shop/app-1/billing", "shop/app-2/billing"]
@@ -181,7 +181,7 @@ def test_more_than_500_logstores_and_projects_are_found_whole(fleet: Fleet) -> N
     assert len(listed) == 2
 
 
-def test_what_is_gone_is_removed_at_once_and_what_is_new_is_added(fleet: Fleet) -> None:
+def test_deleted_names_are_removed_immediately_and_new_ones_added(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     fleet.discover(engine)
     fleet.poll(engine)
@@ -246,7 +246,7 @@ def test_a_group_that_joins_costs_no_more_than_its_checkpoints(fleet: Fleet) -> 
     assert asked == {"GetCheckPoint": 2, "ListShards": 1, "GetCursor": 3}
 
 
-def test_a_group_that_leaves_takes_nothing_of_what_is_known_of_the_logstore(fleet: Fleet) -> None:
+def test_a_removed_group_keeps_the_stored_data_of_the_logstore(fleet: Fleet) -> None:
     engine = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
     fleet.world.create_group("shop", "web", "audit")
     fleet.discover(engine)
@@ -273,7 +273,7 @@ def test_other_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
     assert fleet.poll(engine).value("sls_logstore_shards", status="readwrite") == 2
 
 
-def test_an_empty_listing_is_the_truth(fleet: Fleet) -> None:
+def test_an_empty_listing_removes_all_targets(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     fleet.discover(engine)
     for logstore in ("app-1", "app-2", "web"):

@@ -40,7 +40,7 @@ def test_the_linter_is_content() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_it_builds_in_one_stage_and_runs_in_another_of_the_same_base() -> None:
+def test_the_image_builds_in_one_stage_and_runs_in_another_of_the_same_base() -> None:
     stages = [rest for name, rest in instructions() if name == "FROM"]
     assert stages == ["${BASE} AS build", "${BASE}"]
 
@@ -64,7 +64,7 @@ def test_bytecode_is_compiled_when_the_image_is_built_and_never_written_when_it_
     assert "PYTHONDONTWRITEBYTECODE" not in build_environment
 
 
-def test_it_runs_as_a_numeric_user_that_is_not_root() -> None:
+def test_the_image_runs_as_a_numeric_user_that_is_not_root() -> None:
     assert final_stage()["USER"] == ["65532:65532"]
 
 
@@ -74,17 +74,17 @@ def test_the_exporter_is_process_1_without_a_shell_and_gets_sigterm() -> None:
     assert stage["STOPSIGNAL"] == ["SIGTERM"]
 
 
-def test_its_command_is_one_that_the_program_takes() -> None:
+def test_the_command_of_the_image_is_valid_for_the_program() -> None:
     (command,) = final_stage()["CMD"]
     arguments = re.findall(r'"([^"]*)"', command)
     assert str(parse(arguments, {}).config_file) == "/etc/sls-exporter/config.yaml"
 
 
-def test_it_exposes_the_default_port() -> None:
+def test_the_image_exposes_the_default_port() -> None:
     assert final_stage()["EXPOSE"] == [str(DEFAULT_PORT)]
 
 
-def test_its_labels_tell_the_version_of_the_package() -> None:
+def test_the_labels_of_the_image_contain_the_version_of_the_package() -> None:
     stage = final_stage()
     assert f"VERSION={exporter.__version__}" in stage["ARG"]
     assert 'org.opencontainers.image.version="${VERSION}"' in stage["LABEL"][0]

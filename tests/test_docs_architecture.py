@@ -15,7 +15,7 @@ def test_the_layers_are_those_that_are_enforced() -> None:
     assert layers["exhaustive"]
 
 
-def test_every_module_has_its_room() -> None:
+def test_every_module_is_listed_on_the_page() -> None:
     table = TEXT.partition("\n## Threads\n")[0]
     rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
     named = {name for room in rooms for name in re.findall(r"\w+", room)}
@@ -24,7 +24,7 @@ def test_every_module_has_its_room() -> None:
     assert named == modules | packages
 
 
-def test_decisions_are_numbered_without_gaps_and_say_what_why_and_at_what_cost() -> None:
+def test_decisions_are_numbered_without_gaps_and_have_all_sections() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     for number, page in enumerate(pages, start=1):
         text = page.read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ FLAG = re.compile(r"--[a-z]+(?:[.-][a-z]+)*")
 
 
 def words(text: str) -> list[str]:
-    """Leave out how lines are broken, which changes with the version of Python."""
+    """Remove line breaks, which depend on the version of Python."""
     return text.split()
 
 

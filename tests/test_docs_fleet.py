@@ -1,4 +1,4 @@
-"""The worked example of a large fleet: its numbers are right, and its settings are enough."""
+"""The worked example of a large fleet has correct numbers and sufficient settings."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ def row(name: str) -> list[int]:
 
 
 def said(text: str) -> bool:
-    """Return whether the example says something, however its lines are broken."""
+    """Return whether the example contains a text, regardless of line breaks."""
     return text in " ".join(TEXT.replace("\N{MULTIPLICATION SIGN}", "*").split())
 
 
@@ -105,7 +105,7 @@ def test_each_exporter_of_the_example_can_do_its_part() -> None:
         assert shortages(each) == []
 
 
-def test_example_states_the_largest_share_of_a_project_and_what_it_needs() -> None:
+def test_example_states_the_largest_share_of_a_project_and_its_requirements() -> None:
     targets = fleet()
     counts = Counter((each.key.project, shard_of(each.key, EXPORTERS)) for each in targets)
     most, mean = max(counts.values()), ceil(LOGSTORES / EXPORTERS)

@@ -1,4 +1,4 @@
-"""How the documents say to install it, what with, and where to read on."""
+"""The installation instructions in the documents, their requirements and their links."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name !
 
 
 def was_tested(subject: str) -> str:
-    """Return what the table of compatibility says was tested."""
+    """Return the tested versions in the table of compatibility."""
     (row,) = [line for line in COMPATIBILITY.splitlines() if line.startswith(f"| {subject} |")]
     return row.split(" | ")[2]
 
@@ -55,7 +55,7 @@ def test_the_alarm_of_the_readme_is_the_one_that_ships() -> None:
 
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])
-def test_what_a_container_is_given_after_the_image_is_a_command_line(text: str) -> None:
+def test_arguments_of_a_container_in_the_documents_are_a_valid_command_line(text: str) -> None:
     lines = "\n".join(blocks(text, "sh")).replace("\\\n", "")
     runs = [shlex.split(line) for line in lines.splitlines() if line.startswith("docker run")]
     assert runs

@@ -1,4 +1,4 @@
-"""Links between documents lead somewhere, and names of metrics in them exist."""
+"""Links between documents have existing targets, and all metrics that documents name exist."""
 
 import re
 from pathlib import Path

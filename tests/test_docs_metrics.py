@@ -1,4 +1,4 @@
-"""The page of metrics: complete, the same as the catalogue, and its PromQL is right."""
+"""The page of metrics is complete, matches ``CATALOGUE``, and has valid PromQL."""
 
 import re
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def test_every_metric_is_described_with_its_type_its_labels_and_its_help() -> No
     assert described(TEXT) == expected
 
 
-def test_what_the_page_calls_polled_says_so_in_its_help() -> None:
+def test_metrics_that_the_page_calls_polled_are_polled_by_their_help() -> None:
     polled = {metric.name for metric in CATALOGUE if metric.help.endswith(POLLED)}
     assert described(POLLED_SECTIONS).keys() == polled
     assert not described(OWN_SECTION).keys() & polled
@@ -73,7 +73,7 @@ def test_every_state_of_a_shard_is_explained() -> None:
     assert len(State) == 7
 
 
-def test_every_query_is_right(tmp_path: Path) -> None:
+def test_every_query_is_valid(tmp_path: Path) -> None:
     queries = blocks(TEXT, "promql")
     rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(queries)]
     file = tmp_path / "rules.yaml"

@@ -1,4 +1,4 @@
-"""The operator's handbook names what exists, and states numbers that are so."""
+"""The operator's handbook uses only existing names and states correct numbers."""
 
 import ast
 import json
@@ -36,7 +36,7 @@ from tests.support.scrape import scrape
 HANDBOOK = read("docs/operations.md")
 LOGGING = read("docs/logging.md")
 FLAG = re.compile(r"--[a-z]+(?:\.[a-z-]+)+")
-# What is in backquotes and looks like a name of ours.
+# Text in backquotes that looks like a name of the exporter.
 NAME = re.compile(r"`([a-z][a-z_]*(?:\.[a-z_]+)*)`")
 CODES = {
     "RequestTimeTooSkewed",
@@ -157,7 +157,7 @@ def test_every_row_of_the_tables_is_complete() -> None:
             assert all(cell.strip() for cell in line.strip("|").split("|")), line
 
 
-def test_every_query_is_right(tmp_path: Path) -> None:
+def test_every_query_is_valid(tmp_path: Path) -> None:
     queries = [each for block in blocks(HANDBOOK, "promql") for each in block.split("\n\n")]
     queries += re.findall(r"^  ```promql\n(.*?)^  ```$", HANDBOOK, flags=re.MULTILINE | re.DOTALL)
     rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(queries)]
@@ -175,7 +175,7 @@ def test_every_query_is_right(tmp_path: Path) -> None:
         (2, (".*", ".*", ".*"), True),
     ],
 )
-def test_a_policy_allows_what_such_a_configuration_needs_and_no_more(
+def test_a_policy_allows_only_the_permissions_that_such_a_configuration_needs(
     number: int, names: tuple[str, str, str], *, lag: bool
 ) -> None:
     policy = json.loads(blocks(HANDBOOK, "json")[number])

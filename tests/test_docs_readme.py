@@ -1,4 +1,4 @@
-"""What the README and the guide show is what the program takes, prints and does."""
+"""Examples in the README and the guide match the arguments, output and behavior of the program."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_the_readme_shows_the_whole_example_configuration() -> None:
 
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])
-def test_the_first_configuration_is_right_as_it_stands(text: str) -> None:
+def test_the_first_configuration_is_valid_without_changes(text: str) -> None:
     least = next(block for block in blocks(text, "yaml") if block.startswith("projects:"))
     config = parse(least, name="config.yaml", environ={}, base_dir=ROOT)
     assert [project.project.text for project in config.projects] == ["my-project"]
@@ -32,7 +32,7 @@ def test_the_least_configuration_has_five_lines() -> None:
 
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])
-def test_prometheus_takes_the_scrape_configuration(text: str, tmp_path: Path) -> None:
+def test_prometheus_accepts_the_scrape_configuration(text: str, tmp_path: Path) -> None:
     (scrape,) = [block for block in blocks(text, "yaml") if block.startswith("scrape_configs:")]
     file = tmp_path / "prometheus.yml"
     file.write_text(scrape)
@@ -42,7 +42,7 @@ def test_prometheus_takes_the_scrape_configuration(text: str, tmp_path: Path) ->
     ]
 
 
-def test_the_table_is_what_once_prints(tmp_path: Path) -> None:
+def test_the_table_matches_the_output_of_once(tmp_path: Path) -> None:
     with demo_world(tmp_path) as demo:
         printed = run("once", f"--config.file={demo.config}").stdout
     (shown,) = [block for block in blocks(README, "text") if "stalled" in block]
@@ -57,7 +57,7 @@ def without_times(table: str) -> list[list[str]]:
     ]
 
 
-def test_the_demo_prints_what_the_readme_shows() -> None:
+def test_the_demo_output_matches_the_readme() -> None:
     (shown,) = [block for block in blocks(README, "text") if "Ctrl-C" in block]
     assert shown == (
         "Status page: http://127.0.0.1:10027/\n"
@@ -85,7 +85,7 @@ def test_the_variables_of_keys_are_those_that_are_read(text: str, tmp_path: Path
     assert "credentials: none" not in explained
 
 
-def test_the_rights_of_the_guide_are_all_that_any_configuration_needs(tmp_path: Path) -> None:
+def test_permissions_in_the_guide_are_enough_for_any_configuration(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "projects:\n"

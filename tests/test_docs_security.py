@@ -1,4 +1,4 @@
-"""The threat model names tests that exist, operations that are all there are, and true bounds."""
+"""The threat model names existing tests, the complete list of operations, and correct bounds."""
 
 import re
 
@@ -19,7 +19,7 @@ def test_every_test_that_is_named_exists() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
-def test_every_row_of_what_stops_them_names_a_test() -> None:
+def test_every_row_about_protections_names_a_test() -> None:
     table = TEXT.partition("## What stops them")[2].partition("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert rows

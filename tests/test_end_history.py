@@ -149,7 +149,7 @@ def test_log_groups_of_a_shard_are_not_older_than_the_shard() -> None:
     assert bracket == (NOW - TOLERANCE_SECONDS, inf, NOW - TOLERANCE_SECONDS)
 
 
-def test_ends_bound_what_came_between_them() -> None:
+def test_ends_bound_the_log_groups_between_them() -> None:
     history = EndHistory()
     end_at(history, 100, NOW)
     end_at(history, 160, NOW + 60.0)
@@ -192,14 +192,14 @@ def test_first_log_group_since_a_second_bounds_both_sides() -> None:
     assert history.bracket(49).latest == 999
 
 
-def test_first_log_group_of_a_shard_bounds_only_what_follows_it() -> None:
+def test_first_log_group_of_a_shard_bounds_only_the_following_ones() -> None:
     history = EndHistory()
     history.add_first_since(1000, 50, is_begin=True)
     assert history.bracket(50).earliest == 1000
     assert history.bracket(49) == UNKNOWN_BRACKET
 
 
-def test_commit_bounds_what_had_been_read() -> None:
+def test_commit_bounds_the_log_groups_that_were_read() -> None:
     history = EndHistory()
     history.add_read_before(50, NOW)
     assert history.bracket(49).latest == NOW + TOLERANCE_SECONDS

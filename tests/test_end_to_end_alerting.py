@@ -1,8 +1,8 @@
-"""From a consumer that dies to the page that somebody gets, through real programs only.
+"""The path from a consumer that dies to the page for the operator, through real programs only.
 
-A simulated SLS, two replicas of the exporter as processes, Prometheus with the shipped rules, and
-Alertmanager with the routes that docs/alerts.md advises. All times of the rules are a thirtieth of
-the real ones: what takes 5 minutes takes 10 s here.
+The test runs a simulated SLS, two replicas of the exporter as processes, Prometheus with the
+shipped rules, and Alertmanager with the routes that docs/alerts.md recommends. All durations in
+the rules are divided by 30, so that 5 minutes become 10 s.
 """
 
 import re

@@ -60,7 +60,7 @@ def test_a_project_is_a_virtual_host_in_front_of_the_endpoint(
     assert endpoint.region == region
 
 
-def test_without_a_project_the_endpoint_itself_is_asked() -> None:
+def test_requests_without_a_project_go_to_the_endpoint_itself() -> None:
     endpoint = Endpoint.parse("http://cn-shanghai.log.aliyuncs.com:81")
     assert endpoint.base_url(None) == "http://cn-shanghai.log.aliyuncs.com:81"
     assert endpoint.host_header(None) == "cn-shanghai.log.aliyuncs.com:81"
@@ -94,7 +94,7 @@ def test_without_a_project_the_endpoint_itself_is_asked() -> None:
         ("https://hunter2\u2100@x", "expected a host such as cn-shanghai.log.aliyuncs.com"),
     ],
 )
-def test_what_is_no_endpoint_is_refused_for_people(text: str, message: str) -> None:
+def test_an_invalid_endpoint_is_rejected_with_a_readable_message(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as raised:
         Endpoint.parse(text)
     assert str(raised.value) == message
@@ -111,7 +111,7 @@ def test_what_is_no_endpoint_is_refused_for_people(text: str, message: str) -> N
         "http://[fe80::1]",
     ],
 )
-def test_where_a_machine_finds_its_metadata_is_known(text: str) -> None:
+def test_addresses_of_metadata_services_are_recognized(text: str) -> None:
     assert Endpoint.parse(text).is_metadata
 
 

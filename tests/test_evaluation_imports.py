@@ -1,4 +1,4 @@
-"""What the pure packages load, seen in a fresh process."""
+"""The modules that the pure packages load, in a fresh process."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""What a failure does to the series, from the API's answer to the scrape.
+"""The effect of a failure on the series, from the response of the API to the scrape.
 
-The real engine polls the simulated service over HTTP; both live on one held clock.
+The real engine polls the simulated service over HTTP. Both use the same manual clock.
 """
 
 import json
@@ -118,7 +118,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def events(log: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    """Return what the polls logged: the message under ``msg``, and the facts beside it."""
+    """Return the log events of the polls: the message under ``msg``, and the other fields."""
     return [
         {"msg": record.getMessage(), **vars(record)["facts"]}
         for record in log.records
@@ -176,7 +176,7 @@ FAILURES: list[tuple[Fault, str]] = [
 
 
 @pytest.mark.parametrize(("fault", "code"), FAILURES, ids=[str(each) for each, _ in FAILURES])
-def test_a_failing_group_harms_no_other_and_recovers_by_itself(
+def test_a_failing_group_does_not_affect_others_and_recovers_by_itself(
     stage: Stage, fault: Fault, code: str
 ) -> None:
     for group in (BILLING, *OTHERS):
@@ -212,7 +212,9 @@ def test_a_failing_group_harms_no_other_and_recovers_by_itself(
     assert values(scrape, ERRORS, **BILLING, code=code) == [1]
 
 
-def test_a_group_that_never_answered_is_down_and_shows_nothing_else(stage: Stage) -> None:
+def test_a_group_without_any_successful_response_is_down_and_has_no_other_series(
+    stage: Stage,
+) -> None:
     stage.simulator.faults.add(faults.Html(), consumer_group="billing")
     scrape = stage.poll()
     assert names(scrape, **BILLING) == {UP, INTERVAL, ERRORS}
@@ -248,7 +250,9 @@ def test_a_failure_is_logged_as_it_begins_and_as_it_ends(
         ("group", "ConsumerGroupNotExist"),
     ],
 )
-def test_what_does_not_exist_is_withdrawn_at_once(stage: Stage, missing: str, code: str) -> None:
+def test_series_of_deleted_objects_are_removed_immediately(
+    stage: Stage, missing: str, code: str
+) -> None:
     stage.poll()
     if missing == "project":
         stage.world.delete_project("shop")
@@ -270,7 +274,7 @@ def test_what_does_not_exist_is_withdrawn_at_once(stage: Stage, missing: str, co
         assert_fresh(scrape, OTHERS[1], at=START + 60)
 
 
-def test_what_is_of_the_logstore_stays_until_stale_after_while_all_its_groups_fail(
+def test_logstore_series_stay_until_stale_after_while_all_its_groups_fail(
     stage: Stage,
 ) -> None:
     stage.poll()
@@ -312,7 +316,7 @@ BAD_ENTRY = json.dumps(
 )
 
 
-def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
+def test_an_invalid_entry_is_omitted_and_counted_each_time_and_logged_once(
     stage: Stage, log: pytest.LogCaptureFixture
 ) -> None:
     stage.simulator.faults.add(
@@ -333,7 +337,7 @@ def test_a_bad_entry_is_left_out_counted_each_time_and_logged_once(
     assert {name: event[name] for name in BILLING} == BILLING
 
 
-def test_the_shard_of_a_bad_entry_is_not_taken_for_one_that_was_never_consumed(
+def test_the_shard_of_an_invalid_entry_does_not_count_as_never_consumed(
     stage: Stage,
 ) -> None:
     stage.world.write("shop", "orders", 1, 5)
@@ -344,7 +348,7 @@ def test_the_shard_of_a_bad_entry_is_not_taken_for_one_that_was_never_consumed(
     assert scrape.find("sls_consumer_group_unread_log_groups", **BILLING, shard="1") == []
 
 
-def test_the_other_entries_beside_a_bad_one_are_used() -> None:
+def test_entries_next_to_an_invalid_one_are_used() -> None:
     end = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="
     entries = [
         {"shard": 0, "checkpoint": end, "updateTime": 1_699_999_970_000_000, "consumer": "a"},
@@ -360,7 +364,7 @@ def test_the_other_entries_beside_a_bad_one_are_used() -> None:
     } == {("0", "a", 30.0), ("1", "c", 60.0)}
 
 
-# Faults of what the groups of a logstore share
+# Failures of requests that the groups of a logstore share
 
 
 @pytest.mark.parametrize(
@@ -375,7 +379,7 @@ def test_the_other_entries_beside_a_bad_one_are_used() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("operation", ["ListShards", "GetCursor", "GetCursorTime", "GetLogStore"])
-def test_a_fault_beside_the_checkpoints_leaves_their_ages(
+def test_a_failed_request_for_other_data_keeps_the_checkpoint_ages(
     stage: Stage, operation: str, fault: Fault
 ) -> None:
     stage.world.write("shop", "orders", 1, 5)
@@ -387,13 +391,13 @@ def test_a_fault_beside_the_checkpoints_leaves_their_ages(
     assert_fresh(scrape, OTHERS[1], at=START + 60)
     failed = values(scrape, "sls_exporter_api_request_errors_total", operation=operation)
     assert sum(failed) >= 1
-    # A retention time that cannot be had is no failed poll: everything else is there.
+    # A poll without the retention time does not count as failed, since all else is available.
     polls = values(scrape, ERRORS, logstore="orders", consumer_group="")
     assert (sum(polls) >= 1) == (operation != "GetLogStore")
     assert values(scrape, ERRORS, logstore="clicks") == []
 
 
-def test_a_shard_whose_end_cannot_be_read_harms_no_other(stage: Stage) -> None:
+def test_a_shard_whose_end_cannot_be_read_does_not_affect_others(stage: Stage) -> None:
     stage.simulator.faults.add(faults.Html(status=200), operation="GetCursor", shard=1)
     scrape = stage.poll(after=60)
     for group in (BILLING, *OTHERS):
@@ -404,7 +408,7 @@ def test_a_shard_whose_end_cannot_be_read_harms_no_other(stage: Stage) -> None:
         assert values(scrape, SHARDS, **group, state="unknown") == [1]
 
 
-def test_without_the_right_to_cursors_there_are_checkpoints_only(
+def test_only_checkpoints_are_shown_without_permission_for_cursors(
     stage: Stage, log: pytest.LogCaptureFixture
 ) -> None:
     for operation in ("ListShards", "GetCursor", "GetCursorTime"):

@@ -189,7 +189,7 @@ def test_request_that_hangs_holds_up_no_other(threads: ThreadPoolExecutor) -> No
     running.result(PATIENCE)
 
 
-def test_run_waits_for_requests_of_helpers_and_for_what_follows_from_them(
+def test_run_waits_for_requests_of_helpers_and_their_follow_up_requests(
     threads: ThreadPoolExecutor,
 ) -> None:
     fan = FanOut(submit=threads.submit, width=3)

@@ -1,6 +1,7 @@
-"""What breaks on the way to the service stays there: the fault matrix, and what hangs.
+"""The fault matrix: failures between exporter and service, and requests that hang, stay isolated.
 
-A few faults are played by default; SLS_EXPORTER_FAULTS=all plays all of them, some nine minutes.
+A few faults are injected by default. SLS_EXPORTER_FAULTS=all injects all of them, which takes
+about nine minutes.
 """
 
 import os
@@ -56,7 +57,7 @@ UNREAD = "sls_consumer_group_unread_log_groups"
 
 
 @pytest.mark.parametrize("case", PLAYED, ids=slug)
-def test_a_fault_harms_nothing_else_in_any_phase_and_is_over_when_it_ends(
+def test_a_fault_does_not_affect_other_targets_in_any_phase_and_leaves_no_trace(
     tmp_path: Path, case: Case
 ) -> None:
     with staged(case, tmp_path) as play:
@@ -186,7 +187,7 @@ def test_a_few_groups_that_hang_stop_no_other_group(hanging: int) -> None:
         assert up_groups(poll(engine)) == 10
 
 
-def test_many_groups_that_hang_cost_three_timeouts_a_poll_and_only_themselves() -> None:
+def test_many_groups_that_hang_cost_three_timeouts_per_poll_and_only_themselves() -> None:
     with engine_over(world_of({"shop": 1}, groups=20)) as (engine, simulator):
         for number in range(15):
             simulator.faults.add(faults.Hang(), consumer_group=f"group-{number:02}")
@@ -233,7 +234,7 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
             engine.close()
 
 
-def test_listings_again_and_again_leave_no_connection_behind() -> None:
+def test_repeated_listings_leave_no_connection_behind() -> None:
     world = world_of({f"project-{number}": 1 for number in range(4)})
     with FaultySimulator(world) as simulator:
         text = config_of(world, simulator.endpoint, polling="interval: 1m")
@@ -257,7 +258,7 @@ def test_listings_again_and_again_leave_no_connection_behind() -> None:
 # The rules by themselves
 
 
-def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those() -> None:
+def test_requests_that_got_no_response_come_last_and_the_oldest_of_them_first() -> None:
     asked = Unresponsive[str]()
 
     def hang() -> str:
@@ -281,7 +282,7 @@ def test_what_went_unanswered_comes_last_and_what_did_longest_ago_first_of_those
     assert round_of() == ["a", "b", "c", "d", "e"]
 
 
-def test_a_refusal_is_an_answer() -> None:
+def test_a_refusal_counts_as_a_response() -> None:
     asked = Unresponsive[int]()
 
     def refuse() -> str:
@@ -292,7 +293,7 @@ def test_a_refusal_is_an_answer() -> None:
             asked.ask(thing, refuse)
 
 
-def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
+def test_a_skipped_request_fails_like_the_earlier_one_without_a_response() -> None:
     asked = Unresponsive[int](trusting=False)
 
     def break_off() -> str:
@@ -307,7 +308,7 @@ def test_what_is_not_asked_fails_like_what_went_unanswered_before() -> None:
 
 
 class Project:
-    """A project that hangs or answers, on a clock in hand."""
+    """A project that hangs or responds, on a manual clock."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -327,7 +328,7 @@ class Project:
         return self.now - before
 
     def answer(self) -> float:
-        """Let a request be answered at once; return the time that it would have had."""
+        """Let a request get an immediate response. Return the time that it would have had."""
         with self.patience.request() as seconds:
             return seconds
 
@@ -338,7 +339,7 @@ def test_a_silent_project_gets_little_time_but_a_whole_timeout_now_and_then() ->
     assert given == [10.0] * 3 + [1.0] * 30 + [10.0] + [1.0] * 20
 
 
-def test_any_answer_ends_the_haste() -> None:
+def test_any_response_restores_the_full_timeout() -> None:
     project = Project()
     for error in (None, AccessDenied("no", operation="GetCursor", code="Unauthorized")):
         for _ in range(5):
@@ -351,7 +352,7 @@ def test_any_answer_ends_the_haste() -> None:
 @pytest.mark.parametrize(
     "error", [Cancelled(operation="GetCursor"), NoCredentials("none", operation="GetCursor")]
 )
-def test_a_request_that_was_not_sent_tells_nothing(error: SlsError) -> None:
+def test_a_request_that_was_not_sent_changes_no_timeout(error: SlsError) -> None:
     project = Project()
     for _ in range(2):
         project.hang()
@@ -362,7 +363,7 @@ def test_a_request_that_was_not_sent_tells_nothing(error: SlsError) -> None:
     assert project.hang() == 1.0
 
 
-def test_what_had_little_time_does_not_make_a_project_silent_again() -> None:
+def test_a_short_timeout_does_not_make_a_project_unresponsive_again() -> None:
     project = Project()
     for _ in range(3):
         project.hang()

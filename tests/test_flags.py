@@ -1,4 +1,4 @@
-"""Flags and their environment variables: defaults, precedence, and what is wrong usage."""
+"""Flags and their environment variables: defaults, precedence, and invalid usage."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ ANYWHERE = ListenAddress(host="", port=10027)
 def refused(
     capsys: pytest.CaptureFixture[str], *arguments: str, environ: Mapping[str, str] | None = None
 ) -> str:
-    """Return what is said of a wrong command line."""
+    """Return the error message for an invalid command line."""
     with pytest.raises(SystemExit) as caught:
         parse(arguments, environ or {})
     assert caught.value.code == 2
@@ -95,7 +95,7 @@ def test_a_variable_that_is_empty_counts_as_absent() -> None:
     assert (flags.log_level, flags.web_listen_address) == ("info", (ANYWHERE,))
 
 
-def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_do_no_harm() -> None:
+def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_are_ignored() -> None:
     environ = {
         "SLS_EXPORTER_PORT": "tcp://10.0.0.1:10027",
         "SLS_EXPORTER_SERVICE_HOST": "10.0.0.1",
@@ -147,13 +147,13 @@ def test_the_demo_has_no_fixed_address() -> None:
         ("surplus", "unrecognized arguments: surplus"),
     ],
 )
-def test_wrong_usage_says_what_is_wrong(
+def test_invalid_usage_is_explained(
     argument: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refused(capsys, "run", argument).endswith(f"error: {message}")
 
 
-def test_what_is_said_holds_no_control_characters_and_is_short(
+def test_error_messages_are_short_and_contain_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert refused(capsys, "run", "--\x1b[31m\ud800").endswith(": --�[31m�")
@@ -172,7 +172,7 @@ def test_what_is_said_holds_no_control_characters_and_is_short(
         ("SLS_EXPORTER_WEB_TELEMETRY_PATH", "expected a plain path such as /metrics, not '?'"),
     ],
 )
-def test_a_wrong_variable_is_wrong_usage_and_is_named(
+def test_an_invalid_variable_is_a_usage_error_that_names_it(
     variable: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(capsys, environ={variable: "?"})
@@ -183,7 +183,7 @@ def test_a_variable_of_another_command_does_not_matter() -> None:
     assert parse(["schema"], {"SLS_EXPORTER_WEB_MAX_REQUESTS": "?"}).command == "schema"
 
 
-def test_what_is_echoed_is_bounded_and_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_echoed_arguments_are_bounded_and_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, "--log.level=" + "\n\x1b" * 1000)
     assert len(said) < 400
     assert "\x1b" not in said
@@ -192,7 +192,7 @@ def test_what_is_echoed_is_bounded_and_on_one_line(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     "path", ["/metrics", "/", "/a-b/~c_d.e/", "", "metrics", "/a b", "/{x}", "/a?b", "/ä", "/a\n"]
 )
-def test_a_telemetry_path_is_refused_exactly_where_the_routes_would_refuse_it(
+def test_a_telemetry_path_is_rejected_exactly_if_the_routes_would_reject_it(
     path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("run", f"--web.telemetry-path={path}")

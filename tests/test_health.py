@@ -34,7 +34,9 @@ def shop() -> World:
     return world
 
 
-def test_ready_once_every_target_was_polled_and_healthy_before(tmp_path: Path) -> None:
+def test_the_exporter_is_ready_after_every_target_was_polled_and_healthy_before(
+    tmp_path: Path,
+) -> None:
     answered = threading.Event()
     with FaultySimulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
@@ -59,14 +61,14 @@ def test_not_ready_before_patterns_are_resolved(tmp_path: Path) -> None:
             wait_for(lambda: exporter.get("/-/ready").status_code == 200)
 
 
-def test_an_api_that_refuses_everything_leaves_it_healthy_and_ready(tmp_path: Path) -> None:
+def test_the_exporter_stays_healthy_and_ready_if_the_api_refuses_everything(tmp_path: Path) -> None:
     with running(config_file(tmp_path, "http://127.0.0.1:9")) as exporter:
         wait_for(lambda: exporter.get("/-/ready").status_code == 200)
         assert exporter.get("/-/healthy").status_code == 200
         assert exporter.scrape().value("sls_consumer_group_up") == 0
 
 
-def test_a_worker_that_is_wedged_makes_it_unhealthy_until_it_moves_again(tmp_path: Path) -> None:
+def test_a_stuck_worker_makes_the_exporter_unhealthy_until_it_continues(tmp_path: Path) -> None:
     answered = threading.Event()
     with FaultySimulator(shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
@@ -96,7 +98,7 @@ def test_long_poll_that_makes_progress_is_healthy(tmp_path: Path) -> None:
             assert time.monotonic() - started > 2.0, "longer than a poll without progress may take"
 
 
-def test_a_scheduler_that_does_not_run_makes_it_unhealthy(tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_run_makes_the_exporter_unhealthy(tmp_path: Path) -> None:
     with FaultySimulator(shop()) as simulator:
         stuck_after = StuckAfter(heartbeat=0.5)
         # Its heart beats every five seconds, so between two beats it looks as if it had stopped.
@@ -117,7 +119,7 @@ def test_runs_that_were_left_hours_ahead_are_made_up_for(tmp_path: Path) -> None
 
     def asked_again_after_the_heartbeat_was_late() -> bool:
         nonlocal shift, due
-        # Again, as a heartbeat may come in before anybody has looked.
+        # Try again, because a heartbeat may arrive before the check.
         if time.monotonic() >= due:
             shift, due = shift + 40.0, time.monotonic() + 7.0
         return asked() > 1

@@ -1,6 +1,6 @@
-"""Hostile answers of the API: how large they may be, and where the names in them may lead.
+"""Hostile responses of the API: their maximum size, and the effect of names in them.
 
-Any bytes and any JSON are the fuzzers': tests/fuzz/answers.py, exchange.py and labels.py.
+The fuzzers ``answers``, ``exchange`` and ``labels`` in ``tests.fuzz`` cover any bytes and any JSON.
 """
 
 import tracemalloc
@@ -96,7 +96,7 @@ def test_a_listed_project_that_no_host_can_have_is_left_out(name: str) -> None:
 
 
 @given(any_text)
-def test_requests_go_to_the_endpoint_whatever_is_listed(name: str) -> None:
+def test_requests_go_to_the_endpoint_regardless_of_listed_names(name: str) -> None:
     endpoint = Endpoint.parse("cn-shanghai.log.aliyuncs.com")
     for found in project_names({"total": 1, "projects": [{"projectName": name}]}).names.entries:
         host = endpoint.base_url(found).removeprefix("https://")

@@ -155,7 +155,9 @@ def test_request_is_not_sent_again_after_first_byte(tmp_path: Path, scheme: str)
 
 
 @over_both
-def test_request_that_is_no_get_is_sent_over_fresh_connection(tmp_path: Path, scheme: str) -> None:
+def test_a_request_other_than_get_is_sent_over_a_fresh_connection(
+    tmp_path: Path, scheme: str
+) -> None:
     with transport_to(respond, tmp_path, scheme=scheme) as (send, server):
         for method in ("GET", "PUT", "GET", "POST"):
             assert send(method).body == b"[]"

@@ -109,7 +109,7 @@ def elapsed_until_error(rig: Rig) -> tuple[SlsError, float]:
 
 
 @by_name
-def test_a_call_ends_in_time_whatever_is_slow(behaviour: Behaviour) -> None:
+def test_a_call_ends_in_time_for_every_slow_step(behaviour: Behaviour) -> None:
     with misbehaving(behaviour) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
         error, seconds = elapsed_until_error(made)
     assert isinstance(error, TimedOut)
@@ -118,14 +118,14 @@ def test_a_call_ends_in_time_whatever_is_slow(behaviour: Behaviour) -> None:
     assert made.notes.ended == [("ListShards", "timeout")]
 
 
-def test_a_call_ends_in_time_where_no_connection_comes_about() -> None:
+def test_a_call_ends_in_time_if_no_connection_is_established() -> None:
     with swallowing() as port, rig(f"http://127.0.0.1:{port}", timeout=TIMEOUT) as made:
         error, seconds = elapsed_until_error(made)
     assert isinstance(error, TimedOut)
     assert TIMEOUT - 0.05 <= seconds < LATEST
 
 
-def test_a_call_ends_in_time_where_the_handshake_of_tls_hangs() -> None:
+def test_a_call_ends_in_time_if_the_tls_handshake_hangs() -> None:
     with (
         misbehaving(hang) as server,
         rig(f"https://127.0.0.1:{server.port}", timeout=TIMEOUT) as made,
@@ -135,7 +135,7 @@ def test_a_call_ends_in_time_where_the_handshake_of_tls_hangs() -> None:
     assert TIMEOUT - 0.05 <= seconds < LATEST
 
 
-def test_all_tries_together_end_in_time() -> None:
+def test_all_attempts_together_end_in_time() -> None:
     with misbehaving(fail_slowly) as server, rig(server.endpoint, timeout=TIMEOUT) as made:
         _, seconds = elapsed_until_error(made)
     assert seconds < LATEST
@@ -212,7 +212,7 @@ def test_request_ends_in_time_if_it_is_not_read(scheme: str) -> None:
 
 
 @over_both
-def test_request_arrives_whole_if_it_is_read_late(scheme: str) -> None:
+def test_request_arrives_completely_if_it_is_read_late(scheme: str) -> None:
     def read_late(connection: socket.socket) -> str | None:
         server.closing.wait(0.6)  # longer than one wait of a socket
         return read_head(connection)
@@ -257,7 +257,7 @@ def calling(made: Rig, *, calls: int = 1) -> Iterator[list[BaseException | None]
 
 
 @by_name
-def test_a_stop_ends_a_call_whatever_it_waits_for(behaviour: Behaviour) -> None:
+def test_a_stop_ends_a_call_in_every_wait(behaviour: Behaviour) -> None:
     with (
         misbehaving(behaviour) as server,
         rig(server.endpoint, timeout=60) as made,
@@ -269,7 +269,7 @@ def test_a_stop_ends_a_call_whatever_it_waits_for(behaviour: Behaviour) -> None:
 
 
 def waiting_connections(port: int) -> int:
-    """Count the connections to a port whose first packet was not answered yet."""
+    """Count the connections to a port that wait for a response to their first packet."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
 
@@ -364,7 +364,7 @@ def test_a_stop_ends_the_wait_for_the_throttle() -> None:
     assert server.requests == []
 
 
-def test_a_stop_ends_the_pause_before_another_try() -> None:
+def test_a_stop_ends_the_pause_before_a_retry() -> None:
     with (
         misbehaving(always(answer(b"", status="502 Bad Gateway"))) as server,
         rig(server.endpoint, timeout=3600, uniform=lambda _, __: 60.0) as made,

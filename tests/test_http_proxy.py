@@ -53,7 +53,7 @@ def test_a_proxy_of_the_environment_is_not_used_by_itself(monkeypatch: pytest.Mo
     assert seen.asked == []
 
 
-def test_a_proxy_of_the_environment_is_used_where_configured(
+def test_a_proxy_of_the_environment_is_used_if_configured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with (
@@ -91,7 +91,9 @@ def test_tls_goes_through_a_tunnel_and_is_verified_behind_it(
     assert "authorization" not in seen.headers[0]
 
 
-def test_hosts_without_a_proxy_are_asked_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_for_hosts_without_a_proxy_go_to_the_hosts_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with (
         proxy() as seen,
         misbehaving(always(EMPTY_LIST)) as server,
@@ -115,7 +117,7 @@ def test_hosts_without_a_proxy_are_asked_themselves(monkeypatch: pytest.MonkeyPa
         "hunter2",
     ],
 )
-def test_a_wrong_address_of_a_proxy_is_an_error_without_its_password(
+def test_an_invalid_address_of_a_proxy_is_an_error_without_its_password(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", address)

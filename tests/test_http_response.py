@@ -1,4 +1,4 @@
-"""One answer off a socket: whole and within bounds, or an error."""
+"""One response from a socket: complete and within the limits, or an error."""
 
 from collections.abc import Callable, Iterable
 
@@ -34,17 +34,17 @@ def receiver(parts: Iterable[bytes]) -> Callable[[], bytes]:
         (b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK + ABC, b"abc", True),
         (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + OK + ABC, b"abc", True),
         (OK + b"Content-Encoding: identity\r\n" + ABC, b"abc", True),
-        # What nobody asked for must not be taken for the next answer.
+        # Unrequested data must not be taken for the next response.
         (OK + ABC + b"rest", b"abc", False),
         (OK + ABC + OK + ABC, b"abc", False),
     ],
 )
-def test_an_answer_is_read_whole(sent: bytes, body: bytes, *, keep_alive: bool) -> None:
+def test_a_response_is_read_completely(sent: bytes, body: bytes, *, keep_alive: bool) -> None:
     answer = received(sent)
     assert (answer.body, answer.keep_alive) == (body, keep_alive)
 
 
-def test_an_answer_may_come_byte_by_byte() -> None:
+def test_a_response_may_arrive_byte_by_byte() -> None:
     sent = OK + b"X-Log-RequestId:  5F \r\n" + ABC
     answer = received(*(bytes([each]) for each in sent))
     assert answer == ReceivedResponse(
@@ -78,7 +78,7 @@ def test_an_answer_may_come_byte_by_byte() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000, "its head is larger than 65536 bytes"),
     ],
 )
-def test_what_is_no_whole_answer_is_an_error(sent: bytes, reason: str) -> None:
+def test_an_incomplete_or_invalid_response_is_an_error(sent: bytes, reason: str) -> None:
     with pytest.raises(HttpFailure, match=reason) as raised:
         received(sent)
     assert raised.value.kind == "invalid_response"
@@ -113,7 +113,7 @@ def test_head_is_read_without_body(after: bytes) -> None:
         (b"".join(b"x-%d: y\r\n" % each for each in range(101)) + ABC, "more than 100 headers"),
     ],
 )
-def test_what_is_not_wanted_is_refused_by_its_head(sent: bytes, reason: str) -> None:
+def test_an_unwanted_response_is_rejected_after_its_head(sent: bytes, reason: str) -> None:
     with pytest.raises(HttpFailure, match=reason) as raised:
         received(OK + b"x-log-requestid: 5F\r\n" + sent)
     assert raised.value.kind == "invalid_response"

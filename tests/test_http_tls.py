@@ -66,7 +66,7 @@ def test_a_certificate_of_a_configured_authority_is_trusted(ca_file: Path) -> No
     ],
     ids=["another authority", "another address", "a name", "expired"],
 )
-def test_a_wrong_certificate_is_not_accepted(
+def test_an_invalid_certificate_is_not_accepted(
     ca_file: Path, issued: trustme.LeafCert, reason: str
 ) -> None:
     with (
@@ -82,7 +82,7 @@ def test_a_wrong_certificate_is_not_accepted(
 def test_an_authority_that_is_not_configured_is_not_trusted(
     ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # requests would honour these.
+    # The library requests would use these.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(ca_file))
     tls = context(AUTHORITY.issue_cert("127.0.0.1"))

@@ -1,4 +1,4 @@
-"""One exchange with a server that does as it likes: bounded, translated, and never led astray."""
+"""One exchange with a misbehaving server: limited in size, with documented errors."""
 
 import gzip
 import threading
@@ -23,7 +23,7 @@ from tests.support.misbehaving import (
 from tests.support.sls_client import rig
 
 MEBIBYTE = 1024 * 1024
-# What the system's buffers on both sides take at most, beside what the client reads.
+# Maximum size of the system's buffers on both sides, in addition to the data that the client reads.
 BUFFERS = 12 * MEBIBYTE
 
 
@@ -86,7 +86,7 @@ def endless_header(turn: Turn) -> None:
         endless_header,
     ],
 )
-def test_no_more_is_read_than_an_answer_can_be(behaviour: Behaviour) -> None:
+def test_reading_stops_at_the_maximum_size_of_a_response(behaviour: Behaviour) -> None:
     with (
         misbehaving(behaviour) as server,
         rig(server.endpoint, uniform=lambda _, high: high * 1000) as made,
@@ -96,7 +96,7 @@ def test_no_more_is_read_than_an_answer_can_be(behaviour: Behaviour) -> None:
     assert server.sent < MAX_BODY_BYTES + BUFFERS
 
 
-def test_an_answer_that_is_declared_too_large_is_not_read() -> None:
+def test_a_response_that_is_declared_too_large_is_not_read() -> None:
     def declare_and_hang(turn: Turn) -> None:
         turn.send(OK + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1))
         turn.wait()
@@ -112,14 +112,14 @@ def test_an_answer_that_is_declared_too_large_is_not_read() -> None:
     )
 
 
-def test_an_answer_of_the_largest_size_is_read() -> None:
+def test_a_response_of_the_maximum_size_is_read() -> None:
     body = b"[" + b" " * (MAX_BODY_BYTES - 2) + b"]"
     with misbehaving(always(answer(body))) as server, rig(server.endpoint) as made:
         assert made.client.list_shards("orders").entries == ()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip"])
-def test_a_compressed_answer_is_refused_unread(encoding: str) -> None:
+def test_a_compressed_response_is_rejected_unread(encoding: str) -> None:
     body = gzip.compress(b"[]")
     data = answer(body, f"Content-Encoding: {encoding}", "x-log-requestid: 5F1E")
     with (
@@ -136,7 +136,7 @@ def test_a_compressed_answer_is_refused_unread(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", ""])
-def test_an_answer_that_says_it_is_not_compressed_is_read(encoding: str) -> None:
+def test_a_response_that_is_declared_uncompressed_is_read(encoding: str) -> None:
     data = answer(b"[]", f"Content-Encoding: {encoding}")
     with misbehaving(always(data)) as server, rig(server.endpoint) as made:
         assert made.client.list_shards("orders").entries == ()
@@ -173,7 +173,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=list(HOSTILE))
-def test_whatever_comes_is_an_error_of_the_documented_tree(data: bytes) -> None:
+def test_any_received_data_raises_a_documented_error(data: bytes) -> None:
     def send_and_close(turn: Turn) -> None:
         turn.send(data)
         turn.close()
@@ -273,7 +273,7 @@ def test_each_thread_has_one_connection_to_a_host() -> None:
     assert (len(server.requests), server.connections) == (20, 4)
 
 
-def test_a_connection_that_the_server_closed_is_made_anew() -> None:
+def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     def answer_and_close(turn: Turn) -> None:
         turn.send(EMPTY_LIST)
         turn.close()
@@ -332,7 +332,7 @@ def test_a_name_that_does_not_resolve_is_unreachable(endpoint: str, project: str
         Credentials(access_key_id="id", access_key_secret="x", security_token="TOKEN日志"),
     ],
 )
-def test_a_key_that_no_header_can_carry_is_an_error_that_does_not_show_it(
+def test_a_key_that_no_header_can_contain_is_an_error_that_does_not_show_it(
     credentials: Credentials,
 ) -> None:
     with (
@@ -348,7 +348,7 @@ def test_a_key_that_no_header_can_carry_is_an_error_that_does_not_show_it(
     assert server.requests == []
 
 
-def test_a_name_that_cannot_be_encoded_harms_nothing() -> None:
+def test_a_name_that_cannot_be_encoded_does_not_affect_later_requests() -> None:
     with misbehaving(always(EMPTY_LIST)) as server, rig(server.endpoint, uniform=at_once) as made:
         made.client.list_shards("\ud800")
         with pytest.raises(InvalidResponse):
@@ -359,7 +359,7 @@ def test_a_name_that_cannot_be_encoded_harms_nothing() -> None:
     ]
 
 
-def test_an_unread_answer_does_not_stay_in_the_way() -> None:
+def test_an_unread_response_does_not_block_the_next_request() -> None:
     behaviour = in_turn(always(answer(b"[]", "Content-Encoding: gzip")), always(EMPTY_LIST))
     with misbehaving(behaviour) as server, rig(server.endpoint) as made:
         with pytest.raises(InvalidResponse):

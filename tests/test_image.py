@@ -1,4 +1,4 @@
-"""The image, as built from the Dockerfile, does its work where it may do next to nothing."""
+"""The image that the Dockerfile builds works with almost no permissions."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def configuration(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_scrapes_a_simulated_sls_and_leaves_with_0_at_sigterm(
+def test_the_image_scrapes_a_simulated_sls_and_exits_with_0_on_sigterm(
     image: Image, configuration: Path
 ) -> None:
     with demo_world(configuration) as demo:
@@ -62,7 +62,7 @@ def test_it_scrapes_a_simulated_sls_and_leaves_with_0_at_sigterm(
     assert status.partition("NSpid:")[2].splitlines()[0].split()[-1] == "1"
 
 
-def test_its_other_commands_need_no_file_system_that_can_be_written_either(
+def test_other_commands_of_the_image_work_on_a_read_only_file_system(
     image: Image, configuration: Path
 ) -> None:
     writes = image.run(configuration, "python", "-c", "open('/tmp/anything', 'w')")
@@ -73,13 +73,13 @@ def test_its_other_commands_need_no_file_system_that_can_be_written_either(
     assert "demo-shop / orders / stalled" in done.stdout
 
 
-def test_without_a_configuration_it_says_where_it_looked(image: Image, configuration: Path) -> None:
+def test_the_path_of_a_missing_configuration_is_reported(image: Image, configuration: Path) -> None:
     done = image.run(configuration, *image.config["Entrypoint"], *image.config["Cmd"])
     assert done.returncode == 1
     assert "/etc/sls-exporter/config.yaml" in done.stderr
 
 
-def test_it_holds_the_package_as_it_is_here_with_its_bytecode(
+def test_the_image_contains_the_current_package_with_its_bytecode(
     image: Image, configuration: Path
 ) -> None:
     site_packages = image.run(configuration, "python", "-c", SITE_PACKAGES).stdout.strip()
@@ -98,19 +98,21 @@ def files(folder: Path) -> set[str]:
     }
 
 
-def test_it_holds_what_runs_and_not_what_builds(image: Image, configuration: Path) -> None:
+def test_the_image_contains_runtime_files_and_no_build_tools(
+    image: Image, configuration: Path
+) -> None:
     names = set(json.loads(image.run(configuration, "python", "-c", DISTRIBUTIONS).stdout))
     assert {"sls-exporter", "requests", "APScheduler", "prometheus_client"} <= names
     assert names & {"pip", "setuptools", "hatchling", "pytest", "wheel"} == set()
     assert not image.path("/src").exists()
 
 
-def test_it_adds_less_than_60_mb_to_its_base(image: Image) -> None:
+def test_the_image_adds_less_than_60_mb_to_its_base(image: Image) -> None:
     sizes = [path.lstat().st_size for path in image.path("/opt/sls-exporter").rglob("*")]
     assert sum(sizes) < 60_000_000
 
 
-def test_it_carries_the_version_and_the_revision_that_it_was_built_from(image: Image) -> None:
+def test_the_image_has_the_version_and_the_revision_of_its_source(image: Image) -> None:
     labels = image.config["Labels"]
     assert labels["org.opencontainers.image.version"] == "0.1.0"
     assert labels["org.opencontainers.image.revision"] == "tested"

@@ -1,4 +1,4 @@
-"""Receive times that are not known exactly, and checkpoints that say nothing about them."""
+"""Receive times that are not known exactly, and checkpoints without any information about them."""
 
 import pytest
 

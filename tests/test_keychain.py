@@ -51,7 +51,7 @@ def test_the_configuration_comes_before_the_environment() -> None:
     assert describe(config, ENVIRONMENT) == "from the configuration"
 
 
-def test_the_environment_comes_where_nothing_is_configured() -> None:
+def test_the_environment_is_used_if_no_keys_are_configured() -> None:
     found = provider(None, ENVIRONMENT)()
     assert found == Credentials(access_key_id="env-id", access_key_secret="env-secret")
     token = {**ENVIRONMENT, "ALIBABA_CLOUD_SECURITY_TOKEN": "env-token"}
@@ -62,7 +62,7 @@ def test_the_environment_comes_where_nothing_is_configured() -> None:
     assert describe(None, token) == "from the environment: a temporary access key"
 
 
-def test_without_keys_it_says_where_they_were_looked_for() -> None:
+def test_the_error_about_missing_keys_lists_all_sources() -> None:
     for look in (provider, describe):
         with pytest.raises(CredentialsError) as raised:
             look(None, {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""})
@@ -80,7 +80,7 @@ def test_without_keys_it_says_where_they_were_looked_for() -> None:
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_ACCESS_KEY_ID"),
     ],
 )
-def test_half_a_key_is_a_mistake_and_no_reason_to_look_elsewhere(given: str, missing: str) -> None:
+def test_half_a_key_is_an_error_and_other_sources_are_not_used(given: str, missing: str) -> None:
     elsewhere = {"ALIBABA_CLOUD_ECS_METADATA": "role"}
     with pytest.raises(CredentialsError) as raised:
         provider(None, {**elsewhere, given: "hunter2", missing: ""})
@@ -96,7 +96,9 @@ def test_half_a_key_is_a_mistake_and_no_reason_to_look_elsewhere(given: str, mis
     ],
 )
 @pytest.mark.parametrize("value", ["hunter2\n", "hunter 2", "hünter2"])
-def test_a_key_that_no_header_can_carry_is_refused_unseen(name: str, value: str) -> None:
+def test_a_key_that_no_header_can_contain_is_rejected_without_showing_it(
+    name: str, value: str
+) -> None:
     with pytest.raises(CredentialsError) as raised:
         provider(None, {**ENVIRONMENT, name: value})
     assert str(raised.value) == f"{name} holds spaces or characters beyond printable ASCII"
@@ -175,7 +177,7 @@ SPOILT = [b"", b" \n", b"two words", b"\xff\xfe", b"two\nlines", b"x" * (64 * 10
 
 
 @pytest.mark.parametrize("content", SPOILT)
-def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: bytes) -> None:
+def test_the_last_valid_content_of_an_invalid_file_is_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "secret"
     path.write_text("secret-1")
     credentials = provider(secret_in(path), {})
@@ -185,7 +187,7 @@ def test_a_file_that_is_spoilt_keeps_its_last_content(tmp_path: Path, content: b
     assert credentials().access_key_secret == "secret-2"
 
 
-def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(
+def test_the_last_content_of_a_missing_file_is_kept_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "secret"
@@ -209,7 +211,9 @@ def test_a_file_that_is_away_keeps_its_last_content_which_is_told_once(
 
 
 @pytest.mark.parametrize("content", [b"", b"hunter 2", b"hunter2\xff"])
-def test_a_file_that_is_no_key_at_first_is_refused_unseen(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_valid_key_at_the_start_is_rejected_without_showing_it(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "secret"
     path.write_bytes(content)
     with pytest.raises(CredentialsError) as raised:
@@ -219,7 +223,7 @@ def test_a_file_that_is_no_key_at_first_is_refused_unseen(tmp_path: Path, conten
     )
 
 
-def test_a_file_that_is_not_there_at_first_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_at_the_start_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError) as raised:
         provider(secret_in(tmp_path / "secret"), {})
     assert str(raised.value) == f"cannot read {tmp_path}/secret: No such file or directory"

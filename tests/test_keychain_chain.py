@@ -1,4 +1,4 @@
-"""Which source of access keys is chosen, and what is said where a source is set wrongly."""
+"""The choice of a source of access keys, and the errors for a misconfigured source."""
 
 import os
 from pathlib import Path
@@ -111,7 +111,7 @@ def test_a_role_arn_alone_means_another_tool() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", "TRUE"])
-def test_metadata_that_are_disabled_are_no_source(value: str) -> None:
+def test_disabled_metadata_are_not_used_as_a_source(value: str) -> None:
     with pytest.raises(CredentialsError, match="no credentials: "):
         provider(None, {**ECS, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": value})
 
@@ -165,7 +165,7 @@ def test_metadata_that_are_disabled_are_no_source(value: str) -> None:
         ),
     ],
 )
-def test_a_source_that_is_set_wrongly_is_told_without_secrets(
+def test_a_misconfigured_source_is_reported_without_secrets(
     environ: dict[str, str], message: str
 ) -> None:
     for look in (provider, describe):
@@ -204,7 +204,7 @@ def test_a_home_without_a_default_profile_is_passed_over(tmp_path: Path) -> None
     assert "credentials URI" in describe(None, environ)
 
 
-def test_a_spoilt_credentials_file_in_the_home_is_not_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_credentials_file_in_the_home_is_not_skipped(tmp_path: Path) -> None:
     path = written(tmp_path / ".alibabacloud/credentials.ini", "hunter2")
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"HOME": str(tmp_path), **URI})
@@ -225,7 +225,7 @@ def test_a_spoilt_credentials_file_in_the_home_is_not_passed_over(tmp_path: Path
         ("half", PROFILE, "profile 'half' in {path}: access_key_secret is missing or no key"),
     ],
 )
-def test_a_profile_that_cannot_be_used_is_told_without_secrets(
+def test_an_unusable_profile_is_reported_without_secrets(
     tmp_path: Path, profile: str, text: str, message: str
 ) -> None:
     path = written(tmp_path / ".alibabacloud/credentials.ini", text)
@@ -236,7 +236,7 @@ def test_a_profile_that_cannot_be_used_is_told_without_secrets(
 
 
 @pytest.mark.parametrize("kind", ["", "hunter2", "hunter2" * 20, "Hunter Two"])
-def test_what_is_no_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) -> None:
+def test_an_invalid_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) -> None:
     path = written(tmp_path / "keys.ini", f"[default]\ntype = {kind}\n")
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
@@ -246,7 +246,7 @@ def test_what_is_no_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) ->
     )
 
 
-def test_a_credentials_file_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_credentials_file_that_is_a_pipe_is_rejected_immediately(tmp_path: Path) -> None:
     path = tmp_path / "keys.ini"
     os.mkfifo(path)
     with pytest.raises(CredentialsError) as raised:
@@ -254,7 +254,7 @@ def test_a_credentials_file_that_is_a_pipe_is_refused_at_once(tmp_path: Path) ->
     assert str(raised.value) == f"cannot read {path}: not a regular file"
 
 
-def test_a_credentials_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+def test_a_configured_credentials_file_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "keys.ini"
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path), **URI})

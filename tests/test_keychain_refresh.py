@@ -1,4 +1,4 @@
-"""Temporary credentials in time: renewed ahead, kept while that fails, fetched once for all."""
+"""Renewal of temporary credentials: before expiry, once for all callers, with a fallback."""
 
 import threading
 import time
@@ -48,11 +48,11 @@ def rig(caplog: pytest.LogCaptureFixture) -> Iterator[Rig]:
         )
 
 
-def test_nothing_is_asked_before_credentials_are_needed(rig: Rig) -> None:
+def test_sources_get_no_request_before_credentials_are_needed(rig: Rig) -> None:
     assert rig.helper.asked == []
 
 
-def test_credentials_are_fetched_once_and_given_until_they_are_to_be_renewed(rig: Rig) -> None:
+def test_credentials_are_fetched_once_and_reused_until_their_renewal_is_due(rig: Rig) -> None:
     for _ in range(5):
         assert rig.credentials() == issued(1)
     rig.held.advance(2699)
@@ -95,7 +95,7 @@ def test_concurrent_callers_share_one_fetch(rig: Rig) -> None:
     assert len(rig.helper.asked) == 1
 
 
-def test_old_credentials_are_kept_while_a_renewal_fails_which_is_told_once(
+def test_old_credentials_are_kept_while_a_renewal_fails_with_one_log_line(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert rig.credentials() == issued(1)
@@ -128,7 +128,7 @@ def test_old_credentials_are_kept_while_a_renewal_fails_which_is_told_once(
     assert SECRET not in caplog.text
 
 
-def test_credentials_that_have_expired_are_given_no_more(rig: Rig) -> None:
+def test_expired_credentials_are_not_used(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.helper.refusal = DOWN
     rig.held.advance(3600)
@@ -139,7 +139,7 @@ def test_credentials_that_have_expired_are_given_no_more(rig: Rig) -> None:
     assert rig.credentials() == issued(2)
 
 
-def test_a_source_that_fails_is_asked_again_at_growing_distances(rig: Rig) -> None:
+def test_a_source_that_fails_is_retried_at_growing_intervals(rig: Rig) -> None:
     rig.helper.refusal = DOWN
     asked_at: list[float] = []
     for second in range(300):
@@ -179,14 +179,14 @@ def test_a_stop_ends_every_wait(rig: Rig) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_credentials_that_the_service_finds_expired_are_fetched_anew(rig: Rig) -> None:
+def test_credentials_that_the_service_rejects_as_expired_are_fetched_again(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     assert rig.refresh()
     assert rig.credentials() == issued(2)
 
 
-def test_many_that_find_them_expired_cause_one_fetch(rig: Rig) -> None:
+def test_many_callers_that_detect_expiry_cause_one_fetch(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     rig.helper.gate.clear()
@@ -199,7 +199,7 @@ def test_many_that_find_them_expired_cause_one_fetch(rig: Rig) -> None:
     assert len(rig.helper.asked) == 2
 
 
-def test_one_who_is_late_to_find_them_expired_gets_the_new_ones(rig: Rig) -> None:
+def test_a_caller_that_detects_expiry_late_gets_the_new_credentials(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     assert rig.refresh()
@@ -208,7 +208,7 @@ def test_one_who_is_late_to_find_them_expired_gets_the_new_ones(rig: Rig) -> Non
     assert len(rig.helper.asked) == 2
 
 
-def test_without_newer_ones_the_old_ones_stay(rig: Rig) -> None:
+def test_old_credentials_are_kept_if_there_are_no_newer_ones(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.helper.refusal = DOWN
     rig.held.advance(10)
@@ -219,7 +219,7 @@ def test_without_newer_ones_the_old_ones_stay(rig: Rig) -> None:
 
 
 class Broken:
-    """A source with a fault of its own."""
+    """An unexpected error inside a source."""
 
     description = "broken"
 
@@ -227,7 +227,7 @@ class Broken:
         raise ZeroDivisionError(f"{SECRET} {fetcher} {now}")
 
 
-def test_a_fault_in_a_fetch_leaves_nobody_waiting() -> None:
+def test_an_unexpected_error_in_a_fetch_leaves_no_thread_waiting() -> None:
     held = HeldClock(NOW)
     credentials = RefreshingCredentials(
         Broken(),

@@ -1,4 +1,4 @@
-"""What each source of temporary credentials is asked, and what is made of its answers."""
+"""Requests to each source of temporary credentials, and the handling of its responses."""
 
 import json
 import socket
@@ -89,7 +89,7 @@ def test_a_pod_gets_its_role_for_its_token(sts: Sts, token_file: Path, clock: Cl
     assert asked.headers["host"] == sts.url.removeprefix("http://")
 
 
-def test_a_pods_session_is_named_as_the_environment_says(
+def test_the_session_of_a_pod_has_the_name_from_the_environment(
     sts: Sts, token_file: Path, clock: Clock
 ) -> None:
     environ = {**sts.environ(token_file), "ALIBABA_CLOUD_ROLE_SESSION_NAME": "blue"}
@@ -97,7 +97,7 @@ def test_a_pods_session_is_named_as_the_environment_says(
     assert sts.asked[0].form["RoleSessionName"] == "blue"
 
 
-def test_a_pods_token_is_read_anew_for_each_fetch(sts: Sts, token_file: Path) -> None:
+def test_the_token_of_a_pod_is_read_again_for_each_fetch(sts: Sts, token_file: Path) -> None:
     held = HeldClock(NOW)
     credentials = provider(None, sts.environ(token_file), clock=held.clock)
     credentials()
@@ -108,9 +108,7 @@ def test_a_pods_token_is_read_anew_for_each_fetch(sts: Sts, token_file: Path) ->
     assert credentials() == issued(2)
 
 
-def test_a_pods_token_that_is_not_there_yet_is_waited_for(
-    sts: Sts, token_file: Path, tmp_path: Path
-) -> None:
+def test_the_token_of_a_pod_may_appear_later(sts: Sts, token_file: Path, tmp_path: Path) -> None:
     held = HeldClock(NOW)
     credentials = provider(None, sts.environ(tmp_path / "later"), clock=held.clock)
     assert failure_of(credentials) == (
@@ -122,7 +120,7 @@ def test_a_pods_token_that_is_not_there_yet_is_waited_for(
     assert credentials() == issued(1)
 
 
-def test_what_sts_says_against_it_is_told_without_the_token(
+def test_an_error_of_sts_is_reported_without_the_token(
     sts: Sts, token_file: Path, clock: Clock
 ) -> None:
     token_file.write_text(OIDC_TOKEN.replace("eyJ", "eyK"))
@@ -133,7 +131,7 @@ def test_what_sts_says_against_it_is_told_without_the_token(
     )
 
 
-def test_an_answer_of_sts_without_credentials_is_told(
+def test_a_response_of_sts_without_credentials_is_reported(
     sts: Sts, token_file: Path, clock: Clock
 ) -> None:
     sts.refusal = reply({"RequestId": "1"})
@@ -151,7 +149,9 @@ def test_a_provider_that_sts_does_not_know_is_named(
     )
 
 
-def test_an_instances_role_is_asked_for_with_a_token(metadata: Metadata, clock: Clock) -> None:
+def test_the_role_of_an_instance_is_requested_with_a_token(
+    metadata: Metadata, clock: Clock
+) -> None:
     metadata.tokens = "required"
     assert provider(None, metadata.environ(), clock=clock)() == issued(1)
     first, second = metadata.asked
@@ -162,7 +162,7 @@ def test_an_instances_role_is_asked_for_with_a_token(metadata: Metadata, clock: 
     assert second.headers["x-aliyun-ecs-metadata-token"] == METADATA_TOKEN
 
 
-def test_an_instance_that_knows_no_tokens_is_asked_without(
+def test_requests_to_an_instance_without_token_support_have_no_token(
     metadata: Metadata, clock: Clock
 ) -> None:
     metadata.tokens = "unknown"
@@ -170,14 +170,14 @@ def test_an_instance_that_knows_no_tokens_is_asked_without(
     assert "x-aliyun-ecs-metadata-token" not in metadata.asked[1].headers
 
 
-def test_in_a_container_that_the_token_does_not_reach_the_instance_is_asked_without(
+def test_requests_in_a_container_that_cannot_get_a_token_have_no_token(
     metadata: Metadata, clock: Clock
 ) -> None:
     metadata.tokens = "lost"
     assert provider(None, metadata.environ(), clock=clock)() == issued(1)
 
 
-def test_an_instance_is_not_asked_without_a_token_where_that_is_disabled(
+def test_requests_to_an_instance_without_a_token_can_be_disabled(
     metadata: Metadata, clock: Clock
 ) -> None:
     metadata.tokens = "unknown"
@@ -188,21 +188,23 @@ def test_an_instance_is_not_asked_without_a_token_where_that_is_disabled(
     assert [asked.method for asked in metadata.asked] == ["PUT"]
 
 
-def test_a_role_that_the_instance_does_not_have_is_told(metadata: Metadata, clock: Clock) -> None:
+def test_a_role_that_the_instance_does_not_have_is_reported(
+    metadata: Metadata, clock: Clock
+) -> None:
     environ = {**metadata.environ(), "ALIBABA_CLOUD_ECS_METADATA": "other"}
     assert failure_of(provider(None, environ, clock=clock)) == (
         "ECS RAM role other: no role other is attached to this instance"
     )
 
 
-def test_a_credentials_uri_is_asked_with_its_query(helper: Helper, clock: Clock) -> None:
+def test_requests_to_a_credentials_uri_contain_its_query(helper: Helper, clock: Clock) -> None:
     assert provider(None, helper.environ(), clock=clock)() == issued(1)
     [asked] = helper.asked
     assert (asked.method, asked.path) == ("GET", "/credentials")
     assert asked.query == {"key": f"{SECRET}-query"}
 
 
-def test_a_credentials_uri_that_says_no_is_told_without_its_query(
+def test_a_refusal_by_a_credentials_uri_is_reported_without_its_query(
     helper: Helper, clock: Clock
 ) -> None:
     environ = {"ALIBABA_CLOUD_CREDENTIALS_URI": f"{helper.url}/other?key={SECRET}-query"}
@@ -255,7 +257,7 @@ ODD_ANSWERS: list[tuple[Reply, str]] = [
 
 
 @pytest.mark.parametrize(("answer", "message"), ODD_ANSWERS)
-def test_an_answer_that_makes_no_sense_is_told_without_secrets(
+def test_a_nonsensical_response_is_reported_without_secrets(
     helper: Helper, clock: Clock, answer: Reply, message: str
 ) -> None:
     helper.refusal = answer
@@ -296,7 +298,7 @@ def unreachable(url: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["oidc", "uri", "ecs"])
-def test_a_source_that_is_down_at_the_start_is_no_fault_of_the_configuration(
+def test_a_source_that_is_down_at_the_start_does_not_make_the_configuration_invalid(
     kind: str, clock: Clock
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:

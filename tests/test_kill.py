@@ -1,6 +1,6 @@
-"""Killed, stopped, starved, under a clock that jumps: the process as its surroundings treat it.
+"""The process under signals, suspension, a lack of resources, and clocks that jump.
 
-SLS_EXPORTER_KILLS is how many times SIGTERM comes at a random moment (8).
+SLS_EXPORTER_KILLS is the number of SIGTERM signals at random moments (default: 8).
 """
 
 import json
@@ -55,7 +55,7 @@ class Scene:
 
 
 class Wall:
-    """The wall clock of the world, which may be ahead of ours."""
+    """The wall clock of the world, which may be ahead of the clock of the test."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -99,7 +99,7 @@ def stage(tmp_path: Path) -> Iterator[Scene]:
 
 
 def is_whole(found: Scrape) -> bool:
-    """Tell whether every group is up and every shard has its age."""
+    """Return whether every group is up and every shard has its age."""
     return sum(sample.value for sample in found.find(UP)) == 36 and len(found.find(AGE)) == 72
 
 
@@ -108,7 +108,7 @@ def await_whole(exporter: Daemon) -> None:
 
 
 def assert_true(stage: Scene, exporter: Daemon) -> None:
-    """Compare what stands still with the world at a scrape, and nothing may be negative."""
+    """Compare stalled shards in a scrape with the world, and allow no negative values."""
     before = stage.world.now()
     text = exporter.get("/metrics").text
     after = stage.world.now()
@@ -118,7 +118,7 @@ def assert_true(stage: Scene, exporter: Daemon) -> None:
         place = (sample.labels["project"], sample.labels["logstore"])
         truth = stage.world.truth(*place, sample.labels["consumer_group"], 0)
         assert truth.updated_at is not None
-        # The service tells its time in whole seconds.
+        # The service reports its time in whole seconds.
         assert before - 1.25 <= truth.updated_at + sample.value <= after + 1.25
     for name in (AGE, STALLED):
         assert all(sample.value >= 0 for sample in found.find(name))
@@ -146,7 +146,7 @@ def test_after_sigkill_under_load_the_next_start_is_a_whole_one(stage: Scene) ->
 
 
 @pytest.mark.timeout(60 + 5 * KILLS)
-def test_sigterm_at_a_random_moment_ends_it_with_status_0(stage: Scene) -> None:
+def test_sigterm_at_a_random_moment_ends_the_daemon_with_status_0(stage: Scene) -> None:
     delays = random.Random(7)  # noqa: S311  any moments do
     for _ in range(KILLS):
         with daemon(*stage.arguments) as exporter:
@@ -156,7 +156,7 @@ def test_sigterm_at_a_random_moment_ends_it_with_status_0(stage: Scene) -> None:
         if exporter.log:
             assert status == 0
         else:
-            # Before the program has begun there is nobody to handle a signal.
+            # Before the program has started, it cannot handle a signal.
             assert status in {0, -signal.SIGTERM}
         assert_clean(exporter)
 
@@ -169,7 +169,7 @@ def polls_asked(stage: Scene) -> Counter[tuple[str | None, str | None]]:
     )
 
 
-def test_after_a_suspension_it_goes_on_without_a_storm(stage: Scene) -> None:
+def test_the_daemon_continues_after_a_suspension_without_a_burst_of_requests(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)
         exporter.process.send_signal(signal.SIGSTOP)
@@ -199,7 +199,7 @@ def faketime_library() -> Path:
 
 @contextmanager
 def under_a_clock(stage: Scene, folder: Path) -> Iterator[tuple[Daemon, Callable[[int], None]]]:
-    """Run the exporter under a wall clock that may be set off; the monotonic one stays true."""
+    """Run the exporter with an adjustable wall clock and the real monotonic clock."""
     offset = folder / "offset"
 
     def set_off(seconds: int) -> None:
@@ -246,7 +246,7 @@ def test_a_clock_that_jumps_by_minutes_changes_no_age_and_stops_no_poll(
     assert_clean(exporter)
 
 
-def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
+def test_a_clock_that_is_wrong_by_hours_is_reported_and_does_not_change_ages(
     stage: Scene, tmp_path: Path
 ) -> None:
     with under_a_clock(stage, tmp_path) as (exporter, set_off):
@@ -258,7 +258,7 @@ def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
                 timeout=WHOLE_SECONDS,
             )
             found = exporter.scrape()
-            # SLS takes no request that is dated more than a quarter of an hour off.
+            # SLS rejects requests whose date is wrong by more than 15 minutes.
             codes = {sample.labels["code"] for sample in found.find(ERRORS)}
             assert codes == {"RequestTimeTooSkewed"}
             assert_true(stage, exporter)
@@ -272,8 +272,8 @@ def test_a_clock_that_is_hours_wrong_is_told_of_and_changes_no_age(
     assert_clean(exporter)
 
 
-def test_after_an_hour_asleep_everything_is_polled_at_once_and_once(tmp_path: Path) -> None:
-    # A machine that sleeps has a monotonic clock that stands still, and finds its wall clock ahead.
+def test_after_an_hour_asleep_every_target_is_polled_immediately_and_once(tmp_path: Path) -> None:
+    # The monotonic clock of a sleeping machine stops. After waking up, its wall clock is ahead.
     wall = Wall()
     with scene(tmp_path, wall) as stage, under_a_clock(stage, tmp_path) as (exporter, set_off):
         exporter.process.send_signal(signal.SIGSTOP)
@@ -284,7 +284,7 @@ def test_after_an_hour_asleep_everything_is_polled_at_once_and_once(tmp_path: Pa
         woken, resumed = wall(), time.monotonic()
         exporter.process.send_signal(signal.SIGCONT)
         assert all(sample.value >= 0 for sample in exporter.scrape().find(AGE))
-        # A poll that was under way when the machine fell asleep ends now, and tells of before.
+        # A poll that was in progress when the machine fell asleep ends now, with old results.
         wait_for(
             lambda: youngest(exporter) > 3600 and is_whole(exporter.scrape()),
             timeout=WHOLE_SECONDS,
@@ -293,7 +293,7 @@ def test_after_an_hour_asleep_everything_is_polled_at_once_and_once(tmp_path: Pa
         took = time.monotonic() - resumed
         found, asked = exporter.scrape(), polls_asked(stage)
         assert is_whole(found)
-        # A request that was under way bears the date of before.
+        # A request that was in progress has the old date.
         codes = {sample.labels["code"] for sample in found.find(ERRORS)}
         assert codes <= {"RequestTimeTooSkewed"}
         assert_true(stage, exporter)
@@ -305,7 +305,7 @@ def test_after_an_hour_asleep_everything_is_polled_at_once_and_once(tmp_path: Pa
 
 
 def youngest(exporter: Daemon) -> float:
-    """Return the least age of what stands still."""
+    """Return the smallest age of a stalled shard."""
     return min(sample.value for sample in exporter.scrape().find(AGE, shard="0"))
 
 
@@ -327,7 +327,7 @@ def unlimit(exporter: Daemon, which: int) -> None:
     resource.prlimit(exporter.process.pid, which, (hard, hard))
 
 
-def test_it_writes_no_file(stage: Scene) -> None:
+def test_the_daemon_writes_no_file(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         limit(exporter, resource.RLIMIT_FSIZE, 0)
         await_whole(exporter)
@@ -335,7 +335,7 @@ def test_it_writes_no_file(stage: Scene) -> None:
         opened = [os.readlink(entry) for entry in folder.iterdir()]  # noqa: PTH115  as it is
         files = [name for name in opened if name.startswith("/") and not name.startswith("/dev/")]
         assert files == []
-        unlimit(exporter, resource.RLIMIT_FSIZE)  # what measures coverage writes a file at the end
+        unlimit(exporter, resource.RLIMIT_FSIZE)  # the coverage measurement writes a file at exit
         assert exporter.stop() == 0
     assert_clean(exporter)
 
@@ -366,7 +366,7 @@ def spawned(
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
     )
     try:
-        # Nobody can read the line that says where it listens.
+        # The test cannot read the log line with the address.
         exporter = Daemon(process, stderr=[f"listening=127.0.0.1:{port}"])
         wait_for(lambda: process.poll() is not None or is_open(port), timeout=WHOLE_SECONDS)
         assert process.poll() is None, f"ended with {process.returncode}"
@@ -401,7 +401,7 @@ def pipe_without_reader() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("taking_nothing", [disk_that_is_full, pipe_without_reader])
-def test_it_works_on_where_not_a_line_of_its_output_can_be_written(
+def test_the_daemon_keeps_working_if_its_output_cannot_be_written(
     stage: Scene, taking_nothing: Callable[[], AbstractContextManager[int]]
 ) -> None:
     with (
@@ -409,7 +409,7 @@ def test_it_works_on_where_not_a_line_of_its_output_can_be_written(
         spawned(stage, stdout=stream, stderr=stream) as exporter,
     ):
         await_whole(exporter)
-        # There is much to be told of that begins and ends.
+        # Many failures that begin and end must be logged.
         planned = stage.simulator.faults.add(
             faults.ErrorAnswer(status=403, code="Unauthorized"), logstore="log-0"
         )
@@ -439,8 +439,8 @@ exec "$@"
 """
 
 
-def test_it_works_on_a_file_system_that_is_read_only(stage: Scene) -> None:
-    # In a mount namespace of its own, so that it is read-only for nobody else.
+def test_the_daemon_works_on_a_read_only_file_system(stage: Scene) -> None:
+    # Its own mount namespace makes the file system read-only for this process only.
     unshare = ("unshare", "--mount", *(("--map-root-user",) if os.geteuid() else ()))
     folder = str(stage.config.parent)
     with spawned(
@@ -457,7 +457,7 @@ def test_it_works_on_a_file_system_that_is_read_only(stage: Scene) -> None:
         assert sign not in log
 
 
-def test_without_descriptors_polls_fail_and_it_recovers_when_there_are_some(stage: Scene) -> None:
+def test_polls_without_file_descriptors_fail_and_recover_later(stage: Scene) -> None:
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)
         used = {int(entry.name) for entry in Path(f"/proc/{exporter.process.pid}/fd").iterdir()}
@@ -479,7 +479,7 @@ def test_without_descriptors_polls_fail_and_it_recovers_when_there_are_some(stag
     assert "Traceback" not in exporter.log
 
 
-def test_without_memory_for_an_answer_its_poll_fails_and_nothing_else(stage: Scene) -> None:
+def test_a_poll_without_memory_for_a_response_fails_alone(stage: Scene) -> None:
     numbers = json.dumps([0] * 1_300_000)
     with daemon(*stage.arguments) as exporter:
         await_whole(exporter)

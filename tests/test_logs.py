@@ -1,4 +1,4 @@
-"""A line is one event, whatever is in it and whatever becomes of the stream."""
+"""Each log line is one event, regardless of its content and of errors of the stream."""
 
 import io
 import json
@@ -27,7 +27,7 @@ HOSTILE = st.text(
     )
 )
 VALUES = st.one_of(HOSTILE, st.none(), st.booleans(), st.integers(), st.floats(), st.binary())
-# What a terminal or a reader of logs could take for more than text.
+# Characters that a terminal or a log reader could interpret as more than text.
 LOADED = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
@@ -49,9 +49,9 @@ def raised(error: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-@settings(deadline=None)  # what writes for a console is imported at its first use
+@settings(deadline=None)  # the console writer is imported at its first use
 @given(message=HOSTILE, facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
-def test_an_event_is_one_line_whatever_it_holds(
+def test_an_event_with_any_content_is_one_line(
     log_format: LogFormat, message: str, facts: dict[str, Any]
 ) -> None:
     log = Log(log_format)
@@ -72,7 +72,7 @@ def test_a_line_of_a_library_is_one_line_too(
 
 
 @given(message=HOSTILE, value=HOSTILE)
-def test_both_formats_for_programs_say_the_same(message: str, value: str) -> None:
+def test_json_and_logfmt_contain_the_same_events(message: str, value: str) -> None:
     as_json, as_logfmt = Log("json"), Log("logfmt")
     for log in (as_json, as_logfmt):
         log.logger.info(message, value=value)
@@ -156,7 +156,7 @@ def test_a_value_is_bounded() -> None:
     assert (len(event["msg"]), len(event["value"])) == (2000, 2000)
 
 
-def test_a_line_that_cannot_be_made_is_told_of_and_harms_nobody() -> None:
+def test_a_line_that_cannot_be_formatted_is_reported_without_raising() -> None:
     class Broken:
         def __str__(self) -> str:
             raise RuntimeError("a secret")
@@ -200,7 +200,7 @@ def test_lines_of_many_threads_do_not_mix(tmp_path: Path) -> None:
     assert sorted(messages) == sorted(str(number) * 1000 for number in range(8) for _ in range(50))
 
 
-def test_a_reader_that_has_gone_harms_nobody() -> None:
+def test_a_reader_that_disconnected_causes_no_exception() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
@@ -208,14 +208,14 @@ def test_a_reader_that_has_gone_harms_nobody() -> None:
         handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
 
 
-def test_a_stream_that_is_closed_harms_nobody(tmp_path: Path) -> None:
+def test_a_closed_stream_causes_no_exception(tmp_path: Path) -> None:
     stream = (tmp_path / "log").open("w", encoding="utf-8")
     handler = LineHandler(stream)
     stream.close()
     handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
 
 
-def test_a_full_disk_harms_nobody_and_leaves_no_rest_that_would_fail_later() -> None:
+def test_a_full_disk_causes_no_exception_and_leaves_no_buffered_rest() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as stream:
         handler = LineHandler(stream)
         handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
@@ -223,7 +223,7 @@ def test_a_full_disk_harms_nobody_and_leaves_no_rest_that_would_fail_later() -> 
 
 
 class FullNow(io.RawIOBase):
-    """A disk with some room, that then is full, that then has room again."""
+    """A disk that has some free space, becomes full, and has free space again."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -241,7 +241,7 @@ class FullNow(io.RawIOBase):
         return len(taken)
 
 
-def test_a_line_that_was_cut_by_a_full_disk_does_not_spoil_the_next_one() -> None:
+def test_a_line_that_was_cut_by_a_full_disk_does_not_corrupt_the_next_one() -> None:
     disk = FullNow(room=4)
     handler = LineHandler(io.TextIOWrapper(disk, encoding="utf-8"))  # type: ignore[type-var]  # a raw stream will do
     for message in ("first line", "second line"):
@@ -251,7 +251,7 @@ def test_a_line_that_was_cut_by_a_full_disk_does_not_spoil_the_next_one() -> Non
     assert disk.content == b"firs\nthird line\n"
 
 
-def test_what_would_block_is_dropped_and_the_next_line_begins_anew() -> None:
+def test_output_that_would_block_is_dropped_and_the_next_line_starts_cleanly() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with os.fdopen(reader, "rb") as received, os.fdopen(writer, "w", encoding="utf-8") as stream:
@@ -263,7 +263,7 @@ def test_what_would_block_is_dropped_and_the_next_line_begins_anew() -> None:
         assert os.read(received.fileno(), 100) == b"\nnext\n"
 
 
-def test_what_the_stream_cannot_encode_is_escaped() -> None:
+def test_characters_that_the_stream_cannot_encode_are_escaped() -> None:
     written = io.BytesIO()
     handler = LineHandler(io.TextIOWrapper(written, encoding="ascii"))
     handler.handle(logging.makeLogRecord({"msg": "caf\xe9"}))
@@ -271,7 +271,7 @@ def test_what_the_stream_cannot_encode_is_escaped() -> None:
 
 
 class Later:
-    """Keeps what is to be called later, until the test says that it is later."""
+    """A timer that keeps delayed calls until the test runs them."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[float, Any]] = []
@@ -294,7 +294,7 @@ class Bursts(Log):
         self.standard.handlers[:] = [self.bursts]
 
 
-def test_of_a_burst_the_first_lines_are_written_and_then_how_many_more_there_were() -> None:
+def test_a_burst_writes_its_first_lines_and_the_number_of_the_others() -> None:
     later = Later()
     log = Bursts(later)
     for number in range(1000):
@@ -315,7 +315,7 @@ def test_of_a_burst_the_first_lines_are_written_and_then_how_many_more_there_wer
     assert log.events[3]["logstore"] == "l-1", "a new period has begun"
 
 
-def test_lines_that_differ_in_message_project_or_code_are_no_burst() -> None:
+def test_lines_that_differ_in_message_project_or_code_are_not_a_burst() -> None:
     later = Later()
     log = Bursts(later)
     for project in ("a", "b", "c"):
@@ -326,7 +326,7 @@ def test_lines_that_differ_in_message_project_or_code_are_no_burst() -> None:
     assert len(log.events) == 12
 
 
-def test_a_burst_of_a_library_is_one_as_well() -> None:
+def test_a_burst_of_a_library_is_summed_up_as_well() -> None:
     later = Later()
     log = Bursts(later)
     for number in range(10):
@@ -340,7 +340,7 @@ def test_a_burst_of_a_library_is_one_as_well() -> None:
     assert log.events[2]["left_out"] == 8
 
 
-def test_what_was_left_out_is_told_at_the_end_of_the_process() -> None:
+def test_the_number_of_omitted_lines_is_logged_at_the_end_of_the_process() -> None:
     log = Bursts(Later())
     for _ in range(5):
         log.logger.warning("poll fails")
@@ -362,7 +362,7 @@ def test_endless_kinds_of_lines_are_taken_together() -> None:
     }
 
 
-def test_without_a_thread_to_tell_of_them_later_no_lines_are_left_out() -> None:
+def test_no_lines_are_omitted_if_no_thread_can_report_them_later() -> None:
     def fail(_seconds: float, _call: object) -> None:
         raise RuntimeError("can't start new thread")
 

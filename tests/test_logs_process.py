@@ -72,14 +72,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_an_exception_that_nobody_caught_is_a_line() -> None:
+def test_an_uncaught_exception_is_one_line() -> None:
     (event,) = events_of("raise RuntimeError('two\\nlines')")
     assert without_head(event)["level"] == "critical"
     assert event["msg"] == "uncaught exception"
     assert event["exception"].endswith("RuntimeError: two\nlines")
 
 
-def test_an_exception_that_nobody_caught_still_ends_with_status_1() -> None:
+def test_an_uncaught_exception_still_ends_with_status_1() -> None:
     script = (
         "from exporter.logs.logger import configure;"
         " configure(level='info', log_format='json'); 1/0"
@@ -97,7 +97,7 @@ def test_an_exception_in_a_thread_is_a_line_with_its_name() -> None:
     assert event["exception"].endswith("ZeroDivisionError: division by zero")
 
 
-def test_a_thread_that_ends_itself_is_no_line() -> None:
+def test_a_thread_that_ends_itself_writes_no_line() -> None:
     assert events_of("threading.Thread(target=sys.exit).start()") == []
 
 
@@ -149,7 +149,7 @@ for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "apscheduler.scheduler"
     assert {tuple(event) for event in events} == {("ts", "level", "logger", "msg", "exception")}
 
 
-def test_what_libraries_tell_of_their_inner_life_is_left_out_even_at_debug() -> None:
+def test_internal_events_of_libraries_are_not_logged_even_at_debug() -> None:
     script = """
 for name in ("uvicorn.error", "uvicorn.access", "apscheduler.scheduler", "urllib3", "asyncio",
              "urllib3.connectionpool"):
@@ -169,7 +169,7 @@ get_logger("exporter").debug("ours")
         ("error", ["error"]),
     ],
 )
-def test_only_what_reaches_the_level_is_logged(level: str, expected: list[str]) -> None:
+def test_only_events_of_the_level_or_above_are_logged(level: str, expected: list[str]) -> None:
     script = """
 log = get_logger("exporter")
 log.debug("event"), log.info("event"), log.warning("event"), log.error("event")
@@ -178,7 +178,7 @@ log.debug("event"), log.info("event"), log.warning("event"), log.error("event")
 
 
 @pytest.mark.parametrize(("level", "count"), [("info", 6), ("debug", 100)])
-def test_a_burst_is_summed_up_at_the_exit_unless_everything_is_asked_for(
+def test_a_burst_is_summed_up_at_the_exit_unless_all_lines_are_requested(
     level: str, count: int
 ) -> None:
     script = "for n in range(100): get_logger('exporter').warning('poll fails', logstore=n)"
@@ -188,7 +188,7 @@ def test_a_burst_is_summed_up_at_the_exit_unless_everything_is_asked_for(
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
-def test_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_status(
+def test_an_unwritable_stream_changes_neither_the_work_nor_the_exit_status(
     redirection: str,
 ) -> None:
     script = (
@@ -239,7 +239,7 @@ def test_the_daemon_goes_on_when_its_log_is_on_a_full_disk(tmp_path: Path) -> No
         assert process.wait(10) == 0
 
 
-def test_the_daemon_goes_on_when_the_reader_of_its_log_has_gone(tmp_path: Path) -> None:
+def test_the_daemon_continues_when_the_reader_of_its_log_disconnects(tmp_path: Path) -> None:
     config, port = config_file(tmp_path, f"http://127.0.0.1:{free_port()}"), free_port()
     reader, writer = os.pipe()
     with process_with_stderr(writer, config, port) as process:
@@ -303,7 +303,7 @@ def test_an_error_of_sls_is_logged_with_its_request_id(tmp_path: Path) -> None:
     assert re.search(r" \(request id [0-9A-Za-z]+\)$", event["error"])
 
 
-def test_what_sls_answers_cannot_forge_a_line(tmp_path: Path) -> None:
+def test_a_response_of_sls_cannot_forge_a_line(tmp_path: Path) -> None:
     with FaultySimulator(World(wall=time.time)) as simulator:
         forged = "no\nts=2026-01-01T00:00:00.000Z level=info msg=forged \x1b[2J\u202e"
         simulator.faults.add(ErrorAnswer(status=403, code="ProjectForbidden", message=forged))

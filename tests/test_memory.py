@@ -1,4 +1,4 @@
-"""A day of churn leaves nothing behind: the exporter's memory follows what is there now."""
+"""A day of churn leaves nothing behind: the exporter's memory depends only on current objects."""
 
 import gc
 import logging
@@ -27,7 +27,7 @@ PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4
 STEP_SECONDS = 900.0
 HOUR_STEPS = 4
-LIVES_STEPS = 3  # of what comes and goes
+LIVES_STEPS = 3  # of objects that come and go
 CONFIG = """
 credentials: {{access_key_id: {key_id}, access_key_secret: {key_secret}}}
 polling: {{interval: 60s, requests_per_second: 10000, workers: 1}}
@@ -39,7 +39,7 @@ projects:
 
 
 class Churn:
-    """A world in which at every step something comes, goes, moves, or changes hands."""
+    """A world in which objects are added, removed and moved, and shards change owners."""
 
     def __init__(self) -> None:
         self.held = HeldClock(1_700_000_000.0)
@@ -51,7 +51,7 @@ class Churn:
         self._numbers = count()
 
     def step(self) -> None:
-        """Let a quarter of an hour pass."""
+        """Let 15 minutes pass."""
         self.held.advance(STEP_SECONDS)
         number = next(self._numbers)
         self._logstores(number)
@@ -62,7 +62,7 @@ class Churn:
             self.world.update_checkpoint(
                 PROJECT, STEADY, GROUP, shard, end - shard % 3, consumer=f"worker-{number}-{shard}"
             )
-        # Every third step cursors may not be read, which is an error of every logstore.
+        # In every third step, cursors cannot be read, which is an error of every logstore.
         (self.simulator.deny if number % 3 == 0 else self.simulator.allow)("GetCursor")
         self.simulator.forget_requests()
 
@@ -83,7 +83,7 @@ class Churn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What the exporter holds: objects of its own and of prometheus_client by type, and bytes.
+    """Memory of the exporter: its objects and those of prometheus_client by type, and bytes.
 
     Bytes are those that its own lines have allocated. ``lines`` is the length of a scrape.
     Records that hold nothing but values are not tracked as objects: shards are counted in their
@@ -144,10 +144,10 @@ def held(text: bytes) -> Held:
 
 
 def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "exporter")  # else pytest keeps every record
+    caplog.set_level(logging.CRITICAL, "exporter")  # otherwise pytest keeps every record
     churn = Churn()
     with churn.simulator, polled(churn) as engine:
-        live(churn, engine, 2 * end_history.STEPS)  # then no history grows any more
+        live(churn, engine, 2 * end_history.STEPS)  # after that, no history grows any more
         tracemalloc.start()
         try:
             early = held(live(churn, engine, 3 * HOUR_STEPS))
@@ -157,12 +157,12 @@ def test_a_day_of_churn_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) 
     assert early.shards > SHARDS
     assert (late.objects, late.shards) == (early.objects, early.shards)
     assert late.lines == early.lines
-    # Numbers in names grow by a digit; a leak of one label a step would be several times as much.
+    # Numbers in names grow by a digit; a leak of one label per step would be several times that.
     assert late.allocated - early.allocated < 0.02 * early.allocated + 4096
 
 
 def test_the_garbage_collection_has_little_to_look_through() -> None:
-    # A full collection stops the process for as long as it takes to look at all that it tracks.
+    # A full collection stops the process while it visits all tracked objects.
     groups, shards = 20, 64
     text = PolledText()
     statuses = []

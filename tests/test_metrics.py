@@ -1,4 +1,4 @@
-"""What is shown of snapshots at a scrape, and what is counted."""
+"""Values that a scrape shows of snapshots, and counters."""
 
 from collections.abc import Callable
 
@@ -83,7 +83,7 @@ def test_a_shard_never_consumed_has_no_age_and_counts_as_unconsumed() -> None:
     assert found.value("sls_consumer_group_shards", state="unconsumed") == 1
 
 
-def test_what_is_not_known_is_absent() -> None:
+def test_unknown_values_are_absent() -> None:
     unknown = shard(unread=None, lag_seconds=None)
     found = collected(target(group(unknown), cursor_access=None))
     assert {name for name in PER_SHARD if found.find(name)} == {

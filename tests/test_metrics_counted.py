@@ -43,7 +43,7 @@ steps = st.one_of(
 
 
 class Still(Collector):
-    """A registry as it was at a moment: that of the process changes while it is compared."""
+    """A registry as it was at a moment: that of the process changes during the comparison."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._families = list(registry.collect())
@@ -54,7 +54,7 @@ class Still(Collector):
 
 def assert_alike(registry: Collector) -> None:
     assert registry_text(registry, openmetrics=False) == generate_latest(registry)
-    expected = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
+    expected = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # of prometheus_client
     assert registry_text(registry, openmetrics=True) + b"# EOF\n" == expected
 
 

@@ -1,4 +1,4 @@
-"""How a registry is written: format and compression by negotiation."""
+"""Exposition of a registry: negotiation of the format and the compression."""
 
 import gzip
 
@@ -42,7 +42,7 @@ def test_openmetrics_where_it_is_preferred(registry: CollectorRegistry) -> None:
 
 @pytest.mark.parametrize("version", ["latest", "1.0.0-rc1", "1.0.é", "9" * 5000, ""])
 @pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
-def test_a_version_that_is_no_number_is_answered_all_the_same(
+def test_scrape_with_malformed_version_is_served(
     registry: CollectorRegistry, kind: str, version: str
 ) -> None:
     content_type, _, body = found(registry, accept=f"{kind};version={version}")

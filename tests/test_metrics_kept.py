@@ -1,4 +1,4 @@
-"""What a poll has found is written once, when it is polled, and kept until the next poll."""
+"""The text of a poll's results, written once after the poll and kept until the next poll."""
 
 from collections.abc import ItemsView, Iterator
 
@@ -12,7 +12,7 @@ from tests.support.snapshots import group, shard, target
 
 
 class ReadShards(tuple[ShardProgress, ...]):
-    """Shards that count how often somebody goes through them."""
+    """Shards that count how often they are iterated."""
 
     __slots__ = ()
     reads = 0
@@ -23,17 +23,17 @@ class ReadShards(tuple[ShardProgress, ...]):
 
 
 class ReadCounts(dict[str, int]):
-    """Numbers of shards by their status, which count how often somebody goes through them."""
+    """Numbers of shards by their status, which count how often they are iterated."""
 
     reads = 0
 
-    def items(self) -> ItemsView[str, int]:  # type: ignore[override]  # a view of dict's own kind
+    def items(self) -> ItemsView[str, int]:  # type: ignore[override]  # a built-in dict view
         ReadCounts.reads += 1
         return super().items()
 
 
 class Polled:
-    """A logstore with a group, and how much of it was read since it was last asked."""
+    """A logstore with a group, and whether its parts were read since the previous check."""
 
     def __init__(self) -> None:
         self.text = PolledText()
@@ -51,7 +51,7 @@ class Polled:
         assert b"sls_logstore_shards" in written
 
     def read(self) -> tuple[bool, bool]:
-        """Tell whether the shards of the group were read, and those of the logstore."""
+        """Return whether the shards of the group were read, and those of the logstore."""
         before, self._seen = self._seen, (ReadShards.reads, ReadCounts.reads)
         return self._seen[0] > before[0], self._seen[1] > before[1]
 
@@ -61,12 +61,19 @@ def polled() -> Polled:
     return Polled()
 
 
-def test_what_a_poll_prepares_no_scrape_reads_again(polled: Polled) -> None:
+def test_scrape_does_not_read_prepared_shards_again(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     assert polled.read() == (True, True)
     polled.scrape(Shape())
     polled.scrape(Shape())
     assert polled.read() == (False, False)
+
+
+def test_group_that_is_prepared_during_a_poll_is_not_read_again(polled: Polled) -> None:
+    polled.text.prepare_group(polled.group, Shape())
+    assert polled.read() == (True, False)
+    polled.scrape(Shape())
+    assert polled.read() == (False, True)
 
 
 def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
@@ -76,14 +83,14 @@ def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None
     assert polled.read() == (False, False)
 
 
-def test_another_shape_lets_groups_be_written_anew(polled: Polled) -> None:
+def test_new_shape_causes_groups_to_be_written_again(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     polled.read()
     polled.scrape(Shape(consumer_label=False))
     assert polled.read() == (True, False)
 
 
-def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
+def test_keep_only_forgets_text_of_absent_groups_and_logstores(polled: Polled) -> None:
     polled.text.prepare(polled.status, Shape())
     polled.read()
     polled.text.keep_only([polled.group.key])
@@ -97,11 +104,11 @@ def test_what_stays_is_kept_and_what_left_is_forgotten(polled: Polled) -> None:
     assert polled.read() == (True, True)
 
 
-# What is kept compressed
+# Text that is kept compressed
 
 
 def kept(consumer: str) -> list[Part]:
-    """Return what is written of the only value that a shard has between polls."""
+    """Return the text of the only value that a shard has between polls."""
     only = shard(consumer=consumer, updated_at=None, unread=None)
     parts = PolledText().write(View(targets=(target(group(only)),)), Shape(), 60.0)
     return [

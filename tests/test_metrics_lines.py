@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.text_format import go_float, header, label_text, line
+from exporter.metrics.text_format import go_float, header, label_text, line, lines_of
 
 plain = st.integers(-10_000_000, 10_000_000) | st.floats(-1e7, 1e7) | st.floats(-1e-3, 1e-3)
 timestamps = st.integers(999_999_999, 10_000_000_001) | st.floats(999_999_999, 10_000_000_001)
@@ -50,10 +50,10 @@ def test_a_number_is_written_as_go_writes_it(value: float, text: bytes) -> None:
 
 @given(numbers)
 def test_any_number_is_written_as_by_prometheus_client(value: float) -> None:
-    assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # theirs
+    assert go_float(value).decode() == floatToGoString(value)  # type: ignore[no-untyped-call]  # upstream
 
 
-def test_labels_stand_in_the_order_of_their_names_with_their_values_escaped() -> None:
+def test_labels_are_sorted_by_name_with_their_values_escaped() -> None:
     labels = {"b": "plain", "a": 'back\\slash, "quote" and\nnewline'}
     assert label_text(labels) == rb'a="back\\slash, \"quote\" and\nnewline",b="plain"'
 
@@ -65,3 +65,8 @@ def test_a_line_without_labels_has_no_braces() -> None:
 
 def test_header_has_help_and_type() -> None:
     assert header("polls", "gauge", "Polls.") == b"# HELP polls Polls.\n# TYPE polls gauge\n"
+
+
+def test_lines_of_one_metric_follow_each_other() -> None:
+    heads = [b'{a="1"} ', b'{a="2"} ']
+    assert lines_of("polls", heads, [b"0.0", b"5.0"]) == b'polls{a="1"} 0.0\npolls{a="2"} 5.0\n'

@@ -1,4 +1,4 @@
-"""A gzip stream made of pieces is one that every reader takes."""
+"""A gzip stream made of pieces, which every decoder accepts."""
 
 import gzip
 import zlib
@@ -32,7 +32,7 @@ def test_any_mixture_of_plain_and_compressed_pieces_comes_back_whole(
     assert (single.eof, single.unused_data) == (True, b""), "one member, nothing behind it"
 
 
-def test_what_is_kept_is_compressed_unless_it_is_short() -> None:
+def test_kept_text_is_compressed_unless_it_is_short() -> None:
     short, long = b"x" * 2048, b"x" * 2049
     assert kept(short) == short
     found = kept(long)
@@ -42,7 +42,7 @@ def test_what_is_kept_is_compressed_unless_it_is_short() -> None:
 
 
 class Scrape:
-    """A stream of parts, and how many were taken when each of its pieces came out."""
+    """A stream of parts, and the number of parts consumed when each piece was returned."""
 
     def __init__(self, *parts: Part) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""Ages and stalls, which a scrape fills in: what stands on their lines at a moment."""
+"""Ages and stalls, which a scrape fills in: the lines at a point in time."""
 
 import pytest
 
@@ -34,7 +34,7 @@ AGES = [
 
 
 def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
-    """Scrape a group at NOW, and return what is written of a metric."""
+    """Scrape a group at NOW, and return the text of a metric."""
     group = GroupStatus(
         key=GroupKey(*KEY, "billing"),
         snapshot=GroupSnapshot(polled=Instant(server=NOW - 10.0, monotonic=50.0), shards=shards),
@@ -84,9 +84,7 @@ def test_old_ages_among_young_ones_are_written_in_their_places(number: int) -> N
 
 
 @pytest.mark.parametrize(("age", "text"), AGES)
-def test_shards_that_stand_still_and_shards_that_have_read_all_keep_their_order(
-    age: float, text: bytes
-) -> None:
+def test_stalled_shards_and_caught_up_shards_keep_their_order(age: float, text: bytes) -> None:
     done, never = shard(unread=0), shard(checkpoint="", unread=0)
     assert values(STALLED, done, stuck(NOW - 7.0, 1), never, done, stuck(NOW - age, 2)) == [
         b"0.0",

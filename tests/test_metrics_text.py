@@ -93,7 +93,7 @@ def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(statuses, max_size=3), shapes, moments, moments)
-def test_it_is_byte_for_byte_what_prometheus_client_writes(
+def test_text_is_identical_to_that_of_prometheus_client(
     targets: list[TargetStatus], shape: Shape, now: float, later: float
 ) -> None:
     pending = frozenset({TargetKey("a", "b"), *(each.key for each in targets[:1])})
@@ -105,7 +105,7 @@ def test_it_is_byte_for_byte_what_prometheus_client_writes(
         registry = registry_of(view, shape, moment)
         found = written(text, view, shape, moment)
         assert found == generate_latest(registry)
-        assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # theirs
+        assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # upstream
 
 
 @settings(max_examples=200, deadline=None)
@@ -126,7 +126,7 @@ def test_nothing_of_an_earlier_poll_shows(
             )
 
 
-def test_an_owner_that_takes_over_a_shard_shows_at_once() -> None:
+def test_new_owner_of_a_shard_shows_in_the_next_scrape() -> None:
     text = PolledText()
     for owners in ("ab", "ba", "a", "abc"):
         found = [shard(number, consumer=owner) for number, owner in enumerate(owners)]
@@ -136,7 +136,7 @@ def test_an_owner_that_takes_over_a_shard_shows_at_once() -> None:
         )
 
 
-def test_what_was_not_prepared_is_written_all_the_same() -> None:
+def test_groups_are_written_even_if_not_prepared() -> None:
     view = View(targets=(target(group(shard(), shard(1, unread=5, oldest_unread_at=990.0))),))
     shape = Shape()
     assert written(PolledText(), view, shape, 60.0) == generate_latest(

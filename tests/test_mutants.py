@@ -1,4 +1,4 @@
-"""The search for faults that tests overlook, and the page that tells what it found."""
+"""The search for mutants that survive the tests, and the page with its results."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ print(json.dumps({mutant.name: noticed for mutant, noticed in found}))
 
 
 def noticed(directory: Path, module: str, test: str, *, seconds: int = 60) -> dict[str, bool]:
-    """Tell of each fault of a made-up module whether its made-up test notices it."""
+    """Return for each mutant of a synthetic module whether its synthetic test kills it."""
     (directory / "tiny.py").write_text(module, encoding="utf-8")
     (directory / "test_tiny.py").write_text(test, encoding="utf-8")
     done = subprocess.run(
@@ -50,7 +50,7 @@ def names(source: str) -> list[str]:
 # The search
 
 
-def test_a_fault_that_no_test_notices_is_found_and_one_that_a_test_notices_is_not(
+def test_mutation_testing_distinguishes_killed_and_surviving_mutants(
     tmp_path: Path,
 ) -> None:
     found = noticed(
@@ -67,7 +67,7 @@ def test_a_fault_that_no_test_notices_is_found_and_one_that_a_test_notices_is_no
     }
 
 
-def test_a_fault_that_keeps_a_test_from_ending_is_noticed(tmp_path: Path) -> None:
+def test_mutant_that_keeps_a_test_from_ending_is_killed(tmp_path: Path) -> None:
     found = noticed(
         tmp_path,
         "def empty(queue: list[int]) -> None:\n    while queue:\n        queue.pop()\n",
@@ -77,7 +77,7 @@ def test_a_fault_that_keeps_a_test_from_ending_is_noticed(tmp_path: Path) -> Non
     assert found["empty: queue.pop() -> None"]
 
 
-# The faults
+# The mutants
 
 
 def test_types_decorators_docstrings_and_imports_are_left_alone() -> None:
@@ -97,7 +97,7 @@ class Record(Struct, frozen=True):
     assert names(source) == []
 
 
-def test_faults_that_read_alike_are_numbered() -> None:
+def test_mutants_with_the_same_description_are_numbered() -> None:
     assert names("first = True\nsecond = True\n") == [
         "the module: True -> False",
         "the module: True -> False (2)",
@@ -119,14 +119,14 @@ def test_faults_that_read_alike_are_numbered() -> None:
         ("b if a else c", ["b if True else c", "b if False else c"]),
     ],
 )
-def test_a_fault_is_one_small_change(source: str, faults: list[str]) -> None:
+def test_mutant_is_one_small_change(source: str, faults: list[str]) -> None:
     assert names(source)[1:] == [f"the module: {source} -> {fault}" for fault in faults]
 
 
-# What is explained
+# Explanations
 
 
-def test_a_fault_without_an_explanation_and_an_explanation_without_a_fault_are_told() -> None:
+def test_unexplained_mutants_and_outdated_explanations_are_reported() -> None:
     assert complaints({"f: 1 -> 2": 7}, {"f: 1 -> 2": "why"}) == []
     assert complaints({"f: 1 -> 2": 7}, {}) == ["7: overlooked: f: 1 -> 2"]
     assert complaints({}, {"f: 1 -> 2": "why"}) == [
@@ -134,14 +134,14 @@ def test_a_fault_without_an_explanation_and_an_explanation_without_a_fault_are_t
     ]
 
 
-def test_a_module_that_is_not_among_those_that_are_tried_is_refused(
+def test_module_without_mutation_testing_is_rejected(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["exporter.sls.signing", "exporter.nothing"]) == 2
     assert capsys.readouterr().err.endswith(": exporter.nothing\n")
 
 
-def test_the_page_tells_of_each_module_with_its_tests_and_how_many_faults_are_harmless() -> None:
+def test_page_lists_tests_and_equivalent_mutants_of_each_module() -> None:
     _, _, *rows = between(read("docs/testing.md"), "faults").splitlines()
     told = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
     assert [
@@ -154,5 +154,5 @@ def test_the_page_tells_of_each_module_with_its_tests_and_how_many_faults_are_ha
         assert int(tried) == int(found) + int(harmless), module
 
 
-def test_the_page_explains_each_harmless_fault() -> None:
+def test_page_explains_each_equivalent_mutant() -> None:
     assert between(read("docs/testing.md"), "harmless") == table.explained()

@@ -1,4 +1,4 @@
-"""One round over everything: what a person and a program get to see, and what counts as failed."""
+"""One round over all targets: the output for people and for programs, and its failures."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
-    """Return whether all went well, and what was printed."""
+    """Return whether all polls succeeded, and the printed text."""
     engine = assemble(
         load(demo.config, environ={}),
         environ={},
@@ -140,7 +140,7 @@ def test_a_failed_group_shows_its_error_in_full_and_comes_first(demo: Demo) -> N
     assert sum("failed" in line for line in lines) == 2
 
 
-def test_a_listing_that_failed_is_told_and_counts(demo: Demo) -> None:
+def test_failed_listing_is_reported_as_a_failure(demo: Demo) -> None:
     demo.simulator.deny("ListLogStores")
     good, text = once(demo)
     assert not good
@@ -148,13 +148,13 @@ def test_a_listing_that_failed_is_told_and_counts(demo: Demo) -> None:
     assert "demo-platform / audit / expired" in text
 
 
-def test_nothing_found_is_told_and_counts(demo: Demo) -> None:
+def test_empty_result_is_reported_as_a_failure(demo: Demo) -> None:
     text = demo.config.read_text(encoding="utf-8").replace('".*"]', '"no-.*"]')
     demo.config.write_text(text.replace("[expired, steady]", '["no-.*"]'), encoding="utf-8")
     assert once(demo) == (False, "no consumer groups found\n")
 
 
-def test_names_are_no_markup(demo: Demo) -> None:
+def test_names_are_not_interpreted_as_markup(demo: Demo) -> None:
     demo.simulator.world.create_group(SHOP, CLICKS, "plain[bold red]")
     assert "demo-shop / clicks / plain[bold red]" in once(demo)[1]
 
@@ -212,7 +212,7 @@ def test_few_targets_need_no_progress(demo: Demo) -> None:
     assert on_terminal(demo, targets=19) == ""
 
 
-def test_an_interrupt_ends_it_at_once_even_while_the_api_hangs(demo: Demo) -> None:
+def test_interrupt_ends_the_command_immediately_while_the_api_hangs(demo: Demo) -> None:
     demo.simulator.faults.add(Hang(), operation="GetCheckPoint")
     with subprocess.Popen(
         command("once", f"--config.file={demo.config}"),

@@ -1,4 +1,4 @@
-"""The distribution: what the wheel holds and says, and the tools that make and check it."""
+"""The distribution: contents and metadata of the wheel, and the tools that make and check it."""
 
 import ast
 import os
@@ -68,7 +68,7 @@ def test_the_wheel_says_what_it_is(metadata: Message) -> None:
 
 
 def test_every_dependency_is_bounded_above() -> None:
-    # The newest authorities are always wanted, and that package's versions are dates.
+    # The newest authorities are always required, and the versions of that package are dates.
     names = [name for name in PROJECT["dependencies"] if not name.startswith("certifi")]
     assert [name for name in names if "<" not in name] == []
 
@@ -81,7 +81,7 @@ def imports(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def test_every_package_that_the_exporter_imports_is_a_dependency_of_its_own() -> None:
+def test_every_imported_package_is_a_declared_dependency() -> None:
     imported = {name for path in (ROOT / "exporter").rglob("*.py") for name in imports(path)}
     declared = {re.split("[<>=]", name)[0] for name in PROJECT["dependencies"]}
     declared = declared - {"pyyaml", "google-re2"} | {"yaml", "re2", "pydantic_core", "exporter"}
@@ -97,7 +97,7 @@ def test_the_changelog_has_a_place_for_what_is_not_released() -> None:
 
 
 def tools(path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run .ci/tools with only the programs of a directory to be found."""
+    """Run .ci/tools with only the programs of a directory on PATH."""
     return subprocess.run(
         ["/bin/bash", ROOT / ".ci" / "tools"],
         capture_output=True,
@@ -125,7 +125,7 @@ def test_a_missing_tool_is_a_failure_where_ci_is_set(tmp_path: Path) -> None:
     assert tools(tmp_path, CI="true").returncode == 1
 
 
-def test_with_every_tool_there_nothing_is_said(tmp_path: Path) -> None:
+def test_tool_check_prints_nothing_if_no_tool_is_missing(tmp_path: Path) -> None:
     pretend(tmp_path, *PACKAGES)
     done = tools(tmp_path, CI="true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""A poll of one logstore: what it finds, and what it makes of what it cannot read."""
+"""A poll of one logstore: its results, and its handling of data that it cannot read."""
 
 from collections.abc import Iterator
 
@@ -35,10 +35,10 @@ def test_a_poll_finds_where_each_shard_stands(behind: Bench) -> None:
     assert behind.observed.failures == []
 
 
-# Rights
+# Permissions
 
 
-def test_without_the_right_to_cursors_it_goes_on_with_checkpoints_and_says_so_once(
+def test_poll_without_cursor_permission_reads_checkpoints_and_reports_it_once(
     behind: Bench,
 ) -> None:
     behind.simulator.deny("GetCursor")
@@ -54,7 +54,7 @@ def test_without_the_right_to_cursors_it_goes_on_with_checkpoints_and_says_so_on
 
 
 @pytest.mark.parametrize("operation", ["ListShards", "GetCursor", "GetCursorTime"])
-def test_any_of_the_three_rights_that_is_missing_leaves_the_checkpoints(
+def test_checkpoints_are_read_without_any_of_the_three_permissions(
     behind: Bench, operation: str
 ) -> None:
     behind.simulator.deny(operation)
@@ -64,7 +64,7 @@ def test_any_of_the_three_rights_that_is_missing_leaves_the_checkpoints(
     assert behind.shards()[0].updated_at is not None
 
 
-def test_a_missing_right_is_asked_for_again_after_the_refresh_time_and_not_before(
+def test_missing_permission_is_checked_again_only_after_the_refresh_time(
     behind: Bench,
 ) -> None:
     behind.simulator.deny("GetCursor")
@@ -77,7 +77,7 @@ def test_a_missing_right_is_asked_for_again_after_the_refresh_time_and_not_befor
     assert (calls["ListShards"], calls["GetCursor"]) == (1, 1)
 
 
-def test_a_right_that_is_given_is_noticed_after_the_refresh_time(behind: Bench) -> None:
+def test_granted_permission_is_detected_after_the_refresh_time(behind: Bench) -> None:
     behind.simulator.deny("GetCursor")
     behind.poll()
     behind.simulator.allow("GetCursor")
@@ -88,7 +88,9 @@ def test_a_right_that_is_given_is_noticed_after_the_refresh_time(behind: Bench) 
 
 
 @pytest.mark.parametrize("operation", ["ListShards", "GetCursor"])
-def test_a_right_that_is_taken_away_ends_the_verdict_at_once(behind: Bench, operation: str) -> None:
+def test_revoked_permission_makes_the_state_unknown_in_the_next_poll(
+    behind: Bench, operation: str
+) -> None:
     behind.poll()
     behind.simulator.deny(operation)
     status = behind.poll(after=60.0)
@@ -96,7 +98,7 @@ def test_a_right_that_is_taken_away_ends_the_verdict_at_once(behind: Bench, oper
     assert behind.state() is State.UNKNOWN
 
 
-def test_without_the_right_to_the_logstores_settings_only_the_retention_is_unknown(
+def test_only_retention_is_unknown_without_permission_for_logstore_settings(
     behind: Bench,
 ) -> None:
     behind.simulator.deny("GetLogStore")
@@ -107,7 +109,7 @@ def test_without_the_right_to_the_logstores_settings_only_the_retention_is_unkno
     assert behind.observed.failures == []
 
 
-def test_without_lag_nothing_but_checkpoints_is_asked_for() -> None:
+def test_poll_without_lag_requests_only_checkpoints() -> None:
     with bench(lag=False) as made:
         made.world.update_checkpoint(*BY, 0, 5)
         status = made.poll()
@@ -116,11 +118,11 @@ def test_without_lag_nothing_but_checkpoints_is_asked_for() -> None:
         assert made.state() is State.UNKNOWN
 
 
-# Failures that pass
+# Temporary failures
 
 
 @pytest.mark.parametrize("operation", ["GetCursor", "ListShards"])
-def test_the_last_verdict_stands_while_a_shards_end_cannot_be_read(
+def test_last_state_is_kept_while_the_end_of_a_shard_cannot_be_read(
     behind: Bench, operation: str
 ) -> None:
     behind.poll(after=30.0)
@@ -142,7 +144,7 @@ def test_the_end_of_one_shard_that_cannot_be_read_leaves_the_others(behind: Benc
     assert behind.shards()[1].unread == 2
 
 
-def test_after_stale_after_the_verdict_is_withdrawn_and_the_age_stays(behind: Bench) -> None:
+def test_state_is_unknown_and_age_is_kept_after_stale_after(behind: Bench) -> None:
     behind.poll()
     behind.simulator.faults.add(BROKEN, operation="GetCursor", shard=0)
     behind.poll(after=181.0)
@@ -162,7 +164,7 @@ def test_without_a_listing_for_long_shards_are_unknown_one_stale_after_later(
     assert behind.state() is State.UNKNOWN
 
 
-def test_verdict_that_needs_no_time_is_given_although_times_cannot_be_read(behind: Bench) -> None:
+def test_state_that_needs_no_time_is_known_if_times_cannot_be_read(behind: Bench) -> None:
     behind.poll(after=30.0)
     behind.world.write(*STORE, 0)
     behind.simulator.faults.add(BROKEN, operation="GetCursorTime", shard=0)
@@ -182,7 +184,7 @@ def test_state_that_needs_a_time_is_unknown_until_times_can_be_read(behind: Benc
     assert behind.stalled() == 460.0
 
 
-def test_verdict_stands_while_it_cannot_be_read_whether_data_has_expired() -> None:
+def test_state_is_kept_while_expiry_of_data_cannot_be_read() -> None:
     with bench(ttl_days=1) as made:
         made.world.start_consumer(*BY, "c1", shards=[0])
         made.world.set_producer(*STORE, 0, 10.0)
@@ -201,7 +203,7 @@ def test_verdict_stands_while_it_cannot_be_read_whether_data_has_expired() -> No
         assert made.shards()[0].unread == unread + 17
 
 
-def test_a_carried_verdict_does_not_hide_that_the_checkpoint_moved(behind: Bench) -> None:
+def test_carried_state_does_not_hide_that_the_checkpoint_moved(behind: Bench) -> None:
     behind.poll(after=250.0)
     behind.simulator.faults.add(BROKEN, operation="GetCursor")
     behind.held.advance(50.0)
@@ -234,7 +236,7 @@ def test_a_shard_that_vanished_is_not_made_up_from_an_earlier_listing() -> None:
         assert made.state(2) is State.UNCONSUMED
 
 
-def test_a_failed_poll_keeps_the_last_snapshot_and_tells_the_failure(behind: Bench) -> None:
+def test_failed_poll_keeps_the_last_snapshot_and_reports_the_failure(behind: Bench) -> None:
     behind.poll()
     known = behind.group().snapshot
     behind.simulator.faults.add(Html(status=502), operation="GetCheckPoint")
@@ -258,7 +260,7 @@ def test_a_failure_keeps_the_moment_at_which_it_began(behind: Bench) -> None:
     assert failure.since == began
 
 
-def test_what_a_shard_was_before_an_outage_is_remembered_after_it(behind: Bench) -> None:
+def test_state_of_a_shard_is_remembered_across_an_outage(behind: Bench) -> None:
     behind.poll(after=30.0)
     moved_at = behind.shards()[0].moved_at
     outage = behind.simulator.faults.add(BROKEN, operation="GetCheckPoint")
@@ -280,7 +282,7 @@ def test_a_group_that_fails_leaves_the_other_groups() -> None:
         assert made.shards("other")[0].unread == 0
 
 
-def test_where_every_group_fails_nothing_else_is_asked(behind: Bench) -> None:
+def test_poll_sends_no_other_requests_if_every_group_fails(behind: Bench) -> None:
     behind.simulator.faults.add(Html(status=200), operation="GetCheckPoint")
     behind.poll()
     assert behind.calls() == {"GetCheckPoint": 1}
@@ -295,7 +297,7 @@ def test_where_every_group_fails_nothing_else_is_asked(behind: Bench) -> None:
     ],
     ids=["broken", "no such group", "not quite a definite answer"],
 )
-def test_where_every_group_fails_what_is_known_of_the_logstore_is_as_old_as_its_poll(
+def test_logstore_data_keeps_its_age_if_every_group_fails(
     behind: Bench, fault: ErrorAnswer
 ) -> None:
     read_at = behind.poll().polled_monotonic
@@ -310,7 +312,7 @@ def test_where_every_group_fails_what_is_known_of_the_logstore_is_as_old_as_its_
         assert not status.is_fresh(read_at + 180.1)
 
 
-def test_where_no_group_has_ever_answered_nothing_is_known_of_the_logstore(behind: Bench) -> None:
+def test_logstore_data_is_unknown_if_no_group_has_ever_been_read(behind: Bench) -> None:
     behind.simulator.faults.add(BROKEN, operation="GetCheckPoint")
     for _ in range(2):
         status = behind.poll(after=60.0)
@@ -319,7 +321,7 @@ def test_where_no_group_has_ever_answered_nothing_is_known_of_the_logstore(behin
         assert status.cursor_access is None
 
 
-def test_that_there_is_no_such_logstore_must_be_the_answer_to_every_group() -> None:
+def test_logstore_counts_as_missing_only_if_every_group_gets_that_error() -> None:
     groups = (GroupTarget(name=GROUP), GroupTarget(name="other"))
     with bench(groups=groups) as made:
         made.world.create_group(*STORE, "other")
@@ -335,7 +337,7 @@ def test_that_there_is_no_such_logstore_must_be_the_answer_to_every_group() -> N
         assert status.shards_by_status == {"readwrite": 1, "readonly": 0}
 
 
-def test_bad_entries_of_an_answer_are_told_and_the_good_ones_used(behind: Bench) -> None:
+def test_invalid_entries_of_a_response_are_reported_and_valid_ones_used(behind: Bench) -> None:
     behind.simulator.faults.add(
         Body(text='[{"shard": 0, "checkpoint": ""}, {"shard": "x"}, 7]'),
         operation="GetCheckPoint",
@@ -345,10 +347,10 @@ def test_bad_entries_of_an_answer_are_told_and_the_good_ones_used(behind: Bench)
     assert [(group, len(faults)) for group, faults in behind.observed.skipped] == [(GROUP, 2)]
 
 
-# What is gone
+# Deleted objects
 
 
-def test_a_deleted_group_is_withdrawn_at_once(behind: Bench) -> None:
+def test_deleted_group_is_removed_by_the_next_poll(behind: Bench) -> None:
     behind.poll()
     behind.world.delete_group(*BY)
     behind.poll(after=60.0)
@@ -361,7 +363,7 @@ def test_a_deleted_group_is_withdrawn_at_once(behind: Bench) -> None:
 
 
 @pytest.mark.parametrize("gone", ["logstore", "project"])
-def test_what_is_deleted_is_withdrawn_at_once(behind: Bench, gone: str) -> None:
+def test_deleted_object_is_removed_by_the_next_poll(behind: Bench, gone: str) -> None:
     behind.poll()
     if gone == "logstore":
         behind.world.delete_logstore(*STORE)
@@ -395,7 +397,7 @@ def test_a_checkpoint_of_a_shard_that_is_not_listed_is_left_out(behind: Bench) -
 # Selections
 
 
-def test_only_the_shards_that_are_wanted_are_shown_and_asked_for() -> None:
+def test_only_configured_shards_are_requested_and_shown() -> None:
     groups = (GroupTarget(name=GROUP, shards=frozenset({1, 7})),)
     with bench(shards=3, groups=groups) as made:
         made.world.start_consumer(*BY, "c1", shards=[0, 1, 2])
@@ -466,7 +468,7 @@ def test_a_group_without_any_checkpoint_has_every_shard_unconsumed() -> None:
     ],
     ids=["some shards", "a sidecar, which owns none"],
 )
-def test_of_a_group_without_any_checkpoint_only_wanted_shards_are_shown(
+def test_group_without_checkpoints_shows_only_configured_shards(
     wanted: GroupTarget, shown: set[int]
 ) -> None:
     with bench(shards=3, groups=(wanted,)) as made:
@@ -475,7 +477,7 @@ def test_of_a_group_without_any_checkpoint_only_wanted_shards_are_shown(
         assert set(made.shards("new")) == shown
 
 
-def test_a_new_shard_without_a_checkpoint_is_unconsumed_beside_the_others(
+def test_new_shard_without_a_checkpoint_is_unconsumed_next_to_the_others(
     behind: Bench,
 ) -> None:
     behind.world.split_shard(*STORE, 0)
@@ -534,7 +536,7 @@ def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> 
         assert made.stalled() == 90_000.0
 
 
-# A logstore that was deleted and created anew between two polls
+# A logstore that was deleted and created again between two polls
 
 
 def recreate(made: Bench) -> None:

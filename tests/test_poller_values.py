@@ -104,7 +104,7 @@ def test_new_checkpoint_never_shows_with_an_old_end(behind: Bench) -> None:
     )
     with polling(behind) as poll:
         wait_for(lambda: asked(behind, "GetCursor", 0) and asked(behind, "GetCursor", 1))
-        behind.held.advance(5.0)  # so that what is settled next is published
+        behind.held.advance(5.0)  # so that the next settled value is published
         behind.simulator.faults.remove(first)
         status = wait_for(lambda: behind.published)[-1]
         assert lines(status)[0].unread == 2

@@ -1,4 +1,4 @@
-"""Polls that a reload overtakes, and runs of a poll that meet."""
+"""Polls that a reload interrupts, and overlapping runs of a poll."""
 
 import threading
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def held_up(stage: Stage, operation: str) -> Iterator[Future[None]]:
-    """Hold up a poll in a request until the block ends."""
+    """Block a poll in a request until the block ends."""
     go_on = threading.Event()
     stage.simulator.faults.add(DelayUntil(event=go_on), operation=operation)
     before = stage.asked(operation)

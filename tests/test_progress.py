@@ -1,4 +1,4 @@
-"""The judge: what it says of a shard, by example and for any input."""
+"""Evaluation of the state of a shard, by example and for any input."""
 
 import base64
 from typing import Any
@@ -85,7 +85,7 @@ def test_a_cursor_is_base64_of_a_decimal_number() -> None:
         base64.b64encode(b"00000000000000000001").decode(),  # more digits than 64 bits need
     ],
 )
-def test_what_is_no_64_bit_number_in_base64_is_no_cursor(text: str) -> None:
+def test_text_other_than_a_64_bit_number_in_base64_is_not_a_cursor(text: str) -> None:
     assert decode_cursor(text) is None
 
 
@@ -159,7 +159,7 @@ def test_a_shard_that_is_behind_and_moved_lately_is_consuming() -> None:
     assert progress.lag_seconds == 900.0
 
 
-def test_data_that_has_just_come_in_after_a_quiet_night_is_nobodys_stall() -> None:
+def test_new_data_after_a_quiet_night_is_not_a_stall() -> None:
     progress = judged(
         saved(BIRTH, updated_at=NOW - 43_200.0), end_at(BIRTH + 5), oldest_at=NOW - 20.0
     )
@@ -211,7 +211,7 @@ def test_an_empty_shard_without_a_checkpoint_has_nothing_unread() -> None:
     assert progress.oldest_unread_at is None
 
 
-def test_the_update_time_of_a_shard_without_a_checkpoint_is_no_progress() -> None:
+def test_update_time_of_a_shard_without_a_checkpoint_is_not_progress() -> None:
     progress = judged(saved("", updated_at=NOW - 5.0), end_at(BIRTH), first_cursor=BIRTH)
     assert progress.updated_at is None
     assert progress.moved_at is None
@@ -251,18 +251,18 @@ def test_an_unreadable_checkpoint_is_unknown_and_values_are_absent() -> None:
     assert stalled_seconds(progress, NOW) is None
 
 
-def test_where_neither_time_is_known_a_shard_that_is_behind_is_unknown() -> None:
+def test_shard_that_is_behind_is_unknown_if_neither_time_is_known() -> None:
     progress = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5))
     assert stalled_seconds(progress, NOW) is None
     assert state_of(progress) is State.UNKNOWN
 
 
-def test_without_an_update_time_the_oldest_unread_log_alone_tells_the_stall() -> None:
+def test_stall_is_measured_by_the_oldest_unread_log_without_an_update_time() -> None:
     progress = judged(saved(BIRTH, updated_at=None), end_at(BIRTH + 5), oldest_at=NOW - 400.0)
     assert stalled_seconds(progress, NOW) == 400.0
 
 
-def test_without_the_time_of_the_oldest_unread_log_the_last_move_alone_tells_the_stall() -> None:
+def test_stall_is_measured_by_the_last_move_without_the_time_of_unread_logs() -> None:
     progress = judged(saved(BIRTH, updated_at=NOW - 400.0), end_at(BIRTH + 5))
     assert stalled_seconds(progress, NOW) == 400.0
 
@@ -302,14 +302,14 @@ def test_whole_tenths_have_passed_and_never_more_than_that(
     assert elapsed_seconds(since, now) == seconds
 
 
-def test_lag_is_absent_where_the_newest_log_has_no_time() -> None:
+def test_lag_is_absent_if_the_newest_log_has_no_time() -> None:
     assert judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW).lag_seconds is None
 
 
 # From poll to poll
 
 
-def test_the_same_checkpoint_written_again_is_no_progress() -> None:
+def test_same_checkpoint_written_again_is_not_progress() -> None:
     first = judged(saved(BIRTH, updated_at=NOW - 60.0), end_at(BIRTH + 5), oldest_at=NOW - 59.0)
     again = judged(
         saved(BIRTH, updated_at=NOW + 55.0),
@@ -364,7 +364,7 @@ def test_an_update_time_that_lies_ahead_does_not_keep_a_dead_consumer_fresh() ->
     assert stalled_seconds(later, NOW + 400.0) == 400.0
 
 
-def test_a_verdict_is_carried_over_a_failed_reading_of_the_end_while_it_is_young() -> None:
+def test_recent_state_is_carried_over_a_failed_reading_of_the_end() -> None:
     known = judged(
         saved(BIRTH, updated_at=NOW - 400.0),
         end_at(BIRTH + 5, readonly=True),
@@ -379,13 +379,13 @@ def test_a_verdict_is_carried_over_a_failed_reading_of_the_end_while_it_is_young
     assert state_of(carried, NOW + 180.0) is State.EXPIRED
 
 
-def test_an_old_verdict_is_not_carried_over() -> None:
+def test_old_state_is_not_carried_over() -> None:
     known = judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW - 20.0)
     blind = judged(saved(BIRTH), None, previous=known, seen_at=NOW + 181.0)
     assert carry_over(blind, known, now=NOW + 181.0, max_age=180.0) == blind
 
 
-def test_a_carried_verdict_gives_way_to_a_checkpoint_that_has_moved() -> None:
+def test_carried_state_ends_when_the_checkpoint_has_moved() -> None:
     known = judged(saved(BIRTH, updated_at=NOW - 290.0), end_at(BIRTH + 5), oldest_at=NOW - 290.0)
     moved = saved(BIRTH + 3, updated_at=NOW + 30.0)
     blind = judged(moved, None, previous=known, seen_at=NOW + 60.0)
@@ -398,7 +398,7 @@ def test_a_carried_verdict_gives_way_to_a_checkpoint_that_has_moved() -> None:
 
 @st.composite
 def behind(draw: st.DrawFn) -> ShardProgress:
-    """Any shard with a readable checkpoint, behind or not, with or without a poll before."""
+    """Any shard with a readable checkpoint, behind or not, with or without a previous poll."""
     start, gap = draw(cursors), draw(st.integers(min_value=0, max_value=10**12))
     checkpoint = saved(start, updated_at=draw(maybe_instants))
     previous = draw(st.none() | st.just(start) | cursors)
@@ -490,16 +490,14 @@ def test_however_often_a_checkpoint_is_rewritten_its_stall_is_that_of_the_first_
 
 
 @given(st.text(min_size=1, max_size=40), cursors, maybe_instants)
-def test_a_checkpoint_of_any_text_gives_a_verdict(
-    text: str, end: int, updated_at: float | None
-) -> None:
+def test_checkpoint_of_any_text_has_a_state(text: str, end: int, updated_at: float | None) -> None:
     progress = judged(saved(text, updated_at=updated_at), end_at(end), oldest_at=NOW)
     if decode_cursor(text) is None:
         assert state_of(progress) is State.UNKNOWN
     assert state_of(progress) in State
 
 
-# What faults put into the module showed to be untested
+# Gaps in the tests that mutation testing found
 
 
 def test_a_state_has_the_name_that_labels_show() -> None:
@@ -529,7 +527,7 @@ def test_a_shard_that_was_never_consumed_has_no_lag_and_no_stall() -> None:
     assert stalled_seconds(judged(saved(""), end_at(1), first_cursor=1), NOW) is None
 
 
-def test_where_nothing_is_unread_nothing_is_old_or_expired() -> None:
+def test_shard_without_unread_data_has_no_old_or_expired_data() -> None:
     progress = judged(saved(9), end_at(9), oldest_at=10.0, newest_at=20.0, expired=True)
     assert (progress.oldest_unread_at, progress.expired) == (None, False)
 
@@ -542,7 +540,7 @@ def test_a_lag_is_never_negative() -> None:
     assert judged(saved(8), end_at(9), consumed_at=20.0, newest_at=10.0).lag_seconds == 0.0
 
 
-def test_the_time_since_what_is_to_come_is_none() -> None:
+def test_elapsed_time_since_a_future_event_is_zero() -> None:
     assert elapsed_seconds(10.0, 5.0) == 0.0
     assert elapsed_seconds(10.0, 10.0) == 0.0
 
@@ -556,7 +554,7 @@ def test_a_shard_is_behind_before_its_end_and_before_its_first_checkpoint(
 
 
 @pytest.mark.parametrize(("checkpoint", "unread"), [("", None), (4, 5), (9, 0)])
-def test_where_nothing_is_known_of_unread_data_only_a_checkpoint_tells_how_much_there_is(
+def test_unread_count_needs_a_checkpoint_if_unread_data_is_unknown(
     checkpoint: str | int, unread: int | None
 ) -> None:
     progress = evaluate(

@@ -30,7 +30,7 @@ CHANGELOG = """\
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Return a tree whose files all say 1.2.3."""
+    """Return a tree whose files all have version 1.2.3."""
     for name in {name for name, _ in PLACES}:
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,13 +63,13 @@ def test_every_file_that_says_another_version_is_listed(
     ]
 
 
-def test_a_version_without_a_section_of_its_own_is_not_released(tree: Path) -> None:
+def test_version_without_its_own_changelog_section_is_not_released(tree: Path) -> None:
     text = CHANGELOG.replace("## [1.2.3] - 2026-02-01\n", "")
     (tree / "CHANGELOG.md").write_text(text, encoding="utf-8")
     assert faults("1.2.3", tree) == ["CHANGELOG.md: nothing under a heading [1.2.3] with a date"]
 
 
-def test_a_file_that_says_no_version_is_listed(tree: Path) -> None:
+def test_file_without_a_version_is_listed(tree: Path) -> None:
     shutil.copy(tree / "CHANGELOG.md", tree / "Dockerfile")
     assert faults("1.2.3", tree) == ["Dockerfile: no version"]
 

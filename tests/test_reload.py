@@ -1,4 +1,4 @@
-"""Reloading: who asks is told, a bad file changes nothing, what stays keeps its state."""
+"""Reloads: the caller gets the result, an invalid file changes nothing, kept jobs keep state."""
 
 import os
 import signal
@@ -77,7 +77,7 @@ def test_a_reload_removes_what_left_adds_what_came_and_keeps_what_stays(
         assert exporter.scrape().value(success, logstore="orders") == before, "the phase is kept"
 
 
-def test_a_bad_file_changes_nothing_and_the_caller_gets_every_fault(
+def test_invalid_file_changes_nothing_and_the_caller_gets_every_error(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     config = write(tmp_path / "config.yaml", text(simulator, "orders"))

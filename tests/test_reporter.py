@@ -1,4 +1,4 @@
-"""A line where a state changes, and none while it stays as it is."""
+"""Reports: a log line when a state changes, and none while it stays the same."""
 
 import threading
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ERRORS = "sls_exporter_poll_errors_total"
 
 @dataclass
 class Polls:
-    """A reporter, and what it told."""
+    """A reporter and its log lines."""
 
     log: Log
     reporter: Outages
@@ -29,7 +29,7 @@ class Polls:
     now: float = 1000.0
 
     def poll(self, *failures: tuple[str, str], good: set[str] | None = None) -> list[str]:
-        """Run a poll in which groups fail with codes, and return what was logged meanwhile."""
+        """Run a poll in which groups fail with codes, and return the log lines."""
         before = len(self.log.events)
         for group, code in failures:
             self.reporter.poll_failed(ORDERS, group, error(code))
@@ -59,7 +59,7 @@ def error(code: str, message: str = "no") -> SlsError:
     return SlsError(message, operation="GetCheckPoint", code=code, status=401, request_id="r-1")
 
 
-def test_a_failure_is_told_once_with_its_place_and_request_id(polls: Polls) -> None:
+def test_failure_is_reported_once_with_its_target_and_request_id(polls: Polls) -> None:
     assert polls.poll(("billing", "Unauthorized")) == ["poll fails billing Unauthorized"]
     assert polls.poll(("billing", "Unauthorized")) == []
     assert polls.log.events == [
@@ -81,7 +81,7 @@ def test_every_failure_is_counted(polls: Polls) -> None:
     assert scrape(polls.registry).value(ERRORS, consumer_group="billing") == 3
 
 
-def test_a_recovery_is_told_with_how_long_it_took(polls: Polls) -> None:
+def test_recovery_is_reported_with_its_duration(polls: Polls) -> None:
     polls.poll(("billing", "timeout"))
     polls.poll(("billing", "timeout"))
     assert polls.poll(good={"billing"}) == ["poll recovered billing"]
@@ -89,13 +89,13 @@ def test_a_recovery_is_told_with_how_long_it_took(polls: Polls) -> None:
     assert polls.poll(good={"billing"}) == []
 
 
-def test_a_group_that_fails_again_after_it_recovered_is_told_again(polls: Polls) -> None:
+def test_new_failure_after_a_recovery_is_reported(polls: Polls) -> None:
     polls.poll(("billing", "timeout"))
     polls.poll(good={"billing"})
     assert polls.poll(("billing", "timeout")) == ["poll fails billing timeout"]
 
 
-def test_another_code_is_told_but_codes_that_alternate_are_not_told_for_ever(polls: Polls) -> None:
+def test_alternating_error_codes_are_not_reported_indefinitely(polls: Polls) -> None:
     assert polls.poll(("billing", "timeout")) == ["poll fails billing timeout"]
     assert polls.poll(("billing", "connection")) == ["poll fails billing connection"]
     for _ in range(5):
@@ -110,7 +110,7 @@ def test_one_group_s_failure_is_not_another_s(polls: Polls) -> None:
     assert polls.poll(("etl", "timeout"), good={"billing"}) == ["poll recovered billing"]
 
 
-def test_of_several_failures_of_a_logstore_in_one_poll_the_first_is_told(polls: Polls) -> None:
+def test_first_of_several_failures_of_a_logstore_in_one_poll_is_reported(polls: Polls) -> None:
     told = polls.poll(("", "ServerBusy"), ("", "timeout"), good={"billing"})
     assert told == ["poll fails - ServerBusy"]
     assert scrape(polls.registry).value(ERRORS, consumer_group="", code="timeout") == 1
@@ -136,7 +136,7 @@ def test_listings_recover_when_they_do_not_fail_any_more(polls: Polls) -> None:
     assert polls.reporter.failing == frozenset()
 
 
-def test_entries_left_out_are_told_once_until_an_answer_is_whole_again(polls: Polls) -> None:
+def test_skipped_entries_are_reported_once_until_a_response_is_complete_again(polls: Polls) -> None:
     def poll(*, skips: bool) -> list[str]:
         if skips:
             polls.reporter.entries_skipped(ORDERS, "billing", ("shard 3: no cursor", "shard 4"))
@@ -153,7 +153,7 @@ def test_entries_left_out_are_told_once_until_an_answer_is_whole_again(polls: Po
     assert scrape(polls.registry).value(ERRORS, code="invalid_response") == 3
 
 
-def test_lost_access_to_cursors_is_told_with_its_remedy_and_its_return_as_well(
+def test_lost_access_to_cursors_is_reported_with_its_remedy_and_recovery(
     polls: Polls,
 ) -> None:
     polls.reporter.cursor_access_changed(ORDERS, error("Unauthorized"))
@@ -163,7 +163,7 @@ def test_lost_access_to_cursors_is_told_with_its_remedy_and_its_return_as_well(
     assert "log:GetCursorOrData" in lost["remedy"]
 
 
-def test_failures_told_by_many_threads_are_all_counted_and_told_once(polls: Polls) -> None:
+def test_failures_from_many_threads_are_all_counted_and_reported_once(polls: Polls) -> None:
     def fail(number: int) -> None:
         for _ in range(50):
             polls.reporter.poll_failed(ORDERS, f"group-{number}", error("timeout"))
@@ -178,7 +178,7 @@ def test_failures_told_by_many_threads_are_all_counted_and_told_once(polls: Poll
     assert counts == [50.0] * 8
 
 
-def test_endless_codes_are_told_without_being_kept(polls: Polls) -> None:
+def test_unlimited_error_codes_are_reported_without_being_kept(polls: Polls) -> None:
     for number in range(30):
         assert len(polls.poll(("billing", f"Code{number}"))) == 1
     assert polls.poll(("billing", "Code3")) == [], "one of the first ten"

@@ -94,7 +94,7 @@ def runbook_sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_promtool_finds_no_fault_and_nothing_to_warn_of_in_the_rules() -> None:
+def test_promtool_reports_no_errors_and_no_warnings_for_the_rules() -> None:
     printed = promtool.run("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES)
 
     assert f"SUCCESS: {len(RULE_LIST)} rules found" in printed
@@ -196,7 +196,7 @@ def test_the_runbook_has_no_section_about_an_alert_that_does_not_exist() -> None
 
 
 @each_rule
-def test_each_alert_stands_in_the_table_of_alerts_with_its_severity(rule: dict[str, Any]) -> None:
+def test_each_alert_is_in_the_table_of_alerts_with_its_severity(rule: dict[str, Any]) -> None:
     link = f"[{rule['alert']}](runbook.md#{rule['alert'].lower()})"
     (row,) = [line for line in ALERTS_PAGE.read_text().splitlines() if line.startswith(f"| {link}")]
 
@@ -254,7 +254,7 @@ def test_scaled_rules_are_the_same_rules_with_shorter_times(tmp_path: Path) -> N
     assert "> 60" in rules["SLSExporterClockSkew"]["expr"]
 
 
-def test_rules_scaled_by_one_keep_their_expressions_but_for_the_unit_of_their_ranges() -> None:
+def test_rules_scaled_by_one_change_only_the_unit_of_their_ranges() -> None:
     same = scaled(RULES.read_text(), 1)
 
     for before, after in zip(RULE_LIST, rules_of(same), strict=True):

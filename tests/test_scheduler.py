@@ -82,7 +82,7 @@ def test_phases_of_many_targets_fill_the_interval_evenly() -> None:
     assert min(tenths[tenth] for tenth in range(10)) > 200
 
 
-def test_what_was_missed_during_a_long_pause_is_not_made_up_for() -> None:
+def test_runs_missed_during_a_long_pause_are_skipped() -> None:
     trigger = PhaseTrigger(job(), started=START)
     last = fire_times(trigger, 3)[-1]
     now = last + timedelta(hours=3)
@@ -91,7 +91,7 @@ def test_what_was_missed_during_a_long_pause_is_not_made_up_for() -> None:
 
 
 class Runs:
-    """A scheduler whose jobs note when they ran."""
+    """A scheduler whose jobs record when they ran."""
 
     def __init__(self, *, workers: int) -> None:
         self.pool = Pool(name="polls", workers=workers)
@@ -148,7 +148,7 @@ def test_a_thousand_targets_at_once_lose_and_double_no_run() -> None:
     assert runs.errors == []
     assert max(counts.values()) <= elapsed / interval + 2, "one early, then one an interval"
     on_grid = [runs.times[name][1 : periods + 1] for name in names]
-    # The median, since a busy machine may hold up some runs.
+    # The median, because a busy machine may delay some runs.
     mean = statistics.median((times[-1] - times[0]) / (periods - 1) for times in on_grid)
     assert mean == pytest.approx(interval, rel=0.005)
 
@@ -248,7 +248,7 @@ def test_a_background_job_does_not_wait_behind_polls() -> None:
 
 @contextmanager
 def hanging(*keys: str) -> Iterator[Runs]:
-    """Run some jobs that end with the block."""
+    """Run some jobs until the block ends."""
     release, entered = threading.Event(), threading.Barrier(len(keys) + 1)
 
     def hang() -> None:
@@ -310,7 +310,7 @@ def test_nothing_is_silent_while_nothing_runs() -> None:
 
 def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
     with running() as runs:
-        # The first run of this job is so far away as if the clock had been set back.
+        # The first run of this job is as far away as if the clock had been set back.
         far = replace(runs.job("far", 3600.0), spread=0.0)
         runs.scheduler.set_jobs([far])
         runs.scheduler.start()

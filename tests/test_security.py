@@ -1,4 +1,4 @@
-"""Nobody but the configuration says where requests go."""
+"""Only the configuration decides where requests go."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ KEYS = {
 
 
 class Server(ThreadingHTTPServer):
-    """Notes what it is asked for, by Host and path, and answers as it is told."""
+    """A server that records the Host and path of requests and sends the configured response."""
 
     daemon_threads = True
 
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log line."""
 
 
 @contextmanager
@@ -97,13 +97,13 @@ def engine(text: str, environ: dict[str, str]) -> Iterator[Parts]:
         "http://[fe80::1]",
     ],
 )
-def test_a_metadata_address_is_no_endpoint(endpoint: str) -> None:
+def test_metadata_address_is_rejected_as_endpoint(endpoint: str) -> None:
     with pytest.raises(ConfigError, match="metadata"):
         parse(configured(endpoint), name="config.yaml", environ={}, base_dir=Path())
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_whatever_its_status(status: int) -> None:
+def test_redirect_of_any_status_is_not_followed(status: int) -> None:
     with serving() as elsewhere:
         location = {"Location": f"{elsewhere.url}/latest/meta-data/"}
         with (
@@ -116,7 +116,7 @@ def test_a_redirect_is_not_followed_whatever_its_status(status: int) -> None:
     assert elsewhere.asked == []
 
 
-def test_a_listed_project_that_is_no_name_of_a_host_is_not_asked_for() -> None:
+def test_listed_project_that_is_not_a_valid_host_name_gets_no_request() -> None:
     body = (
         b'{"total": 3, "projects": [{"projectName": "evil.example.org/"},'
         b' {"projectName": "a@b"}, {"projectName": "shop"}]}'
@@ -137,7 +137,7 @@ def test_a_listed_project_that_is_no_name_of_a_host_is_not_asked_for() -> None:
 @pytest.mark.parametrize(
     ("role", "asks"), [({}, False), ({"ALIBABA_CLOUD_ECS_METADATA": "r"}, True)]
 )
-def test_metadata_are_asked_for_only_where_a_role_is_named(
+def test_metadata_is_requested_only_if_a_role_is_configured(
     role: dict[str, str], *, asks: bool
 ) -> None:
     with serving(404) as metadata, serving() as server:

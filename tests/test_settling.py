@@ -1,6 +1,6 @@
 """States of shards: settled with few requests, and right even if the service returns wrong cursors.
 
-A stand-in for GetCursor with a time is an injected fault, which computes another response.
+A replacement of GetCursor with a time is an injected fault that computes another response.
 """
 
 from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def test_death_of_all_consumers_costs_few_requests_until_all_states_are_known(
 
 
 Respond = Callable[[World, int, int], int]
-"""Returns a cursor, by the world, a shard and a time in unix seconds."""
+"""A function that returns a cursor for a world, a shard and a time in Unix seconds."""
 
 
 class Rejection(Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ def test_four_processes_poll_each_group_once_and_one_that_dies_takes_only_its_pa
             assert found.value("sls_exporter_shard") == shard
             assert found.value("sls_exporter_total_shards") == TOTAL
             assert found.value("sls_exporter_targets") == len(own)
-        # Nobody asks about what belongs to another.
+        # No process sends requests about a logstore of another process.
         asked = Counter(
             request.logstore
             for request in simulator.requests

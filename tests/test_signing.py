@@ -1,4 +1,4 @@
-"""Signatures against the vendor's own signer: fixed vectors, and random requests beside its SDK."""
+"""Signatures compared with the vendor's: fixed vectors, and random requests with its SDK."""
 
 import json
 from collections.abc import Mapping
@@ -121,7 +121,7 @@ def test_a_request_signed_with_version_4_carries_its_headers(
     assert request.headers["x-log-content-sha256"] == EMPTY_SHA256
 
 
-def test_what_is_signed_does_not_show_a_security_token() -> None:
+def test_signed_request_does_not_show_a_security_token() -> None:
     signed = RequestParts(
         method="GET", path="/", query={}, headers={"x-acs-security-token": "sts-1"}
     )
@@ -166,11 +166,11 @@ def test_size_of_raw_body_that_request_has_is_kept() -> None:
     assert request.headers["x-log-bodyrawsize"] == "99"
 
 
-# Beside the vendor's SDK
+# Comparison with the vendor's SDK
 
 
 class HeldAuthV1(AuthV1):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's signer with a date that is given."""
+    """The SDK's signer with a fixed date."""
 
     def __init__(self, provider: StaticCredentialsProvider, date: str) -> None:
         super().__init__(provider)
@@ -234,7 +234,7 @@ class Drawn:
         auth = AuthV4(self.provider(), self.region)
         return cast(
             "str",
-            auth._do_sign_request(  # noqa: SLF001  the only way to give it a time
+            auth._do_sign_request(  # noqa: SLF001  the only way to set the time
                 self.method, self.path, self.query, dict(headers), self.body, self.v4_date
             ),
         )
@@ -275,7 +275,7 @@ drawn = st.builds(
 @given(drawn)
 def test_version_1_agrees_with_the_vendors_sdk(request: Drawn) -> None:
     theirs = request.sdk_v1(request.headers)
-    del theirs["x-log-date"]  # which the SDK adds after it has signed
+    del theirs["x-log-date"]  # the SDK adds it after signing
     ours = RequestParts(
         method=request.method,
         path=request.path,
@@ -291,10 +291,10 @@ def test_version_1_agrees_with_the_vendors_sdk(request: Drawn) -> None:
 def test_version_4_agrees_with_the_vendors_sdk(request: Drawn) -> None:
     headers = {**request.headers, "Host": HOST}
     theirs = AuthV4(request.provider(), request.region)
-    authorization = theirs._do_sign_request(  # noqa: SLF001  the only way to give it a time
+    authorization = theirs._do_sign_request(  # noqa: SLF001  the only way to set the time
         request.method, request.path, request.query, headers, request.body, request.v4_date
     )
-    # It has added the token, the date and the hash to the headers.
+    # The SDK has added the token, the date and the hash to the headers.
     signature = v4_signature(
         RequestParts(
             method=request.method,

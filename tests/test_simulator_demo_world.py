@@ -1,4 +1,4 @@
-"""The demonstration's world: each group shows its condition at once, and lives on."""
+"""The demonstration's world: each group shows its condition from the start, and keeps changing."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_the_slow_group_falls_further_behind(held: HeldClock, world: World) -> N
     assert [seen.unread for seen in orders(world, demo.SLOW)] == [2880, 2880, 2880, 2880]
 
 
-def test_the_stalled_group_stands_still_on_one_shard_of_four(world: World) -> None:
+def test_stalled_group_is_stalled_on_one_shard_of_four(world: World) -> None:
     seen = orders(world, demo.STALLED)
     assert [shard.unread for shard in seen] == [0, 0, 0, 2400]
     assert seen[3].updated_at == START - 40 * 60

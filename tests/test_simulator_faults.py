@@ -1,4 +1,4 @@
-"""What a client observes of each fault, and which requests meet it."""
+"""Observations of a client of each injected fault, and the requests that meet it."""
 
 import http.client
 import threading
@@ -42,7 +42,9 @@ def raw(simulator: FaultySimulator) -> http.client.HTTPConnection:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
-def test_an_error_answer_has_any_status_and_code(simulator: FaultySimulator, status: int) -> None:
+def test_injected_error_response_has_any_status_and_code(
+    simulator: FaultySimulator, status: int
+) -> None:
     simulator.faults.add(faults.ErrorAnswer(status=status, code="Odd", message="so it is"))
     response = get(simulator)
     assert response.status_code == status
@@ -91,7 +93,7 @@ def test_a_reset_is_a_reset(simulator: FaultySimulator) -> None:
     assert simulator.requests[0].status == 0
 
 
-def test_a_close_ends_the_connection_without_an_answer(simulator: FaultySimulator) -> None:
+def test_close_ends_the_connection_without_a_response(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Close())
     connection = raw(simulator)
     with pytest.raises(http.client.RemoteDisconnected):
@@ -128,7 +130,7 @@ def test_a_client_runs_into_its_timeout(simulator: FaultySimulator, fault: Fault
         faults.DelayUntil(event=threading.Event()),
     ],
 )
-def test_a_held_answer_comes_when_its_fault_is_removed(
+def test_held_response_arrives_when_its_cause_is_removed(
     simulator: FaultySimulator, fault: Fault
 ) -> None:
     planned = simulator.faults.add(fault)
@@ -139,7 +141,7 @@ def test_a_held_answer_comes_when_its_fault_is_removed(
     connection.close()
 
 
-def test_headers_come_at_once_where_only_the_body_hangs(simulator: FaultySimulator) -> None:
+def test_headers_arrive_while_only_the_body_hangs(simulator: FaultySimulator) -> None:
     planned = simulator.faults.add(faults.HangAfterHeaders())
     connection = raw(simulator)
     response = connection.getresponse()
@@ -149,14 +151,14 @@ def test_headers_come_at_once_where_only_the_body_hangs(simulator: FaultySimulat
     connection.close()
 
 
-def test_a_delayed_answer_is_late_but_whole(simulator: FaultySimulator) -> None:
+def test_delayed_response_is_late_but_complete(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Delay(seconds=0.2))
     started = time.monotonic()
     assert get(simulator).status_code == 200
     assert time.monotonic() - started >= 0.2
 
 
-def test_an_answer_may_wait_for_an_event(simulator: FaultySimulator) -> None:
+def test_response_can_wait_for_an_event(simulator: FaultySimulator) -> None:
     event = threading.Event()
     simulator.faults.add(faults.DelayUntil(event=event))
     connection = raw(simulator)
@@ -166,7 +168,7 @@ def test_an_answer_may_wait_for_an_event(simulator: FaultySimulator) -> None:
     connection.close()
 
 
-def test_a_dripping_body_arrives_byte_by_byte(simulator: FaultySimulator) -> None:
+def test_slow_body_arrives_byte_by_byte(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Drip(interval=0.001, part="body"))
     response = get(simulator)
     assert response.json()[0]["shard"] == 0
@@ -223,7 +225,7 @@ def test_a_gzip_bomb_is_small_on_the_wire(simulator: FaultySimulator) -> None:
     assert len(response.content) == 1_000_000
 
 
-def test_a_fault_meets_only_what_it_is_limited_to(simulator: FaultySimulator) -> None:
+def test_injected_fault_affects_only_requests_in_its_scope(simulator: FaultySimulator) -> None:
     simulator.faults.add(
         faults.ErrorAnswer(status=503, code="ServerBusy"),
         operation="GetCursor",
@@ -236,19 +238,19 @@ def test_a_fault_meets_only_what_it_is_limited_to(simulator: FaultySimulator) ->
     assert get(simulator, "/logstores/orders/shards/1?type=cursor&from=end").status_code == 404
 
 
-def test_a_fault_may_be_limited_to_a_consumer_group(simulator: FaultySimulator) -> None:
+def test_injected_fault_can_be_limited_to_a_consumer_group(simulator: FaultySimulator) -> None:
     simulator.world.create_group("shop", "orders", "other")
     simulator.faults.add(faults.Html(), consumer_group="other")
     assert get(simulator).status_code == 200
     assert get(simulator, "/logstores/orders/consumergroups/other").status_code == 502
 
 
-def test_a_fault_may_last_for_a_number_of_times(simulator: FaultySimulator) -> None:
+def test_injected_fault_can_be_limited_to_a_number_of_requests(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Html(), times=2)
     assert [get(simulator).status_code for _ in range(3)] == [502, 502, 200]
 
 
-def test_the_first_fault_that_matches_applies(simulator: FaultySimulator) -> None:
+def test_first_injected_fault_that_matches_applies(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Html(status=500), operation="ListShards")
     simulator.faults.add(faults.Html(status=501))
     simulator.faults.add(faults.Html(status=502))

@@ -48,7 +48,7 @@ def connected(
         auth_version=version,
         region="cn-shanghai",
     )
-    # Its own check for an address is misled by the port, and it has no method to close.
+    # The port misleads its check for an IP address, and it has no method to close.
     vars(client)["_isRowIp"] = True
     with closing(vars(client)["_session"]):
         yield client
@@ -60,7 +60,7 @@ def client(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Log
         yield client
 
 
-def test_it_reads_checkpoints(client: LogClient, world: World) -> None:
+def test_sdk_reads_checkpoints(client: LogClient, world: World) -> None:
     cursor = world.end_cursor(*PLACE, 0)
     world.update_checkpoint(*GROUP, 0, cursor, consumer="c1")
     first, second = client.get_check_point(*GROUP).get_consumer_group_check_points()
@@ -75,25 +75,25 @@ def test_it_reads_checkpoints(client: LogClient, world: World) -> None:
     assert [entry["shard"] for entry in only] == [1]
 
 
-def test_it_reads_the_time_before_a_checkpoint(client: LogClient, world: World) -> None:
+def test_sdk_reads_the_time_before_a_checkpoint(client: LogClient, world: World) -> None:
     world.update_checkpoint(*GROUP, 0, world.end_cursor(*PLACE, 0))
     first, _ = client.get_check_point_fixed(*GROUP).get_consumer_group_check_points()
     assert abs(first["checkpoint_previous_cursor_time"] - time.time()) < 60
 
 
-def test_it_writes_checkpoints(client: LogClient, world: World) -> None:
+def test_sdk_writes_checkpoints(client: LogClient, world: World) -> None:
     cursor = world.end_cursor(*PLACE, 0)
     client.update_check_point(*GROUP, 0, encode_cursor(cursor), consumer="sdk")
     seen = world.truth(*GROUP, 0)
     assert (seen.checkpoint, seen.owner, seen.unread) == (cursor, "sdk", 0)
 
 
-def test_it_sends_heartbeats(client: LogClient) -> None:
+def test_sdk_sends_heartbeats(client: LogClient) -> None:
     assert client.heart_beat(*GROUP, "c1").get_shards() == [0, 1]
     assert client.heart_beat(*GROUP, "c2", [0]).get_shards() == [1]
 
 
-def test_it_creates_lists_and_deletes_groups(client: LogClient) -> None:
+def test_sdk_creates_lists_and_deletes_groups(client: LogClient) -> None:
     def names() -> list[str]:
         groups = client.list_consumer_group(*PLACE).get_consumer_groups()
         return [group.get_consumer_group_name() for group in groups]
@@ -104,7 +104,7 @@ def test_it_creates_lists_and_deletes_groups(client: LogClient) -> None:
     assert names() == ["billing"]
 
 
-def test_it_lists_shards(client: LogClient) -> None:
+def test_sdk_lists_shards(client: LogClient) -> None:
     shards = client.list_shards(*PLACE).get_shards_info()
     assert [(shard["shardID"], shard["status"]) for shard in shards] == [
         (0, "readwrite"),
@@ -112,7 +112,7 @@ def test_it_lists_shards(client: LogClient) -> None:
     ]
 
 
-def test_it_finds_cursors_and_their_times(client: LogClient, world: World) -> None:
+def test_sdk_finds_cursors_and_their_times(client: LogClient, world: World) -> None:
     begin = client.get_cursor(*PLACE, 0, "begin").get_cursor()
     end = client.get_cursor(*PLACE, 0, "end").get_cursor()
     assert (begin, end) == (
@@ -126,7 +126,7 @@ def test_it_finds_cursors_and_their_times(client: LogClient, world: World) -> No
     assert refused.value.get_error_code() == "InvalidCursor"
 
 
-def test_it_lists_logstores_and_projects(client: LogClient, world: World) -> None:
+def test_sdk_lists_logstores_and_projects(client: LogClient, world: World) -> None:
     for number in range(600):
         world.create_logstore("shop", f"l{number:03}", shards=1)
     response = client.list_logstore("shop", size=-1)
@@ -137,12 +137,12 @@ def test_it_lists_logstores_and_projects(client: LogClient, world: World) -> Non
     assert [project["projectName"] for project in projects] == ["shop"]
 
 
-def test_it_describes_a_logstore(client: LogClient) -> None:
+def test_sdk_describes_a_logstore(client: LogClient) -> None:
     response = client.get_logstore(*PLACE)
     assert (response.get_ttl(), response.get_shard_count()) == (7, 2)
 
 
-def test_it_is_told_what_is_missing(client: LogClient) -> None:
+def test_sdk_gets_the_code_for_a_missing_group(client: LogClient) -> None:
     with pytest.raises(LogException) as refused:
         client.get_check_point(*PLACE, "none")
     assert refused.value.get_error_code() == "ConsumerGroupNotExist"
@@ -151,7 +151,7 @@ def test_it_is_told_what_is_missing(client: LogClient) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v4"])
-def test_its_signatures_with_a_temporary_key_are_accepted(
+def test_sdk_signatures_with_a_temporary_key_are_accepted(
     simulator: Simulator, version: str
 ) -> None:
     with connected(simulator, version=version, credentials=TEMPORARY_KEY) as client:
@@ -159,7 +159,7 @@ def test_its_signatures_with_a_temporary_key_are_accepted(
 
 
 @pytest.mark.parametrize("version", ["v1", "v4"])
-def test_its_signatures_with_a_wrong_secret_are_refused(simulator: Simulator, version: str) -> None:
+def test_sdk_signatures_with_a_wrong_secret_are_refused(simulator: Simulator, version: str) -> None:
     wrong = Credentials(access_key_id="key", access_key_secret="wrong")
     with (
         connected(simulator, version=version, credentials=wrong) as client,

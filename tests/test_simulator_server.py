@@ -1,4 +1,4 @@
-"""The simulator over real HTTP: every operation, virtual hosts, errors, signatures and rights."""
+"""The simulator over real HTTP: operations, virtual hosts, errors, signatures, permissions."""
 
 import http.client
 import socket
@@ -58,7 +58,7 @@ def error_of(response: requests.Response) -> tuple[int, str]:
     return response.status_code, document["errorCode"]
 
 
-def test_get_checkpoint_answers_a_bare_array_with_microseconds(
+def test_get_checkpoint_returns_a_bare_array_with_microseconds(
     client: Client, held: HeldClock, world: World
 ) -> None:
     world.write(PROJECT, LOGSTORE, 0, count=10)
@@ -77,7 +77,7 @@ def test_get_checkpoint_answers_a_bare_array_with_microseconds(
     ]
 
 
-def test_get_checkpoint_of_one_shard_answers_that_one_and_nothing_for_an_unknown_one(
+def test_get_checkpoint_of_a_shard_returns_that_shard_or_nothing_if_unknown(
     client: Client,
 ) -> None:
     assert [entry["shard"] for entry in client.get(GROUP_PATH, shard=0).json()] == [0]
@@ -172,7 +172,7 @@ def test_list_logstores_pages_up_to_500(client: Client, world: World) -> None:
     assert error_of(client.get("/logstores", offset=0, size=501)) == (400, "ParameterInvalid")
 
 
-def test_list_project_is_asked_of_the_endpoint_alone(client: Client, world: World) -> None:
+def test_list_project_is_served_without_a_project_in_the_host(client: Client, world: World) -> None:
     world.create_project("another", region="cn-hangzhou")
     client.project = None
     document = client.get("/", offset=0, size=500).json()
@@ -231,19 +231,19 @@ def test_update_checkpoint_and_heartbeat_and_the_life_of_a_group(client: Client)
         ("shop", "/logstores/orders/shards/7?type=cursor&from=end", "ShardNotExist"),
     ],
 )
-def test_what_is_missing_is_404_with_its_own_code(
+def test_missing_object_is_404_with_its_own_code(
     client: Client, project: str, path: str, code: str
 ) -> None:
     client.project = project
     assert error_of(client.send(path)) == (404, code)
 
 
-def test_what_the_service_does_not_know_is_an_error_of_the_service(client: Client) -> None:
+def test_unknown_path_or_method_is_an_error_of_the_service(client: Client) -> None:
     assert error_of(client.get("/dashboards")) == (404, "InvalidAction")
     assert error_of(client.send("/logstores", method="PUT")) == (405, "InvalidAction")
 
 
-def test_a_body_that_is_not_what_was_asked_for_is_400(client: Client) -> None:
+def test_invalid_body_is_400(client: Client) -> None:
     for kind, body, code in (
         ("checkpoint", b"{", "PostBodyInvalid"),
         ("checkpoint", b"[]", "PostBodyInvalid"),
@@ -265,7 +265,7 @@ def test_a_shard_or_an_instant_that_is_no_number_is_400(client: Client) -> None:
     assert error_of(bad_instant) == (400, "ParameterInvalid")
 
 
-def test_each_answer_has_the_world_s_time_and_a_request_id_of_its_own(
+def test_each_response_has_the_simulated_time_and_a_unique_request_id(
     client: Client, held: HeldClock
 ) -> None:
     held.advance(7.9)
@@ -449,7 +449,7 @@ def test_an_unreadable_date_is_400(world: World) -> None:
     assert error_of(response) == (400, "InvalidDateFormat")
 
 
-def test_a_right_can_be_taken_away_and_given_back(client: Client, simulator: Simulator) -> None:
+def test_permission_can_be_revoked_and_restored(client: Client, simulator: Simulator) -> None:
     simulator.deny("GetCursor")
     query = {"type": "cursor", "from": "end"}
     assert error_of(client.send(SHARD_PATH, params=query)) == (401, "Unauthorized")
@@ -458,7 +458,7 @@ def test_a_right_can_be_taken_away_and_given_back(client: Client, simulator: Sim
     assert client.send(SHARD_PATH, params=query).status_code == 200
 
 
-def test_it_serves_over_tls(world: World) -> None:
+def test_simulator_serves_over_tls(world: World) -> None:
     authority = trustme.CA()
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(server_side)
@@ -485,7 +485,7 @@ def test_it_serves_over_tls(world: World) -> None:
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"413"),
     ],
 )
-def test_what_is_not_http_is_refused_and_the_connection_closed(
+def test_input_other_than_http_is_refused_and_the_connection_closed(
     simulator: Simulator, sent: bytes, status: bytes
 ) -> None:
     url = urlsplit(simulator.endpoint)

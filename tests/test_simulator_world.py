@@ -1,4 +1,4 @@
-"""The simulated world: what producers, consumers, flushes, splits and retention do over time."""
+"""The simulated world: producers, consumers, flushes, splits and retention over time."""
 
 from itertools import pairwise
 
@@ -42,7 +42,7 @@ def test_a_held_clock_refuses_to_advance_backwards() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%%%", "bm90IGEgbnVtYmVy", "LTE=", "MQ" * 50])
-def test_an_unreadable_cursor_is_none(text: str) -> None:
+def test_unreadable_cursor_decodes_to_none(text: str) -> None:
     assert decode_cursor(text) is None
 
 
@@ -243,7 +243,7 @@ def test_a_consumer_that_stops_flushes_and_one_that_crashes_does_not() -> None:
     assert crashed.oldest_unread_at == START + 61.0
 
 
-def test_a_poisoned_shard_stands_still_while_its_owner_moves_on_with_the_others() -> None:
+def test_poisoned_shard_is_stalled_while_its_owner_reads_the_others() -> None:
     held, world = small_world(shards=2)
     start(world, shards=(0, 1))
     for shard in range(2):
@@ -287,7 +287,8 @@ def test_a_rebalance_changes_the_owner_and_goes_on_from_the_saved_checkpoint() -
     held.advance(20.0)
     seen = truth(world, 1)
     assert seen.owner == "c2"
-    # From 60 on, 20 seconds at one a second: what c1 had read after its flush is read again.
+    # c2 reads from 60 on, 20 seconds at one log per second. It reads the logs again that c1 read
+    # after its flush.
     assert (seen.checkpoint, seen.updated_at) == (seen.begin + 80, START + 90.0)
 
 
@@ -313,7 +314,7 @@ def test_a_checkpoint_may_be_reset_backwards_and_a_new_consumer_goes_on_from_the
     assert (truth(world).unread, truth(world).updated_at) == (0, START + 120.0)
 
 
-def test_any_text_may_stand_as_a_checkpoint() -> None:
+def test_checkpoint_can_be_any_text() -> None:
     _, world = small_world()
     world.update_checkpoint(PROJECT, LOGSTORE, GROUP, 0, "not a cursor")
     assert world.checkpoints(PROJECT, LOGSTORE, GROUP)[0].checkpoint == "not a cursor"
@@ -340,7 +341,7 @@ def test_the_unit_of_update_times_is_a_setting_of_the_world(
     assert world.checkpoints(PROJECT, LOGSTORE, GROUP)[0].update_time == update_time
 
 
-def test_a_group_that_nobody_joined_lists_empty_checkpoints() -> None:
+def test_group_without_consumers_lists_empty_checkpoints() -> None:
     _, world = small_world(shards=2)
     rows = [row._asdict() for row in world.checkpoints(PROJECT, LOGSTORE, GROUP)]
     assert rows == [
@@ -386,7 +387,7 @@ def test_a_split_leaves_the_parent_read_only_until_its_data_has_expired() -> Non
         ("00", "80"),
         ("80", "ff"),
     ]
-    # The parent is drained, its checkpoint stands still; the children are nobody's yet.
+    # The parent is drained and its checkpoint does not advance; the children have no consumer yet.
     assert [truth(world, shard).unread for shard in range(3)] == [0, 50, 50]
     assert truth(world, 0).updated_at == START + 120.0
     held.advance(DAY - 101.0)
@@ -416,7 +417,7 @@ def test_a_merge_joins_a_shard_with_its_right_neighbour() -> None:
         world.write(PROJECT, LOGSTORE, 0)
 
 
-def test_what_was_unread_in_a_parent_is_still_read_after_a_split() -> None:
+def test_unread_data_of_a_parent_is_read_after_a_split() -> None:
     held, world = small_world()
     world.write(PROJECT, LOGSTORE, 0, count=100)
     world.split_shard(PROJECT, LOGSTORE, 0)
@@ -427,7 +428,7 @@ def test_what_was_unread_in_a_parent_is_still_read_after_a_split() -> None:
     assert truth(world, 0).unread == 0
 
 
-def test_what_was_deleted_is_answered_with_the_code_of_what_is_missing() -> None:
+def test_deleted_object_gives_the_code_of_a_missing_object() -> None:
     _, world = small_world()
     world.delete_group(PROJECT, LOGSTORE, GROUP)
     with pytest.raises(ServiceError, match="404 ConsumerGroupNotExist"):
@@ -440,7 +441,7 @@ def test_what_was_deleted_is_answered_with_the_code_of_what_is_missing() -> None
         world.logstores(PROJECT)
 
 
-def test_what_exists_cannot_be_created_again() -> None:
+def test_existing_object_cannot_be_created_again() -> None:
     _, world = small_world()
     with pytest.raises(ServiceError, match="400 ProjectAlreadyExist"):
         world.create_project(PROJECT)

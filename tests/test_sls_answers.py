@@ -1,4 +1,4 @@
-"""Answers as types: every documented shape, and whatever else may come instead."""
+"""Responses as types: every documented shape, and any other input."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ CHECKPOINT = {
 
 def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
     found = responses.checkpoints(answer, now=NOW)
-    with contextlib.suppress(ValueError):  # no JSON can say it
+    with contextlib.suppress(ValueError):  # JSON has no such value
         body = json.dumps(answer, allow_nan=False).encode()
         assert responses.read_checkpoints(body, NOW) == found
     return found
@@ -35,7 +35,7 @@ def checkpoints(answer: object) -> json_values.Parsed[Checkpoint]:
 # GetCheckPoint
 
 
-def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
+def test_documented_response_of_get_check_point_is_a_bare_array() -> None:
     parsed = checkpoints(json_values.load_json(json.dumps([CHECKPOINT]).encode()))
     assert parsed.entries == (
         Checkpoint(
@@ -48,11 +48,11 @@ def test_the_documented_answer_of_get_check_point_is_a_bare_array() -> None:
     assert parsed.faults == ()
 
 
-def test_no_shards_are_no_checkpoints() -> None:
+def test_empty_array_gives_no_checkpoints() -> None:
     assert checkpoints([]) == json_values.Parsed(entries=())
 
 
-def test_what_a_shard_does_not_tell_is_empty() -> None:
+def test_missing_fields_of_a_shard_are_empty() -> None:
     expected = Checkpoint(shard=3, cursor="", updated_at=None, consumer="")
     assert checkpoints([{"shard": 3}]).entries == (expected,)
     nulls = {"shard": 3, "checkpoint": None, "updateTime": None, "consumer": None}
@@ -144,7 +144,7 @@ ALMOST_REGULAR = st.fixed_dictionaries(
 
 
 @given(st.lists(ALMOST_REGULAR, max_size=4))
-def test_what_an_answer_tells_does_not_depend_on_its_other_entries(rows: list[object]) -> None:
+def test_entries_do_not_depend_on_other_entries_of_the_response(rows: list[object]) -> None:
     alone, beside = checkpoints(rows), checkpoints([*rows, "none"])
     assert beside.entries == alone.entries
     faults = [*beside.faults]
@@ -164,7 +164,7 @@ def test_a_shard_that_is_listed_twice_keeps_its_newest_write() -> None:
     assert parsed.faults == ("shard 0 is listed twice",) * 2
 
 
-def test_foreign_text_is_bounded_and_made_safe() -> None:
+def test_untrusted_text_is_truncated_and_sanitized() -> None:
     names = {0: "x" * 2**20, 1: "a\x00b\x1b[31m\nc", 2: "\ud800\u202e", 3: "主机-1"}
     parsed = checkpoints(
         [{**CHECKPOINT, "shard": shard, "consumer": name} for shard, name in names.items()]
@@ -178,7 +178,7 @@ def test_foreign_text_is_bounded_and_made_safe() -> None:
 
 
 @pytest.mark.parametrize("count", [10_000, 10_001])
-def test_an_answer_has_at_most_ten_thousand_entries(count: int) -> None:
+def test_response_has_at_most_ten_thousand_entries(count: int) -> None:
     answer = [{**CHECKPOINT, "shard": shard} for shard in range(count)]
     if count == 10_000:
         assert len(checkpoints(answer).entries) == 10_000
@@ -223,7 +223,7 @@ def test_checkpoints_of_any_shape_are_read_or_refused(answer: object) -> None:
     "fields",
     [b'"consumer":"a\\u0007b"', b'"consumer":"a\x7fb"', b'"shard":1', b'"checkpoint":null'],
 )
-def test_what_only_the_text_of_an_answer_shows_is_seen(fields: bytes) -> None:
+def test_raw_body_is_parsed_like_decoded_json(fields: bytes) -> None:
     whole = json.dumps([CHECKPOINT]).encode()
     body = whole.replace(b"}]", b"," + fields + b"}]")
     expected = responses.checkpoints(json.loads(body), now=NOW)
@@ -269,7 +269,7 @@ def test_shards_are_listed_by_their_other_name() -> None:
     ("create_time", "created_at"),
     [(1_524_224_984, 1_524_224_984), ("1524224984", 1_524_224_984), (None, None), ([], None)],
 )
-def test_a_shard_may_tell_when_it_was_created(create_time: object, created_at: int | None) -> None:
+def test_creation_time_of_a_shard_is_optional(create_time: object, created_at: int | None) -> None:
     answer = [{"shardID": 0, "status": "readwrite", "createTime": create_time}]
     assert responses.shards(answer).entries == (
         Shard(shard=0, status="readwrite", created_at=created_at),
@@ -282,7 +282,7 @@ def test_a_cursor_time_is_a_number_or_a_text(seconds: object) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, -1, "soon", 1e300, True, []])
-def test_a_cursor_time_that_is_none_is_refused(seconds: object) -> None:
+def test_invalid_cursor_time_is_refused(seconds: object) -> None:
     with pytest.raises(ShapeError, match="cursor_time is"):
         responses.cursor_time({"cursor_time": seconds})
 
@@ -336,7 +336,7 @@ def test_an_error_without_a_code_of_the_service_is_none_of_it(code: object) -> N
         (b"7" * 5000, f"the answer is not JSON; it begins with '{'7' * 64}'"),
     ],
 )
-def test_what_is_not_json_is_told_by_its_beginning(body: bytes, message: str) -> None:
+def test_error_for_invalid_json_quotes_its_beginning(body: bytes, message: str) -> None:
     with pytest.raises(ShapeError) as raised:
         json_values.load_json(body)
     assert str(raised.value) == message
@@ -346,7 +346,7 @@ def test_a_byte_order_mark_does_not_matter() -> None:
     assert json_values.load_json(b"\xef\xbb\xbf[]") == []
 
 
-def test_half_a_character_spoils_no_more_than_its_own_text() -> None:
+def test_half_a_character_affects_only_its_own_text() -> None:
     assert json_values.load_json(b'["\\ud83d", 1]') == ["\ud83d", 1]
     assert json_values.load_json(b'["\xf0\x9f", 1]') == ["\ufffd", 1]
 
@@ -394,7 +394,7 @@ def test_any_bytes_are_read_or_have_another_shape(
 
 
 def only_shape_errors(read: Callable[[], object]) -> None:
-    # What was read or said can always be written: no half of a surrogate pair is left.
+    # Values and messages can always be encoded: no half of a surrogate pair is left.
     try:
         text = repr(read())
     except ShapeError as error:

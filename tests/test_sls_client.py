@@ -97,7 +97,7 @@ def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) 
             denied.client.list_shards("orders")
 
 
-def test_a_request_that_is_too_old_is_refused_and_tells_the_skew(
+def test_request_that_is_too_old_is_refused_and_reports_the_skew(
     world: tuple[HeldClock, World],
 ) -> None:
     _, simulated = world
@@ -138,7 +138,7 @@ def test_listings_are_read_page_by_page(count: int, requests: int) -> None:
     ]
 
 
-def test_pages_may_be_smaller_than_asked_for() -> None:
+def test_pages_can_be_smaller_than_requested() -> None:
     names = [f"store-{number}" for number in range(25)]
     with misbehaving(listing(names, largest_page=10)) as server, rig(server.endpoint) as made:
         assert made.client.list_logstores().entries == tuple(names)
@@ -214,7 +214,8 @@ def test_a_page_that_fails_fails_the_listing() -> None:
 @pytest.mark.parametrize(
     ("server_time", "skew"),
     [
-        # Ours is 1700000000.0; the server's whole second is anywhere from its start to its end.
+        # The client's time is 1700000000.0. The server sends whole seconds, so that its time is
+        # anywhere from the start to the end of that second.
         ("1700000000", 0.0),
         ("1699999999", 0.0),
         ("1700000001", 1.0),
@@ -235,12 +236,12 @@ def test_the_skew_is_the_least_that_explains_the_servers_time(
     "garbage",
     ["", "0", "-5", "soon", "1e9", "1700000000.5", "9" * 10, "9" * 5000, "²²", "1700000000000"],
 )
-def test_a_server_time_that_is_none_is_ignored(garbage: str) -> None:
+def test_invalid_server_time_is_ignored(garbage: str) -> None:
     made = answered_at(garbage)
     assert made.notes.skews == []
 
 
-def test_the_time_on_the_way_is_no_skew() -> None:
+def test_network_latency_is_not_reported_as_skew() -> None:
     held = HeldClock(START)
 
     def answer_after_a_while(turn: Turn) -> None:
@@ -269,7 +270,7 @@ def test_an_update_time_is_judged_by_the_servers_clock() -> None:
 
 
 def answered_at(server_time: str) -> Rig:
-    """Return a client after one answer with a server's time, on a clock held at START."""
+    """Return a client after one response with a server's time, on a clock held at START."""
     data = EMPTY_LIST.replace(b"\r\n\r\n", b"\r\nx-log-time: %s\r\n\r\n" % server_time.encode())
     with (
         misbehaving(lambda turn: turn.send(data)) as server,

@@ -1,4 +1,4 @@
-"""The table of operations: requests, and the rights that they need."""
+"""The table of operations: requests, and the permissions that they need."""
 
 from exporter.sls.operations import GET_CURSOR, LIST_LOGSTORES, OPERATION_NAMES, OPERATIONS
 from tests.support.docs import read
@@ -8,7 +8,7 @@ def test_operation_names_are_different() -> None:
     assert len(set(OPERATION_NAMES)) == len(OPERATIONS) == 8
 
 
-def test_operations_need_rights_by_their_own_names_except_three() -> None:
+def test_operations_need_permissions_by_their_own_names_except_three() -> None:
     others = {each.name: each.action for each in OPERATIONS if each.action != f"log:{each.name}"}
     assert others == {
         "GetCheckPoint": "log:GetConsumerGroupCheckPoint",

@@ -1,4 +1,4 @@
-"""Tries: for what they are made, how often, how far apart, and each signed anew."""
+"""Retries: their causes, number, intervals and signatures."""
 
 import threading
 import time
@@ -90,7 +90,7 @@ NOT_WORTH_IT: list[tuple[bytes, type[SlsError], str]] = [
 
 
 @pytest.mark.parametrize(("behaviour", "kind", "code"), WORTH_IT)
-def test_what_may_pass_is_tried_three_times(
+def test_temporary_failure_is_tried_three_times(
     behaviour: Behaviour, kind: type[SlsError], code: str
 ) -> None:
     with (
@@ -106,7 +106,7 @@ def test_what_may_pass_is_tried_three_times(
 
 
 @pytest.mark.parametrize(("data", "kind", "code"), NOT_WORTH_IT)
-def test_what_stays_is_tried_once(data: bytes, kind: type[SlsError], code: str) -> None:
+def test_permanent_failure_is_tried_once(data: bytes, kind: type[SlsError], code: str) -> None:
     with (
         misbehaving(always(data)) as server,
         rig(server.endpoint, uniform=at_once) as made,
@@ -129,7 +129,7 @@ def test_a_refused_connection_is_tried_three_times() -> None:
     assert made.notes.ended == [("ListShards", "connection")] * 3
 
 
-def test_a_refusal_tells_its_code_its_status_and_its_request_id() -> None:
+def test_refusal_has_its_code_status_and_request_id() -> None:
     data = refusal("403 Forbidden", "ProjectForbidden")
     with (
         misbehaving(always(data)) as server,
@@ -149,7 +149,7 @@ def test_a_second_try_may_succeed() -> None:
 
 
 @pytest.mark.parametrize(("signature", "header"), [("v1", "date"), ("v4", "x-log-date")])
-def test_each_try_is_signed_anew_with_the_newest_keys(signature: str, header: str) -> None:
+def test_each_attempt_is_signed_with_the_newest_keys(signature: str, header: str) -> None:
     held = HeldClock(1_700_000_000.0)
 
     def fail_a_minute_later(turn: Turn) -> None:
@@ -214,7 +214,7 @@ def test_a_pause_that_would_end_too_late_is_not_begun() -> None:
 
 
 def test_a_try_without_a_place_in_time_is_not_made() -> None:
-    throttle = RequestRate(0.5)  # the next place is two seconds away
+    throttle = RequestRate(0.5)  # the next slot is two seconds away
     with (
         misbehaving(close) as server,
         rig(server.endpoint, timeout=1.0, rate=throttle, uniform=at_once) as made,

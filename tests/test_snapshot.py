@@ -77,7 +77,7 @@ def test_a_group_that_was_never_polled_has_nothing_to_serve() -> None:
     assert not group(has_snapshot=False).is_up(50.0)
 
 
-def test_what_is_not_said_of_a_group_is_not_known() -> None:
+def test_group_attributes_are_unknown_by_default() -> None:
     status = GroupStatus(key=group().key, interval=60, stale_after=1.0, stall_after=1.0)
     known = (status.last_success, status.failure, status.snapshot, status.listing)
     assert known == (None, None, None, None)
@@ -121,7 +121,7 @@ def test_a_new_store_is_empty() -> None:
     assert Store().get(KEY) is None
 
 
-def test_what_is_expected_is_pending_until_it_was_polled() -> None:
+def test_expected_target_is_pending_until_it_is_polled() -> None:
     store = Store()
     store.expect({KEY: ["billing"], OTHER: []})
     assert store.view() == View(targets=(), pending=frozenset({KEY, OTHER}))
@@ -132,7 +132,7 @@ def test_what_is_expected_is_pending_until_it_was_polled() -> None:
     assert store.view() == View(targets=(status,), pending=frozenset({OTHER}))
 
 
-def test_targets_stand_in_the_order_of_their_names() -> None:
+def test_targets_are_sorted_by_name() -> None:
     store = Store()
     store.expect({KEY: [], OTHER: []})
     orders, clicks = target(key=KEY), target(key=OTHER)
@@ -168,7 +168,7 @@ def test_a_poll_that_ends_after_its_target_has_left_changes_nothing() -> None:
     assert store.view() == View(targets=(), pending=frozenset({OTHER}))
 
 
-def test_a_poll_of_what_nobody_expects_changes_nothing() -> None:
+def test_poll_of_an_unexpected_target_changes_nothing() -> None:
     store = Store()
     store.put(target(group(shard())))
     assert store.view() == View(targets=(), pending=frozenset())
@@ -194,6 +194,6 @@ def test_a_view_is_not_changed_by_what_comes_after_it() -> None:
     assert before == View(targets=(), pending=frozenset({KEY}))
 
 
-def test_what_was_seen_cannot_be_changed() -> None:
+def test_view_is_immutable() -> None:
     with pytest.raises(AttributeError):
-        setattr(View(), "targets", (target(),))  # noqa: B010  what the type checker refuses
+        setattr(View(), "targets", (target(),))  # noqa: B010  the type checker refuses an assignment

@@ -1,7 +1,7 @@
-"""Virtual hours of an account in which everything changes and much fails: each scrape is right.
+"""Simulated hours of an account with many changes and failures: each scrape is right.
 
-The real poller polls a simulated service over HTTP, both by one held clock. An oracle that knows
-the world predicts every series, and bounds of every value as the documents promise them.
+The real poller polls a simulated service over HTTP, both with the same held clock. An oracle that
+knows the world predicts every series and, from the documents, the bounds of every value.
 """
 
 import logging
@@ -28,13 +28,13 @@ from tests.support.soak import INEXACT, Soak
 HOURS = float(os.environ.get("SLS_EXPORTER_SOAK_HOURS", "6"))
 SEED = int(os.environ.get("SLS_EXPORTER_SOAK_SEED", "1"))
 HOUR = 3600.0
-# Of the values that may be interpolated or absent, most are exact, and nearly all nearly right.
+# Most values that may be interpolated or absent are exact, and nearly all are nearly exact.
 EXACT_SHARE, SHARE_WITHIN_INTERVAL = 0.5, 0.95
 
 
 @pytest.fixture
 def soak(caplog: pytest.LogCaptureFixture) -> Iterator[Soak]:
-    caplog.set_level(logging.CRITICAL, "exporter")  # else pytest keeps every record
+    caplog.set_level(logging.CRITICAL, "exporter")  # otherwise pytest keeps every record
     soak = Soak(SEED)
     with soak.running():
         yield soak
@@ -42,7 +42,7 @@ def soak(caplog: pytest.LogCaptureFixture) -> Iterator[Soak]:
 
 @pytest.fixture
 def calm(caplog: pytest.LogCaptureFixture) -> Iterator[Soak]:
-    """Poll once where nothing changes and nothing is in trouble."""
+    """Poll once without changes and problems."""
     caplog.set_level(logging.CRITICAL, "exporter")
     soak = Soak(SEED, most=0, likely=0.0)
     with soak.running():

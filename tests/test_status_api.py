@@ -72,7 +72,7 @@ def test_everything_known_of_a_stalled_group_is_there() -> None:
     ]
 
 
-def test_a_failing_group_tells_its_error_and_the_remedy() -> None:
+def test_failing_group_has_its_error_and_the_remedy() -> None:
     (found,) = answer(varied(), consumer_group="denied")["groups"]
     assert found["up"] is False
     assert found["state"] == "unknown"
@@ -84,7 +84,7 @@ def test_a_failing_group_tells_its_error_and_the_remedy() -> None:
     assert found["shards"] == []
 
 
-def test_the_summary_is_of_all_groups_whatever_is_asked_for() -> None:
+def test_summary_covers_all_groups_regardless_of_the_query() -> None:
     found = answer(varied(), state="stalled")
     assert found["at"] == 1010.0
     assert found["pending_targets"] == 1
@@ -130,7 +130,7 @@ def test_a_limit_bounds_the_groups_and_not_their_total(limit: str, count: int) -
     assert (found["total"], found["limit"]) == (8, int(limit))
 
 
-def test_a_bad_parameter_is_told_and_changes_nothing() -> None:
+def test_invalid_parameter_is_reported_and_changes_nothing() -> None:
     found = answer(varied(), limit="many", offset="-1", state="stuck", sort="x", page="2")
     assert sorted(found["ignored"]) == ["limit", "offset", "page", "sort", "state"]
     assert len(found["groups"]) == 8

@@ -21,7 +21,7 @@ from tests.support.status_views import (
 
 LONG = "a-name-without-any-place-to-break-it-" * 5
 
-# The contrast of every text with what is behind it, after the formula of WCAG 2.1.
+# The contrast of every text with its background, by the formula of WCAG 2.1.
 CONTRASTS = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => {
@@ -68,7 +68,7 @@ def opened(
     dark: bool = False,
     javascript: bool = True,
 ) -> Iterator[tuple[Page, Served]]:
-    """Open the page in a tab that must have nothing to complain about."""
+    """Open the page in a tab that must not report problems."""
     with (
         serving_status(view) as served,
         tab(browser, size=size, dark=dark, javascript=javascript) as shown,
@@ -186,7 +186,7 @@ def test_nothing_refreshes_unless_asked(browser: Browser) -> None:
     assert [url.removeprefix(served.url) for url in asked] == ["", "?state=stalled&sort=-state"]
 
 
-def test_a_refresh_that_fails_is_told(browser: Browser) -> None:
+def test_failed_refresh_is_shown(browser: Browser) -> None:
     with tab(browser) as shown:
         with serving_status(varied()) as served:
             shown.page.goto(served.url)

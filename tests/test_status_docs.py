@@ -11,7 +11,7 @@ PAGE = (DOCS / "status-page.md").read_text()
 
 
 def documented(section: str) -> set[str]:
-    """Return what stands in code marks in a section."""
+    """Return the code spans in a section."""
     text = re.split(r"^## ", PAGE, flags=re.MULTILINE)
     (found,) = (part for part in text if part.startswith(section))
     return set(re.findall(r"`([a-z_]+)`", found))

@@ -18,7 +18,7 @@ from tests.support.status_views import (
     varied,
 )
 
-# A shared machine may be slow for a while: the best of a few, against twice what is promised.
+# A shared machine may be slow for a while: compare the best of a few runs with twice the limit.
 
 
 def only(view: View) -> GroupRow:
@@ -26,7 +26,7 @@ def only(view: View) -> GroupRow:
     return row
 
 
-def test_a_group_is_told_by_its_worst_shard() -> None:
+def test_state_of_a_group_is_that_of_its_worst_shard() -> None:
     row = only(
         View(
             targets=(
@@ -62,7 +62,7 @@ def test_lost_data_is_worse_than_any_stall() -> None:
     assert (row.state, row.worst_shard) == (State.EXPIRED, 1)
 
 
-def test_a_shard_row_tells_what_is_known_at_this_moment() -> None:
+def test_shard_row_shows_current_data() -> None:
     row = only(View(targets=(target(group(behind(7, stalled=400))),)))
     expected = ShardRow(
         shard=7,
@@ -86,7 +86,7 @@ def test_a_group_without_shards_is_unknown() -> None:
     assert (row.age_seconds, row.lag_seconds, row.stalled_seconds) == (None, None, None)
 
 
-def test_a_failing_group_keeps_its_last_shards_and_tells_its_error() -> None:
+def test_failing_group_keeps_its_last_shards_and_has_its_error() -> None:
     group_ = failing("timeout", "no answer", caught_up(0), name="slow")
     row = only(View(targets=(target(group_),)))
     assert not row.up
@@ -167,9 +167,7 @@ def test_a_shard_never_consumed_has_neither_age_nor_stall() -> None:
         (100_000.0, "1d 3h"),
     ],
 )
-def test_a_duration_is_told_by_its_largest_unit_and_the_next(
-    seconds: float | None, words: str
-) -> None:
+def test_duration_is_shown_in_its_two_largest_units(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
 
 

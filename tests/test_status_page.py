@@ -28,7 +28,7 @@ def texts(row: Element) -> list[str]:
 
 
 def cells(row: Element) -> list[str]:
-    """Return the texts of a group's line."""
+    """Return the texts of the row of a group."""
     return texts(row.all("tr", role="row")[0])
 
 
@@ -48,7 +48,7 @@ def shape(element: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from shape(child)
 
 
-def test_a_group_is_a_line_of_what_one_wants_to_know_first() -> None:
+def test_group_row_shows_the_most_important_values() -> None:
     (row,) = rows(page_of(varied(), {"consumer_group": "mailer"}))
     assert cells(row) == [
         "stalled", "shop", "orders", "mailer", "1 mailer-1", "40m", "20m", "40m", "3", "10s ago",
@@ -88,7 +88,7 @@ def test_a_failing_group_shows_its_error_and_the_remedy() -> None:
     assert "log:GetConsumerGroupCheckPoint" in problem.one("strong").text
 
 
-def test_a_failing_group_shows_what_the_last_good_poll_found() -> None:
+def test_failing_group_shows_results_of_the_last_successful_poll() -> None:
     (row,) = rows(page_of(varied(), {"consumer_group": "slow-path"}))
     assert cells(row)[0] == "failing caught up"
     assert row.one("summary").text == "1 shard of slow-path: caught up"
@@ -100,7 +100,7 @@ def test_an_error_without_a_remedy_is_shown_alone() -> None:
     assert problem.text == "Failing for 1m 10s: bad"
 
 
-def test_a_missing_right_to_read_cursors_is_told_where_it_hides_the_state() -> None:
+def test_missing_cursor_permission_is_shown_if_it_hides_the_state() -> None:
     html = page_of(varied())
     told = [
         name for name, row in zip(names(html), rows(html), strict=True) if "GetCursor" in row.text
@@ -141,7 +141,7 @@ def test_the_first_line_says_that_all_is_well() -> None:
     ("view", "title"),
     [(varied(), "1 stalled - sls-exporter"), (View(), "sls-exporter")],
 )
-def test_the_title_tells_of_stalls(view: View, title: str) -> None:
+def test_title_shows_the_number_of_stalls(view: View, title: str) -> None:
     assert read(page_of(view)).one("title").text == title
 
 
@@ -214,7 +214,7 @@ def test_pages_lead_to_their_neighbours_with_the_same_query() -> None:
     assert [link.text for link in first.all("a")] == ["Next"]
 
 
-def test_of_very_many_shards_only_the_worst_are_shown() -> None:
+def test_only_the_worst_of_many_shards_are_shown() -> None:
     shards = [caught_up(number) for number in range(999)]
     view = View(targets=(target(group(*shards, behind(999, stalled=400))),))
     fold = read(page_of(view)).one("table", id="groups").one("details")
@@ -224,7 +224,7 @@ def test_of_very_many_shards_only_the_worst_are_shown() -> None:
     assert "And 936 shards in no worse state." in fold.text
 
 
-def test_links_are_relative_so_that_the_page_may_stand_under_any_path() -> None:
+def test_links_are_relative_so_that_the_page_works_under_any_path() -> None:
     html = page.page(document_of(varied()), {}, telemetry_path="/sls/metrics").decode()
     links = [link.attributes["href"] or "" for link in read(html).all("a")]
     assert "./sls/metrics" in links
@@ -241,20 +241,20 @@ def test_nothing_is_fetched_from_elsewhere_and_nothing_refreshes_by_itself() -> 
     assert "https://" not in page_of(varied())
 
 
-def test_style_and_script_stand_before_any_foreign_text() -> None:
+def test_style_and_script_precede_any_untrusted_text() -> None:
     view = View(targets=(target(group(caught_up(0, consumer="FOREIGN"), name="FOREIGN")),))
     html = page_of(view, {"q": "FOREIGN", "FOREIGN": "x"})
     assert html.index("</script>") < html.index("<body>") < html.index("FOREIGN")
     assert html.count("<script") == html.count("<style") == 1
 
 
-def test_it_says_when_it_was_refreshed() -> None:
+def test_page_shows_when_it_was_refreshed() -> None:
     moment = read(page_of(varied())).one("main").one("time")
     assert moment.text == "1970-01-01 00:16:50 UTC"
     assert moment.attributes["datetime"] == "1970-01-01T00:16:50Z"
 
 
-def test_a_parameter_that_is_not_understood_is_told() -> None:
+def test_unknown_parameters_are_shown() -> None:
     html = page_of(varied(), {"<b>": "1", "state": "<i>"})
     assert "Not understood, so ignored: &lt;b&gt;, state." in html
     assert "<i>" not in html

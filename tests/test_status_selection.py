@@ -78,7 +78,7 @@ def test_equals_are_in_the_order_of_their_names() -> None:
         assert [row.consumer_group for row in select(rows, asked)] == ["a", "b", "c"]
 
 
-def test_of_two_stalls_the_longer_comes_first() -> None:
+def test_longer_stall_is_sorted_first() -> None:
     view = View(
         targets=(
             target(
@@ -108,7 +108,7 @@ def test_of_two_stalls_the_longer_comes_first() -> None:
         ({"a\x00b" + "c" * 100: ""}, ("a\ufffdb" + "c" * 60 + "…",)),
     ],
 )
-def test_what_is_not_understood_counts_as_absent_and_is_told(
+def test_invalid_parameters_are_ignored_and_reported(
     query: dict[str, str], ignored: tuple[str, ...]
 ) -> None:
     asked = parse(query, numbers=("page",))
@@ -117,12 +117,12 @@ def test_what_is_not_understood_counts_as_absent_and_is_told(
     assert asked.sort == "-state"
 
 
-def test_only_so_much_is_told_of_what_is_not_understood() -> None:
+def test_at_most_ten_invalid_parameters_are_reported() -> None:
     query = {f"name-{number}": "x" for number in range(1000)}
     assert len(parse(query, numbers=()).ignored) == 10
 
 
-def test_a_link_keeps_the_query_but_for_what_it_changes() -> None:
+def test_link_changes_only_the_given_parameters_of_the_query() -> None:
     asked = parse({"q": "a&b", "state": "stalled", "sort": "lag", "page": "3"}, numbers=("page",))
     assert asked.link(page=2) == "?state=stalled&q=a%26b&sort=lag&page=2"
     assert asked.link(state="") == "?q=a%26b&sort=lag"
@@ -136,7 +136,7 @@ queries = st.dictionaries(st.sampled_from([*NAMES, "state", "q", "sort", "page",
 
 
 @given(queries)
-def test_any_query_is_answered_with_some_of_the_groups(query: dict[str, str]) -> None:
+def test_any_query_selects_a_subset_of_the_groups(query: dict[str, str]) -> None:
     asked = parse(query, numbers=("page",))
     found = select(ROWS, asked)
     assert len(found) == len({row.consumer_group for row in found}) <= len(ROWS)

@@ -1,4 +1,4 @@
-"""What is locked is what the project asks for, to the byte, and from nowhere in particular."""
+"""The lock files match the requirements, have hashes, and do not name an index."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ _ENTRY = re.compile(
 
 
 def locked(name: str) -> dict[str, tuple[str, str]]:
-    """Return the version of each locked package, and what else is said of it."""
+    """Return the version of each locked package, and the rest of its entry."""
     return {
         found["name"]: (found["version"], found["rest"]) for found in _ENTRY.finditer(read(name))
     }

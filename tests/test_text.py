@@ -1,4 +1,4 @@
-"""Foreign text made safe to show."""
+"""Untrusted text made safe to show."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The truth of the alarm over simulated hours: scenes, what the metrics say, what would fire."""
+"""The accuracy of the alert over simulated hours: scenes, metrics, and alerts that would fire."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def values(name: str, metric: str, shard: str) -> list[float]:
 
 
 @each_scene
-def test_our_alarm_tells_the_truth(scene: Scene) -> None:
+def test_alert_is_right_in_every_scene(scene: Scene) -> None:
     assert outcomes_of(scene)[OURS].verdict is Verdict.RIGHT
 
 
@@ -95,7 +95,7 @@ def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
         "4 groups that commit every 5 minutes",
     ],
 )
-def test_our_alarm_tells_the_truth_whenever_polls_happen(name: str, phase: float) -> None:
+def test_alert_is_right_regardless_of_poll_phase(name: str, phase: float) -> None:
     scene = scene_of(name)
     found = judged(scene.play(poll_phase=phase), scene.trouble)
     assert found[OURS].verdict is Verdict.RIGHT
@@ -141,7 +141,7 @@ def test_our_alarm_lasts_as_long_as_the_trouble(scene: Scene) -> None:
     assert ended == ({alerts.SHARD_STALLED, alerts.GROUP_STALLED} if back else set())
 
 
-# What the metrics say in the scenes
+# Metrics in the scenes
 
 
 def test_the_services_own_lag_stays_at_two_seconds_behind_a_dead_group() -> None:
@@ -195,7 +195,7 @@ def test_a_vanished_parent_has_no_series_any_more() -> None:
 
 
 @pytest.mark.parametrize("name", ["group deleted", "logstore deleted"])
-def test_what_was_deleted_is_withdrawn_by_the_next_poll(name: str) -> None:
+def test_series_of_deleted_objects_are_removed_by_the_next_poll(name: str) -> None:
     assert frame_at(name, 1830.0).by_shard(alerts.STALLED).keys() == {"0", "1"}
     after = frame_at(name, 1860.0)
     assert after.by_shard(alerts.STALLED) == {}
@@ -226,7 +226,7 @@ def test_a_group_that_was_never_consumed_is_unconsumed_and_does_not_stall() -> N
     assert last.by_shard(alerts.STALLED) == {}
 
 
-def test_the_loss_of_data_is_told_when_it_happens() -> None:
+def test_data_loss_alert_fires_when_data_is_lost() -> None:
     name = "dead for a day: unread data expires"
     lost = [each for each in fired_in(name) if each.alert == alerts.DATA_LOST]
     assert len(lost) == 1
@@ -293,7 +293,7 @@ def mean_poll_seconds(frame: Frame) -> float:
     return seconds / count
 
 
-# The instruments
+# Models of other alerts, and the classification of firings
 
 
 def commits(*pairs: tuple[int, int], every: float = 60.0) -> tuple[Commit, ...]:
@@ -366,7 +366,7 @@ def test_the_model_of_alerts_keeps_firing_over_a_gap() -> None:
         ([], ("0", 50.0), Verdict.MISSED),
     ],
 )
-def test_a_verdict_weighs_what_was_said_against_the_truth(
+def test_firings_are_classified_against_the_actual_trouble(
     spoke: list[tuple[str, float]], trouble: tuple[str, float] | None, verdict: Verdict
 ) -> None:
     truth = None if trouble is None else Trouble(since=trouble[1], shards=frozenset(trouble[0]))

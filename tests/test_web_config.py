@@ -309,7 +309,7 @@ def test_a_refusal_shows_no_secret_wherever_it_was_put(place: Place, text: str) 
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
 
 
-def test_a_refusal_is_short_whatever_the_file_holds(place: Place) -> None:
+def test_error_message_is_short_for_any_file_content(place: Place) -> None:
     for text in (
         f"a: *{'h' * 100_000}",
         f"tls_server_config: {{cert_file: {'h' * 100_000}, key: x}}",
@@ -319,7 +319,7 @@ def test_a_refusal_is_short_whatever_the_file_holds(place: Place) -> None:
         assert len(str(caught.value)) < 1000
 
 
-def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(ConfigError, match=r"pipe:1:1: .* cannot be read: not a regular file"):
@@ -399,7 +399,7 @@ def test_no_secret_is_in_what_a_configuration_prints(place: Place) -> None:
     assert secret not in repr(config)
 
 
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(place: Place) -> None:
+def test_encrypted_key_is_refused_without_a_password_prompt(place: Place) -> None:
     plain = load_pem_private_key((place.path / "server.key").read_bytes(), password=None)
     (place.path / "locked.key").write_bytes(
         plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))

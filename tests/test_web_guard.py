@@ -135,7 +135,7 @@ def test_an_unknown_user_costs_as_much_time_as_a_known_one(tmp_path: Path) -> No
     assert min(took["bob"]) > min(took["alice"]) / 4
 
 
-def test_a_known_password_is_answered_while_others_are_tried(tmp_path: Path) -> None:
+def test_request_with_a_known_password_is_served_while_others_are_checked(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
     dear = bcrypt.hashpw(b"right", bcrypt.gensalt(11)).decode()
     file.write_text(f"basic_auth_users: {{alice: '{dear}'}}")
@@ -160,7 +160,7 @@ def test_a_known_password_is_answered_while_others_are_tried(tmp_path: Path) -> 
     assert took < 2.0
 
 
-def test_configured_headers_are_on_every_answer_and_win(tmp_path: Path) -> None:
+def test_configured_headers_are_on_every_response_and_take_precedence(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
     file.write_text(
         "http_server_config: {headers: {X-Frame-Options: sameorigin, "

@@ -18,7 +18,7 @@ SILENT, TRICKLING, GARBAGE = 500, 200, 50
 PROMPT_SECONDS = 2.0
 # Both ends of every connection are in this process.
 NEEDED = 2 * (SILENT + TRICKLING + GARBAGE) + 200
-RANDOM = random.Random(1)  # noqa: S311 - any bytes do
+RANDOM = random.Random(1)  # noqa: S311 - need not be secure
 SAMPLES = [
     b"\x00" * 2000,
     b"\r\n" * 1000,
@@ -80,7 +80,7 @@ def test_scrapes_and_checks_are_prompt_in_a_crowd_of_bad_peers(
     ):
         assert (
             fetch(port, "/metrics", tls=tls, timeout=30).body == METRICS
-        )  # behind the whole crowd
+        )  # after all other connections
         deadline = time.monotonic() + 2.5  # long enough for several rounds of every kind
         while time.monotonic() < deadline:
             start = time.monotonic()

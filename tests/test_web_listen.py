@@ -33,7 +33,7 @@ def test_an_address_is_read_and_written_alike(text: str, host: str, port: int) -
         (":" + "9" * 5000, "the port must be a number from 0 to 65535"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_reason(text: str, message: str) -> None:
+def test_invalid_listen_address_is_rejected_with_reason(text: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared below
         ListenAddress.parse(text)
     assert message in str(caught.value)
@@ -76,6 +76,6 @@ def test_all_addresses_are_bound_or_none() -> None:
     free.bind().close()
 
 
-def test_an_address_tells_a_url_that_reaches_it() -> None:
+def test_address_gives_a_url_that_reaches_it() -> None:
     assert ListenAddress.parse(":80").url("http") == "http://127.0.0.1:80"
     assert ListenAddress.parse("[::1]:80").url("https") == "https://[::1]:80"

@@ -21,7 +21,7 @@ from tests.support.web_peers import connect
 from tests.support.web_server import METRICS, Faults, content, fetch, plain_scrape, serving
 
 
-def test_a_scrape_is_answered_with_the_given_body_and_headers() -> None:
+def test_scrape_returns_the_given_body_and_headers() -> None:
     asked: list[Mapping[str, str]] = []
 
     def scrape(**headers: str) -> Scrape:
@@ -76,7 +76,7 @@ def test_a_client_of_http_1_0_is_reset_where_a_body_breaks_off() -> None:
 
 
 def test_a_client_of_http_1_0_is_reset_where_the_server_stops_before_all_is_sent() -> None:
-    # More than fits into the buffers of the kernel waits in the server when all is written.
+    # The body is larger than the buffers of the kernel, so that a part waits in the server.
     group = failing("InternalServerError", "x" * 20_000_000, name="billing")
     rows = document_of(View(targets=(target(group),)))
     with socket.socket() as sock:
@@ -151,7 +151,7 @@ def test_a_script_after_the_first_is_not_allowed() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/nothing"])
-def test_every_answer_forbids_guessing_its_type_and_names_no_server(path: str) -> None:
+def test_every_response_forbids_type_sniffing_and_names_no_server(path: str) -> None:
     with serving() as port:
         answer = fetch(port, path)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -180,7 +180,7 @@ def test_reloading_over_http_is_off_by_default() -> None:
     assert "--web.enable-lifecycle" in answer.text
 
 
-def test_a_reload_tells_its_faults() -> None:
+def test_failed_reload_returns_its_errors() -> None:
     faults = ["config.yaml:1:1: no", "config.yaml:2:1: nor this"]
     outcomes = [[], faults]
     with serving(content(reload=lambda: outcomes.pop(0))) as port:
@@ -218,7 +218,7 @@ def test_another_method_is_refused_with_those_allowed(
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/groups", "/-/healthy", "/-/ready"])
-def test_head_answers_like_get_without_a_body(path: str) -> None:
+def test_head_responds_like_get_without_a_body(path: str) -> None:
     with serving() as port:
         head, get = fetch(port, path, method="HEAD"), fetch(port, path)
     assert (head.status, head.body) == (200, b"")
@@ -238,7 +238,7 @@ def test_a_page_that_fails_is_a_plain_500_and_is_reported(path: str) -> None:
     assert [(where, str(exc)) for where, exc in faults.seen] == [(path, "secret detail")]
 
 
-def test_scrapes_above_the_limit_are_refused_at_once_and_the_slot_comes_back() -> None:
+def test_scrapes_above_the_limit_are_refused_until_a_slot_is_free() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def scrape(**_: str) -> Scrape:
@@ -260,7 +260,7 @@ def test_scrapes_above_the_limit_are_refused_at_once_and_the_slot_comes_back() -
     assert refused.headers["Retry-After"] == "1"
 
 
-def test_checks_and_pages_answer_while_every_scrape_hangs() -> None:
+def test_checks_and_pages_respond_while_every_scrape_hangs() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def scrape(**_: str) -> Scrape:

@@ -1,4 +1,4 @@
-"""Scrapes that come together share one rendering, and each still gets a whole answer."""
+"""Concurrent scrapes share one rendering, and each still gets a complete response."""
 
 import gzip
 import threading
@@ -18,7 +18,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 class Renderings:
-    """Bodies of two pieces, whose second waits until it may be written."""
+    """Bodies of two pieces; the second piece waits until the test releases it."""
 
     def __init__(self, *, encoding: str | None, breaks: bool = False) -> None:
         self.encoding = encoding
@@ -67,14 +67,14 @@ def test_scrapes_that_come_together_are_written_once() -> None:
     assert renderings.written == [1, 3]
 
 
-def test_what_is_not_compressed_is_not_kept_for_others() -> None:
+def test_uncompressed_scrape_is_not_shared() -> None:
     renderings = Renderings(encoding=None)
     with serving(content(scrape=renderings.scrape)) as port:
         bodies = both_at_once(renderings, port)
     assert sorted(body[:1] for body in bodies) == [b"1", b"2"]
 
 
-def test_a_scrape_is_not_shared_by_who_asks_otherwise() -> None:
+def test_scrape_is_not_shared_by_requests_with_other_headers() -> None:
     renderings = Renderings(encoding="gzip")
     with serving(content(scrape=renderings.scrape)) as port, ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, port, "/metrics", headers=GZIP, timeout=20)
@@ -100,7 +100,7 @@ def test_a_scrape_that_lasts_is_too_old_to_be_shared() -> None:
         assert [each.result(30).body[:1] for each in (first, second)] == [b"1", b"2"]
 
 
-def test_a_fault_half_way_cuts_everyone_who_shares_it() -> None:
+def test_error_during_rendering_cuts_every_request_that_shares_it() -> None:
     renderings = Renderings(encoding="gzip", breaks=True)
     faults = Faults()
     with (

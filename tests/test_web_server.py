@@ -117,7 +117,7 @@ def test_one_connection_serves_many_requests() -> None:
         connection.close()
 
 
-def test_small_answers_on_a_kept_connection_are_not_held_back() -> None:
+def test_small_responses_on_a_kept_connection_are_not_delayed() -> None:
     with serving() as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         start = time.monotonic()
@@ -126,10 +126,10 @@ def test_small_answers_on_a_kept_connection_are_not_held_back() -> None:
             connection.getresponse().read()
         took = time.monotonic() - start
         connection.close()
-    assert took < 1.5  # each waits 0.04 s for an acknowledgement where Nagle's algorithm is on
+    assert took < 1.5  # with Nagle's algorithm, each waits 0.04 s for an acknowledgment
 
 
-def test_pipelined_requests_are_answered_in_order() -> None:
+def test_pipelined_requests_are_served_in_order() -> None:
     with serving() as port, connect(port) as sock:
         sock.sendall(
             b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -198,7 +198,7 @@ def test_a_second_head_that_trickles_is_cut() -> None:
         assert read_to_end(sock) == b""
 
 
-def test_a_body_that_trickles_after_its_answer_is_cut() -> None:
+def test_body_that_trickles_after_its_response_is_cut() -> None:
     limits = Limits(head=0.5, keep_alive=30)
     with serving(limits=limits) as port, connect(port) as sock:
         sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n.")
@@ -228,7 +228,7 @@ def test_a_body_without_an_end_is_cut(head: str, part: bytes) -> None:
     assert faults.seen == []
 
 
-def test_a_small_body_that_nobody_asked_for_does_no_harm() -> None:
+def test_small_unexpected_body_keeps_the_connection_usable() -> None:
     with serving() as port, connect(port) as sock:
         for _ in range(3):
             sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
@@ -297,7 +297,7 @@ def test_a_malformed_request_is_refused_without_a_log_line(
     assert faults.seen == []
 
 
-def test_an_upgrade_to_another_protocol_is_answered_as_http() -> None:
+def test_upgrade_to_another_protocol_gets_an_http_response() -> None:
     with serving() as port:
         headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
         assert fetch(port, "/-/healthy", headers=headers).status == 200
@@ -343,7 +343,7 @@ def test_connections_never_take_more_descriptors_than_their_limit() -> None:
             )
 
 
-def test_a_process_out_of_descriptors_makes_room_and_answers() -> None:
+def test_process_out_of_descriptors_closes_connections_and_responds() -> None:
     command = [sys.executable, "-m", "tests.support.web_starved"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -31,7 +31,7 @@ def handshake(port: int, tls: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 def refused(port: int, tls: ssl.SSLContext) -> bool:
-    """Whether a request over TLS fails; with TLS 1.3 that shows at the first answer only."""
+    """Return whether a request over TLS fails; TLS 1.3 shows this only at the first response."""
     try:
         fetch(port, "/metrics", tls=tls)
     except (OSError, http.client.HTTPException):
@@ -39,7 +39,7 @@ def refused(port: int, tls: ssl.SSLContext) -> bool:
     return False
 
 
-def test_a_scrape_over_tls_is_answered(place: Place) -> None:
+def test_scrape_over_tls_is_served(place: Place) -> None:
     with serving(web_config_file=place.write(f"{TLS}}}")) as port:
         assert fetch(port, "/metrics", tls=place.client()).body == METRICS
 
@@ -213,7 +213,7 @@ def test_a_half_renewed_certificate_keeps_the_old_one_and_is_reported_once(tmp_p
 
 
 @pytest.mark.parametrize("text", ["", "http_server_config: {http2: false}", "junk: 1"])
-def test_tls_stays_on_whatever_the_file_becomes(tmp_path: Path, text: str) -> None:
+def test_tls_stays_on_regardless_of_changes_to_the_file(tmp_path: Path, text: str) -> None:
     place = new_place(tmp_path)
     faults = Faults()
     with serving(web_config_file=place.write(f"{TLS}}}"), faults=faults) as port:
@@ -223,7 +223,7 @@ def test_tls_stays_on_whatever_the_file_becomes(tmp_path: Path, text: str) -> No
     assert len(faults.seen) == 1
 
 
-def test_what_follows_a_malformed_request_is_ignored(place: Place) -> None:
+def test_data_after_a_malformed_request_is_ignored(place: Place) -> None:
     faults = Faults()
     with serving(web_config_file=place.write(f"{TLS}}}"), faults=faults) as port:
         for _ in range(5):
@@ -237,7 +237,7 @@ def test_what_follows_a_malformed_request_is_ignored(place: Place) -> None:
     assert faults.seen == []
 
 
-def test_silent_handshakes_delay_nobody_and_are_cut(place: Place) -> None:
+def test_idle_handshakes_do_not_delay_others_and_are_cut(place: Place) -> None:
     limits = Limits(head=0.5)
     with (
         serving(web_config_file=place.write(f"{TLS}}}"), limits=limits) as port,
@@ -247,7 +247,7 @@ def test_silent_handshakes_delay_nobody_and_are_cut(place: Place) -> None:
         wait_for(lambda: closed_by_server(socks) == 50, what="handshakes to be cut")
 
 
-def test_a_burst_that_is_shed_during_its_handshakes_harms_nobody(place: Place) -> None:
+def test_burst_rejected_during_its_handshakes_does_not_affect_others(place: Place) -> None:
     faults = Faults()
     with serving(
         web_config_file=place.write(f"{TLS}}}"), limits=Limits(connections=20), faults=faults

@@ -1,6 +1,6 @@
-"""The wheel, installed into an environment of its own, is what the tests of the tree speak of.
+"""The wheel, installed into its own environment, behaves as the tests of the tree describe.
 
-By default it is built here; SLS_EXPORTER_WHEEL names one that is there already.
+By default, the test builds the wheel; SLS_EXPORTER_WHEEL is the path of an existing one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from tests.support.pythons import PYTHONS, interpreter
 
 pytestmark = pytest.mark.timeout(300)
 
-# Quick, most of them pure, and nothing in them looks at the tree around the package.
+# These tests are quick, and they do not read the tree around the package.
 TESTS = (
     *("config", "endpoint", "flags", "keychain", "metrics_exposition", "poller", "progress"),
     *("reporter", "sharding", "sls_answers", "sls_client", "text", "web_config", "web_listen"),
@@ -43,7 +43,7 @@ print(exporter.__file__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """A fresh virtual environment with the wheel and what is locked for it."""
+    """A fresh virtual environment with the wheel and its locked dependencies."""
 
     folder: Path
     wheel: Path
@@ -51,7 +51,7 @@ class Installed:
     def run(
         self, *command: str | Path, cwd: Path, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of it, with no environment but the given one."""
+        """Run a program of the environment, with only the given variables."""
         return subprocess.run(
             [self.folder / "bin" / command[0], *command[1:]],
             cwd=cwd,
@@ -92,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Installed]:
-    # A parametrised fixture would be made anew whenever tests in any order change the version.
+    # A parametrized fixture would be made again each time the order of tests changes the version.
     @cache
     def of(version: str) -> Installed:
         python = interpreter(version)
@@ -110,14 +110,14 @@ def installed(request: pytest.FixtureRequest, install: Callable[[str], Installed
     return install(str(request.param))
 
 
-def test_it_needs_nothing_that_it_does_not_ask_for(installed: Installed, tmp_path: Path) -> None:
+def test_wheel_declares_all_its_dependencies(installed: Installed, tmp_path: Path) -> None:
     done = installed.run("python", "-W", "error", "-c", IMPORTS_EVERYTHING, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(installed.folder)
     pip("check", into=installed.folder)
 
 
-def test_its_command_runs(installed: Installed, tmp_path: Path) -> None:
+def test_command_of_the_wheel_runs(installed: Installed, tmp_path: Path) -> None:
     shutil.copy(ROOT / "config.example.yaml", tmp_path / "config.yaml")
     keys = {"SLS_KEY_ID": "id", "SLS_KEY_SECRET": "secret"}
     assert installed.run("sls-exporter", "check", cwd=tmp_path, **keys).returncode == 0
@@ -125,14 +125,16 @@ def test_its_command_runs(installed: Installed, tmp_path: Path) -> None:
     assert version == f"sls-exporter {installed.wheel.name.split('-')[1]}\n"
 
 
-def test_it_polls(installed: Installed, tmp_path: Path) -> None:
+def test_installed_exporter_polls(installed: Installed, tmp_path: Path) -> None:
     with demo_world(tmp_path) as demo:
         done = installed.run("sls-exporter", "once", f"--config.file={demo.config}", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "demo-shop / orders / stalled" in done.stdout
 
 
-def test_its_rules_are_where_the_documents_say(installed: Installed, tmp_path: Path) -> None:
+def test_rules_of_the_wheel_are_at_the_documented_path(
+    installed: Installed, tmp_path: Path
+) -> None:
     code = "import importlib.resources as r; print(r.files('exporter').joinpath('rules/{}'))"
     asked = code.format("sls-exporter.rules.yaml")
     shown = Path(installed.run("python", "-c", asked, cwd=tmp_path).stdout.strip())
@@ -148,7 +150,7 @@ def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path)
     assert len(wanted) == len(NEEDED)
     tools = tmp_path / "tools"
     pip("install", "--no-compile", "--target", tools, *wanted, into=installed.folder)
-    # Beside the copied tests there is no package of ours: the one that was installed is found.
+    # The package is not next to the copied tests, so they import the installed one.
     shutil.copytree(
         ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -164,7 +166,7 @@ def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path)
     assert Path(found.stdout.strip()).is_relative_to(installed.folder)
 
 
-def test_whoever_builds_it_gets_the_same_bytes(tmp_path: Path) -> None:
+def test_builds_of_the_wheel_are_reproducible(tmp_path: Path) -> None:
     digests = {
         hashlib.sha256(build(tmp_path / name).read_bytes()).hexdigest() for name in ("one", "two")
     }
@@ -176,7 +178,7 @@ def test_whoever_builds_it_gets_the_same_bytes(tmp_path: Path) -> None:
 def test_all_that_is_locked_comes_as_wheels_with_known_hashes(
     machine: str, version: str, tmp_path: Path
 ) -> None:
-    # What glibc 2.36 takes, which is that of the image.
+    # The platforms that glibc 2.36 supports, which is the version of the image.
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
     report = pip(
         *("install", "--dry-run", "--ignore-installed", "--only-binary", ":all:"),

@@ -1,4 +1,4 @@
-"""Pools of threads: who shares them, and when their threads end."""
+"""Pools of threads: their users, and the end of their threads."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The workflows do what the Makefile can, with nothing that somebody else may move."""
+"""The workflows run commands of the Makefile, and all versions that they use are pinned."""
 
 import re
 import subprocess
@@ -53,12 +53,12 @@ def test_there_is_one_for_changes_one_for_releases_and_one_for_what_becomes_know
 
 
 @every_workflow
-def test_it_is_a_workflow_by_githubs_schema(path: Path) -> None:
+def test_workflow_is_valid_by_the_github_schema(path: Path) -> None:
     assert tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path) == ""
 
 
 @every_workflow
-def test_every_action_is_pinned_by_its_commit_and_tells_its_version(path: Path) -> None:
+def test_every_action_is_pinned_by_commit_with_its_version(path: Path) -> None:
     used = [step["uses"] for step in steps(path) if "uses" in step]
     pinned = [f"{name}@{commit}" for name, commit, _ in PINNED.findall(path.read_text())]
     assert pinned == used
@@ -71,7 +71,7 @@ def test_an_action_is_the_same_commit_everywhere() -> None:
 
 
 @every_workflow
-def test_every_command_of_ours_exists(path: Path) -> None:
+def test_every_make_target_and_script_in_workflows_exists(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
     text = "\n".join(commands(path))
     made = re.findall(r"\bmake (?:--?\w+ )*([a-z-]+)", text)
@@ -81,7 +81,7 @@ def test_every_command_of_ours_exists(path: Path) -> None:
 
 
 @every_workflow
-def test_the_shell_finds_no_fault_in_its_commands(path: Path) -> None:
+def test_shellcheck_finds_no_error_in_commands(path: Path) -> None:
     for command in commands(path):
         assert tool("shellcheck", "--shell", "bash", "-", text=command) == ""
 
@@ -92,7 +92,7 @@ def test_nothing_that_an_event_brings_is_pasted_into_a_shell(path: Path) -> None
 
 
 @every_workflow
-def test_it_may_only_read_but_for_what_a_job_says(path: Path) -> None:
+def test_workflow_has_only_read_permissions_unless_a_job_declares_more(path: Path) -> None:
     workflow = load(path)
     assert workflow["permissions"] == {"contents": "read"}
     writing = {
@@ -134,7 +134,7 @@ def test_a_release_is_checked_before_anything_is_built_and_published_last() -> N
     }
 
 
-def test_what_is_locked_is_audited_every_week_and_before_a_release() -> None:
+def test_locked_packages_are_audited_weekly_and_before_a_release() -> None:
     assert "make audit PYTHON=python" in commands(ROOT / ".github" / "workflows" / "audit.yml")
     release = commands(ROOT / ".github" / "workflows" / "release.yml")
     assert release.index("make audit PYTHON=python") < release.index(

@@ -1,1 +1,1 @@
-"""What makes files of this project; no part of the exporter."""
+"""Generators of files of this project, which are not part of the exporter."""

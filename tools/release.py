@@ -1,6 +1,6 @@
 """Release notes for a tag, if every file that names the version agrees with it.
 
-It prints the section of the changelog; where something does not fit it lists all of it and fails.
+It prints the section of the changelog. If versions differ, it lists all differences and fails.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# Where the version stands, and how.
+# Files that contain the version, and its pattern in them.
 PLACES = (
     ("exporter/__init__.py", r'__version__ = "(.*)"'),
     ("helm/sls-exporter/Chart.yaml", r"version: (.*)"),
@@ -20,7 +20,7 @@ PLACES = (
 
 
 def faults(version: str, root: Path) -> list[str]:
-    """Return what keeps a tree from being released as a version."""
+    """Return the reasons why a tree cannot be released as a version."""
     found = []
     for name, pattern in PLACES:
         text = (root / name).read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def faults(version: str, root: Path) -> list[str]:
 
 
 def notes(version: str, root: Path) -> str:
-    """Return what the changelog says of a version; empty where it has no dated section."""
+    """Return the section of a version in the changelog; empty if it has none with a date."""
     text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n"
     match = re.search(rf"{heading}(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)

@@ -1,1 +1,1 @@
-"""The running exporter: its parts, its jobs, its health and its reloads, put together."""
+"""The running exporter: its assembly, jobs, health checks and reloads."""

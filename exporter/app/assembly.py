@@ -1,6 +1,6 @@
-"""The parts of an exporter below its schedule and its HTTP server, put together.
+"""The assembly of an exporter, without its schedule and its HTTP server.
 
-The parts do not import each other. They get the callables that they need here.
+The parts do not import each other. This module passes them the callables that they need.
 """
 
 import threading
@@ -43,19 +43,22 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     workers: Workers
     manager: PollManager
     is_single_round: bool = False
-    """Whether everything is polled once: values are shown however old they are."""
+    """Whether each target is polled only once, so that values are shown regardless of their age."""
 
     def configure(self, config: Config) -> None:
-        """Apply a configuration. Raises CredentialsError, and changes nothing then."""
+        """Apply a configuration.
+
+        Raises CredentialsError if keys cannot be obtained. The previous configuration is kept then.
+        """
         self.manager.configure(config)
         self.self_metrics.config_loaded(at=self.clock.wall())
 
     def groups(self) -> rows.StatusRows:
-        """Return what is known of every group, for people and programs."""
+        """Return the state of every group for the status page and the JSON API."""
         return rows.document(self._view(), monotonic=self.clock.monotonic(), wall=self.clock.wall())
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
-        """Write all metrics as of now, in the format that two request headers ask for."""
+        """Return the current metrics in the format that the two request headers select."""
         view = self._view()
         now = self.clock.monotonic()
         shape = _shape(self.manager.config.metrics)
@@ -87,10 +90,10 @@ def assemble(
     is_single_round: bool = False,
     make_rate: Callable[..., RequestRate] = RequestRate,
 ) -> Parts:
-    """Make the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
+    """Create the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
-    The rate of each project begins at ``start_rate`` requests per second. ``make_rate`` makes it,
-    with the clock by which requests wait.
+    The request rate of each project begins at ``start_rate`` requests per second. ``make_rate``
+    creates the rate limiter of a project and determines the clock by which requests wait.
     """
     cancelled = threading.Event()
     store = Store()

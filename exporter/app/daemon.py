@@ -1,4 +1,4 @@
-"""The daemon: what is started, reloaded and stopped, in which order."""
+"""The daemon, which starts, reloads and stops the parts of an exporter in order."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -39,15 +39,15 @@ class Options(Struct, frozen=True, kw_only=True):
     """The file whose changes cause a reload; None for no reloads of this kind."""
     sharding: Sharding = WHOLE
     start_rate: float = START
-    """Requests per second at which each project begins."""
+    """The initial request rate of each project in requests per second."""
 
 
 class Daemon:
-    """The parts of an exporter, the schedule that drives them, and the HTTP server over them.
+    """An exporter with its schedule and its HTTP server.
 
-    ``load`` returns the configuration, at the start and at each reload. Raises ConfigError or
-    CredentialsError if the daemon cannot start with it, and ConfigError if the web configuration is
-    not valid.
+    ``load`` returns the configuration, at startup and at each reload. The constructor raises
+    ConfigError or CredentialsError if the daemon cannot start with this configuration, and
+    ConfigError if the web configuration is not valid.
     """
 
     def __init__(
@@ -114,7 +114,10 @@ class Daemon:
         return self.addresses[0].url(self._web.scheme)
 
     def start(self) -> None:
-        """Serve, then poll. Raises ListenError if an address cannot be listened on."""
+        """Start the HTTP server, then the polls.
+
+        Raises ListenError if the server cannot listen on an address.
+        """
         self._web.start()
         self._jobs.update()
         self._jobs.scheduler.start()
@@ -127,7 +130,7 @@ class Daemon:
         )
 
     def request_reload(self) -> None:
-        """Have the configuration reloaded soon, without waiting for it."""
+        """Request a reload of the configuration, without waiting for it."""
         self._housekeeping.request_reload()
 
     def stop(self) -> None:

@@ -8,20 +8,20 @@ from exporter.base.text import bounded
 
 
 class StuckAfter(Struct, frozen=True, kw_only=True):
-    """The seconds without a sign of life after which something counts as stuck."""
+    """The time without progress in seconds after which a thread counts as stuck."""
 
     heartbeat: float = 60.0
     poll: float = 900.0
-    """A poll whose requests end, successfully or not, is not stuck, however long it takes."""
+    """The limit for a worker. Each request that ends, successfully or not, counts as progress."""
 
 
 DEFAULT_STUCK_AFTER = StuckAfter()
 
 
 class Health:
-    """The two health checks. Both return None if all is well, otherwise the reason.
+    """The liveness and readiness checks. Each returns None if it succeeds, otherwise the reason.
 
-    They run on the event loop of the HTTP server, so they never wait.
+    The checks run on the event loop of the HTTP server, so they never block.
     """
 
     def __init__(self, parts: Parts, jobs: Jobs, stuck_after: StuckAfter) -> None:
@@ -30,7 +30,7 @@ class Health:
         self._stuck_after = stuck_after
 
     def unhealthy(self) -> str | None:
-        """Return why the process is not alive, None if it is."""
+        """Return the reason why the process is not alive; None if it is alive."""
         if self._parts.clock.monotonic() - self._jobs.heartbeat_at > self._stuck_after.heartbeat:
             return "the scheduler does not run"
         longest = self._jobs.scheduler.longest_silence()
@@ -39,7 +39,7 @@ class Health:
         return None
 
     def unready(self) -> str | None:
-        """Return why the metrics are not complete yet, None if they are."""
+        """Return the reason why the metrics are not complete yet; None if they are complete."""
         if self._parts.cancelled.is_set():
             return "stopping"
         if not self._parts.manager.discovered:

@@ -1,4 +1,4 @@
-"""The work of no other thread: reloads, the watched file, jumps of the clock, the capacity."""
+"""A thread for reloads, the watched file, jumps of the clock, and capacity reports."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from exporter.app.reload import Reloader
 from exporter.base.files import FileWatch
 from exporter.logs.logger import Logger
 
-_LATE_SECONDS = 30.0  # half of what makes the process unhealthy
+_LATE_SECONDS = 30.0  # half of the time after which the process is unhealthy
 _CLOCK_JUMP_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
 _WATCH_FILE_SECONDS = 5.0
@@ -56,7 +56,7 @@ class Housekeeping:
                     self._reloader.reload()
                 self._check_clock()
                 self._jobs.report_capacity()
-            except Exception as error:  # noqa: BLE001  the loop must go on; the error is reported
+            except Exception as error:  # noqa: BLE001  reported, and the loop must go on
                 self._on_error("tend", error)
 
     def _file_changed(self) -> bool:
@@ -73,7 +73,8 @@ class Housekeeping:
             self._log.warning("the system clock has jumped", seconds=round(jump, 1))
             self._jobs.scheduler.realign()
             return
-        # A clock that jumped there and back between two looks may have left runs hours ahead.
+        # If the clock jumped forward and back between two checks, the offset is unchanged, but the
+        # next runs can be hours in the future. The late heartbeat reveals this.
         now = self._clock.monotonic()
         if now - max(self._jobs.heartbeat_at, self._realigned_at) > _LATE_SECONDS:
             self._realigned_at = now

@@ -17,7 +17,7 @@ _TRY_AGAIN_SECONDS = 1.0
 
 
 class Jobs:
-    """The scheduler and its jobs, which follow the targets.
+    """The scheduler and its jobs, which are updated when the targets change.
 
     ``heartbeat_at`` is the monotonic time of the last heartbeat.
     """
@@ -48,8 +48,8 @@ class Jobs:
         parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 
     def update(self) -> None:
-        """Schedule the present targets, and warn if their polls do not fit in the interval."""
-        # A reload and the discovery may both come here. The last one must have the newest targets.
+        """Schedule the current targets, and warn if their polls do not fit in the interval."""
+        # A reload and a discovery can run concurrently. The last one must use the newest targets.
         with self._lock:
             targets = self._parts.manager.targets
             self.scheduler.set_jobs([*self._background(), *map(self._poll, targets)])
@@ -57,7 +57,7 @@ class Jobs:
         self._warn()
 
     def report_capacity(self) -> None:
-        """Log once what the polls of each project need, when all of them have been made."""
+        """Log the number of requests of each project, once after all targets have been polled."""
         if not self._is_capacity_due or self._parts.store.view().pending:
             return
         self._is_capacity_due = False

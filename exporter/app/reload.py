@@ -1,6 +1,6 @@
-"""Reloading the configuration: one owner for every way to ask for it.
+"""Reloads of the configuration, regardless of the trigger: a signal, HTTP or a changed file.
 
-A bad file changes nothing; whoever asked is told why.
+If the new configuration is invalid, the exporter keeps the previous one and reports the errors.
 """
 
 import threading
@@ -15,7 +15,7 @@ Load = Callable[[], Config]
 
 
 class Reloader:
-    """Loads the configuration again and has it taken over, one attempt at a time."""
+    """A serializer of reloads, each of which loads a configuration and applies it."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Reloader:
         self._lock = threading.Lock()
 
     def reload(self) -> tuple[str, ...]:
-        """Reload, and return the faults; none if the new configuration is in force."""
+        """Reload the configuration and return the errors; empty if the new one is applied."""
         with self._lock:
             try:
                 self._take_over(self._load())

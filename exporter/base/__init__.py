@@ -1,1 +1,1 @@
-"""Helpers for time, text and durations. They know nothing of SLS or Prometheus."""
+"""Helpers for time, files, text and durations, independent of SLS and Prometheus."""

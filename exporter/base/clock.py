@@ -1,4 +1,4 @@
-"""The two clocks that everything takes as a parameter, so that tests can hold them."""
+"""A pair of clocks, passed as a parameter so that tests can replace it."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Clock(Struct, frozen=True, kw_only=True):
-    """A wall clock for instants, a monotonic one for durations; both in seconds."""
+    """A wall clock for points in time and a monotonic clock for durations, both in seconds."""
 
     wall: Callable[[], float]
     monotonic: Callable[[], float]

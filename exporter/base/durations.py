@@ -1,10 +1,10 @@
-"""Durations as Prometheus writes them (``500ms``, ``1h30m``) and as Go does, in float seconds."""
+"""Durations in the notations of Prometheus (``500ms``, ``1h30m``) and Go, as float seconds."""
 
 import re
 
 from exporter.base.text import Expanded, quoted
 
-# The units in Prometheus' own order, each at most once; whole numbers only.
+# The order of the units is that of Prometheus. Each unit occurs at most once, with a whole number.
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 DURATION_REGEX = "".join(f"(?:([0-9]{{1,15}}){unit})?" for unit in _UNITS)
 _DURATION = re.compile(DURATION_REGEX)
@@ -14,7 +14,7 @@ _GO_UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
     "µs": 1e-6,  # the micro sign
-    "μs": 1e-6,  # the Greek letter, which Go takes as well
+    "μs": 1e-6,  # the Greek letter, which Go accepts as well
     "ms": 1e-3,
     "s": 1.0,
     "m": 60.0,
@@ -26,9 +26,9 @@ _GO_LONGEST = 64
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that ``text`` stands for: more than 0, at most a year.
+    """Return the duration ``text`` in seconds, which is more than 0 and at most a year.
 
-    Raises ValueError with a message for people.
+    Raises ValueError with a human-readable message.
     """
     if re.fullmatch(r"[0-9]{1,15}", text) and not isinstance(text, Expanded):
         raise ValueError(f"a duration needs a unit: write {text}s, or {text}m for minutes")
@@ -43,7 +43,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds in the form that ``parse_duration`` reads, to the millisecond."""
+    """Return seconds in the notation that ``parse_duration`` reads, rounded to milliseconds."""
     rest = round(seconds * 1000)
     text = ""
     for unit in ("d", "h", "m", "s", "ms"):
@@ -53,9 +53,10 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_go_duration(text: str) -> float:
-    """Return the seconds of a Go duration such as ``1m30s`` or ``100ms``; ValueError if it is none.
+    """Return the seconds of a Go duration such as ``1m30s`` or ``100ms``.
 
-    A plain integer counts nanoseconds, as in Go.
+    A plain integer is a number of nanoseconds, as in Go. Raises ValueError if the text is not a
+    valid duration.
     """
     if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         return int(text) * 1e-9

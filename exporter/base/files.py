@@ -1,4 +1,4 @@
-"""Files: their content, read within bounds, and whether it has changed."""
+"""Reading of files up to a maximum size, and detection of changes."""
 
 import errno
 import hashlib
@@ -16,8 +16,8 @@ Stamp = tuple[int, ...]
 def read(path: Path, limit: int, *, regular: bool = True) -> bytes:
     """Return the content of a file that has at most ``limit`` bytes.
 
-    Only a regular file is read unless ``regular`` is false. Raises OSError, whose ``strerror`` is
-    the reason, for everything that prevents it.
+    Only a regular file is read unless ``regular`` is false. Raises OSError with the reason as its
+    ``strerror`` if the file cannot be read or is too large.
     """
     try:
         # Opening a pipe would block until another process writes into it.
@@ -33,14 +33,14 @@ def read(path: Path, limit: int, *, regular: bool = True) -> bytes:
 
 
 class FileWatch:
-    """Files that are observed for changes of their content. Not thread-safe.
+    """A watch for changes of the content of files. Not thread-safe.
 
-    A look costs one stat per file. Only a file that looks different is read and hashed, because a
-    touched file, and one of the same content in another place, is not a change.
+    A check needs one stat call per file. A file is read and hashed only if its stat result differs.
+    A file with a new timestamp or inode but the same content does not count as changed.
     """
 
     def __init__(self, paths: Iterable[Path], limit: int) -> None:
-        """Note the current content. No more than ``limit`` bytes of a file are read."""
+        """Record the current content. No more than ``limit`` bytes of a file are read."""
         self._paths = tuple(paths)
         self._limit = limit
         self._stamps: tuple[Stamp | None, ...] = ()
@@ -48,11 +48,11 @@ class FileWatch:
         self.changed()
 
     def changed(self) -> bool:
-        """Return whether a file has another content than at the previous call.
+        """Return whether the content of a file has changed since the previous call.
 
-        A file that cannot be read differs from one that can.
+        A file that becomes readable or unreadable counts as changed.
         """
-        # The stamps are older than the digests, so no change between them is missed.
+        # Take the stamps before the digests, so that no change in between is missed.
         stamps = tuple(map(_stamp, self._paths))
         if stamps == self._stamps:
             return False
@@ -64,7 +64,7 @@ class FileWatch:
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path)  # noqa: PTH116  called for every request, and Path.stat costs twice
+        found = os.stat(path)  # noqa: PTH116  called per request, and Path.stat takes twice as long
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev

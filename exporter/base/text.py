@@ -1,18 +1,19 @@
-"""Foreign text made safe to show: bounded, on one line, and always encodable."""
+"""Sanitizing of untrusted input: truncated, on one line, and always encodable."""
 
 import re
 from typing import Self
 
 LIMIT = 256
 _ECHO_LIMIT = 64
-# Longer than the words of a message and the parts of an ARN; tokens have hundreds of characters.
+# The words of messages and the parts of ARNs are shorter. Tokens have hundreds of characters.
 _OPAQUE = re.compile(r"[\w.+/=~%-]{64,}")
 
 
 def bounded(text: str, limit: int = LIMIT) -> str:
     """Return the text without control characters and lone surrogates, at most limit characters.
 
-    What cannot be shown becomes U+FFFD; what is cut ends with an ellipsis.
+    Characters that cannot be shown are replaced with U+FFFD. A truncated text ends with an
+    ellipsis.
     """
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
@@ -23,35 +24,36 @@ def bounded(text: str, limit: int = LIMIT) -> str:
 
 
 def without_tokens(text: str) -> str:
-    """Return foreign text bounded, on one line, and without words that could be tokens."""
+    """Return untrusted input truncated, on one line, and without words that could be tokens."""
     return bounded(_OPAQUE.sub("…", text))
 
 
 class Expanded(str):
-    """A value that environment variables had a part in; ``written`` is what the file says.
+    """A value into which environment variables were expanded.
 
-    A variable often holds a secret, and may have been put in the wrong place.
+    ``written`` is the text in the file. Error messages show only this text, because a variable
+    often contains a secret and can be used for the wrong key.
     """
 
     __slots__ = ("written",)
     written: str
 
     def __new__(cls, value: str, written: str) -> Self:
-        """Make a text of a value."""
+        """Create the text from the expanded value and the text in the file."""
         made = super().__new__(cls, value)
         made.written = written
         return made
 
 
 def printable(text: str) -> str:
-    """Escape whatever a terminal or a log could take for a command."""
+    """Escape characters that a terminal or a log viewer could interpret as commands."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def quoted(text: str) -> str:
-    """Quote foreign text, cut to 64 characters and without control characters.
+    """Quote untrusted input, truncated to 64 characters and without control characters.
 
-    What came from a variable is named, not quoted.
+    A value from a variable is not quoted. The result refers to the text in the file instead.
     """
     if isinstance(text, Expanded):
         return f"the value of {quoted(text.written)}"
@@ -62,6 +64,6 @@ def quoted(text: str) -> str:
 
 
 def _is_showable(char: str) -> bool:
-    # Format characters (bidirectional overrides, zero width) are not printable either: a name
-    # must not be able to look like another one.
+    # Format characters (bidirectional overrides, zero width) are not printable either, so a name
+    # cannot be made to look like another one.
     return char.isprintable()

@@ -1,4 +1,7 @@
-"""An explanation of the configuration without the network: what is polled, how, at what cost."""
+"""An explanation of the configuration without network access.
+
+It lists the polled targets, their settings and the number of requests.
+"""
 
 import os
 import sys
@@ -44,7 +47,7 @@ def run_check(flags: Flags) -> int:
 
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield lines for people; no secret is in them."""
+    """Yield human-readable lines without secrets."""
     for number, project in enumerate(config.projects):
         settings = project_settings(config, project)
         if number:
@@ -99,7 +102,11 @@ def _logstore(
 
 
 def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iterator[str]:
-    """Yield what is left out of the names that a pattern selects, or that a plain name is."""
+    """Yield a line on the names that are excluded, if there are any.
+
+    For a pattern, the line lists the exclusions. For a plain name, it states that the name itself
+    is excluded.
+    """
     if name.literal and any_matches(exclusions, name.text):
         yield f"{indent}left out, because it is excluded"
     elif exclusions and not name.literal:
@@ -107,7 +114,10 @@ def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iter
 
 
 def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:
-    """Write the requests of a poll, with G and S for what is not known here."""
+    """Return the number of requests of a poll as text.
+
+    G and S in it are the numbers of consumer groups and of shards, if they are unknown here.
+    """
     groups = len(entry.consumer_groups) if _is_literal(entry) else None
     shards = None if entry.shards is None else len(entry.shards)
     if not settings.lag:
@@ -123,14 +133,14 @@ def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:
 
 
 def _sum(fixed: float, terms: Sequence[tuple[float, int | None, str]]) -> str:
-    """Add what is known, and write the rest as terms."""
+    """Return the sum of the known terms, followed by the unknown terms."""
     unknown = [f"{each:g} {name}" for each, count, name in terms if count is None]
     known = fixed + sum(each * count for each, count, _ in terms if count is not None)
     return " + ".join([f"{ceil(known)}", *(term.removeprefix("1 ") for term in unknown)])
 
 
 def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
-    """Say how many shards the polls of a project can read in their interval."""
+    """Yield the number of shards that the polls of a project can read in their interval."""
     entries = project.logstores
     if not all(entry.logstore.literal and _is_literal(entry) for entry in entries):
         return
@@ -165,7 +175,7 @@ def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[O
 
 
 def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:
-    """Say where keys come from, never what they are."""
+    """Return the source of the access keys, never the keys themselves."""
     try:
         return describe(settings.credentials, environ)
     except CredentialsError as error:

@@ -1,4 +1,4 @@
-"""The command line, from its flags to a command that is ready to run."""
+"""The command line: parsing of its flags and import of the chosen command."""
 
 import io
 import os
@@ -10,10 +10,10 @@ from exporter.commands.flags import parse
 
 
 def prepare(argv: Sequence[str]) -> Callable[[], int]:
-    """Read a command line and import what its command needs.
+    """Parse a command line and import the modules that its command needs.
 
-    The result runs the command and returns its exit status. Help, the version and wrong usage end
-    the process here, so nothing else is imported for them.
+    The result runs the command and returns its exit status. For help, the version and wrong usage,
+    the process exits here before any other import.
     """
     _write_anything()
     flags = parse(argv, os.environ)
@@ -23,7 +23,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], int]:
 
 
 def _write_anything() -> None:
-    """Let a terminal without UTF-8 show what it can, rather than end on a character."""
+    """Escape characters that the encoding of the terminal lacks, instead of failing on them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

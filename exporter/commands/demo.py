@@ -1,4 +1,4 @@
-"""The demonstration: a simulator of the SLS API and the real exporter against it, on loopback."""
+"""The demonstration: the real exporter polls a simulator of the SLS API on loopback."""
 
 import sys
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ projects:
 
 
 def run_demo(flags: Flags) -> int:
-    """Serve what the exporter reads from the simulated world, until a signal asks for a stop."""
+    """Poll the simulated world and serve its metrics until a signal requests a stop."""
 
     def announce(daemon: Daemon) -> None:
         url = daemon.url
@@ -63,7 +63,7 @@ def run_demo(flags: Flags) -> int:
 
 @contextmanager
 def demo_config(clock: Clock) -> Iterator[Config]:
-    """Run the simulated world, and give the configuration that watches it."""
+    """Run the simulated world and yield a configuration that polls it."""
     world = build_demo_world(clock.wall)
     with Simulator(world, credentials=[DEMO_CREDENTIALS]) as simulator:
         text = CONFIG.format(
@@ -77,7 +77,7 @@ def demo_config(clock: Clock) -> Iterator[Config]:
 
 
 def _free_address() -> ListenAddress:
-    """Prefer the usual port on loopback, but let a demo run beside another."""
+    """Return the default port on loopback, or a free port if another process uses it."""
     usual = ListenAddress(host="127.0.0.1", port=DEFAULT_PORT)
     try:
         usual.bind().close()

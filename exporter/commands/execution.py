@@ -1,7 +1,13 @@
 """The commands and their exit status. Results go to stdout, logs and errors to stderr.
 
-Exit status: 0 done or stopped by a signal, 1 an invalid configuration or a failure, 2 wrong usage,
-130 interrupted. Each command is imported when it is chosen, because imports are most of a start.
+The exit status is one of these:
+
+- 0: the command has completed, or a signal has stopped it.
+- 1: the configuration is invalid, or the command has failed.
+- 2: the usage is wrong.
+- 130: the command was interrupted.
+
+Only the chosen command is imported, because imports take most of the startup time.
 """
 
 import os
@@ -15,11 +21,11 @@ from exporter.model.credentials import CredentialsError
 from exporter.web.listen import ListenError
 
 Run = Callable[[Flags], int]
-"""Runs a command and returns its exit status."""
+"""A function that runs a command and returns its exit status."""
 
 
 def command_of(name: Command) -> Run:
-    """Import a command."""
+    """Import a command and return its function."""
     match name:
         case "run":
             from exporter.commands.run import run_daemon  # noqa: PLC0415  see above
@@ -44,7 +50,7 @@ def command_of(name: Command) -> Run:
 
 
 def execute(run: Run, flags: Flags) -> int:
-    """Run a command and return its exit status; errors that it reports are written to stderr."""
+    """Run a command and return its exit status. Expected errors are written to stderr."""
     configure(level=flags.log_level, log_format=flags.log_format)
     try:
         status = run(flags)

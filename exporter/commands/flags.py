@@ -1,6 +1,6 @@
-"""The flags of every command, each of which an environment variable can set as well.
+"""The flags of every command, and the environment variables that can set them.
 
-A wrong flag or variable ends the process with status 2 and says which one it was.
+If a flag or variable is invalid, the process exits with status 2 and an error that names it.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from exporter import __version__
 from exporter.base.text import bounded
 from exporter.logs.options import FORMATS, LEVELS, LogFormat, LogLevel
 
-if TYPE_CHECKING:  # help and the version are shown without the modules of any command
+if TYPE_CHECKING:  # help and the version must not need the modules of any command
     from exporter.polling.sharding import Sharding
     from exporter.web.listen import ListenAddress
 
@@ -30,7 +30,7 @@ _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
 class Flags(argparse.Namespace):
-    """What a command line says; a command has only the flags that its help shows."""
+    """The values of a command line. A command has only the flags that its help shows."""
 
     command: Command
     log_level: LogLevel
@@ -38,7 +38,7 @@ class Flags(argparse.Namespace):
     config_file: Path
     output: Output
     web_listen_address: "tuple[ListenAddress, ...] | None"
-    """None where a command without a fixed address was given none."""
+    """The addresses to listen on; None if the flag is not set and the command has no default."""
     web_telemetry_path: str
     web_max_requests: int
     web_config_file: Path | None
@@ -49,14 +49,17 @@ class Flags(argparse.Namespace):
 
     @property
     def sharding(self) -> "Sharding":
-        """This exporter's position among all; raises ValueError if it has none."""
+        """The shard of this exporter. Raises ValueError if its number is out of range."""
         from exporter.polling.sharding import Sharding  # noqa: PLC0415  see above
 
         return Sharding(shard=self.sharding_shard, total=self.sharding_total_shards)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
-    """Read a command line, whose default command is ``run``. Exits with 2 if it is invalid."""
+    """Parse a command line. The default command is ``run``.
+
+    Exits with status 2 if the command line is invalid.
+    """
     arguments = list(argv)
     if not arguments or arguments[0] not in {*COMMANDS, "-h", "--help", "--version"}:
         arguments.insert(0, "run")
@@ -110,14 +113,14 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong without control characters, however long what was given is."""
+    """An argument parser that truncates its error messages and replaces control characters."""
 
     def error(self, message: str) -> NoReturn:
         super().error(bounded(message, _ERROR_LIMIT))
 
 
 class _Adder:
-    """Adds flags to a command, with defaults that may come from the environment."""
+    """A callable that adds flags to a command, with defaults from the environment if they exist."""
 
     def __init__(self, command: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
         self._command = command
@@ -129,7 +132,7 @@ class _Adder:
         read: Callable[[str], object],
         *,
         default: str | None,
-        **keywords: Any,  # noqa: ANN401  add_argument's own
+        **keywords: Any,  # noqa: ANN401  those of add_argument
     ) -> None:
         name = variable(flag)
         value = self._environ.get(name)
@@ -159,7 +162,7 @@ def _add_flags(command: Command, add: _Adder) -> None:
         _add_web_flags(add, None if command == "demo" else f":{DEFAULT_PORT}")
     if command == "run":
         _add_sharding_flags(add)
-    # Results of the other commands are read by people, who need no word of what went well.
+    # The other commands print results for people. Log lines about success would only disturb.
     level: LogLevel = "info" if command in {"run", "demo"} else "warn"
     add("--log.level", **_choice(LEVELS, level, "least level that is logged"))
     add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
@@ -218,7 +221,7 @@ def _add_sharding_flags(add: _Adder) -> None:
 
 
 class _FromVariable(str):
-    """A default that an environment variable gave, which an error has to name."""
+    """A default from an environment variable, with the name of the variable for errors."""
 
     __slots__ = ("name",)
     name: str
@@ -230,7 +233,7 @@ class _FromVariable(str):
 
 
 class _Extend(argparse.Action):
-    """Collect the values of a repeated flag; the first one replaces the default."""
+    """An action that collects the values of a repeated flag. The first one replaces the default."""
 
     def __call__(
         self,
@@ -269,7 +272,10 @@ def _switch(text: str) -> dict[str, Any]:
 
 
 def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
-    """Make argparse show a ValueError's own message, after the variable that was to blame."""
+    """Return a converter for argparse that keeps the message of a ValueError.
+
+    If the value is from an environment variable, the message begins with the name of the variable.
+    """
 
     def convert(text: str) -> object:
         try:
@@ -300,7 +306,7 @@ def _count(text: str) -> int:
 
 
 def _ordinal(text: str) -> int:
-    """Read a number, or the one at the end of a StatefulSet pod's name."""
+    """Return a number, given as such or as the last part of the name of a StatefulSet's pod."""
     return _count(text.rpartition("-")[2])
 
 

@@ -1,4 +1,4 @@
-"""A single round of polls, as a table for people, or as JSON or metrics for programs."""
+"""A single round of polls, printed as a table for people, or as JSON or metrics for programs."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 
 def run_once(flags: Flags) -> int:
-    """Poll everything once and print it."""
+    """Poll all targets once and print the results."""
     config = load(flags.config_file, environ=os.environ)
     parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK, is_single_round=True)
     try:
@@ -60,9 +60,10 @@ def run_once(flags: Flags) -> int:
 
 
 def poll_all(parts: Parts, *, errors: TextIO) -> None:
-    """Resolve names and poll every target once; a progress bar tells of many on a terminal.
+    """Resolve names and poll every target once.
 
-    Setting ``parts.cancelled`` ends it early.
+    On a terminal, a progress bar is shown if there are many targets. Setting ``parts.cancelled``
+    ends the polls early.
     """
     if parts.manager.needs_listings:
         parts.manager.discover()
@@ -84,9 +85,10 @@ def show(
     stdout: TextIO,
     environ: Mapping[str, str],
 ) -> bool:
-    """Write what was found; return whether there is something and no part of it failed.
+    """Write the results and return whether there are any and all polls succeeded.
 
-    A table is as wide as the terminal or COLUMNS, at least 80; elsewhere as wide as it needs to be.
+    A table is as wide as the terminal or COLUMNS, at least 80 columns. If there is neither a
+    terminal nor COLUMNS, the table is as wide as its content.
     """
     found = parts.groups()
     failures = _failures(found.groups, parts)
@@ -104,9 +106,9 @@ def show(
 
 
 def table(rows: Sequence[GroupRow]) -> Table:
-    """Lay out consumer groups, the worst first."""
+    """Return a table of consumer groups, the worst first."""
     result = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    # Only names give way in a narrow terminal, and they fold: nothing is cut off.
+    # In a narrow terminal, only the column of names shrinks. Its text wraps, so nothing is lost.
     result.add_column("project / logstore / consumer group", overflow="fold")
     result.add_column("shards", no_wrap=True)
     for heading in _HEADINGS:
@@ -128,7 +130,7 @@ def _rank(row: GroupRow) -> tuple[bool, int, float]:
 
 
 def _shards(row: GroupRow) -> Text:
-    """Count the shards of a group by state, one state a line."""
+    """Return the number of shards of a group by state, with one line per state."""
     lines = [] if row.up else [Text("failed", style="bold red")]
     states = [shard.state for shard in row.shards]
     lines += [
@@ -140,7 +142,7 @@ def _shards(row: GroupRow) -> Text:
 
 
 def _worst(row: GroupRow) -> str:
-    """Name the shard to look at, and its consumer, where something is wrong."""
+    """Return a line with the worst shard and its consumer, or no text if all states are good."""
     for shard in row.shards:
         if shard.shard == row.worst_shard and shard.state in _WRONG and shard.consumer:
             return f"\n  worst: shard {shard.shard}, {bounded(shard.consumer)}"
@@ -152,7 +154,10 @@ def _place(*names: str) -> str:
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
-    """Tell of each group that failed, and of each listing, whose text only the log has."""
+    """Return a line per failed group and per failed listing.
+
+    The line of a listing refers to the log, because only the log contains the error text.
+    """
     lines = [
         f"{_place(row.project, row.logstore, row.consumer_group)}: {bounded(row.error or '')}"
         for row in rows
@@ -169,7 +174,7 @@ def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
 def _print(shown: Table, stdout: TextIO, environ: Mapping[str, str]) -> None:
     console = Console(file=stdout)
     if console.is_terminal or "COLUMNS" in environ:
-        # Narrower than this, rich would cut off; the terminal wraps lines then.
+        # In a narrower console, rich would truncate the text. Let the terminal wrap the lines.
         console.width = max(console.width, _LEAST_WIDTH)
     else:
         unbounded = console.options.update(width=_UNBOUNDED_WIDTH)

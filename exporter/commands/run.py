@@ -1,4 +1,4 @@
-"""The daemon until a signal ends it."""
+"""The command that runs the daemon until a signal stops it."""
 
 import os
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from exporter.config.reader import load
 
 
 def run_daemon(flags: Flags) -> int:
-    """Poll and serve metrics until a signal asks for a stop."""
-    # Signals first: process 1 of a container ignores those that it does not handle.
+    """Poll and serve metrics until a signal requests a stop."""
+    # Install the handlers first. The kernel drops unhandled signals to process 1 of a container.
     with signals() as asked:
         options = Options(
             listen=flags.web_listen_address or (),
@@ -35,7 +35,7 @@ def serve(
     *,
     announce: Callable[[Daemon], None] = lambda _daemon: None,
 ) -> None:
-    """Run a daemon until a signal asks for a stop; ``announce`` is called once it serves."""
+    """Run a daemon until a signal requests a stop. ``announce`` is called when it has started."""
     daemon = Daemon(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
     daemon.start()
     announce(daemon)

@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration file, printed."""
+"""The command that prints the JSON Schema of the configuration file."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What signals ask of the process, and how it ends although threads may hold it up."""
+"""Signal handling, and an exit that does not wait for blocked threads."""
 
 import contextlib
 import os
@@ -22,10 +22,10 @@ Request = Literal["stop", "reload"]
 
 
 class Signals:
-    """What signals ask for, one after the other.
+    """A queue of the requests that signals make.
 
-    A handler runs between any two steps of the main thread, so it must not take a lock that this
-    thread may hold, as that of an Event it waits for. A SimpleQueue is made for that.
+    A signal handler can interrupt the main thread at any instruction. It must therefore not take a
+    lock that the main thread might hold, such as that of an Event. SimpleQueue.put is reentrant.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Signals:
     def next(self) -> Request:
         """Wait for the next request.
 
-        A signal that comes just before a wait begins does not interrupt it, so no wait is long.
+        A signal that arrives just before a wait does not interrupt it, so each wait is short.
         """
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._requests.get(timeout=_WAIT_SECONDS)
 
     def ask(self, request: Request) -> None:
-        """Take a request; a stop that is asked for twice ends the process at once."""
+        """Queue a request. The second request to stop ends the process immediately."""
         if request == "stop":
             if self.stopping:
                 _exit_now(1)
@@ -52,9 +52,10 @@ class Signals:
 
 @contextmanager
 def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
-    """Let SIGTERM and SIGINT ask for a stop, and SIGHUP for a reload.
+    """Make SIGTERM and SIGINT request a stop, and SIGHUP request a reload.
 
-    ``on_stop`` is called in the handler; the main thread must not wait for what it sets.
+    ``on_stop`` is called in the signal handler, so it must not set an Event for which the main
+    thread waits.
     """
     asked = Signals()
 
@@ -75,9 +76,9 @@ def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
 
 
 def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:
-    """Wait briefly for threads that still poll; one that hangs must not hold up the exit.
+    """Wait up to ``linger`` seconds for running threads, then exit even if one is blocked.
 
-    A thread that resolves a name cannot be interrupted, and Python waits for it.
+    A thread that resolves a host name cannot be interrupted, and Python waits for it at exit.
     """
     deadline = time.monotonic() + linger
     for thread in threading.enumerate():

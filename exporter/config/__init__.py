@@ -1,1 +1,1 @@
-"""The configuration file: its model, how it is read, and its errors with their positions."""
+"""The configuration file: its model, its reader, and its errors with their positions."""

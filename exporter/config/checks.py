@@ -1,7 +1,7 @@
-"""Faults that only two values together show: exclusive keys, repeated targets, missing regions.
+"""Checks across values: exclusive keys, repeated targets, missing regions.
 
-They work on plain data and skip whatever cannot be read, so that they speak up beside the faults
-of single values and not only after those are mended.
+The checks work on plain data and skip invalid values. Their problems are therefore reported
+together with those of single values.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _PAIR = {"interval", "stale_after"}
 
 
 def check(data: Mapping[str, object]) -> Iterator[Problem]:
-    """Find the faults between values, in no particular order; some may come repeatedly."""
+    """Yield the problems between values, in no particular order and possibly with repetitions."""
     yield from _credentials(data, ())
     targets: dict[tuple[str, str], KeyPath] = {}
     for index, project in _mappings(data, "projects"):
@@ -66,7 +66,8 @@ def _stale_after(
     stale_after = _seconds("stale_after", own, base)
     if interval is None or stale_after is None or stale_after >= interval:
         return
-    # Where the project sets neither, the fault is a global one, found again for each project.
+    # If the project sets neither key, the problem is in the global section. It is then found again
+    # for each project.
     place, keys = ((*path, "polling"), own) if own.keys() & _PAIR else (("polling",), base)
     if keys.get("stale_after") is not None:
         message = f"must not be shorter than the interval, which is {format_duration(interval)}"

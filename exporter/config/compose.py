@@ -1,7 +1,7 @@
-"""YAML text to a document, with every fault of its structure.
+"""A composer that turns YAML text into a document and collects all structural problems.
 
-Built on the parser's events rather than its node graph: the composer in C recurses without a
-guard, so that deep nesting would end the process, and duplicate keys pass it silently.
+It uses the events of the parser instead of its node graph. The composer in C recurses without a
+limit, so deep nesting would crash the process, and it accepts duplicate keys silently.
 """
 
 import re
@@ -18,10 +18,11 @@ from exporter.config.problems import START, Position, Problem
 _LOADER: "type[yaml.CSafeLoader | yaml.SafeLoader]" = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
-# Against small files that aliases of aliases blow up; a list of groups may well be repeated.
+# The limit stops small files that expand to huge ones through aliases of aliases. It still allows
+# an alias to repeat a list of groups many times.
 _MOST_REPEATED = 200_000
 
-# What YAML allows in no document (YAML 1.1, section 5.1), NUL among it.
+# Characters such as NUL that no YAML document can contain (YAML 1.1, section 5.1).
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HINTS = {
     "\t": "a tab cannot indent or start a value; use spaces",
@@ -32,16 +33,17 @@ _HINTS = {
     "&": "& starts an anchor; put a value that starts with & in quotes",
     "!": "! starts a tag; put a value that starts with ! in quotes",
 }
-# The parser quotes single characters, its own <words>, and names, which may be a secret in the
+# The parser quotes single characters, its own <words>, and names. A name can be a secret in the
 # wrong position.
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _LONGEST_QUOTED_CHARACTER = 4
 
 
 def compose(text: str, *, max_values: int, merge_keys: bool) -> Document:
-    """Read one document of at most ``max_values`` values; never raises for what the text holds.
+    """Read one document of at most ``max_values`` values.
 
-    ``merge_keys`` decides whether ``<<`` adds the keys of other mappings or is an error.
+    ``merge_keys`` decides whether ``<<`` adds the keys of other mappings or is an error. Invalid
+    text does not raise an exception. Its problems are part of the document.
     """
     composer = _Composer(max_values=max_values, merge_keys=merge_keys)
     try:
@@ -54,20 +56,21 @@ def compose(text: str, *, max_values: int, merge_keys: bool) -> Document:
 
 
 def text_position(text: str, offset: int) -> Position:
-    """Return the place of a character, counted from 0."""
+    """Return the position of the character at an offset, which is counted from 0."""
     start = text.rfind("\n", 0, offset) + 1
     return Position(line=text.count("\n", 0, offset) + 1, column=offset - start + 1)
 
 
 class _StopError(Exception):
-    """Reading on makes no sense; the reason is among the problems."""
+    """The end of reading after a problem, which has already been recorded."""
 
 
 class _Level(Struct, kw_only=True):
-    """A collection that is still open, and in a mapping the key whose value comes next.
+    """A list or mapping that is still open.
 
-    ``part`` is the step from the enclosing collection to this one, empty at the root. ``merges`` is
-    whether that key is ``<<``, and ``merged`` is the value of ``<<`` once it has been read.
+    ``part`` is the step from the enclosing collection to this one, empty at the root. In a mapping,
+    ``key`` is the key whose value comes next, and ``merges`` is true if it is ``<<``. ``merged`` is
+    the value of ``<<`` after it has been read.
     """
 
     node: ListNode | MapNode
@@ -131,7 +134,7 @@ class _Composer:
             if isinstance(each, MapNode):
                 for key, item in each.items.items():
                     node.items.setdefault(key, item)
-            elif not isinstance(each, yaml.AliasEvent):  # an alias to nothing is reported already
+            elif not isinstance(each, yaml.AliasEvent):  # an unknown alias is already reported
                 event = each.start if isinstance(each, ListNode) else each
                 self._fault(event, "<< needs a mapping or a list of mappings")
 
@@ -244,7 +247,7 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[str, Position
         return "not valid YAML", START
     position = Position(line=mark.line + 1, column=mark.column + 1)
     if error.problem == "exceeded maximum nesting depth":
-        # libyaml reads ahead, and from 0.2.6 on it has a limit of its own.
+        # libyaml has its own limit since 0.2.6. It parses ahead, so it can report this first.
         return _TOO_DEEP, position
     context = error.context_mark
     hint = None

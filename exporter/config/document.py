@@ -1,4 +1,4 @@
-"""A YAML document that was read: its plain data, and the place of every value for messages."""
+"""A parsed YAML document: its plain data, and the position of every value for messages."""
 
 from collections.abc import Mapping
 
@@ -12,14 +12,18 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Broken:
-    """Stands where a value could not be read; the problem is recorded already."""
+    """A placeholder for a value that cannot be read. Its problem is already recorded."""
 
 
 BROKEN = Broken()
 
 
 class ListNode(Struct, eq=False):
-    """A list; ``size`` and ``height`` measure it with all beneath, 1 when it is empty."""
+    """A list.
+
+    ``size`` is the number of its values at all depths, including the list itself. ``height`` is the
+    number of its levels. Both are 1 if the list is empty.
+    """
 
     start: yaml.Event
     items: list["Node"] = field(default_factory=list)
@@ -28,7 +32,10 @@ class ListNode(Struct, eq=False):
 
 
 class MapNode(Struct, eq=False):
-    """A mapping: each key with the place of the key, and its value; measured as a list is."""
+    """A mapping of each key to the event of the key and its value.
+
+    ``size`` and ``height`` are defined as for a list.
+    """
 
     start: yaml.Event
     items: dict[str, tuple[yaml.Event, "Node"]] = field(default_factory=dict)
@@ -36,12 +43,15 @@ class MapNode(Struct, eq=False):
     height: int = 1
 
 
-# The parser's own event is the node of a scalar, and that of an alias to nothing.
+# A scalar, or an alias without a valid target, is represented by the event of the parser.
 Node = yaml.ScalarEvent | yaml.AliasEvent | ListNode | MapNode
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """The root, and the problems of the structure; ``complete`` if it was read to its end."""
+    """A root node and the structural problems.
+
+    ``complete`` is true if the text was read to its end.
+    """
 
     root: Node | None
     problems: tuple[Problem, ...]
@@ -49,18 +59,18 @@ class Document(Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no value at all."""
+        """True if the document has no value."""
         return self.root is None or _is_null(self.root)
 
     def plain(self, environ: Mapping[str, str] | None) -> tuple[object, list[Problem]]:
-        """Return dictionaries, lists, text and None, with variables expanded in values.
+        """Return the data as dictionaries, lists, text and None, and the problems of variables.
 
-        Without ``environ``, no variable is expanded.
-        A value that cannot be expanded is ``BROKEN`` in the data, and a problem.
+        Variables in values are expanded if ``environ`` is given. A value that cannot be expanded
+        is ``BROKEN`` in the data and causes a problem.
         """
         problems: list[Problem] = []
 
-        # Recursion is safe: the composer bounds the depth and refuses recursive aliases.
+        # Recursion is safe, because the composer limits the depth and rejects recursive aliases.
         def convert(node: Node, path: KeyPath) -> object:
             if isinstance(node, yaml.ScalarEvent):
                 if _is_null(node):
@@ -81,7 +91,10 @@ class Document(Struct, frozen=True, kw_only=True):
         return (None if self.root is None else convert(self.root, ())), problems
 
     def position(self, path: KeyPath, *, key: bool = False) -> Position:
-        """Find the place of a value, or of its key; of what encloses it where it is missing."""
+        """Return the position of a value, or of its key if ``key`` is true.
+
+        If the value is missing, return the position of the innermost existing value around it.
+        """
         trail = self._trail(path)
         if not trail:
             return START
@@ -95,7 +108,7 @@ class Document(Struct, frozen=True, kw_only=True):
         return len(trail) == len(path) + 1 and _is_null(trail[-1][1])
 
     def _trail(self, path: KeyPath) -> list[tuple[yaml.Event | None, Node]]:
-        """Follow ``path`` as far as it goes: the root, then each key and its value."""
+        """Return the root, then each key on ``path`` with its value, as far as they exist."""
         if self.root is None:
             return []
         trail: list[tuple[yaml.Event | None, Node]] = [(None, self.root)]
@@ -111,7 +124,7 @@ class Document(Struct, frozen=True, kw_only=True):
 
 
 def position_of(node: Node | yaml.Event) -> Position:
-    """Return where a node, or an event of the parser, starts."""
+    """Return the position at which a node or an event of the parser starts."""
     mark = (node.start if isinstance(node, ListNode | MapNode) else node).start_mark
     if mark is None:
         return START
@@ -119,5 +132,5 @@ def position_of(node: Node | yaml.Event) -> Position:
 
 
 def _is_null(node: Node) -> bool:
-    # A quoted or expanded text is never null: only what was written plainly.
+    # Only a plain scalar can be null. A quoted or expanded text cannot.
     return isinstance(node, yaml.ScalarEvent) and node.implicit[0] and node.value in _NULLS

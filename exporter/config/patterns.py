@@ -15,7 +15,7 @@ LONGEST_PATTERN = 1024
 _MAX_BYTES = 256 * 1024
 _METACHARACTER = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
-# By the error of RE2.
+# The keys match errors of RE2.
 _REMEDIES = {
     re.compile(r"\(\?<?[=!]$"): "there is no lookaround; list the names to leave out in"
     " exclude_projects, exclude_logstores, exclude_consumer_groups or exclude_consumers",
@@ -33,7 +33,8 @@ _REMEDIES = {
     re.compile("too large"): "shorten it, or repeat less often",
 }
 
-# Parts that Python reads in another way than RE2, to which they are plain text or a number.
+# Parts of patterns. Python interprets the two named groups differently from RE2, which takes them
+# as plain text or a number.
 _MISREAD = re.compile(
     r"""
     \\Q.*?(?:\\E|$)                                         # a quotation
@@ -49,7 +50,7 @@ _MISREAD = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """An anchored regular expression; a literal one is a plain name that matches only itself."""
+    """An anchored regular expression. A literal one is a plain name and matches only itself."""
 
     text: str
     literal: bool
@@ -57,9 +58,9 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a pattern of 1 to 1024 printable characters, in the syntax of RE2.
+        """Parse a pattern of 1 to 1024 printable characters, in the syntax of RE2.
 
-        Raises ValueError with a message for people.
+        Raises ValueError with a human-readable message.
         """
         if not text:
             raise ValueError("a name must not be empty; '.*' matches every name")
@@ -75,7 +76,7 @@ class Pattern:
         """Return whether the whole of ``name`` matches."""
         if self._fullmatch is None:
             return self.text == name
-        # A lone surrogate is a character like others, as it is to Python, and never an error.
+        # A lone surrogate is not an error. It counts as one character, as in Python.
         return self._fullmatch(name.encode(errors="surrogatepass")) is not None
 
     def __str__(self) -> str:
@@ -83,7 +84,7 @@ class Pattern:
 
 
 def is_literal(text: str) -> bool:
-    """Return whether a text is a plain name, without a character that means something in RE2."""
+    """Return whether a text is a plain name, without metacharacters of RE2."""
     return _METACHARACTER.search(text) is None
 
 
@@ -93,10 +94,10 @@ def any_matches(patterns: Iterable[Pattern], name: str) -> bool:
 
 
 def _compiled(text: str) -> Callable[[bytes], object]:
-    import re2  # noqa: PLC0415 - it takes 4 ms, and a configuration of plain names needs none
+    import re2  # noqa: PLC0415 - the import takes 4 ms, and plain names do not need it
 
     options = re2.Options()
-    options.log_errors = False  # they would go to stderr, between the lines of the log
+    options.log_errors = False  # RE2 would write them to stderr, between the lines of the log
     options.max_mem = _MAX_BYTES
     options.never_capture = True
     try:
@@ -128,7 +129,10 @@ def _refuse_misread(text: str) -> None:
 
 
 def _shown(part: str, text: str) -> str:
-    """Return a part of a pattern for a message, or where it came from if that is a variable."""
+    """Return a part of a pattern for a message.
+
+    If the pattern is from a variable, return the text in the file instead.
+    """
     if not part:
         return ""
     return f": {quoted(text if isinstance(text, Expanded) else part)}"

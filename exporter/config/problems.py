@@ -1,7 +1,7 @@
 """Problems of a configuration file and their positions, with the text of both.
 
-Everything that a file, a variable or an operating system said is bounded and stripped of
-control characters here, before it gets into a message.
+This module truncates texts from a file, a variable or the operating system and escapes their
+control characters before they become part of a message.
 """
 
 import re
@@ -18,7 +18,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """A position in a text, both numbers from 1, the column in characters."""
+    """A position in a text. Line and column count from 1, the column in characters."""
 
     line: int
     column: int
@@ -28,14 +28,17 @@ START = Position(line=1, column=1)
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A problem in a file; as text it is ``file:line:column: path: message``."""
+    """A problem in a file. Its text is ``file:line:column: path: message``."""
 
     path: KeyPath
     message: str
     position: Position = START
     """The start of the file until the problem is located."""
     repeats: KeyPath | None = None
-    """Where the same value was given first. The message names it once the problem is located."""
+    """The path of the first occurrence of the same value.
+
+    The message contains its line after the problem is located.
+    """
     file: str = ""
     """Empty until the problem is reported."""
 
@@ -45,7 +48,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class ConfigError(Exception):
-    """An invalid configuration; ``problems`` are all reasons, in the order of the file."""
+    """An error for an invalid configuration. ``problems`` are sorted by their positions."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(problems)
@@ -56,12 +59,12 @@ class ConfigError(Exception):
 
 
 def described(value: object) -> str:
-    """Name what was found where something else was expected."""
+    """Return a description of a value of the wrong type, for an error message."""
     return quoted(value) if isinstance(value, str) else _TYPE_NAMES.get(type(value), "no text")
 
 
 def path_text(path: KeyPath) -> str:
-    """Write a path as ``projects[0].logstores``; the whole document is ``(document)``."""
+    """Return a path as text such as ``projects[0].logstores``; ``(document)`` for the root."""
     text = ""
     for part in path:
         if isinstance(part, int):

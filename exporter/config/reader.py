@@ -1,4 +1,4 @@
-"""Reading a configuration: from a file or a text to a ``Config``, or every reason why not."""
+"""A reader that turns a file or a text into a ``Config``, or reports all its problems."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ _FORMAT = Format(
 
 
 def load(path: Path, *, environ: Mapping[str, str]) -> Config:
-    """Read a file; relative paths in it start at its directory. Raises ConfigError only."""
+    """Read a file. Relative paths in it are relative to its directory. Raises only ConfigError."""
     try:
-        content = read(path, MAX_FILE_BYTES, regular=False)  # such as /dev/stdin
+        content = read(path, MAX_FILE_BYTES, regular=False)  # allows /dev/stdin
     except OSError as error:
         failure = whole(f"cannot be read: {error.strerror}")
     else:
@@ -30,9 +30,9 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
 
 
 def parse(text: str | bytes, *, name: str, environ: Mapping[str, str], base_dir: Path) -> Config:
-    """Read a text, called ``name`` in messages; relative paths in it start at ``base_dir``.
+    """Read a text, which messages call ``name``. Relative paths are relative to ``base_dir``.
 
-    Raises ConfigError only, with every fault of the text.
+    Raises only ConfigError, with all problems of the text.
     """
     reading = _FORMAT.read(text, environ=environ, context=base_dir)
     if reading.model is None or reading.problems:

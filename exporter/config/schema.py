@@ -1,7 +1,7 @@
-"""The configuration as types: what each key is called, means and defaults to.
+"""The configuration as types: the name, the meaning and the default of each key.
 
-The descriptions are those of the JSON Schema. Faults that need more than one value to see are
-found in ``checks``.
+The descriptions and the docstrings of sections are part of the JSON Schema. The module ``checks``
+finds problems that involve more than one value.
 """
 
 from typing import Any, Literal
@@ -84,7 +84,7 @@ class PollingConfig(Section):
 class ProjectPollingConfig(PollingConfig):
     """Polling of one project, where it differs from the rest."""
 
-    # A key that is not set has the global value.
+    # A key that is not set has the global value, so the schema must not show a default.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
@@ -208,7 +208,7 @@ class Config(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema, draft 2020-12, of the file as an editor sees it: with variables in it."""
+    """Return the JSON Schema (draft 2020-12) of the file before variables are expanded."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(mode="validation"),
@@ -218,7 +218,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _without_noise(node: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """Drop titles that repeat names, and nulls as defaults: an absent key is no null."""
+    """Return the schema without titles, which repeat names, and without defaults of null.
+
+    A default of null would be misleading, because an absent key is not the same as null.
+    """
     if isinstance(node, list):
         return [_without_noise(item) for item in node]
     if not isinstance(node, dict):

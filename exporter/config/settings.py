@@ -1,4 +1,4 @@
-"""The settings in force for a project: its own ones, then the global ones."""
+"""The effective settings of a project, in which its own values override the global ones."""
 
 from typing import TypeVar
 
@@ -18,11 +18,11 @@ from exporter.model.endpoint import Endpoint
 S = TypeVar("S", bound=Section)
 
 _STALE_INTERVALS = 3
-"""Intervals after which values are dropped by default if that is longer than the default."""
+"""The minimum of the default of ``stale_after``, as a number of polling intervals."""
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
-    """The settings in force for one project."""
+    """The effective settings of one project."""
 
     endpoint: Endpoint
     region: str | None
@@ -31,7 +31,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     polling: PollingConfig
     lag: bool
     stall_after: float
-    """In seconds."""
+    """The time in seconds after which a shard counts as stalled."""
     http: HttpConfig
 
 

@@ -1,4 +1,4 @@
-"""Any YAML document as any model, or every problem in it at its position in the file."""
+"""Validation of a YAML document against a model, with the positions of all problems."""
 
 import difflib
 import typing
@@ -24,7 +24,7 @@ from exporter.config.problems import (
 
 _MOST_PROBLEMS = 1000
 _AT_KEY = {"missing", "null", "extra_forbidden"}
-# By pydantic's type of error.
+# The keys are pydantic's types of errors.
 _MESSAGES = {
     "missing": "this key is required",
     "null": "this key needs a value",
@@ -60,7 +60,7 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 
 
 class Reading(Struct, Generic[M], kw_only=True):
-    """A document that was read: the model, if it could be made, and every problem so far."""
+    """The result of reading a document: the model if it is valid, and all problems so far."""
 
     model: M | None = None
     document: Document
@@ -77,11 +77,11 @@ class Reading(Struct, Generic[M], kw_only=True):
 
 
 class Format(Struct, Generic[M], frozen=True, kw_only=True):
-    """A kind of file, and how it is read."""
+    """A file format: its model, its checks and its limits."""
 
     model: type[M]
     check: Callable[[Mapping[str, object]], Iterable[Problem]]
-    """Finds the problems between values, in plain data that may be invalid."""
+    """A function that yields problems between values. The data it gets can be invalid."""
     secret_keys: frozenset[str]
     """The keys whose values are not quoted in messages."""
     max_bytes: int
@@ -91,7 +91,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
     def read(
         self, text: str | bytes, *, environ: Mapping[str, str] | None, context: object
     ) -> Reading[M]:
-        """Read a text; ``context`` is handed to the validators of the model.
+        """Read a text. ``context`` is passed to the validators of the model.
 
         Variables are expanded in values if ``environ`` is given.
         """
@@ -108,8 +108,8 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         return reading
 
     def error(self, name: str, problems: Iterable[Problem]) -> ConfigError:
-        """Return the error of a file in which there are problems."""
-        # An alias can bring the same problem of the same line many times.
+        """Return the error for a file with the given problems."""
+        # Aliases can repeat the same problem at the same position many times.
         unique = sorted(dict.fromkeys(problems), key=lambda p: (p.position.line, p.position.column))
         shown = unique[:_MOST_PROBLEMS]
         if len(unique) > len(shown):
@@ -144,7 +144,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
             if data is not BROKEN:
                 reading.problems.append(whole(_not_a_mapping(data, " and ".join(required))))
             return
-        # A value that could not be read needs no second problem for being invalid.
+        # A value that could not be read is also invalid. Report only the first problem.
         reported = {(problem.path, problem.position) for problem in reading.problems}
         before = len(reading.problems)
         try:
@@ -162,7 +162,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
     ) -> Iterator[Problem]:
         for detail in error.errors(include_url=False, include_input=False):
             path, kind = detail["loc"], detail["type"]
-            # Items that are invalid themselves do not count, so a list of them seems empty.
+            # pydantic does not count invalid items, so a list of only those seems empty.
             if kind == "too_short" and _value(path, data):
                 continue
             if kind == "missing" and document.is_null(path):
@@ -197,7 +197,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         )
 
     def _shown(self, path: KeyPath) -> KeyPath:
-        """Cut a path before a part that may be a secret in the position of a key."""
+        """Truncate a path before a part that can be a secret in the position of a key."""
         for index, part in enumerate(path[:-1], 1):
             if part in self.secret_keys:
                 annotation = _annotation_at(self.model, path[:index])
@@ -247,7 +247,7 @@ def _annotation_at(model: type[BaseModel], path: KeyPath) -> object:
 
 
 def _section_in(annotation: object) -> type[BaseModel] | None:
-    """Return the section that a value is, may be or lists."""
+    """Return the section in a type: the type itself, its optional type or that of its items."""
     for candidate in (annotation, *typing.get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate

@@ -1,7 +1,7 @@
-"""Types of single values in the configuration file: from text to a value, or a reason why not.
+"""The types of single values in the configuration file, with their parsers and error messages.
 
-Every value arrives as text, because the file is read without YAML's own guesses (``no`` as
-false, ``007`` as 7, ``1:30`` as 90). Each reason is a sentence for people.
+Every value arrives as text, because the reader does not let YAML guess types (``no`` as false,
+``007`` as 7, ``1:30`` as 90). Each error message is human-readable.
 """
 
 import re
@@ -34,12 +34,12 @@ _MOST_REQUESTS_PER_SECOND = 10_000
 _LARGEST_SHARD = 2**31 - 1
 _MOST_SERIES = 100_000_000
 
-# A variable may stand in any value, so an editor that checks the schema must let it pass.
+# Any value can contain a variable, so the schema must accept it for editors that validate files.
 _VARIABLE = r"\$\{"
 
 
 def expect_text(value: object, expected: str) -> str:
-    """Return a value that is text. Raises ValueError otherwise."""
+    """Return the value if it is text. Raises ValueError otherwise."""
     if not isinstance(value, str):
         raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
     return value
@@ -96,7 +96,7 @@ def _pattern(value: object) -> Pattern:
 
 def _project(value: object) -> Pattern:
     pattern = _pattern(value)
-    # A plain name becomes part of a host name without asking the service first.
+    # A plain name becomes part of a host name without a check by the service.
     if pattern.literal and not re.fullmatch(r"[A-Za-z0-9_-]+", pattern.text):
         raise ValueError(
             f"a project's name has letters, digits and hyphens only, found {quoted(pattern.text)}"
@@ -105,7 +105,7 @@ def _project(value: object) -> Pattern:
 
 
 def _endpoint(value: object) -> Endpoint:
-    # What is wrong is said without the text: someone may have put credentials into it.
+    # The error does not quote the text, because a user might have put credentials into it.
     expected = "a host such as cn-shanghai.log.aliyuncs.com"
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         raise ValueError(f"expected {expected}")
@@ -123,7 +123,8 @@ def _region(value: object) -> str:
 
 
 def _key_text(value: object) -> str:
-    # Never echoed, not even its length. Keys travel in headers, which take printable ASCII.
+    # Errors show neither the key nor its length. Keys are sent in headers, which allow only
+    # printable ASCII.
     if not isinstance(value, str):
         raise ValueError("expected text")  # noqa: TRY004 - pydantic takes ValueError only
     if not value:
@@ -134,7 +135,7 @@ def _key_text(value: object) -> str:
 
 
 def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, bytes]:
-    """Resolve a path and read the file, to find at once what would fail later."""
+    """Return the resolved path and the content of its file, so that errors are found early."""
     text = expect_text(value, "the path of a file")
     if not text or not text.isprintable():
         raise ValueError(f"expected the path of a file, found {quoted(text)}")

@@ -1,4 +1,7 @@
-"""``${NAME}`` in values: replaced after the YAML was read, so a variable cannot bring structure."""
+"""Expansion of ``${NAME}`` in values.
+
+Variables are expanded after the YAML is parsed, so they cannot change the structure.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,9 +12,9 @@ _REFERENCE = re.compile(r"(\$)?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Replace each ``${NAME}`` by the variable's value; ``$${`` stands for a literal ``${``.
+    """Replace each ``${NAME}`` with the value of the variable, and ``$${`` with ``${``.
 
-    Raises ValueError with a message for people, which names a variable but never the value.
+    Raises ValueError with a human-readable message, which names a variable but never its value.
     """
     if "${" not in text:
         return text

@@ -1,7 +1,7 @@
-"""Which source of access keys is used: the configuration first, then the environment's variables.
+"""The choice of a source of access keys: the configuration, then the environment variables.
 
-The variables and their order are those of the vendor's own tools, but for the metadata of an ECS
-instance, which is only asked where a variable names a role. Nothing here uses the network.
+The variables and their order are those of the vendor's tools, with one exception. The metadata of
+an ECS instance is used only if a variable names a role. This module does not use the network.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
 
 KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105  the name of a variable
-TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the same
+TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the name of a variable
 ROLE_ARN = "ALIBABA_CLOUD_ROLE_ARN"
 PROVIDER_ARN = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
-TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105  the same
+TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105  the name of a variable
 SESSION_NAME = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
 STS_ENDPOINT = "ALIBABA_CLOUD_STS_ENDPOINT"
 STS_REGION = "ALIBABA_CLOUD_STS_REGION"
@@ -49,13 +49,13 @@ Environ = Mapping[str, str]
 
 
 class FixedKey(Struct, frozen=True, kw_only=True):
-    """An access key that does not change while the process lives."""
+    """An access key that does not change while the process runs."""
 
     description: str
     credentials: Credentials
 
     def __call__(self) -> Credentials:
-        """Return it."""
+        """Return the access key."""
         return self.credentials
 
 
@@ -63,7 +63,10 @@ Found = FixedKey | KeyFiles | Source
 
 
 def choose(config: CredentialsConfig | None, environ: Environ) -> Found:
-    """Return the source of access keys; raises CredentialsError where none is set, or wrongly."""
+    """Return the source of access keys.
+
+    Raises CredentialsError if no source is configured or its settings are not valid.
+    """
     if config is not None:
         return _configured(config)
     for look in (_static, _oidc, _profile, _uri, _ecs):
@@ -116,7 +119,7 @@ def _static(environ: Environ) -> Found | None:
 
 
 def _oidc(environ: Environ) -> Found | None:
-    # ROLE_ARN alone has other uses in the vendor's tools.
+    # ROLE_ARN alone is not enough, because the vendor's tools use it for other sources too.
     if not (environ.get(PROVIDER_ARN) or environ.get(TOKEN_FILE)):
         return None
     _all_or_none(environ, (ROLE_ARN, PROVIDER_ARN, TOKEN_FILE))
@@ -156,7 +159,7 @@ def _home_file(environ: Environ) -> Path | None:
     home = environ.get("HOME")
     for name in _HOME_FILES if home else ():
         path = Path(home or "", name)
-        # A home that this process may not look into is none.
+        # Ignore a home directory for which this process has no permission.
         with contextlib.suppress(OSError):
             if path.is_file():
                 return path
@@ -164,7 +167,7 @@ def _home_file(environ: Environ) -> Path | None:
 
 
 def _has_profile(path: Path, name: str) -> bool:
-    """Tell whether there is a profile, good or bad."""
+    """Return whether the profile exists, even if it is not valid."""
     try:
         read_profile(path, name)
     except (FileNotFoundError, PermissionError, NoProfileError):
@@ -183,7 +186,7 @@ def _uri(environ: Environ) -> Found | None:
     except ValueError:
         parts = urlsplit("")
     if not parts.netloc:
-        # Not quoted: it may hold a secret.
+        # The error does not quote the address, because it can contain a secret.
         raise CredentialsError(f"{CREDENTIALS_URI} is not an address such as https://host/path")
     query = f"?{parts.query}" if parts.query else ""
     return CredentialsUri(
@@ -216,7 +219,7 @@ def _endpoint(name: str, text: str) -> Endpoint:
 
 
 def _all_or_none(environ: Environ, names: tuple[str, ...]) -> bool:
-    """Tell whether all variables are set; raises CredentialsError if only some are."""
+    """Return whether all variables are set. Raises CredentialsError if only some are set."""
     unset = [name for name in names if not environ.get(name)]
     if unset and len(unset) < len(names):
         given = [name for name in names if environ.get(name)]

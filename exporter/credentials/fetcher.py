@@ -1,6 +1,6 @@
-"""The requests for temporary credentials: one deadline for a fetch, no proxy, small responses.
+"""A client for temporary credentials, with one deadline per fetch, no proxy and small responses.
 
-Credentials are fetched about once per hour, so each fetch has its own connections.
+Credentials are fetched about once per hour, so each fetch opens its own connections.
 """
 
 import threading
@@ -23,9 +23,9 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Fetcher:
-    """A sender of requests that all end before one deadline, which starts when it is made.
+    """A sender of requests with a common deadline, ``seconds`` after its creation.
 
-    ``ca_file`` replaces the bundled authorities. Setting ``cancelled`` ends a request under way.
+    ``ca_file`` replaces the bundled authorities. Setting ``cancelled`` ends the current request.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class Fetcher:
         body: bytes | None = None,
         within: float = BUDGET_SECONDS,
     ) -> Response:
-        """Return the response, also one that is an error. Raises FetchError, and nothing else.
+        """Return the response, even if its status is an error. Raises only FetchError.
 
-        ``within`` are the seconds for this request, if they end before the deadline.
+        ``within`` is the time limit of this request in seconds. The deadline of the fetch also
+        applies.
         """
         try:
             return self._transport.send(

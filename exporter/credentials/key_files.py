@@ -1,6 +1,6 @@
-"""Access keys in files, read again when a file changes.
+"""Access keys in files, which are read again when a file changes.
 
-Files that belong together are read together, so that a rotation is taken over as a whole.
+Files that belong together are read together, so that a rotation takes effect as a whole.
 """
 
 import threading
@@ -17,12 +17,15 @@ _REPEATS = 2
 
 
 def read_text(path: Path) -> str:
-    """Return the content of a small ASCII file; raises OSError."""
+    """Return the content of an ASCII file of at most 64 KiB. Raises OSError."""
     return read(path, _MAX_BYTES).decode("ascii", errors="replace")
 
 
 def read_key(path: Path) -> str:
-    """Return the key, secret or token in a file, stripped; raises OSError or ValueError."""
+    """Return the key, secret or token in a file without surrounding whitespace.
+
+    Raises OSError or ValueError.
+    """
     content = read_text(path).strip()
     if not is_key(content):
         raise ValueError(
@@ -32,17 +35,17 @@ def read_key(path: Path) -> str:
 
 
 def unreadable(error: OSError | ValueError) -> str:
-    """Say which file cannot be read, and why."""
+    """Return a message with the file that cannot be read and the reason."""
     if isinstance(error, OSError):
         return bounded(f"cannot read {error.filename}: {error.strerror}", 1000)
     return bounded(str(error), 1000)
 
 
 class KeyFiles:
-    """Gives the access key that is in some files; safe to share between threads.
+    """A provider of the access key in some files. Thread-safe.
 
-    ``read`` reads them all and raises OSError or ValueError. At first that is a CredentialsError;
-    later, as in the middle of a rotation, the last access key stands.
+    ``read`` reads all files and raises OSError or ValueError. The constructor turns these into a
+    CredentialsError. If a later read fails, as during a rotation, the previous access key is kept.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class KeyFiles:
             raise CredentialsError(unreadable(error)) from None
 
     def __call__(self) -> Credentials:
-        """Return the newest access key that could be read."""
+        """Return the latest access key that has been read successfully."""
         with self._lock:
             failing, reason = False, ""
             try:
@@ -83,7 +86,11 @@ class KeyFiles:
         return current
 
     def _load(self) -> Credentials:
-        """Read until nothing changes meanwhile; if that never happens, the next call reads on."""
+        """Read the files, again if one changed meanwhile, and return the access key.
+
+        The number of repetitions is limited. If the files still change, the next call reads them
+        again.
+        """
         found = self._read()
         for _ in range(_REPEATS):
             if not self._watch.changed():

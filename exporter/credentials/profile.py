@@ -1,7 +1,7 @@
-"""The credentials file of the vendor's tools: profiles in INI format.
+"""The credentials file of the vendor's tools, with profiles in INI format.
 
-Only profiles that hold an access key are read (types ``access_key`` and ``sts``), not those that
-describe how to get one.
+Only profiles that contain an access key are supported (types ``access_key`` and ``sts``). Profiles
+that describe how to obtain one are not.
 """
 
 import configparser
@@ -18,21 +18,24 @@ _FIELDS = {
 }
 
 
-# The vendor's types have such names; anything else may be a secret in the wrong line.
+# The names of the vendor's types match this. Any other text can be a secret in the wrong line.
 _TYPE = re.compile(r"[a-z_]{1,32}")
 
 
 class NoProfileError(ValueError):
-    """The file has no profile of that name."""
+    """An error for a file without a profile of the given name."""
 
 
 def read_profile(path: Path, name: str) -> Credentials:
-    """Return the access key of a profile; raises OSError or ValueError, without any secret."""
+    """Return the access key of a profile.
+
+    Raises OSError or ValueError, whose messages contain no secret.
+    """
     parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
     try:
         parser.read_string(read_text(path))
     except configparser.Error:
-        # Its text quotes the line.
+        # The message of configparser quotes the line, which can contain a secret.
         raise ValueError(f"{path} is not an INI file") from None
     if not parser.has_section(name):
         raise NoProfileError(f"{path} has no profile {bounded(name)!r}")

@@ -1,7 +1,8 @@
-"""Where access keys come from: the configuration, the environment, or a role's temporary ones.
+"""Providers of access keys from the configuration, the environment or a role.
 
-``chain`` chooses, ``sources`` fetch temporary credentials, ``refreshing`` keeps them fresh and
-``files`` re-reads what is in files. docs/credentials.md has it for operators.
+The module ``chain`` chooses a source. ``sources`` fetches temporary credentials, ``refreshing``
+renews them, and ``key_files`` reads keys again when files change. docs/credentials.md describes
+all sources for operators.
 """
 
 import threading
@@ -23,7 +24,10 @@ if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
 __all__ = ["CredentialsError", "Provider", "describe", "provider"]
 
 Provider = Callable[[], Credentials]
-"""Gives the current credentials; raises CredentialsUnavailableError while there are none."""
+"""A function that returns the current credentials.
+
+It raises CredentialsUnavailableError while there are none.
+"""
 
 CA_FILE = "SSL_CERT_FILE"
 
@@ -35,11 +39,11 @@ def provider(
     clock: Clock = SYSTEM_CLOCK,
     cancelled: threading.Event | None = None,
 ) -> Provider:
-    """Return what gives the current credentials, and what ``describe`` says of them.
+    """Return a provider of the current credentials.
 
-    Nothing is fetched yet: a source that cannot be reached is an error of the call that needs it.
-    Setting ``cancelled`` ends every wait. Raises CredentialsError where no source is configured, or
-    not rightly.
+    The provider fetches nothing before its first call, so that call raises an error if the source
+    cannot be reached. Setting ``cancelled`` ends every wait. Raises CredentialsError if no source
+    is configured or its settings are not valid.
     """
     found = choose(config, environ)
     if isinstance(found, FixedKey | KeyFiles):
@@ -48,7 +52,7 @@ def provider(
     stop = cancelled or threading.Event()
 
     def make_fetcher() -> "Fetcher":
-        from exporter.credentials.fetcher import Fetcher  # noqa: PLC0415  check fetches nothing
+        from exporter.credentials.fetcher import Fetcher  # noqa: PLC0415  only needed for a fetch
 
         return Fetcher(cancelled=stop, ca_file=Path(ca_file) if ca_file else None)
 
@@ -62,7 +66,10 @@ def provider(
 
 
 def describe(config: CredentialsConfig | None, environ: Mapping[str, str]) -> str:
-    """Say where keys come from, never what they are; raises CredentialsError as provider does."""
+    """Return the source of the access keys, without the keys themselves.
+
+    Raises CredentialsError under the same conditions as ``provider``.
+    """
     found = choose(config, environ)
     if isinstance(found, FixedKey | KeyFiles):
         return found.description

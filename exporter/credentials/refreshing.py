@@ -1,8 +1,8 @@
-"""Temporary credentials kept fresh: fetched when they are first needed, renewed before they expire.
+"""A cache of temporary credentials that are fetched on first use and renewed before they expire.
 
-It has no thread of its own that lives on: the call that finds a renewal due starts a thread for
-that one fetch and goes on with the old credentials. A call waits only where there are no valid
-ones, and all that wait share one fetch.
+There is no permanent thread. If a renewal is due, the next call starts a thread for one fetch and
+returns the current credentials. A call waits only if there are no valid credentials. All waiting
+calls share one fetch.
 """
 
 import random
@@ -25,20 +25,20 @@ if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
 _AHEAD_SECONDS = 900.0
 _AHEAD_FRACTION = 0.25
 _REST_SECONDS = 10.0
-"""Between a fetch that succeeded and one that somebody asks for."""
+"""The minimum time in seconds between a successful fetch and the next one."""
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 60.0
 _PATIENCE_SECONDS = BUDGET_SECONDS + 0.5
-_SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+_SLICE_SECONDS = 0.25  # the maximum delay until a stop is noticed
 _PENDING = "they are still being fetched"
 
 
 class RefreshingCredentials:
-    """Gives credentials of a source; safe to share between threads.
+    """A provider of credentials from a source. Thread-safe.
 
-    They are renewed 15 minutes before they expire, or when a quarter of their time is left if that
-    is later. While that fails the old ones are given until they expire, and the next try has an
-    exponential backoff with jitter. Expiry goes by the clock's wall time.
+    Credentials are renewed 15 minutes before they expire, or when a quarter of their time is left
+    if that is later. If the renewal fails, the current credentials are returned until they expire,
+    and fetches are retried with exponential backoff and jitter. Expiry is compared with wall time.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class RefreshingCredentials:
         self._changed = threading.Condition()
         self._current: Temporary | None = None
         self._renew_at = 0.0
-        """Wall time."""
+        """The wall time at which the next renewal is due."""
         self._fetching = False
         self._failures = 0
         self._failure = _PENDING
         self._not_before = 0.0
-        """Monotonic time of the next fetch but the first that no call needs at once."""
+        """The earliest monotonic time of the next fetch. It does not apply to the first fetch."""
 
     def __call__(self) -> Credentials:
-        """Return valid credentials; waits for them where there are none, 5.5 s at most.
+        """Return valid credentials. If there are none, wait for a fetch for at most 5.5 s.
 
-        Raises CredentialsUnavailableError.
+        Raises CredentialsUnavailableError if there are still none.
         """
         with self._changed:
             found = self._valid()
@@ -86,9 +86,10 @@ class RefreshingCredentials:
             return found.credentials
 
     def refresh(self) -> bool:
-        """Fetch newer credentials, since the service finds these expired; waits as a call does.
+        """Fetch newer credentials, because the service rejects the current ones as expired.
 
-        Return whether there are newer ones, also if they came shortly before.
+        Return whether there are newer ones, even if they were fetched shortly before this call. The
+        method waits for a fetch for at most 5.5 s.
         """
         with self._changed:
             before = self._current
@@ -135,13 +136,13 @@ class RefreshingCredentials:
         self._tell(found, failure, failing=failing)
 
     def _ask(self) -> tuple[Temporary | None, str]:
-        """Return valid credentials, or None and why there are none."""
+        """Return valid credentials and an empty text, or None and the reason."""
         try:
             found = self._source.fetch(self._make_fetcher(), now=self._clock.wall())
         except FetchError as error:
             return None, str(error)
-        except Exception as error:  # noqa: BLE001  a fault here must not leave callers waiting
-            # Its text may quote a secret, so only what and where.
+        except Exception as error:  # noqa: BLE001  any error must end the wait of callers
+            # The text of the error can contain a secret, so report only its type and location.
             place = traceback.extract_tb(error.__traceback__)[-1]
             return None, f"internal error: {type(error).__name__} in {place.name}:{place.lineno}"
         if found.expires_at <= self._clock.wall():
@@ -165,7 +166,7 @@ class RefreshingCredentials:
         self._fetching = False
 
     def _tell(self, found: Temporary | None, failure: str, *, failing: bool) -> None:
-        """Log changes between success and failure at levels that are seen, the rest at debug."""
+        """Log changes between success and failure at info or warning, other results at debug."""
         if found is None and self._cancelled.is_set():
             return  # The stop has ended the fetch.
         if found is None:

@@ -1,7 +1,7 @@
 """The sources of temporary credentials: a pod's OIDC role, an ECS role, a credentials URI.
 
-What they ask and answer is that of the vendor's own credentials libraries and of the reference of
-STS (AssumeRoleWithOIDC, version 2015-04-01).
+Requests and responses are those of the vendor's credentials libraries. Source for the OIDC role:
+API reference of STS (AssumeRoleWithOIDC, version 2015-04-01).
 """
 
 from dataclasses import dataclass, field
@@ -26,26 +26,26 @@ if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
 SESSION_SECONDS = 3600
 """The longest session that every role allows."""
 _METADATA_TOKEN_SECONDS = 60
-# In a container the answer to the token's request may never arrive (the hop limit of the
-# instance), so that it must leave time for the request without one.
+# In a container, the response to the token request might never arrive because of the hop limit of
+# the instance. The limit leaves time for a request without a token.
 _METADATA_TOKEN_WITHIN = 1.5
 
 
 class Source(Protocol):
-    """What temporary credentials are fetched from."""
+    """A source from which temporary credentials are fetched."""
 
     @property
     def description(self) -> str:
-        """What it is, for people, without secrets."""
+        """A description of the source for people, without secrets."""
         ...
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:
-        """Fetch credentials; now is unix seconds. Raises FetchError."""
+        """Fetch credentials. ``now`` is in Unix seconds. Raises FetchError."""
         ...
 
 
 class OidcRole(Struct, frozen=True, kw_only=True):
-    """A RAM role that a pod takes on with the OIDC token of its service account (RRSA)."""
+    """A RAM role that a pod assumes with the OIDC token of its service account (RRSA)."""
 
     sts: Endpoint
     role_arn: str
@@ -55,13 +55,13 @@ class OidcRole(Struct, frozen=True, kw_only=True):
 
     @property
     def description(self) -> str:
-        """The role, and the STS that gives it."""
+        """The role and the STS endpoint."""
         return f"OIDC role {bounded(self.role_arn)} at {self.sts}"
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:
-        """Call AssumeRoleWithOIDC, which is not signed: the token is the proof."""
+        """Call AssumeRoleWithOIDC. The request has no signature, because the token proves it."""
         try:
-            # Read each time: the kubelet replaces it long before it expires.
+            # Read the file each time, because the kubelet replaces the token before it expires.
             token = read_key(self.token_file)
         except (OSError, ValueError) as error:
             raise FetchError(unreadable(error)) from None
@@ -90,20 +90,23 @@ class OidcRole(Struct, frozen=True, kw_only=True):
 
 
 class EcsRole(Struct, frozen=True, kw_only=True):
-    """The RAM role of the ECS instance that this process runs on, by the instance's metadata."""
+    """The RAM role of the ECS instance that runs this process, from the instance metadata."""
 
     metadata: Endpoint
     role: str
     allow_v1: bool
-    """Whether metadata may be asked for without a token."""
+    """Whether requests for metadata without a token are allowed."""
 
     @property
     def description(self) -> str:
-        """The role."""
+        """The name of the role."""
         return f"ECS RAM role {self.role}"
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:  # noqa: ARG002  as Source
-        """Ask with a token (version 2), or, where none can be had, without one (version 1)."""
+        """Fetch the credentials with a metadata token (version 2).
+
+        If no token is available, fetch without one (version 1) if that is allowed.
+        """
         headers = {}
         try:
             headers["X-aliyun-ecs-metadata-token"] = self._token(fetcher)
@@ -138,19 +141,19 @@ class EcsRole(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsUri:
-    """An address that answers credentials, such as a helper beside this process."""
+    """An address that returns credentials, such as a helper next to this process."""
 
     place: Endpoint
     target: str = field(repr=False)
-    """Path and query, which may hold a secret."""
+    """The path and the query, which can contain a secret."""
 
     @property
     def description(self) -> str:
-        """The host only."""
+        """The host of the address, without its path and query."""
         return f"credentials URI at {self.place}"
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:  # noqa: ARG002  as Source
-        """Ask the address."""
+        """Fetch the credentials from the address."""
         fields = temporary.document(fetcher.send(self.place, "GET", self.target))
         temporary.require_success(fields)
         return temporary.temporary(fields)

@@ -1,6 +1,6 @@
-"""Answers with temporary credentials, read with care: fields, expiry, and reasons of a refusal.
+"""A parser for responses with temporary credentials or with the reason of a refusal.
 
-STS, the metadata of an ECS instance and a credentials URI give the same four fields.
+STS, the metadata of an ECS instance and a credentials URI return the same four fields.
 """
 
 import json
@@ -19,27 +19,27 @@ if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
     from exporter.http.response import Response
 
 BUDGET_SECONDS = 5.0
-"""The limit of all requests of one fetch. Only the name resolution is not bounded."""
+"""The time limit of all requests of one fetch. It does not apply to name resolution."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class FetchError(Exception):
-    """A fetch without credentials. The text is bounded and has no secret."""
+    """A failed fetch of credentials. The text is truncated and contains no secret."""
 
 
 class Temporary(Struct, frozen=True, kw_only=True):
-    """Credentials that are valid until ``expires_at``, unix seconds."""
+    """Credentials that are valid until ``expires_at`` (Unix seconds)."""
 
     credentials: Credentials
     expires_at: float
 
 
 def document(answer: "Response", *, with_message: bool = False) -> Mapping[str, object]:
-    """Return the JSON object of an answer with status 200; raises FetchError with the reason.
+    """Return the JSON object of a response with status 200. Otherwise, raises FetchError.
 
-    The message of a refusal is only shown where it cannot repeat a secret of the request that is
-    short enough to be overlooked.
+    The error contains the message of a refusal if ``with_message`` is true. Set it only if the
+    request has no short secret that the message could repeat, because only long tokens are removed.
     """
     try:
         found = json.loads(answer.body)
@@ -56,7 +56,7 @@ def document(answer: "Response", *, with_message: bool = False) -> Mapping[str, 
 
 
 def temporary(fields: object) -> Temporary:
-    """Return the credentials of an answer; raises FetchError."""
+    """Return the credentials in the fields of a response. Raises FetchError if they are invalid."""
     if not isinstance(fields, dict):
         raise FetchError("the answer holds no credentials")
     return Temporary(
@@ -70,7 +70,10 @@ def temporary(fields: object) -> Temporary:
 
 
 def require_success(fields: Mapping[str, object]) -> None:
-    """Raise FetchError unless ``Code`` says Success, as metadata and credentials URIs do."""
+    """Raise FetchError unless the field ``Code`` is Success.
+
+    Metadata and credentials URIs return this field.
+    """
     if fields.get("Code") != "Success":
         raise FetchError(f"the answer is not a success{_reason(fields)}")
 
@@ -92,7 +95,7 @@ def _instant(fields: Mapping[str, object], name: str) -> float:
 
 
 def _reason(fields: Mapping[str, object], *, with_message: bool = False) -> str:
-    """Say what an error answer tells; a page of HTML tells nothing."""
+    """Return the reason in an error response as text; empty for a page of HTML."""
     code, message, request_id = (fields.get(name) for name in ("Code", "Message", "RequestId"))
     text = ""
     if isinstance(code, str) and _CODE.fullmatch(code):

@@ -1,8 +1,9 @@
-"""The judge: pure functions from what a poll read to where a shard stands.
+"""Pure functions from the values that a poll read to the state of a shard.
 
-Age alone lies. A consumer that has nothing to read writes no checkpoint, so its last write grows
-old while all is well; a writer that repeats itself looks fresh while nothing moves. What counts is
-whether unread data exists and since when nothing has moved.
+The age of a checkpoint alone is misleading. A consumer that has nothing to read writes no
+checkpoint, so its last write grows old although all is well. A writer that repeats the same
+checkpoint looks fresh although nothing moves. The state therefore depends on whether unread data
+exists and how long nothing has moved.
 """
 
 from math import ceil, floor
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from exporter.model.progress import ShardEnd, ShardProgress, State, Unread
 from exporter.model.shards import Checkpoint, decode_cursor
 
-_IMPRECISION = 1e-3  # of a tenth of a second: more than floats of this century lack
+_IMPRECISION = 1e-3  # in tenths of a second; more than the rounding error of current Unix times
 
 
 def evaluate(
@@ -23,10 +24,10 @@ def evaluate(
     unread: Unread,
     seen_at: float,
 ) -> ShardProgress:
-    """Judge one shard from its checkpoint, what the poll before found, and the shard's end.
+    """Return the progress in one shard from its checkpoint, its previous progress and its end.
 
-    Without an end (no right to read it, or it could not be read) only ages are known. ``unread``
-    matters only for a shard that is behind; ``seen_at`` is the time of this poll.
+    Without an end (no permission to read it, or it could not be read) only ages are known.
+    ``unread`` matters only for a shard that is behind. ``seen_at`` is the time of this poll.
     """
     shard, cursor, updated_at, consumer = checkpoint
     is_consumed = cursor != ""
@@ -38,7 +39,7 @@ def evaluate(
     if is_consumed:
         moved_at = last_move(checkpoint, previous, seen_at)
         lag_seconds = None if count is None else _lag(count, unread)
-    # By position, in the order of the fields: by name it takes twice as long.
+    # Arguments by name would take twice as long.
     return ShardProgress(
         shard,
         consumer,
@@ -56,10 +57,10 @@ def evaluate(
 
 
 def is_behind(checkpoint: Checkpoint, end: ShardEnd) -> bool:
-    """Tell whether the times of unread log groups matter.
+    """Return whether the times of unread log groups matter.
 
-    They do where nothing was consumed yet and where the checkpoint is before the end; a checkpoint
-    that cannot be read tells nothing.
+    They do if nothing was consumed yet or the checkpoint is before the end. They do not if the
+    checkpoint cannot be read.
     """
     if not checkpoint.cursor:
         return True
@@ -70,10 +71,10 @@ def is_behind(checkpoint: Checkpoint, end: ShardEnd) -> bool:
 def carry_over(
     progress: ShardProgress, previous: ShardProgress, *, now: float, max_age: float
 ) -> ShardProgress:
-    """Keep an earlier verdict on unread data, if not older than ``max_age`` seconds.
+    """Keep the earlier state of unread data, if it is not older than ``max_age`` seconds.
 
-    For a poll that read the checkpoint but failed to read the end: an alarm must neither fire nor
-    end because of that.
+    This is for a poll that read the checkpoint but failed to read the end. Such a failure must
+    neither fire nor resolve an alert.
     """
     if previous.judged_at is None or now - previous.judged_at > max_age:
         return progress
@@ -93,9 +94,10 @@ def stalled_seconds(
 ) -> float | None:
     """Return for how long nothing has moved although unread data exists; 0 when caught up.
 
-    The formula is now - max(when the checkpoint last moved, when the oldest unread log group was
-    received): data that has only just come in is not a stall. After a reading the value counts on
-    for one ``interval`` at most, so that a late poll is not a stall. None if it is not known.
+    The formula is now - max(moved, received). ``moved`` is when the checkpoint last moved, and
+    ``received`` is when SLS received the oldest unread log group, so new data is not a stall.
+    After a reading, the value grows for one ``interval`` at most, so a late poll is not a stall
+    either. The value is None if it is not known.
     """
     if not progress.is_consumed or progress.unread is None:
         return None
@@ -106,9 +108,9 @@ def stalled_seconds(
 
 
 def elapsed_seconds(since: float, now: float) -> float:
-    """Return the whole tenths of a second between two instants, in seconds, 0 if there are none.
+    """Return the time between two instants in seconds, in whole tenths; 0 if it is negative.
 
-    It is never more than has passed, and less than a fifth of a second less.
+    The result is at most the exact time, and less than a fifth of a second below it.
     """
     return max(0, last_tenth(now) - first_tenth(since)) / 10
 
@@ -124,7 +126,7 @@ def last_tenth(instant: float) -> int:
 
 
 def stalled_since(progress: ShardProgress) -> float | None:
-    """Return since when nothing has moved in a shard that is behind, else None."""
+    """Return the time from which a stall counts in a shard that is behind, otherwise None."""
     if not progress.unread or not progress.is_consumed:
         return None
     moved_at, oldest_unread_at = progress.moved_at, progress.oldest_unread_at
@@ -134,10 +136,10 @@ def stalled_since(progress: ShardProgress) -> float | None:
 
 
 def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
-    """Name where the shard stands at an instant.
+    """Return the state of the shard at an instant.
 
-    Stalled is said only of what a poll has seen: stalled_seconds goes on counting between polls,
-    in which a consumer that commits as rarely as ``stall_after`` may have moved.
+    A shard is stalled only if a poll has seen it. The value of stalled_seconds continues to grow
+    between polls, in which a consumer that commits once per ``stall_after`` may have moved.
     """
     if not progress.checkpoint:
         return State.UNCONSUMED
@@ -159,19 +161,19 @@ def last_move(
 ) -> float | None:
     """Return when a checkpoint last took another value, as far as polls can tell."""
     if previous is not None and previous.checkpoint == checkpoint.cursor:
-        # A newer updateTime on the same value is a rewrite, not progress.
+        # A newer updateTime with the same value is a rewrite, not progress.
         return previous.moved_at
     if checkpoint.updated_at is not None:
-        # One that lies ahead would keep a dead consumer fresh until its time has come.
+        # A time in the future would make a dead consumer look fresh until then.
         return min(checkpoint.updated_at, seen_at)
     return None if previous is None else seen_at
 
 
 def _lag(count: int, unread: Unread) -> float | None:
-    """Return SLS's own lag: receive time of the newest log minus that of the last consumed one.
+    """Return the lag as SLS defines it: receive time of the newest minus last consumed log.
 
     Source: the samples of the CloudMonitor metric ConsumerGroupFallBehind in the vendor's
-    documentation. Where the last consumed log has expired, the oldest unread one stands in.
+    documentation. If the last consumed log has expired, the oldest unread one replaces it.
     """
     if count == 0:
         return 0.0

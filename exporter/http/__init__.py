@@ -1,1 +1,1 @@
-"""The only HTTP client, for SLS and for temporary credentials."""
+"""The HTTP client for both SLS and temporary credentials."""

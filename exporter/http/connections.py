@@ -1,7 +1,7 @@
-"""Connections to servers, kept for the next request unless the network may have dropped them.
+"""Connections to servers, kept for later requests unless the network might have dropped them.
 
-NATs, firewalls and load balancers drop a connection that was idle for 60 to 350 seconds, many of
-them silently. Three measures keep such a connection from failing a request:
+NATs, firewalls and load balancers drop connections that were idle for 60 to 350 seconds, many of
+them silently. Three measures prevent failed requests over such a connection:
 
 - Its socket sends keepalive probes, which most networks count as traffic.
 - A connection that was idle for longer than ``IDLE_SECONDS`` is replaced.
@@ -32,13 +32,14 @@ from exporter.http.sockets import Stream, Watch
 IDLE_SECONDS = 50.0
 """The time after which an unused connection is replaced.
 
-It is below the 60 s after which the strictest networks and servers drop one. With the default
-interval of 60 s, a server that does so would otherwise close just as the next poll sends.
+It is below 60 s, after which the strictest networks and servers drop connections. The default
+interval is 60 s too, so such a server would otherwise close the connection just as the next poll
+sends.
 """
 _SILENT_SHARE = 0.25  # of the remaining time, for the first byte over a kept connection
 _SILENT_SECONDS = 3.0  # at most
 MAX_HOSTS = 1000
-"""The number of hosts with a kept connection, per thread."""
+"""The maximum number of hosts with a kept connection, per thread."""
 
 
 class _Kept(Struct, frozen=True):
@@ -47,11 +48,11 @@ class _Kept(Struct, frozen=True):
 
 
 class Adapter(BaseAdapter):
-    """A transport adapter of requests over watched sockets, for one thread.
+    """A transport adapter for the requests library, for use in one thread.
 
-    It keeps one connection per host, and looks up a proxy once per host. Setting ``cancelled`` ends
-    every wait. ``context`` is called for each connection with TLS. ``monotonic`` is the clock by
-    which connections are idle.
+    It keeps one connection per host and looks up the proxy once per host. Setting ``cancelled``
+    ends every wait. ``context`` is called for each connection with TLS. ``monotonic`` is the clock
+    that measures how long connections are idle.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Adapter(BaseAdapter):
         self._monotonic = monotonic
         find = partial(find_route, proxy_from_environment=proxy_from_environment)
         self._route = lru_cache(maxsize=MAX_HOSTS)(find)
-        # Without the connection of a request under way, so another thread can close them all.
+        # The connection of the current request is not in it, so another thread can close them all.
         self._kept: dict[str, _Kept] = {}
         weakref.finalize(self, _close_all, self._kept)
 
@@ -83,10 +84,11 @@ class Adapter(BaseAdapter):
         cert: Any = None,  # noqa: ANN401, ARG002  never sent
         proxies: Any = None,  # noqa: ANN401, ARG002  those of the environment
     ) -> requests.Response:
-        """Send a request and return the response, of which the body is read.
+        """Send a request and return the response with its complete body.
 
-        ``timeout`` are seconds for the whole exchange. The server can see a GET twice if a kept
-        connection turns out to be dead. Raises HttpFailure, OSError or ValueError.
+        ``timeout`` is the time limit of the whole exchange in seconds. If a kept connection is
+        dead, a GET is sent again, so the server can receive it twice. Raises HttpFailure, OSError
+        or ValueError.
         """
         self._watch.deadline = time.monotonic() + timeout
         parts = urlsplit(request.url or "")
@@ -108,15 +110,15 @@ class Adapter(BaseAdapter):
         return _as_response(received, request)
 
     def close(self) -> None:
-        """Close the kept connections, from any thread."""
+        """Close the kept connections. Thread-safe."""
         _close_all(self._kept)
 
     def _begin(
         self, base_url: str, route: Route, message: bytes, *, repeatable: bool
     ) -> tuple[Stream, bytes]:
-        """Send a message over the kept connection or a fresh one.
+        """Send a message over the kept connection or a new one.
 
-        Return the connection, and the bytes of the response that were received meanwhile.
+        Return the connection and the bytes of the response that have already been received.
         """
         self._watch.next_wait()
         kept = self._kept.pop(base_url, None)
@@ -141,8 +143,8 @@ class Adapter(BaseAdapter):
     def _begin_kept(self, stream: Stream, message: bytes) -> bytes:
         """Return the first bytes of the response, or none if the connection is dead.
 
-        A connection is dead if it ends, breaks, or stays silent for a quarter of the remaining
-        time, at most 3 s.
+        A connection is dead if it ends, breaks, or receives nothing for a quarter of the remaining
+        time or for 3 s.
         """
         limit = self._watch.shortened(_SILENT_SHARE, at_most=_SILENT_SECONDS)
         with contextlib.suppress(OSError), limit:

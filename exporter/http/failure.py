@@ -1,4 +1,4 @@
-"""The failure of an HTTP exchange, whichever library or socket reported it."""
+"""The failure of an HTTP exchange, regardless of the library or socket that reported it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,8 +11,8 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 class HttpFailure(Exception):  # noqa: N818  as in the error tree of sls
     """An exchange without a complete response; ``str()`` is the reason.
 
-    The reason has no secret of the request, but can have any text of the server. ``status`` and
-    ``headers`` (lower-case names) are those of a response that was refused after its head.
+    The reason contains no secret of the request, but it can contain any text from the server. If a
+    response was rejected after its head, ``status`` and ``headers`` (lower-case names) are set.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Writes an HTTP/1.1 request in one piece."""
+"""An encoder for HTTP/1.1 requests."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 def encode_request(
     method: str, target: str, headers: Mapping[str, object], body: bytes = b""
 ) -> bytes:
-    """Return the bytes of a request. Raises ValueError if they would be more than one request."""
+    """Return the bytes of a request.
+
+    Raises ValueError if a text contains a character that would change the structure of the request.
+    """
     lines = [f"{method} {target} HTTP/1.1", *map("%s: %s".__mod__, headers.items()), "", ""]
     text = "\r\n".join(lines)
     breaks = len(lines) - 1

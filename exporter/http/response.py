@@ -1,7 +1,7 @@
-"""Reads a complete HTTP/1.1 response within bounds.
+"""A reader for complete HTTP/1.1 responses of limited size.
 
-httptools (llhttp, the parser of Node.js) parses it. It is strict, and takes a tenth of the time of
-http.client.
+The parser is httptools (llhttp, the parser of Node.js). It is strict, and takes a tenth of the time
+of http.client.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from exporter.http.failure import HttpFailure
 
 _MAX_HEAD_BYTES = 64 * 2**10
 _MAX_HEADERS = 100
-_FINAL = 200  # a response with a lower status announces another one
+_FINAL = 200  # a response with a lower status is followed by another one
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Response(Struct, frozen=True, kw_only=True):
 
 
 class ReceivedResponse(Struct, frozen=True, kw_only=True):
-    """A response as it was received; header names are lower case."""
+    """A response as it was received. Header names are lower case."""
 
     status: int
     headers: dict[str, str]
@@ -38,10 +38,10 @@ class ReceivedResponse(Struct, frozen=True, kw_only=True):
 def read_response(
     receive: Callable[[], bytes], *, max_body_bytes: int, begun: bytes = b""
 ) -> ReceivedResponse:
-    """Read the response to a request that is not a HEAD; ``begun`` are its first bytes.
+    """Read the response to a request other than HEAD.
 
-    ``receive`` returns no bytes if the connection has ended. Raises HttpFailure, and what
-    ``receive`` raises.
+    ``begun`` contains the first bytes of the response. ``receive`` returns further bytes, or none
+    if the connection has ended. Raises HttpFailure, and the exceptions of ``receive``.
     """
     return _read(_Reader(max_body_bytes), receive, begun)
 
@@ -65,10 +65,10 @@ def _read(reader: "_Reader", receive: Callable[[], bytes], begun: bytes) -> Rece
 
 
 class _Reader:
-    """The callbacks of httptools. They raise nothing, since httptools would wrap it."""
+    """The callbacks for httptools. They never raise, because httptools would wrap exceptions."""
 
     def __init__(self, max_body_bytes: int | None) -> None:
-        """Without a maximum, the response ends with its head."""
+        """Create the parser. If ``max_body_bytes`` is None, the response ends after its head."""
         self._max_body_bytes = max_body_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._fed = 0
@@ -83,7 +83,7 @@ class _Reader:
         self.body: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Parse what was received; no bytes if the connection has ended."""
+        """Parse received bytes, which are empty if the connection has ended."""
         if not data:
             self._end()
             return
@@ -107,7 +107,7 @@ class _Reader:
             raise _incomplete(f"its head is larger than {_MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
-        """Begin a response. Nothing has requested another one after the first."""
+        """Begin a response. After an unexpected second one, the connection cannot be used again."""
         if self.done:
             self.keep_alive = False
 
@@ -122,7 +122,7 @@ class _Reader:
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
-        """Decide by the head whether to read on."""
+        """Check the head and decide whether to read the body."""
         if self.done or self._refusal:
             return
         self.status = self._parser.get_status_code()
@@ -151,7 +151,7 @@ class _Reader:
         self._bound(self._size)
 
     def on_message_complete(self) -> None:
-        """End the response, unless it only announces another one."""
+        """End the response if it is the final one."""
         if self.status < _FINAL:
             self.headers = {}
         else:

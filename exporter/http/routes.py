@@ -1,4 +1,4 @@
-"""The way to a server: straight, or through a proxy of the environment."""
+"""Routes to servers: direct, or through a proxy that the environment defines."""
 
 import base64
 import ssl
@@ -37,7 +37,7 @@ class Host(Struct, frozen=True, kw_only=True):
 
     @property
     def certified_name(self) -> str:
-        """The name that a certificate must have."""
+        """The name that the certificate must contain."""
         return self.name.rstrip(".")
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def is_read_by_proxy(self) -> bool:
-        """True if the proxy reads each request, because there is no TLS behind it."""
+        """True if the proxy reads each request, because the server does not use TLS."""
         return self.proxy is not None and not self.server.has_tls
 
 

@@ -1,8 +1,9 @@
-"""Connected sockets that watch the deadline of a request, and a stop.
+"""Sockets that observe the deadline of a request and a stop of the process.
 
-A timeout of Python's sockets bounds each wait, not the sum of the waits, so a response that is sent
-slowly would occupy a thread for hours. Here every wait is cut into slices, and their sum ends in
-time. Only the name resolution has no bound: the resolver of the system does not offer one.
+A timeout of Python's sockets limits each wait, not the sum of the waits, so a response that is sent
+slowly would occupy a thread for hours. Here every wait is split into short slices, so that the
+deadline limits their sum. Only name resolution has no limit, because the system's resolver does
+not offer one.
 """
 
 import contextlib
@@ -17,9 +18,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 CONNECT_SECONDS = 5.0
-"""The limit of a connection, and again of its TLS handshake."""
+"""The time limit for connecting to a server. The TLS handshake has the same limit again."""
 _CHUNK_BYTES = 64 * 2**10
-_SLICE_SECONDS = 0.25  # how long a stop can go unnoticed
+_SLICE_SECONDS = 0.25  # the maximum delay until a stop is noticed
 _KEEPALIVE_SECONDS = 30  # half of 60 s, the shortest idle time of common NATs and firewalls
 _KEEPALIVE_PROBES = 3
 
@@ -34,7 +35,10 @@ class Watch:
         self._cancelled = cancelled
 
     def next_wait(self) -> float:
-        """Return the seconds until the next look. Raises TimeoutError if none are left."""
+        """Return the duration of the next wait in seconds.
+
+        Raises TimeoutError if no time is left or the process stops.
+        """
         remaining = self.deadline - time.monotonic()
         if remaining <= 0 or self._cancelled.is_set():
             raise TimeoutError("the deadline of the request has passed")
@@ -42,7 +46,7 @@ class Watch:
 
     @contextlib.contextmanager
     def shortened(self, share: float = 1.0, *, at_most: float = float("inf")) -> Iterator[None]:
-        """Leave the block a share of the remaining time, up to a number of seconds."""
+        """Limit the block to a share of the remaining time and to ``at_most`` seconds."""
         deadline, now = self.deadline, time.monotonic()
         self.deadline = now + min(share * (deadline - now), at_most)
         try:
@@ -52,14 +56,14 @@ class Watch:
 
 
 class SocketStream:
-    """A stream over a socket, with or without TLS. Every wait ends in time, by an OSError."""
+    """A stream over a socket, with or without TLS. A wait past the deadline raises an OSError."""
 
     def __init__(self, sock: socket.socket, watch: Watch) -> None:
         self._sock = sock
         self._watch = watch
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Shake hands with a host and check its certificate."""
+        """Perform the TLS handshake with a host and verify its certificate."""
         sock = context.wrap_socket(self._sock, server_hostname=host, do_handshake_on_connect=False)
         self._sock = sock
         with self._watch.shortened(at_most=CONNECT_SECONDS):
@@ -94,7 +98,7 @@ class SocketStream:
         """Repeat a call that waits for the socket until it succeeds."""
         while True:
             seconds = self._watch.next_wait()
-            # Usually the slice is as long as the last one, and setting it is a system call.
+            # Skip the system call if the timeout is the same, which is usually the case.
             if self._sock.gettimeout() != seconds:
                 self._sock.settimeout(seconds)
             with contextlib.suppress(TimeoutError):
@@ -102,7 +106,7 @@ class SocketStream:
 
 
 class NestedTLS:
-    """A stream with TLS within another stream with TLS: through a proxy that speaks TLS itself."""
+    """A TLS stream inside another TLS stream, for a proxy that itself uses TLS."""
 
     def __init__(self, outer: SocketStream, context: ssl.SSLContext, host: str) -> None:
         self._outer = outer
@@ -129,7 +133,7 @@ class NestedTLS:
         self._outer.close()
 
     def _run(self, call: Callable[[], T]) -> T:
-        """Repeat a call until it does not need to receive more."""
+        """Repeat a call until it needs no more received data, and return its result."""
         while True:
             try:
                 result = call()
@@ -152,7 +156,10 @@ Stream = SocketStream | NestedTLS
 
 
 def connect(host: str, port: int, watch: Watch) -> socket.socket:
-    """Try each address of a host; one that drops packets leaves time for the others."""
+    """Return a connected socket to the first address of a host that accepts a connection.
+
+    An address that drops packets uses only its share of the time, which leaves time for the others.
+    """
     with watch.shortened(at_most=CONNECT_SECONDS):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         failure: OSError = TimeoutError("no time left to connect")

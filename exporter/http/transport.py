@@ -1,6 +1,7 @@
-"""One HTTP exchange by requests, bounded in time and size, and abandoned on a stop.
+"""HTTP exchanges with the requests library, limited in time and size, and ended on a stop.
 
-It follows no redirect, and sends again only if a kept connection is dead (``connections``).
+Redirects are not followed. A GET is sent again only if a kept connection is dead (see
+``connections``).
 """
 
 import ssl
@@ -18,8 +19,8 @@ from exporter.http.connections import MAX_HOSTS, Adapter
 from exporter.http.failure import HttpFailure
 from exporter.http.response import Response
 
-# Far more than the largest regular response of SLS (500 projects). Decoded, a body of brackets only
-# takes about twenty times its length.
+# Far more than the largest regular response of SLS (500 projects). A decoded body that consists
+# only of brackets takes about twenty times its length in memory.
 MAX_BODY_BYTES = 4 * 2**20
 
 
@@ -27,7 +28,7 @@ class Transport:
     """A sender of requests with one adapter per thread, each with its own connection to a host.
 
     ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only if
-    ``proxy_from_environment`` is true. Setting ``cancelled`` ends every exchange under way.
+    ``proxy_from_environment`` is true. Setting ``cancelled`` ends every current exchange.
     ``monotonic`` is the clock that decides whether a connection was idle for too long.
     """
 
@@ -47,10 +48,10 @@ class Transport:
         self._max_body_bytes = max_body_bytes
         headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._monotonic = monotonic
-        # Once per server, since it takes longer than everything else that an exchange does here.
+        # Prepare a request once per server, because this is the slowest step of an exchange here.
         self._prepared = lru_cache(maxsize=MAX_HOSTS)(partial(_prepare, headers))
         self._local = threading.local()
-        # Weak, so that one goes, with its connections, when the thread that it served ends.
+        # Weak references let an adapter and its connections be freed when its thread ends.
         self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
         self._lock = threading.Lock()
 
@@ -67,14 +68,14 @@ class Transport:
         """Send a request and return its response before the deadline (monotonic seconds).
 
         ``base_url`` is a scheme, a host and a port. ``target`` is a path with its query, both
-        percent-encoded. ``headers`` include Host. The server can see a GET twice, which still
-        counts as one here: if a kept connection is dead, the GET is sent again over a fresh one,
-        before the same deadline. Raises HttpFailure, and nothing else.
+        percent-encoded. ``headers`` include Host. If a kept connection is dead, a GET is sent again
+        over a new one with the same deadline. The server can receive it twice, but it counts as one
+        request here. Raises only HttpFailure.
         """
         if self._cancelled.is_set():
             raise _cancelled()
         try:
-            # Targets and headers need no preparation. A target must stay as it was signed.
+            # Targets and headers need no preparation. A signed target must not be changed.
             request = self._prepared(method, base_url).copy()
             request.url = base_url + target
             request.headers.update(headers)
@@ -99,12 +100,12 @@ class Transport:
     def _failure(self, error: Exception) -> HttpFailure:
         if self._cancelled.is_set():
             return _cancelled()
-        # The errors of requests are also of the kind OSError.
+        # The exceptions of the requests library are subclasses of OSError.
         if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
             if isinstance(error, TimeoutError):
                 return HttpFailure("timeout", "no complete response in time")
             return HttpFailure("connection", f"{type(error).__name__}: {error}")
-        # Its text can have the password of a proxy or a token.
+        # The text of the error can contain a token or the password of a proxy.
         reason = "an address or a header of the request, or of its proxy, is not valid"
         return HttpFailure("connection", reason)
 
@@ -123,7 +124,10 @@ class Transport:
         return adapter
 
     def _shared_context(self) -> ssl.SSLContext:
-        """Return what all connections share; reading all authorities takes longer than a poll."""
+        """Return the TLS context that all connections share.
+
+        It is created once, because reading all authorities takes longer than a poll.
+        """
         with self._lock:
             return self._context
 

@@ -1,4 +1,4 @@
-"""How lines are written: whole, whatever the stream does, and not thousands of a kind at once."""
+"""Log handlers that write whole lines and limit bursts of similar lines."""
 
 import contextlib
 import io
@@ -15,35 +15,35 @@ _MAX_TEMPLATE = 200
 
 
 class LineHandler(logging.Handler):
-    """Writes each record as one line, past the stream's buffer, and never raises.
+    """A handler that writes each record as one line, bypasses the stream's buffer and never raises.
 
-    Of a stream that is closed, broken or full nothing is left behind: not an exception for who
-    logs, and not an unwritten rest on which Python would fail at its exit.
+    A closed, broken or full stream has no side effects. The caller gets no exception, and no
+    unwritten data is left in the buffer, on which Python's flush at exit would fail.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._stream = stream  # which would close what is below it if it were collected
+        self._stream = stream  # kept, because garbage collection would close the raw stream
         buffer = stream.buffer
         self._raw = buffer.raw if isinstance(buffer, io.BufferedWriter) else buffer
         self._torn = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; a line that could be written in part only is ended by the next one."""
+        """Write a record. If the previous line is incomplete, end it with a line break first."""
         start = "\n" if self._torn else ""
         line = f"{start}{self.format(record)}\n"
         data = memoryview(line.encode(self._stream.encoding, "backslashreplace"))
         with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
             while data:
                 written = self._raw.write(data)
-                if written is None:  # the stream would block, and somebody has told it not to
+                if written is None:  # the stream is non-blocking and full
                     return
                 data = data[written:]
                 self._torn = bool(data)
 
 
 class _Kind(NamedTuple):
-    """What makes lines alike."""
+    """The properties that similar lines share."""
 
     logger: str
     level: int
@@ -53,14 +53,18 @@ class _Kind(NamedTuple):
 
 
 Later = Callable[[float, Callable[[], None]], None]
-"""Calls a function after so many seconds; RuntimeError if no thread can be had for it."""
+"""A function that calls another one after a delay in seconds.
+
+It raises RuntimeError if it cannot start a thread.
+"""
 
 
 class BurstHandler(logging.Handler):
-    """Hands the first lines of a kind in a period on, and then one that tells how many more came.
+    """A handler that passes on the first lines of a kind and counts the others.
 
-    A kind is one message of one logger about one project with one error code. When an API that
-    serves ten thousand groups is away, that is a few lines a project.
+    At the end of each period, a summary line per kind gives the number of lines that were left
+    out. A kind is one message of one logger about one project with one error code. If an API that
+    serves ten thousand groups is unavailable, the log gets only a few lines per project.
     """
 
     def __init__(
@@ -79,11 +83,11 @@ class BurstHandler(logging.Handler):
         self._counts: Counter[_Kind] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record on, or count it."""
+        """Pass a record on, or only count it if its kind has reached the maximum."""
         if not self._counts:
             try:
                 self._later(self._period, self.end_period)
-            except RuntimeError:  # nobody would tell what was left out, so nothing is
+            except RuntimeError:  # without a timer there is no summary, so leave nothing out
                 self._target.handle(record)
                 return
         kind = self._kind(record)
@@ -92,7 +96,7 @@ class BurstHandler(logging.Handler):
             self._target.handle(record)
 
     def end_period(self) -> None:
-        """Tell what was left out, and begin anew."""
+        """Log how many lines of each kind were left out, and reset the counts."""
         self.acquire()
         try:
             counts, self._counts = self._counts, Counter()
@@ -103,7 +107,7 @@ class BurstHandler(logging.Handler):
             self.release()
 
     def close(self) -> None:
-        """Tell what was left out, at the end of the process too."""
+        """Log how many lines were left out since the last summary, and close the handler."""
         self.end_period()
         super().close()
 

@@ -1,4 +1,4 @@
-"""What Python itself would write to stderr in a shape of its own, sent to the logs instead."""
+"""Hooks that send warnings and uncaught exceptions to the logs instead of plain stderr."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ _LOG = logging.getLogger("python")
 
 
 def install() -> None:
-    """Take over warnings, and the exceptions that nobody caught."""
+    """Install hooks that log warnings and uncaught exceptions."""
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught_in_thread
@@ -34,7 +34,7 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
 
 
 def _unraisable(args: "sys.UnraisableHookArgs") -> None:
-    # Not the object itself: its representation may be what fails.
+    # Log the type instead of the object, because the object's __repr__ can be the cause.
     place = type(args.object).__qualname__
     text = args.err_msg or "exception ignored"
     _LOG.error(text, exc_info=args.exc_value, extra={"facts": {"object": place}})
@@ -45,8 +45,8 @@ def _warning(  # noqa: PLR0917  the signature of warnings.showwarning
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001  the same
-    line: str | None = None,  # noqa: ARG001  the same
+    file: TextIO | None = None,  # noqa: ARG001  part of the signature
+    line: str | None = None,  # noqa: ARG001  part of the signature
 ) -> None:
     facts = {"category": category.__name__, "place": f"{filename}:{lineno}"}
     _LOG.warning(str(message), extra={"facts": facts})

@@ -1,7 +1,7 @@
-"""How a log record becomes a line: logfmt, JSON, or for a person at a console.
+"""Formatting of log records as lines: in logfmt, as JSON, or human-readable on a console.
 
-Every text in it may be foreign, so all of it is bounded and without control characters: nothing
-from outside can break a line, forge one, or speak to a terminal.
+Every text in a record can be untrusted input. The formatter therefore truncates all texts and
+replaces control characters. External input cannot break or forge a line, or control a terminal.
 """
 
 import json
@@ -29,28 +29,29 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 class LineFormatter(logging.Formatter):
-    """Formats a record, with what is in its ``facts`` attribute, without ever raising.
+    """A formatter for records and their ``facts`` attribute that never raises.
 
     ``ts``, ``level``, ``logger`` and ``msg`` come first, a traceback as ``exception`` last. Only
-    the console's format writes a traceback on lines of its own, each behind a margin.
+    the console format writes a traceback on separate lines, each behind a margin.
     """
 
     def __init__(self, log_format: LogFormat, *, colors: bool = False) -> None:
         super().__init__()
         self._format = log_format
         if log_format == "console":
-            from structlog.dev import ConsoleRenderer  # noqa: PLC0415  the others start without it
+            from structlog.dev import ConsoleRenderer  # noqa: PLC0415  other formats start without it
 
             self._console = ConsoleRenderer(
                 colors=colors, timestamp_key="ts", event_key="msg", sort_keys=False
             )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line without the final line break."""
         try:
             return self._render(_fields(record))
-        except Exception as error:  # noqa: BLE001  a line that cannot be written must harm nobody
-            # What was to be logged refuses to become text, so only its type is safe to tell.
+        except Exception as error:  # noqa: BLE001  a logging error must not affect the caller
+            # A value of the record cannot be converted to text. Log only the type of the error,
+            # because its text can fail in the same way.
             head = _head(record, "a log line could not be written")
             return self._render({**head, "error": bounded(type(error).__name__)})
 
@@ -99,7 +100,10 @@ def _text(text: str, limit: int) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    """Return a traceback's last lines, which tell where and what; the lines are foreign in part."""
+    """Return the last lines of a traceback, which contain the location and the error.
+
+    Each line is sanitized, because parts of it can be untrusted input.
+    """
     lines = "".join(traceback.format_exception(error)).splitlines()
     kept: list[str] = []
     left = _MAX_TRACEBACK

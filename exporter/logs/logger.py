@@ -1,8 +1,8 @@
-"""Logs of the process, all in one format; docs/logging.md has it.
+"""Logs of the process, all in one format. docs/logging.md describes the format.
 
-Our own events, those of the libraries, warnings, and errors that nobody caught. A line is one event
-with its facts as key and value. What it may hold is the matter of ``lines``, how it is written that
-of ``handlers``.
+The logs contain the exporter's events, those of libraries, warnings and uncaught exceptions. A line
+is one event with its facts as keys and values. The module ``log_line`` formats lines, and
+``handlers`` writes them.
 """
 
 import logging
@@ -14,8 +14,8 @@ from exporter.logs.handlers import BurstHandler, LineHandler
 from exporter.logs.log_line import LineFormatter
 from exporter.logs.options import LogFormat, LogLevel
 
-# What is below these levels is of use to who works on the library, and at debug it would tell of
-# every request.
+# Lines below these levels help only the developers of the library. At debug level, the libraries
+# would log every request.
 _LIBRARIES = {
     "apscheduler": logging.ERROR,
     "asyncio": logging.WARNING,
@@ -25,15 +25,15 @@ _LIBRARIES = {
 
 
 def configure(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
-    """Send all logs of the process to a stream, stderr by default, from a level on.
+    """Send all logs of at least the given level to a stream, stderr by default.
 
-    A burst of like lines is summed up, except at ``debug``. Warnings and exceptions that nobody
-    caught come the same way from now on.
+    Bursts of similar lines are summarized, except at level ``debug``. Warnings and uncaught
+    exceptions are also logged from now on.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     stream = stream or sys.stderr
     handler: logging.Handler = logging.NullHandler()
-    if stream is not None:  # as it is where the process was started without one
+    if stream is not None:  # None if the process was started without stderr
         handler = LineHandler(stream)
         handler.setFormatter(LineFormatter(log_format, colors=stream.isatty()))
         if number > logging.DEBUG:
@@ -47,27 +47,27 @@ def configure(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None =
 
 
 class Logger:
-    """A logger of the standard library that takes the facts of an event by name."""
+    """A wrapper of a standard logger that takes the facts of an event as keyword arguments."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
     def debug(self, event: str, /, **facts: object) -> None:
-        """Log what helps to find a fault."""
+        """Log details for troubleshooting."""
         self._log(logging.DEBUG, event, None, facts)
 
     def info(self, event: str, /, **facts: object) -> None:
-        """Log that something has changed as it should."""
+        """Log an expected change of state."""
         self._log(logging.INFO, event, None, facts)
 
     def warning(self, event: str, /, **facts: object) -> None:
-        """Log what somebody should look at."""
+        """Log a condition that an operator should look at."""
         self._log(logging.WARNING, event, None, facts)
 
     def error(
         self, event: str, /, *, exc_info: BaseException | None = None, **facts: object
     ) -> None:
-        """Log that something has failed, with the traceback of an exception if one is given."""
+        """Log a failure, with the traceback of the exception if it is given."""
         self._log(logging.ERROR, event, exc_info, facts)
 
     def _log(

@@ -1,4 +1,7 @@
-"""The levels and formats of logs. Command lines are read without the rest of this package."""
+"""The levels and formats of logs.
+
+They are separate, so that the command line can be parsed without the rest of this package.
+"""
 
 from typing import Literal, get_args
 

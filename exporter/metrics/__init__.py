@@ -1,1 +1,1 @@
-"""The metrics: their catalogue, what is counted, what polls built, and how it is written."""
+"""The metrics: their definitions, counters of the exporter, polled values, and formats."""

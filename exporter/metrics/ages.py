@@ -22,8 +22,8 @@ _ZERO = b"0.0"
 class AgeLines(Struct, frozen=True, kw_only=True):
     """Lines of one metric whose values are the time since an instant.
 
-    Times are in tenths of a second. There are so few of them below half an hour that their texts
-    are kept; the text of others is written at each scrape.
+    Times are in tenths of a second. The texts of all times below about half an hour are kept; the
+    text of a longer time is written at each scrape.
     """
 
     name: bytes
@@ -48,7 +48,7 @@ class AgeLines(Struct, frozen=True, kw_only=True):
         instants: Sequence[float],
         untils: Sequence[float] = (),
     ) -> Self:
-        """Keep at least one line, by the instant (Unix seconds) since which its value counts.
+        """Keep at least one line, by the instant (Unix seconds) from which its value counts.
 
         A value is always 0 if its instant is infinity. The values stop growing at the instants
         ``untils``, and never if there are none.
@@ -68,7 +68,7 @@ class AgeLines(Struct, frozen=True, kw_only=True):
             name=name.encode(),
             heads=heads,
             newest=newest,
-            # A tuple of numbers, which the garbage collection does not look through.
+            # The garbage collector does not scan a tuple of numbers.
             before=tuple(before),
             most=max([each for each in before if each is not None], default=0),
             until=until,
@@ -101,7 +101,7 @@ class AgeLines(Struct, frozen=True, kw_only=True):
 
 @cache
 def _known(name: bytes, bits: int) -> Sequence[bytes]:
-    """Write all times of so many bits."""
+    """Write all times below two to the power of ``bits``."""
     return _written(name, range(1 << bits))
 
 

@@ -1,7 +1,7 @@
-"""The catalogue of metrics: name, type, labels and help, and the values of those that are polled.
+"""The catalog of metrics: name, type, labels, help, and the values of polled metrics.
 
-The texts of polled metrics are written from it, in its order. docs/metrics.md is checked against
-it. The metrics of the process and of Python come from prometheus_client.
+Polled metrics are written from it, in its order, and a test compares docs/metrics.md with it. The
+metrics of the process and of Python come from prometheus_client.
 """
 
 from math import inf

@@ -14,7 +14,7 @@ _END = b"# EOF\n"
 
 
 class Scrape(Struct, frozen=True, kw_only=True):
-    """A scrape as it goes over the wire; its body can be read once."""
+    """A scrape in the form in which it is sent; its body can be read once."""
 
     content_type: str
     content_encoding: str | None
@@ -29,9 +29,9 @@ def render(
     accept: str = "",
     accept_encoding: str = "",
 ) -> Scrape:
-    """Join what is counted and what was polled, as two request headers ask for it.
+    """Return the metrics of a registry and of polls, in the format that two request headers set.
 
-    All of it is written when the body is read, so a scrape whose body nobody reads costs nothing.
+    The text is written while the body is read, so a scrape whose body is not read costs nothing.
     """
     openmetrics = prefers_openmetrics(accept)
     body = _joined(registry, polled, openmetrics=openmetrics)

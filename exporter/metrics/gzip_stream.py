@@ -1,8 +1,8 @@
-"""A gzip stream put together from pieces of which some were compressed long before.
+"""A gzip stream joined from pieces, some of which were compressed much earlier.
 
-A piece that ends with a full flush needs nothing of what stands before it, so pieces can be joined
-as they are into one deflate stream, and their checksums combined: it is one plain gzip member for
-every client. Sources: RFC 1951 (deflate), RFC 1952 (gzip), zlib's crc32_combine.
+A piece that ends with a full flush does not refer to earlier data. Such pieces can be joined
+without change into one deflate stream, and their checksums can be combined. Every client sees one
+ordinary gzip member. Sources: RFC 1951 (deflate), RFC 1952 (gzip), zlib's crc32_combine.
 """
 
 import struct
@@ -17,7 +17,7 @@ _LEVEL = 1
 _RAW = -15  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END = b"\x03\x00"  # an empty last block
-_KEEP_FROM_BYTES = 2048  # less compresses badly by itself
+_KEEP_FROM_BYTES = 2048  # Less text compresses badly on its own.
 
 
 class Piece(Struct, frozen=True, gc=False):
@@ -40,7 +40,7 @@ class Piece(Struct, frozen=True, gc=False):
 
 
 def kept(text: bytes) -> bytes | Piece:
-    """Compress a text that is to be kept, unless it is so short that it is better left."""
+    """Compress a text that will be kept, unless it is too short to compress well."""
     return Piece.of(text) if len(text) > _KEEP_FROM_BYTES else text
 
 

@@ -1,8 +1,8 @@
-"""Writes the polled metrics as text: what a poll fixes once, what depends on now at each scrape.
+"""The polled metrics as text. Most of it is written after a poll, and ages at each scrape.
 
-Every label is in place after the poll, in texts that lack only their values; a scrape fills in ages
-and joins bytes. The result is, byte for byte, what prometheus_client would write, and
-the same in the text format and in OpenMetrics: gauges look alike in both.
+After a poll, all labels are written, so that a scrape only fills in ages and joins bytes. The
+result equals the output of prometheus_client byte for byte. It is the same in the text format and
+in OpenMetrics, since gauges look alike in both.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -37,18 +37,18 @@ from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, Vi
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """Which series are shown: whether one a shard, whether with its consumer, and how many."""
+    """The choice of series: one per shard or not, with its consumer or not, and how many."""
 
     per_shard: bool = True
     consumer_label: bool = True
     max_series: int = 1_000_000
-    """Of single shards; groups beyond that, in the order of names, are shown without them."""
+    """Most series of single shards. Later groups, in the order of names, are shown without."""
 
 
 class GroupText:
-    """The lines of a group as its newest poll left it.
+    """The lines of a group after its newest poll.
 
-    What is shown for each shard but does not change until the next poll is kept compressed.
+    Lines of shards that do not change until the next poll are kept compressed.
     """
 
     __slots__ = ("_key", "_unserved", "group", "lines", "served", "shape", "shard_series")
@@ -77,7 +77,7 @@ class GroupText:
 
 
 class LogstoreText:
-    """The lines of a logstore itself as its newest poll left it."""
+    """The lines of a logstore itself after its newest poll."""
 
     __slots__ = ("blocks", "target")
 
@@ -91,25 +91,25 @@ class LogstoreText:
 
 
 class PolledText:
-    """Writes views, and keeps what is prepared of each group until its next poll."""
+    """A writer of views, which keeps the prepared text of each group until its next poll."""
 
     def __init__(self) -> None:
         self._prepared: dict[tuple[str, ...], GroupText] = {}
         self._logstores: dict[tuple[str, ...], LogstoreText] = {}
 
     def prepare(self, status: TargetStatus, shape: Shape) -> None:
-        """Write what a poll has fixed, so that no scrape has to."""
+        """Write the text that depends only on the poll, so that scrapes need not write it."""
         for group in status.groups:
             self._group(group, shape)
         self._logstore(status)
 
     def prepare_group(self, group: GroupStatus, shape: Shape) -> None:
-        """Write what a poll has read of a group so far."""
+        """Write the text of a group whose poll has not ended yet."""
         self._group(group, shape)
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
-        """Forget the groups that have left."""
-        # Polls and scrapes go on meanwhile and put in more: only a copy can be looked through.
+        """Forget all groups except these."""
+        # Polls and scrapes may add groups at the same time, so iterate over a copy.
         kept = set(groups)
         prepared, logstores = self._prepared.copy(), self._logstores.copy()
         self._prepared = {key: text for key, text in prepared.items() if key in kept}
@@ -228,7 +228,7 @@ def _of_shards(
 
 
 def _heads(key: bytes, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
-    """Write what stands between the name of a metric and the value of each shard.
+    """Write the text between the name of a metric and the value of each shard.
 
     Labels are in the order of their names.
     """

@@ -1,4 +1,4 @@
-"""What the exporter counts of its own work, with prometheus_client's counters and histograms."""
+"""The metrics of the exporter itself, as counters, gauges and histograms."""
 
 import contextlib
 import platform
@@ -26,8 +26,8 @@ class SelfMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, *, operations: Sequence[str]) -> None:
-        # The creation times would be as many series again, and nobody asks for them.
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        # The creation times would double the number of series without a known use.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # has no types
         self._requests = _counter(catalogue.REQUESTS, registry)
         self._request_errors = _counter(catalogue.REQUEST_ERRORS, registry)
         self._retries = _counter(catalogue.RETRIES, registry)
@@ -51,7 +51,7 @@ class SelfMetrics:
         ).set(1)
         for operation in operations:
             self._retries.labels(operation=operation)
-        # Those that are known are kept at hand: to look them up takes longer than to count.
+        # Known metrics are kept here, since looking them up takes longer than counting.
         self._skew_of: dict[str, Gauge] = {}
         self._of_operation = {operation: self._of(operation) for operation in operations}
         prometheus_client.ProcessCollector(registry=registry)
@@ -62,7 +62,7 @@ class SelfMetrics:
         self._projects: set[tuple[str, str]] = set()
 
     def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
-        """Count one try of a request, failed if it has an error code."""
+        """Count an attempt of a request, which failed if it has an error code."""
         known = self._of_operation.get(operation)
         requests, duration = known or self._of(operation)
         requests.inc()
@@ -72,11 +72,11 @@ class SelfMetrics:
             self._request_errors.labels(operation=operation, code=code).inc()
 
     def request_retried(self, operation: str) -> None:
-        """Count another try of a request."""
+        """Count a retry of a request."""
         self._retries.labels(operation=operation).inc()
 
     def clock_skew(self, endpoint: str, seconds: float) -> None:
-        """Show the server's clock minus ours."""
+        """Set the server's clock minus the exporter's, in seconds."""
         known = self._skew_of.get(endpoint)
         if known is None:
             known = self._skew_of[endpoint] = self._skew.labels(endpoint=endpoint)
@@ -93,7 +93,7 @@ class SelfMetrics:
             self._limit.labels(sls_endpoint=endpoint, project=project).set(limit)
 
     def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
-        """Show the time that the polls of a project take, by their interval."""
+        """Set the time that the polls of a project take, divided by their interval."""
         with self._lock:
             self._projects.add((endpoint, project))
             self._usage.labels(sls_endpoint=endpoint, project=project).set(ratio)
@@ -111,16 +111,16 @@ class SelfMetrics:
         self._poll_duration.observe(seconds)
 
     def poll_skipped(self) -> None:
-        """Count a poll that was left out because the one before had not ended."""
+        """Count a poll that was skipped because the previous one had not ended."""
         self._skipped.inc()
 
     def sharded(self, shard: int, total: int) -> None:
-        """Show this exporter's place among those that share the targets."""
+        """Set the number of this exporter among those that share the targets."""
         self._shard.set(shard)
         self._total_shards.set(total)
 
     def config_loaded(self, *, at: float | None) -> None:
-        """Note when the configuration was loaded, unix seconds; None if that failed."""
+        """Set when the configuration was loaded (Unix seconds); None if the load failed."""
         self._reload_successful.set(0 if at is None else 1)
         if at is not None:
             self._reload_success_time.set(at)
@@ -150,7 +150,7 @@ class SelfMetrics:
         )
 
     def _bounded(self, code: str) -> str:
-        """Keep the number of codes finite: they come from outside."""
+        """Return a code, or a common one if there are too many, as codes are untrusted input."""
         with self._lock:
             if len(self._codes) < _MAX_CODES:
                 self._codes.add(code)

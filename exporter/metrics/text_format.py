@@ -51,4 +51,4 @@ def lines_of(name: str, heads: Sequence[bytes], values: Sequence[bytes]) -> byte
 
 def go_float(value: float) -> bytes:
     """Write a number as Go does."""
-    return str(floatToGoString(value)).encode()  # type: ignore[no-untyped-call]  # theirs
+    return str(floatToGoString(value)).encode()  # type: ignore[no-untyped-call]  # has no types

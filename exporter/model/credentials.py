@@ -17,25 +17,25 @@ class Credentials:
 
 
 class CredentialsError(Exception):
-    """No credentials are configured, or not rightly; the message says where to look."""
+    """Missing or wrongly configured credentials. The message says where to look."""
 
 
 class CredentialsUnavailableError(Exception):
-    """There are no valid credentials at this moment; later there may be.
+    """A temporary lack of valid credentials.
 
-    Its text holds no secret and is fit for a log.
+    The text contains no secret and is safe in a log.
     """
 
 
 @runtime_checkable
 class Refreshable(Protocol):
-    """What gives temporary credentials, and can be told that the service finds them expired."""
+    """A source of temporary credentials that can be renewed when SLS considers them expired."""
 
     def refresh(self) -> bool:
-        """Fetch newer credentials; tell whether there are some now."""
+        """Fetch newer credentials and return whether there are some now."""
         ...
 
 
 def is_key(text: str) -> bool:
-    """Tell whether a text can be a key, a secret or a token: they travel in headers."""
+    """Return whether a text can be a key, a secret or a token, which are sent in headers."""
     return _PRINTABLE.fullmatch(text) is not None

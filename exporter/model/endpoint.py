@@ -10,12 +10,12 @@ from msgspec import Struct
 # {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
 _REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}")
-# Resolvers take such a name for an address, in decimal, octal or hexadecimal.
+# Resolvers interpret such a name as an address in decimal, octal or hexadecimal.
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _EXPECTED = "expected a host such as cn-shanghai.log.aliyuncs.com"
 
 METADATA_ADDRESS = "100.100.100.200"
-"""Where an ECS instance finds its metadata; the packets never leave the host it runs on."""
+"""The address of the metadata of an ECS instance; packets to it never leave its host."""
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -29,12 +29,12 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     def parse(cls, text: str) -> Self:
         """Read ``host``, ``host:port`` or ``scheme://host:port``; https unless a scheme is given.
 
-        Raises ValueError with a message for people.
+        Raises ValueError with a human-readable message.
         """
         try:
             parts = urlsplit(text if "://" in text else f"https://{text}")
         except ValueError:
-            # Its own message may repeat credentials that someone has put there.
+            # The original message may repeat credentials from the text.
             raise ValueError(_EXPECTED) from None
         if parts.scheme not in {"http", "https"}:
             raise ValueError(f"the scheme must be http or https, not {parts.scheme[:32]!r}")
@@ -53,7 +53,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     @property
     def is_metadata(self) -> bool:
-        """Whether machines of a cloud find their own metadata here, often their keys among it."""
+        """True if this is a metadata service of a cloud, which often returns access keys."""
         if not _is_address(self.host):
             return False
         address = ipaddress.ip_address(self.host)
@@ -72,12 +72,12 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     @property
     def region(self) -> str | None:
-        """The region that the host's name tells, or None where it tells none."""
+        """The region in the name of the host, or None if the name has no region."""
         match = _REGIONAL.fullmatch(self.host)
         return match[1] if match and match[1] != "log-global" else None
 
     def base_url(self, project: str | None) -> str:
-        """Return the URL to connect to: the project's own host where such a name can resolve.
+        """Return the URL to connect to, with the project's own host if its name can resolve.
 
         An IP address or a name under localhost never resolves with a project in front of it, so
         there the connection goes to the endpoint itself and only the Host header differs.

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class State(StrEnum):
-    """Where a shard of a consumer group stands."""
+    """The state of a consumer group in a shard."""
 
     CAUGHT_UP = "caught_up"
     CONSUMING = "consuming"
@@ -26,9 +26,9 @@ class ShardEnd(Struct, frozen=True, kw_only=True):
 
 
 class Unread(Struct, frozen=True, kw_only=True):
-    """What is known of the unread log groups of a shard; times are unix seconds, None if unknown.
+    """The unread log groups of a shard. Times are Unix seconds, or None if unknown.
 
-    ``expired`` says that the retention time took log groups before they were read.
+    ``expired`` is true if log groups were deleted after the retention time but never read.
     """
 
     oldest_at: float | None = None
@@ -39,14 +39,14 @@ class Unread(Struct, frozen=True, kw_only=True):
 
 
 NOTHING_UNREAD = Unread()
-"""What there is to know of a shard whose end is reached, or is not known."""
+"""The value for a shard whose end is reached, or is not known."""
 
 
 class ShardProgress(Struct, frozen=True, gc=False):
-    """Where a consumer group stands in one shard; instants are unix seconds of the server's clock.
+    """The progress of a consumer group in one shard, in Unix seconds of the server's clock.
 
-    A value that is not known is None. There may be a million of them, which the garbage collection
-    need not look through: they hold nothing but values.
+    An unknown value is None. There may be a million instances. The garbage collector need not scan
+    them, since they cannot be part of a cycle.
     """
 
     shard: int
@@ -54,21 +54,21 @@ class ShardProgress(Struct, frozen=True, gc=False):
     checkpoint: str
     updated_at: float | None
     moved_at: float | None
-    """When the checkpoint last took another value, as far as polls can tell."""
+    """Time of the last change of the checkpoint, as far as polls can tell."""
     unread: int | None
-    """Log groups between the checkpoint and the end."""
+    """Number of log groups between the checkpoint and the end."""
     lag_seconds: float | None
     oldest_unread_at: float | None
     readonly: bool
     expired: bool
     judged_at: float | None
-    """When the end of the shard was compared with the checkpoint; None if it was not."""
+    """Time of the last comparison of the checkpoint with the end; None if there was none."""
     read_at: float
-    """When the checkpoint was read."""
+    """Time at which the checkpoint was read."""
 
     @property
     def is_consumed(self) -> bool:
-        """Tell whether the shard was ever consumed: it has a checkpoint."""
+        """True if the shard was ever consumed, so that it has a checkpoint."""
         return self.checkpoint != ""
 
 

@@ -11,18 +11,18 @@ _MAX_DIGITS = 19
 
 
 class Checkpoint(NamedTuple):
-    """The saved progress of a consumer group in one shard, as the service tells it.
+    """The saved progress of a consumer group in one shard, as SLS returns it.
 
-    A tuple, as many are made at once, column by column, and taken apart.
+    It is a tuple, since many are made together, column by column, and unpacked.
     """
 
     shard: int
     cursor: str
     """Position of the next log group to read, base64; empty if the shard was never consumed."""
     updated_at: float | None
-    """When the checkpoint was last written, unix seconds; None if the service does not say."""
+    """Time of the last write in Unix seconds; None if the service does not return it."""
     consumer: str
-    """The last owner; empty where the writer gave no name."""
+    """The last owner; empty if the writer gave no name."""
 
 
 class Shard(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Shard(Struct, frozen=True, kw_only=True):
     status: str
     """``readwrite`` or ``readonly``."""
     created_at: int | None = None
-    """Unix seconds; None if the service does not say."""
+    """Unix seconds; None if the service does not return it."""
 
 
 class ConsumerGroup(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class ConsumerGroup(Struct, frozen=True, kw_only=True):
 
 
 def decode_cursor(text: str) -> int | None:
-    """Read a cursor, base64 of a decimal 64-bit number; None if it is none."""
+    """Return the number in a cursor (base64 of 64-bit decimal), or None if it is not valid."""
     try:
         digits = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:

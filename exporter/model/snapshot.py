@@ -11,25 +11,26 @@ from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
 
 STUCK_SECONDS = 900.0
-"""Polls that give no sign of life for so long are stuck."""
+"""Seconds without progress after which polls are considered stuck."""
 
 
 class Instant(Struct, frozen=True, kw_only=True):
-    """A moment on the server's clock (unix seconds) and on our monotonic one.
+    """A moment on the server's clock (Unix seconds) and on the exporter's monotonic clock.
 
-    The pair carries the server's time forward without our wall clock, which may be wrong or jump.
+    With both, the server's time can be computed later without the exporter's wall clock, which may
+    be wrong or jump.
     """
 
     server: float
     monotonic: float
 
     def server_now(self, monotonic: float) -> float:
-        """Return the server's time when our monotonic clock shows a reading."""
+        """Return the server's time at a reading of the monotonic clock."""
         return self.server + max(0.0, monotonic - self.monotonic)
 
 
 class GroupSnapshot(Struct, frozen=True, kw_only=True):
-    """What one good poll found of a consumer group."""
+    """The result of one successful poll of a consumer group."""
 
     polled: Instant
     shards: tuple[ShardProgress, ...]
@@ -41,7 +42,7 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """Why polls of a group fail, and since when (unix seconds of our clock)."""
+    """The reason why polls of a group fail, and the time of the first failure (Unix seconds)."""
 
     code: str
     message: str
@@ -51,30 +52,30 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class GroupStatus(Struct, frozen=True, kw_only=True):
-    """A consumer group after its newest poll: good or bad, with the last good snapshot."""
+    """A consumer group after its newest poll, with the snapshot of the last successful one."""
 
     key: GroupKey
     last_success: float | None = None
-    """End of the last good poll, unix seconds of our clock."""
+    """End of the last successful poll, in Unix seconds of the exporter's clock."""
     failure: Failure | None = None
     snapshot: GroupSnapshot | None = None
     interval: float
     """Seconds between two polls."""
     stale_after: float
-    """Seconds for which the last good snapshot is served while polls fail."""
+    """Seconds for which the last snapshot is served while polls fail."""
     stall_after: float
     listing: ConsumerGroup | None = None
-    """How the group was set up; None if it was not listed."""
+    """The settings of the group; None if it was not listed."""
 
     @property
     def up(self) -> bool:
-        """Whether the newest poll succeeded."""
+        """True if the newest poll succeeded."""
         return self.failure is None
 
     def visible(self, monotonic: float) -> GroupSnapshot | None:
-        """Return the last good snapshot while it is young enough to be served.
+        """Return the last snapshot while it is young enough to be served.
 
-        While polls succeed, a late one does not end it.
+        A late poll does not end this while polls succeed.
         """
         limit = max(self.stale_after, STUCK_SECONDS) if self.up else self.stale_after
         if self.snapshot is None or monotonic - self.snapshot.polled.monotonic > limit:
@@ -94,10 +95,10 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     polled_monotonic: float
     stale_after: float
     shards_by_status: Mapping[str, int] | None = None
-    """Number of shards by ``readwrite`` and ``readonly``; None where they were not listed."""
+    """Number of shards by ``readwrite`` and ``readonly``; None if they were not listed."""
     retention_seconds: float | None = None
     cursor_access: bool | None = None
-    """Whether end cursors may be read; None where they are not asked for."""
+    """Whether the exporter is allowed to read end cursors; None if it does not request them."""
     cursor_remedy: str | None = None
     """What to do about a missing permission to read end cursors."""
 
@@ -109,7 +110,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """Everything that is known at one moment, in the order of project and logstore."""
+    """The statuses of all targets at one moment, in the order of project and logstore."""
 
     targets: tuple[TargetStatus, ...] = ()
     pending: frozenset[TargetKey] = field(default_factory=frozenset)

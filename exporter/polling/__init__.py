@@ -1,1 +1,1 @@
-"""Targets and their polls: which logstores are polled, when, and what a poll finds."""
+"""Targets and their polls: the choice of logstores, the schedule and the results."""

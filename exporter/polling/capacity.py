@@ -16,7 +16,7 @@ from exporter.polling.targets import Target
 
 REQUEST_SECONDS = 0.1
 """Assumed duration of a request: about twice that within a region."""
-_UNKNOWN_SHARDS = 2  # what the service creates by default
+_UNKNOWN_SHARDS = 2  # default of SLS for a new logstore
 BUSY_PER_GROUP, BUSY_PER_SHARD = 1.5, 1.25
 COLD_PER_GROUP, COLD_PER_SHARD = 2, 4
 
@@ -25,11 +25,11 @@ class Requests(Struct, frozen=True, kw_only=True):
     """Requests of one poll of a logstore, or of one round of polls of a project."""
 
     at_rest: int
-    """Every group has read everything."""
+    """Requests if every group has read everything."""
     busy: int
-    """Every group is some seconds behind in every shard, and moves."""
+    """Requests if every group is a few seconds behind in every shard, and moves."""
     cold: int
-    """The same at the first poll after a start."""
+    """Requests of the first poll after startup, if every group is behind."""
 
     def __add__(self, other: "Requests") -> "Requests":
         return Requests(
@@ -74,7 +74,7 @@ def poll_requests(target: Target, shards: int | None = None) -> Requests:
 
 
 class Demand(Struct, frozen=True, kw_only=True):
-    """What the polls of one project need in one interval."""
+    """The requests and the time that the polls of one project need in one interval."""
 
     project: str
     settings: ProjectSettings

@@ -1,4 +1,4 @@
-"""What is known of the cursors of one logstore. It sends no requests.
+"""Known cursors of one logstore, and their times. Nothing here sends requests.
 
 The receive time of a log group never changes, so a time that was read is kept while polls use it.
 """
@@ -22,18 +22,18 @@ class Begin(Struct, frozen=True, kw_only=True):
 
 
 class ShardCursors:
-    """Everything that is known of the cursors of one shard."""
+    """Known cursors of one shard."""
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard.shard
         self.created_at = shard.created_at
         self.begin: Begin | None = None
         self.end: ShardEnd | None = None
-        """The newest end; of a read-only shard it is final."""
+        """The newest end, which is final if the shard is read-only."""
         self.has_end_moved = True
-        """Whether the newest end differs from the one before."""
+        """Whether the newest end differs from the previous one."""
         self.has_start = False
-        """Whether the log groups of the last ``stall_after`` were told from older ones once."""
+        """Whether the first log group within ``stall_after`` has ever been determined."""
         self._history = EndHistory(created_at=shard.created_at)
         self._times: dict[int, int | None] = {}
         self._used: dict[int, int | None] = {}
@@ -61,7 +61,7 @@ class ShardCursors:
         self._history.add_first_since(time, cursor, is_begin=is_begin)
 
     def add_checkpoint(self, cursor: int, updated_at: float) -> None:
-        """Add that all log groups before a checkpoint were there when it was written."""
+        """Add that all log groups before a checkpoint existed when it was written."""
         self._history.add_read_before(cursor, updated_at)
 
     def forget_times(self) -> None:
@@ -104,17 +104,17 @@ class CursorCache:
         self.trusts_since: bool | None = None
         """Whether GetCursor with a time was found to be exact; None before that was tested."""
         self.passed = 0
-        """Number of readings of GetCursor with a time that were found to be right."""
+        """Number of readings of GetCursor with a time that were verified."""
 
     def of(self, shard: Shard) -> ShardCursors:
-        """Return what is known of a shard; nothing if another shard had its number before."""
+        """Return the cursors of a shard, without those of an earlier shard of the same number."""
         known = self._shards.get(shard.shard)
         if known is None or known.created_at != shard.created_at:
             known = self._shards[shard.shard] = ShardCursors(shard)
         return known
 
     def distrust_since(self) -> None:
-        """Forget everything that GetCursor with a time may have led to."""
+        """Forget all times, since they may come from GetCursor with a time."""
         self.trusts_since = False
         for cursors in self._shards.values():
             end = cursors.end
@@ -122,7 +122,7 @@ class CursorCache:
             cursors.end = end
 
     def end_poll(self, listed: Mapping[int, Shard] | Collection[int]) -> None:
-        """Forget what this poll did not use, and the shards that do not exist any more."""
+        """Forget times that this poll did not use, and shards that no longer exist."""
         self._shards = {shard: known for shard, known in self._shards.items() if shard in listed}
         for known in self._shards.values():
             known.end_poll()

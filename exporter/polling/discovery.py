@@ -1,7 +1,7 @@
-"""From the patterns of the configuration to targets, by listing only what a pattern needs.
+"""Targets from the patterns of the configuration, with only the listings that patterns need.
 
-A listing that fails removes nothing: the last good one stands in for it. A listing that succeeds
-is the truth, also an empty one.
+A listing that fails removes nothing, since the last successful listing replaces it. A listing that
+succeeds counts, even if it is empty.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -21,7 +21,7 @@ from exporter.sls.errors import Cancelled, NotFound, SlsError
 from exporter.sls.json_values import Parsed
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
-"""Gives the client of a project, or (None) of an endpoint without a project."""
+"""Returns the client of a project, or (None) of an endpoint without a project."""
 
 _PROJECTS_AT_ONCE = 8
 
@@ -30,10 +30,10 @@ _Listing = Callable[[Hashable, TargetKey, Callable[[], Parsed[Any]]], Sequence[o
 
 
 class Discovery:
-    """Resolves a configuration into targets, again and again.
+    """A resolver of a configuration into targets, which is used repeatedly.
 
-    ``listings`` holds the last good ones; another configuration may go on with them. Of a logstore
-    that it does not own nothing is asked: another exporter does that.
+    ``listings`` contains the last successful ones, and another configuration may keep using them.
+    A logstore that belongs to another exporter causes no requests.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Discovery:
 
     @property
     def needs_listings(self) -> bool:
-        """Whether any name is a pattern that only a listing can resolve."""
+        """True if any name is a pattern that only a listing can resolve."""
         return any(
             not pattern.literal
             for project in self._config.projects
@@ -63,7 +63,7 @@ class Discovery:
         )
 
     def known(self) -> tuple[Target, ...]:
-        """Return its targets as far as literal names and earlier listings tell, asking nothing."""
+        """Return the targets of literal names and earlier listings, without requests."""
         return self._merged(
             self._resolve_project(project, settings, name, self._remembered)
             for project, settings in self._projects()
@@ -71,9 +71,9 @@ class Discovery:
         )
 
     def resolve(self) -> tuple[Target, ...]:
-        """Return all its targets, from new listings; raises Cancelled when the exporter stops.
+        """Return all targets, from new listings. Raises Cancelled when the exporter stops.
 
-        Listings that nothing needs any more, of what has left, are forgotten.
+        Listings that are no longer needed are forgotten.
         """
         self._asked.clear()
         named = [
@@ -159,7 +159,7 @@ class Discovery:
     def _listed(
         self, place: Hashable, key: TargetKey, read: Callable[[], Parsed[Any]]
     ) -> Sequence[object]:
-        """Read a listing, or give its last good answer where it fails."""
+        """Read a listing, or return the last successful one if that fails."""
         self._asked.add(place)
         try:
             parsed = read()
@@ -178,7 +178,7 @@ class Discovery:
     def _remembered(
         self, place: Hashable, _key: TargetKey, _read: Callable[[], Parsed[Any]]
     ) -> Sequence[object]:
-        """Give the last good answer of a listing."""
+        """Return the last successful listing."""
         return self._listings.get(place, ())
 
     @staticmethod
@@ -202,7 +202,7 @@ class Discovery:
 def _groups(
     entry: LogstoreConfig, logstore: str, list_groups: Callable[[str], Sequence[ConsumerGroup]]
 ) -> Iterable[GroupTarget]:
-    """Choose the consumer groups of a logstore; an excluded one is out, however it is named."""
+    """Choose the consumer groups of a logstore. Exclusion has priority over any selection."""
     names = {pattern.text for pattern in entry.consumer_groups if pattern.literal}
     patterns = [pattern for pattern in entry.consumer_groups if not pattern.literal]
     listed = {group.name: group for group in list_groups(logstore)} if patterns else {}

@@ -1,4 +1,4 @@
-"""The receive times of the log groups of one shard, as far as a few readings bound them.
+"""Bounds of the receive times of the log groups of one shard, from a few readings.
 
 Cursors rise with receive time, so each reading bounds the times of all cursors on one side of it.
 The bounds form two staircases. A missing or dropped step only widens a bracket, so a bracket never
@@ -13,7 +13,7 @@ from exporter.model.progress import UNKNOWN_BRACKET, Bracket
 STEPS = 64
 """Steps kept per staircase: a bracket is then at most about 18 % of the age of its cursor."""
 TOLERANCE_SECONDS = 2.0
-"""Whole seconds of the service, and clocks of its machines that differ."""
+"""Allowance for the whole seconds of the service and for clocks that differ in it."""
 MAX_TOLERANCE_SECONDS = 10.0
 _RECENT_SECONDS = 60.0  # brackets younger than this weigh about the same when steps are dropped
 
@@ -83,7 +83,7 @@ class Staircase:
 
 
 class EndHistory:
-    """What is known of the receive times of one shard. Instants are on the service's clock."""
+    """Known receive times of one shard. Instants are on the clock of the service."""
 
     __slots__ = ("_end", "_lower", "_tolerance", "_upper")
 
@@ -125,7 +125,7 @@ class EndHistory:
     def add_first_since(self, time: int, cursor: int, *, is_begin: bool) -> None:
         """Add the first log group received at or after a whole second.
 
-        The first log group of the shard says nothing about the ones before it.
+        The first log group of the shard does not bound the ones before it.
         """
         self._lower.add(cursor, time)
         if not is_begin:
@@ -134,7 +134,7 @@ class EndHistory:
     def add_read_before(self, cursor: int, time: float) -> None:
         """Add that all log groups before a cursor had been read at an instant.
 
-        A checkpoint that was set ahead of the end of the shard says nothing.
+        A checkpoint that was set ahead of the end of the shard is ignored.
         """
         latest = time + self._tolerance
         lower = self._lower.step(cursor - 1)
@@ -150,8 +150,8 @@ class EndHistory:
             return Bracket(float("-inf"), upper[1], upper[1])
         first, earliest = lower
         last, latest = upper[0], max(earliest, upper[1])
-        # Log groups are taken to come evenly between two steps. Cursors exceed what a float holds,
+        # Log groups are assumed to arrive evenly between two steps. Cursors exceed a float,
         # so they are subtracted as integers.
         estimate = earliest + (latest - earliest) * (cursor - first + 0.5) / (last - first)
-        # More digits would only look exact.
+        # The bounds do not justify more digits.
         return Bracket(earliest, latest, min(max(round(estimate, 1), earliest), latest))

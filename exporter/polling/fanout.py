@@ -1,6 +1,6 @@
 """Requests about one logstore, sent in parallel. Requests that get no response come last.
 
-Nothing here knows what is requested: groups, shards, listings.
+This module does not depend on the kind of request: groups, shards or listings.
 """
 
 import heapq
@@ -18,11 +18,11 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 Submit = Callable[[Callable[[], None]], object]
-"""Runs a callable on another thread; RuntimeError if it takes none any more."""
+"""Runs a callable on another thread. Raises RuntimeError after a stop."""
 
 
 class Unresponsive(Generic[K]):
-    """Remembers which things got no response, from round to round.
+    """A record, kept from round to round, of the things that got no response.
 
     Once a round has had ``LIMIT`` requests without a response, it skips the things that got none
     the last time, or all things if it is not ``trusting``. It does not lock: callers do.
@@ -49,7 +49,7 @@ class Unresponsive(Generic[K]):
         return thing in self._last
 
     def check(self, thing: K) -> None:
-        """Raise the error of the requests before if this one would hardly get a response."""
+        """Raise the error of previous requests if this one would hardly get a response."""
         if len(self._failures) >= LIMIT and not (self._trusting and thing not in self._last):
             latest = self._failures[-1]
             raise type(latest)(
@@ -79,11 +79,11 @@ class Unresponsive(Generic[K]):
 
 
 class FanOut:
-    """Sends the requests of one poll on several threads, in the order of their priority.
+    """The requests of one poll, sent on several threads in the order of their priority.
 
     The thread that calls ``run`` takes part. It asks ``submit`` for at most ``width - 1`` more,
-    which help while there is work; without ``submit`` it works alone. What follows from a response
-    runs on the thread that got it, under one lock, and may add requests.
+    which help while there is work; without ``submit`` it works alone. A response is handled on the
+    thread that received it, under one lock, and this may add requests.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class FanOut:
                     self._helpers -= 1
 
     def run(self) -> None:
-        """Work until nothing is queued or under way; raises Cancelled and unexpected errors."""
+        """Send requests until none is queued or active. Raises Cancelled and unexpected errors."""
         while True:
             self._work()
             with self._condition:
@@ -184,8 +184,8 @@ class FanOut:
             return heapq.heappop(self._queue)[2]
 
 
-class StopRequest(Exception):  # noqa: N818  it is no error
-    """Raised in a request that is not needed any more when its turn comes."""
+class StopRequest(Exception):  # noqa: N818  not an error
+    """A signal from a queued request that is no longer needed when its turn comes."""
 
 
 _Request = tuple[Callable[[], Any], Callable[[Any], None]]

@@ -23,8 +23,8 @@ Publish = Callable[[GroupStatus], None]
 class GroupPoll:
     """A consumer group while it is polled.
 
-    The progress in a shard is replaced whole, when it is settled, so that a new checkpoint never
-    stands next to an old end. Only the first poll of a group shows ages alone.
+    When a shard is settled, its progress is replaced as a whole, so a new checkpoint is never
+    combined with an old end. Only the first poll of a group shows ages alone.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class GroupPoll:
     ) -> None:
         self.target = target
         self.error: SlsError | None = None
-        """Why the checkpoints could not be read."""
+        """The reason why the checkpoints could not be read."""
         self.checkpoints: Parsed[Checkpoint] | None = None
         self.read = Instant(server=0.0, monotonic=0.0)
-        """When the checkpoints were read."""
+        """The time at which the checkpoints were read."""
         self.is_changed = False
-        """Whether something is settled that is not published."""
+        """Whether a settled shard is not published yet."""
         self.status = GroupStatus(
             key=GroupKey(*key, target.name),
             last_success=known.last_success if known else None,
@@ -83,7 +83,7 @@ class GroupPoll:
             failure=Failure(
                 code=error.code, message=str(error), since=since, remedy=remedy(error.code)
             ),
-            # What does not exist is removed immediately; what cannot be read may still be true.
+            # A deleted group is removed immediately. If a read fails, old values may still hold.
             snapshot=None if isinstance(error, NotFound) else status.snapshot,
         )
         self._publish(self.status)
@@ -118,7 +118,7 @@ class GroupPoll:
             self.is_changed = True
 
     def show(self) -> None:
-        """Publish what is known of the group now."""
+        """Publish the current state of the group."""
         self.is_changed = False
         shards = tuple(self._shown[shard] for shard in sorted(self._shown))
         self.status = replace(
@@ -130,7 +130,7 @@ class GroupPoll:
         self._publish(self.status)
 
     def complete(self, *, cursor_access: bool | None) -> None:
-        """Publish all shards, also those that could not be settled, and no other ones."""
+        """Publish exactly the current shards, including those that could not be settled."""
         if self.checkpoints is None:
             return
         self._shown = {

@@ -21,7 +21,7 @@ class PollCounts(Protocol):
         ...
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
-        """Count a failure; an empty consumer group stands for the logstore."""
+        """Count a failure; an empty consumer group means the logstore."""
         ...
 
     def keep_only(self, groups: Collection[GroupKey]) -> None:
@@ -29,7 +29,7 @@ class PollCounts(Protocol):
         ...
 
     def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
-        """Show the time that the polls of a project take, by their interval."""
+        """Set the time that the polls of a project take, divided by their interval."""
         ...
 
     def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
@@ -38,7 +38,7 @@ class PollCounts(Protocol):
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
-    """Functions that are called when something is known."""
+    """Functions that polls call with new results."""
 
     counts: PollCounts
     on_group: Callable[[GroupStatus], None]

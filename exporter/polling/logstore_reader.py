@@ -1,6 +1,6 @@
-"""What all groups of a logstore share: its shards, their cursors, its retention time.
+"""The data that all groups of a logstore share: shards, cursors, retention time.
 
-Requests are made here, one at a time; the poll decides which, and on which thread.
+Methods here send single requests. The poll decides which requests to send, and on which thread.
 """
 
 import threading
@@ -22,7 +22,7 @@ from exporter.sls.json_values import Parsed
 
 _DAY_SECONDS = 86_400.0
 PROOFS = 3
-"""After this many right answers, GetCursor with a time is trusted."""
+"""Number of verified responses after which GetCursor with a time is trusted."""
 
 
 class EndReading(NamedTuple):
@@ -34,10 +34,10 @@ class EndReading(NamedTuple):
 
 
 class LogstoreReader:
-    """Reads one logstore and remembers what saves requests; used by one poll at a time.
+    """A reader of one logstore that caches data to save requests; used by one poll at a time.
 
-    Which groups the target has does not matter here. Without the permission to read cursors it says
-    so once and asks again later; until then only checkpoints are known.
+    It does not depend on the groups of the target. If the permission to read cursors is missing,
+    the reader reports that once and tries again later. Until then only checkpoints are known.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class LogstoreReader:
         self.cursors = CursorCache()
         self.unresponsive = Unresponsive[int]()
         self.is_denied = False
-        """Whether cursors may not be read."""
+        """Whether the permission to read cursors is missing."""
         self.was_refused = False
-        """Whether the service refused to show them in this poll."""
+        """Whether the service refused to return cursors in this poll."""
         self._has_end = False
         self._ask_again_at = 0.0
         self.has_listed = False
@@ -66,19 +66,19 @@ class LogstoreReader:
 
     @property
     def cursor_access(self) -> bool | None:
-        """Whether cursors may be read; None if they are not asked for."""
+        """True if the exporter is allowed to read cursors; None if it does not request them."""
         return not self.is_denied if self._target.settings.lag else None
 
     @property
     def wants_shards(self) -> bool:
-        """Whether shards and cursors are asked for in this poll."""
+        """True if this poll requests shards and cursors."""
         return self._target.settings.lag and not (
             self.is_denied and self._clock.monotonic() < self._ask_again_at
         )
 
     @property
     def wants_retention(self) -> bool:
-        """Whether the retention time is due to be read again."""
+        """True if the retention time is due to be read again."""
         return self._target.settings.lag and self._clock.monotonic() >= self._retention_due
 
     def list_shards(self) -> Parsed[Shard]:
@@ -88,7 +88,7 @@ class LogstoreReader:
     def shards_listed(self, listing: Parsed[Shard] | SlsError) -> Mapping[int, Shard] | None:
         """Return the shards by number; None if they are not known.
 
-        If the listing failed, the last good one is used, up to ``stale_after``.
+        If the listing failed, the last successful one is used, up to ``stale_after``.
         """
         self.has_listed = False
         if isinstance(listing, SlsError):
@@ -109,7 +109,7 @@ class LogstoreReader:
         return self._client.get_retention_days(self._target.key.logstore)
 
     def retention_read(self, days: int | SlsError) -> None:
-        """Note the retention time. If it cannot be read, nothing else suffers."""
+        """Note the retention time. A failure to read it does not affect anything else."""
         if isinstance(days, int):
             self.retention_seconds = days * _DAY_SECONDS
         elif isinstance(days, AccessDenied):
@@ -167,7 +167,7 @@ class LogstoreReader:
             cursors.add_first_since(reading.at, result)
 
     def failed(self, error: SlsError) -> None:
-        """Report a request that failed. A refusal means that cursors may not be read."""
+        """Report a failed request. A refusal means that the permission for cursors is missing."""
         if not isinstance(error, AccessDenied):
             self._observer.poll_failed(self._target.key, "", error)
             return
@@ -177,7 +177,7 @@ class LogstoreReader:
         self._ask_again_at = self._clock.monotonic() + self._target.refresh_seconds
 
     def distrust_since(self) -> None:
-        """Read no cursors by time any more, and forget what they may have led to."""
+        """Stop reading cursors by time, and forget times that may come from such readings."""
         self.cursors.distrust_since()
         self._observer.times_distrusted(self._target.key)
 
@@ -191,11 +191,11 @@ class LogstoreReader:
                 self.cursors.trusts_since = True
 
     def begin_poll(self) -> None:
-        """Begin a poll: a refusal of an earlier one does not count any more."""
+        """Begin a poll, and forget a refusal in an earlier one."""
         self.was_refused = self._has_end = False
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
-        """Forget what this poll did not use, and note if cursors may be read again."""
+        """Forget unused cursors, and note whether cursors can be read again."""
         if self.is_denied and self._has_end and not self.was_refused:
             self.is_denied = False
             self._observer.cursor_access_changed(self._target.key, None)

@@ -1,6 +1,6 @@
-"""All targets, each with its poller. Names are resolved here, and targets change by difference.
+"""All targets, each with its poller. A change of targets affects only those that differ.
 
-A scheduler or a single round calls ``poll`` and ``discover``; this module knows no schedule.
+A scheduler or a single round calls ``poll`` and ``discover``, as this module has no schedule.
 """
 
 import threading
@@ -30,11 +30,11 @@ from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.errors import Cancelled
 
-_THOROUGH = 1_000, 64  # readings of a poll that make values more exact, needed or not
+_THOROUGH = 1_000, 64  # largest numbers of readings of a poll that make values more exact
 
 
 class PollManager:
-    """Polls the targets of a configuration into a store.
+    """The pollers of a configuration, which write to a store.
 
     ``is_single_round`` makes the values of the first poll of each target exact. Raises
     CredentialsError if keys that the configuration needs cannot be obtained.
@@ -71,17 +71,17 @@ class PollManager:
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
         """Called after each request of a poll."""
         self.discovered = False
-        """Whether every name was resolved once."""
+        """Whether every name has been resolved at least once."""
         self.configure(config)
 
     @property
     def config(self) -> Config:
-        """The configuration in force."""
+        """The current configuration."""
         return self._config
 
     @property
     def needs_listings(self) -> bool:
-        """Whether names are resolved by listings."""
+        """True if listings are needed to resolve names."""
         return self._discovery.needs_listings
 
     @property
@@ -90,7 +90,7 @@ class PollManager:
         return tuple(self._members[key].target for key in sorted(self._members))
 
     def demands(self) -> Sequence[Demand]:
-        """Return what the polls of each project need, by what is known of shards and latency."""
+        """Return the demand of the polls of each project, from known shards and latencies."""
         shards = {
             status.key: sum(status.shards_by_status.values())
             for status in self._store.view().targets
@@ -144,7 +144,7 @@ class PollManager:
         member = self._members.get(key)
         if member is None:
             return
-        # A run that is queued while a reload moves its job to other threads comes twice.
+        # If a reload moves a job to other threads, a queued run is run twice.
         if not member.logstore.turn.acquire(blocking=False):
             self._counts.poll_skipped()
             return
@@ -174,7 +174,7 @@ class PollManager:
         place = str(member.target.settings.endpoint), key.project
         self._counts.interval_usage(*place, member.load.usage_ratio())
         if self._members.get(key) is not member:
-            # The target left, or changed, during its poll: nothing of the old one may stay.
+            # The target was removed or changed during its poll, so discard the result.
             self._counts.keep_only(self._kept)
             return
         self._store.put(status)
@@ -182,7 +182,7 @@ class PollManager:
         member.outages.end_poll({group.key.consumer_group for group in status.groups if group.up})
 
     def _progress(self, member: "_Member") -> None:
-        """Note a response of a poll, or end the poll if its target left or changed."""
+        """Note a response of a poll, or end the poll if its target was removed or changed."""
         key = member.target.key
         if self._members.get(key) is not member:
             raise _Outdated
@@ -266,7 +266,7 @@ class PollManager:
 
 
 class _Member(Struct, frozen=True, kw_only=True, eq=False):
-    """A target with what polls it."""
+    """A target with its poller and its client."""
 
     target: Target
     poller: Poller
@@ -276,8 +276,8 @@ class _Member(Struct, frozen=True, kw_only=True, eq=False):
     load: ProjectLoad
 
 
-class _Outdated(Exception):  # noqa: N818  it is no error
-    """Ends the poll of a target that has left or changed."""
+class _Outdated(Exception):  # noqa: N818  not an error
+    """A signal that ends the poll of a removed or changed target."""
 
 
 def pool_of(target: Target) -> Pool:

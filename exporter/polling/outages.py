@@ -1,6 +1,7 @@
-"""Tells of polls: counts each failure, and logs a line where a state changes, not one a poll.
+"""Reports of failed polls: a count of each failure, and a log line when a state changes.
 
-What many logstores have in common is not its matter: the handler of the logs sums up like lines.
+Failures that many logstores have in common are not combined here. The log handler merges similar
+lines.
 """
 
 import threading
@@ -15,43 +16,43 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.sls.errors import SlsError
 from exporter.sls.operations import GET_CURSOR, LIST_SHARDS
 
-# Codes come from outside; who fails with more of them is told of a few more often than once.
+# Codes are untrusted input. Beyond this number, a code may be logged more than once.
 _MAX_CODES = 10
 
 
 class _Outage(Struct, frozen=True, kw_only=True):
-    """Since when something fails (monotonic seconds), and the codes that were told."""
+    """The start of an outage (monotonic seconds), and the codes that were logged."""
 
     since: float
     codes: frozenset[str]
 
 
 class PollObserver(Protocol):
-    """Takes note of what goes wrong in polls; the group is empty for what concerns the logstore."""
+    """A receiver of failures in polls. An empty group means the logstore itself."""
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
-        """Take note that a part of a poll failed."""
+        """Record that a part of a poll failed."""
         ...
 
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
-        """Take note of entries in an answer that could not be used."""
+        """Record entries in a response that could not be used."""
         ...
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
-        """Take note that cursors may not be read any more, or (None) may be again."""
+        """Record that the permission to read cursors is missing, or (None) exists again."""
         ...
 
     def times_distrusted(self, key: TargetKey) -> None:
-        """Take note that GetCursor with a time does not do what is documented."""
+        """Record that GetCursor with a time does not work as documented."""
         ...
 
 
 class Outages:
-    """Takes note of what goes wrong with one logstore, or in listings, from poll to poll.
+    """The current failures of one logstore, or of listings, from poll to poll.
 
-    ``end_poll`` closes a poll: what failed in it and did not before is logged as beginning, what
-    failed before and not any more as over. As long as it lasts, each code is logged once. Threads
-    may share it, but two polls must not overlap.
+    ``end_poll`` ends a poll. It logs the start of new failures and the recovery from earlier ones.
+    During an outage, each code is logged once. Threads may share an instance, but two polls must
+    not overlap.
     """
 
     def __init__(
@@ -68,19 +69,19 @@ class Outages:
 
     @property
     def failing(self) -> frozenset[GroupKey]:
-        """What failed in the newest poll."""
+        """The groups and logstores that failed in the newest poll."""
         with self._lock:
             return frozenset(self._outages)
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
-        """Count a failure; the group is empty for what concerns the logstore."""
+        """Count a failure; an empty group means the logstore itself."""
         group = GroupKey(*key, consumer_group)
         self._count(group, error.code)
         with self._lock:
             self._failed.setdefault(group, error)
 
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
-        """Count an answer with entries that could not be used, and log the first of its kind."""
+        """Count a response with unusable entries, and log the first of its kind."""
         group = GroupKey(*key, consumer_group)
         self._count(group, "invalid_response")
         with self._lock:
@@ -92,7 +93,7 @@ class Outages:
             )
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
-        """Log that only checkpoints are known from now on, or all again."""
+        """Log that only checkpoints are known from now on, or ends again as well."""
         if error is None:
             self._log.info("cursors may be read again", **key._asdict())
         else:
@@ -112,10 +113,10 @@ class Outages:
         )
 
     def end_poll(self, succeeded: Collection[str] | None = None) -> None:
-        """Log what began to fail in this poll and what has recovered.
+        """Log the failures that began in this poll and those that have recovered.
 
-        ``succeeded`` are the groups that were read; None where everything was asked about that did
-        not fail. A group that neither succeeded nor failed has left, and nothing is said of it.
+        ``succeeded`` are the groups that were read, or None if all that did not fail were read. A
+        group that neither succeeded nor failed was removed, and nothing is logged about it.
         """
         now = self._clock.monotonic()
         with self._lock:
@@ -128,7 +129,7 @@ class Outages:
             }
             over = before.keys() - failed.keys()
             if succeeded is not None and not succeeded:
-                # Where no group can be read, the logstore is not asked about.
+                # If no group can be read, the poll sends no requests about the logstore.
                 self._outages |= {group: before[group] for group in over if _is_logstore(group)}
                 over = set()
         for group, error in failed.items():

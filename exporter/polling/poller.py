@@ -37,7 +37,7 @@ _PUBLISH_SHARE = 0.01  # of the time of a poll, so that large groups are publish
 
 
 class Effort(Struct, frozen=True, kw_only=True):
-    """How a poll may spend requests and threads."""
+    """The limits of a poll for requests and threads."""
 
     submit: Submit | None = None
     """Runs a callable on another thread of the project; without it a poll uses one thread."""
@@ -53,9 +53,9 @@ SMALL_EFFORT = Effort()
 
 
 class Poller:
-    """Polls one target; it keeps no result, only what saves requests.
+    """A poller of one target, which keeps no results.
 
-    What the reader of the logstore remembers may outlive the poller.
+    The cache in the reader of the logstore may outlive the poller.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Poller:
 
 
 class _Poll:
-    """One poll. Everything but the requests runs under the lock of ``fan``."""
+    """One poll. Everything except the requests runs under the lock of ``fan``."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class _Poll:
     def _list_shards(self) -> None:
         reader = self._reader
         if all(group.checkpoints is None for group in self._groups):
-            return  # a group that is still awaited may make it worth the requests
+            return  # A group that is still being read may justify the requests.
         self._is_listing = True
         if not reader.wants_shards:
             self._shards_known(None)
@@ -231,7 +231,7 @@ class _Poll:
         self._settle(self._groups)
 
     def _settle(self, groups: Iterable[GroupPoll]) -> None:
-        """Find out how far groups have read the shards of interest."""
+        """Determine how far groups have read the shards of interest."""
         listed = self._listed
         pairs = [
             pair
@@ -259,7 +259,7 @@ class _Poll:
         stale_after = self._settings.polling.stale_after
         errors = [group.error for group in self._groups]
         if all(errors):
-            # What was read of the logstore is as old as the poll that read it.
+            # Values of the logstore have the age of the poll that read them.
             is_gone = all(is_logstore_gone(error) for error in errors if error)
             if self._previous is not None and not is_gone:
                 return replace(self._previous, groups=groups, stale_after=stale_after)

@@ -31,15 +31,15 @@ class _Work:
         self.is_polled = False
 
     def remaining(self) -> float:
-        """Return the requests of the present poll that are not sent yet."""
+        """Return the requests of the current poll that are not sent yet."""
         fan = self.fan
         return 0.0 if fan is None else max(fan.waiting, self.expected - fan.sent)
 
 
 class ProjectLoad:
-    """What the polls of one project need. Threads may share it.
+    """The requests that the polls of one project need. Threads may share an instance.
 
-    A poll should be over after half of its interval, so that there is room for a slow one.
+    A poll should end within half of its interval, which leaves time for a slow poll.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,7 @@ class ProjectLoad:
         self._work: dict[str, _Work] = {}
 
     def expect(self, target: Target) -> None:
-        """Count on the polls of a logstore from now on."""
+        """Include the polls of a logstore from now on."""
         with self._lock:
             self._workers = target.settings.polling.workers
             known = self._work.get(target.key.logstore)
@@ -76,7 +76,7 @@ class ProjectLoad:
         work.seconds = self._monotonic() - work.started
         if status is None:
             return
-        # Large polls are rare, so the memory of one fades over the next ones.
+        # Large polls are rare, so the influence of one decreases over the next polls.
         work.expected = fan.sent if not work.is_polled else (work.expected + fan.sent) / 2
         work.is_polled = True
         if status.shards_by_status is not None:
@@ -96,16 +96,16 @@ class ProjectLoad:
         return max(on_average * _HEADROOM, soon)
 
     def usage_ratio(self) -> float:
-        """Return the time that the polls take, by their interval; above 1 they do not fit."""
+        """Return the time that the polls take, divided by their interval; above 1 is too long."""
         with self._lock:
             shares = [work.seconds / work.interval for work in self._work.values()]
         return max(max(shares, default=0.0), sum(shares) / self._workers)
 
     def budget(self, interval: float, limit: float) -> tuple[int, int]:
-        """Return how many requests a poll may spend on exactness, and on exactness alone.
+        """Return the numbers ``budget`` and ``exact`` for the effort of a poll.
 
-        ``limit`` is the present request rate. Half of what it allows in an interval is shared by
-        all logstores of the project, after what their polls need in any case.
+        ``limit`` is the current request rate. All logstores of the project share half of the
+        requests that it allows in an interval, minus those that their polls need in any case.
         """
         with self._lock:
             at_rest = sum(work.at_rest * interval / work.interval for work in self._work.values())

@@ -16,9 +16,9 @@ class RateReports:
         self._lowered: set[tuple[str, str]] = set()
 
     def changed(self, endpoint: str, project: str, limit: float, is_lowered: bool) -> None:  # noqa: FBT001  a callback
-        """Show a limit in requests per second, and log whether refusals lowered it if that is new.
+        """Set a limit in requests per second, and log if refusals have newly lowered it.
 
-        The rate falls and rises all the time where a project is near its quota.
+        The rate falls and rises continually if a project is near its quota.
         """
         self._show(endpoint, project, limit)
         place = (endpoint, project)

@@ -1,4 +1,4 @@
-"""What a poll has to read next, so that few requests settle the state of every shard.
+"""The choice of the next readings, so that few requests settle the state of every shard.
 
 Nothing here sends a request. docs/truth.md explains the scheme and how exact the results are.
 """
@@ -21,7 +21,7 @@ from exporter.model.shards import Checkpoint, decode_cursor
 from exporter.polling.cursor_cache import ShardCursors
 
 BEGIN_SECONDS = 300.0
-"""How long the first log group of a shard counts as its first."""
+"""Seconds for which a reading of the first log group of a shard is used."""
 _LEAST_RETENTION = 86_400.0  # the shortest that SLS offers
 
 
@@ -35,7 +35,7 @@ class Reading(NamedTuple):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """The settings that decide what has to be known; seconds."""
+    """The settings that determine which values are needed, in seconds."""
 
     interval: float
     stall_after: float
@@ -60,7 +60,7 @@ class Pair:
 
     @property
     def is_consumed(self) -> bool:
-        """Whether the shard was ever consumed."""
+        """True if the shard was ever consumed."""
         return self.checkpoint.cursor != ""
 
     def is_behind(self, end: ShardEnd) -> bool:
@@ -68,14 +68,14 @@ class Pair:
         return self.start is not None and self.start < end.cursor
 
     def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
-        """Return the least and the most seconds for which the checkpoint may have stalled."""
+        """Return the shortest and longest time the checkpoint may have stalled, in seconds."""
         moved = -inf if self.moved_at is None else self.moved_at
         most = self.seen_at - max(moved, oldest.earliest)
         return max(0.0, self.seen_at - max(moved, oldest.latest)), max(0.0, most)
 
 
 class ShardPairs:
-    """A shard whose end was read in this poll, with all consumer groups that are looked at."""
+    """A shard whose end was read in this poll, with all its consumer groups of interest."""
 
     def __init__(self, cursors: ShardCursors, end: ShardEnd, rules: Rules) -> None:
         self.cursors = cursors
@@ -89,14 +89,14 @@ class ShardPairs:
         return self.cursors.shard
 
     def add(self, pair: Pair) -> None:
-        """Add a consumer group, and what its checkpoint says about receive times."""
+        """Add a consumer group, and the bounds of receive times from its checkpoint."""
         self.pairs.append(pair)
         updated_at = pair.checkpoint.updated_at
         if pair.start is not None and updated_at is not None and pair.start <= self.end.cursor:
             self.cursors.add_checkpoint(pair.start, ceil(min(updated_at, pair.seen_at)))
 
     def behind(self) -> Iterator[tuple[Pair, int]]:
-        """Yield the groups that have unread log groups and may read them, with their cursors."""
+        """Yield the groups with unread log groups that they can read, with their cursors."""
         for pair in self.pairs:
             start = pair.start
             is_behind = start is not None and start < self.end.cursor
@@ -105,7 +105,7 @@ class ShardPairs:
 
     @property
     def has_unread(self) -> bool:
-        """Whether a group has unread log groups, even if it can not read all of them any more."""
+        """True if a group has unread log groups, even if some of them have expired."""
         return any(pair.is_behind(self.end) for pair in self.pairs)
 
     def is_settled(self, pair: Pair) -> bool:
@@ -120,9 +120,9 @@ class ShardPairs:
         return not (self._may_have_expired(pair, start) or self._is_open(pair, start))
 
     def next_reading(self, asked: Collection[Reading], *, since: bool) -> Reading | None:
-        """Return what has to be read next to settle every group; None if all are settled.
+        """Return the next reading to settle every group; None if all are settled.
 
-        ``asked`` is not asked again. Without ``since``, GetCursor is not asked with a time.
+        ``asked`` contains readings not to repeat. Without ``since``, GetCursor gets no times.
         """
         return next((each for each in self._needed(since=since) if each not in asked), None)
 
@@ -144,7 +144,7 @@ class ShardPairs:
         yield from (Reading(self.shard, "time", start) for _, start in is_open)
 
     def unread(self, pair: Pair) -> Unread:
-        """Return what a group has not read in this shard, for a group that is settled."""
+        """Return the unread log groups of a settled group in this shard."""
         cursors, end, start = self.cursors, self.end, pair.start
         if pair.is_consumed and (start is None or start >= end.cursor):
             return NOTHING_UNREAD
@@ -177,7 +177,7 @@ class ShardPairs:
         )
 
     def stall_range(self, pair: Pair, start: int) -> tuple[float, float]:
-        """Return the least and the most seconds for which a group may have stalled."""
+        """Return the shortest and longest time a group may have stalled, in seconds."""
         return pair.stalled_between(self._bracket(start))
 
     def lag(self, start: int) -> tuple[float, Bracket]:
@@ -206,7 +206,7 @@ class ShardPairs:
         if oldest.earliest >= pair.seen_at - retention + 2 * self._rules.interval:
             return False
         begin = self.cursors.begin
-        # A reading says nothing about a log group that was due to expire only after it.
+        # The last reading of the first log group cannot show what expired after that reading.
         due = oldest.estimate + retention
         return (
             begin is None

@@ -1,4 +1,4 @@
-"""What a poll reads to make values more exact, once every state is settled."""
+"""Readings that make values more exact after every state is settled."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf, sqrt
@@ -31,9 +31,10 @@ class Refinement(NamedTuple):
 def refinements(
     shards: Iterable[ShardPairs], rules: Rules, *, since: bool, budget: int, exact: int
 ) -> Sequence[Refinement]:
-    """Choose what to read once every state is known: long stalls first, then lags.
+    """Choose readings after every state is known: long stalls first, then lags.
 
-    At most ``budget`` readings, and beyond them ``exact`` for what is then the least exact.
+    There are at most ``budget`` such readings. If there are fewer than ``exact``, readings of the
+    least exact values are added up to that number.
     """
     wanted = [*_of_stalls(shards := list(shards), rules), *_of_lags(shards, rules, since=since)]
     wanted = sorted(_first_of_each(wanted), key=lambda each: each.priority)[:budget]
@@ -46,7 +47,7 @@ def refinements(
 
 
 def _of_stalls(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinement]:
-    """Yield the receive times of what looks stalled; the worst of each group comes first."""
+    """Yield readings for shards that look stalled; the worst of each group comes first."""
     near = rules.stall_after - min(rules.interval, rules.stall_after / 2)
     worst: dict[str, tuple[float, Refinement]] = {}
     for shard in shards:
@@ -62,7 +63,7 @@ def _of_stalls(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinemen
 
 
 def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iterator[Refinement]:
-    """Yield what makes lags exact enough: of the newest log groups, then of each group's worst."""
+    """Yield readings for exact lags: the newest log groups, then the worst lag of each group."""
     worst: dict[str, tuple[float, Refinement | None]] = {}
     wide = 2.5 * rules.interval
     for shard in shards:
@@ -131,7 +132,7 @@ def _middle(pair: Pair, consumed: Bracket) -> int | None:
 
 
 def interleaved(wanted: Sequence[Refinement]) -> Mapping[Refinement, tuple[float, ...]]:
-    """Return priorities under which each shard is asked in turn, so that none gets a burst."""
+    """Return priorities that read shards in turn, so that no shard gets a burst."""
     turns: dict[tuple[int, int], int] = {}
     order: dict[Refinement, tuple[float, ...]] = {}
     for number, each in enumerate(wanted):

@@ -1,7 +1,7 @@
-"""Runs the polls: one APScheduler job per logstore, each at its own fixed phase.
+"""The schedule of polls: one APScheduler job per logstore, each at its own fixed phase.
 
-Each project has its own threads, so a project that hangs takes none from the others. This is the
-only module that knows APScheduler.
+Each project has its own threads, so a project that hangs does not block the others. This is the
+only module that uses APScheduler.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ FIRST_POLLS_SECONDS = 5.0
 
 
 BACKGROUND = Pool(name="background", workers=2)
-"""For what must not wait behind polls."""
+"""The pool of jobs that must not wait for polls."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """What is to be run every ``interval`` seconds; jobs of one key are one job.
+    """A job that runs every ``interval`` seconds. Jobs with the same key are the same job.
 
     The first run is within ``spread`` seconds. A job waits behind others of its ``pool`` only.
     """
@@ -43,12 +43,12 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no types
-    """Fire once soon, then at every ``interval`` on a grid that the key's hash places.
+    """A trigger that fires once soon, then every ``interval`` at a phase from the hash of a key.
 
     The grid is that of the wall clock, so a restart keeps every phase. The name of the ``replica``
     is part of the hash, so that replicas do not send their requests at the same moments. A point
-    of the grid less than half an interval after the first run is left out. The trigger does not
-    make up for points that have passed.
+    of the grid less than half an interval after the first run is skipped. Points that have passed
+    are not made up for.
     """
 
     def __init__(self, job: Job, *, started: datetime, replica: str = "") -> None:
@@ -77,10 +77,10 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler ships no t
 
 
 class Scheduler:
-    """Runs jobs on pools of threads. A run that outlasts its interval is not overlapped.
+    """A scheduler of jobs on pools of threads. Runs of one job do not overlap.
 
-    The next run is skipped instead. ``stopping`` is checked before each run, so a stop does not run
-    what is queued.
+    If a run takes longer than its interval, the next run is skipped. ``stopping`` is checked before
+    each run, so a stop does not start queued runs.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Scheduler:
         self._under_way: dict[int, _Run] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            # Late is better than never, and once is enough.
+            # Run late jobs instead of dropping them, and merge missed runs into one.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
-        # It warns of each skipped run; those are counted and told of once, elsewhere.
+        # APScheduler warns about each skipped run, but they are counted and reported elsewhere.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def start(self) -> None:
@@ -115,12 +115,12 @@ class Scheduler:
         self._scheduler.start()
 
     def set_jobs(self, jobs: Iterable[Job]) -> None:
-        """Take over a new set of jobs by difference: what stays keeps its phase."""
+        """Apply a new set of jobs. Unchanged jobs keep their phases."""
         wanted = {job.key: job for job in jobs}
         started = datetime.now(UTC)
         with self._lock:
             if self._stopping.is_set():
-                return  # APScheduler may have forgotten its jobs already
+                return  # APScheduler may have dropped its jobs already.
             known, self._jobs = self._jobs, wanted
             for key in known.keys() - wanted.keys():
                 self._scheduler.remove_job(key)
@@ -148,13 +148,13 @@ class Scheduler:
                 self._scheduler.modify_job(key, next_run_time=at)
 
     def note_progress(self, key: str) -> None:
-        """Note that the runs of a job that are under way have got something done."""
+        """Note that the active runs of a job have made progress."""
         for run in list(self._under_way.values()):
             if run.key == key:
                 run.silent_since = time.monotonic()
 
     def longest_silence(self) -> tuple[str, float] | None:
-        """Return the run without progress for longest: its key, and for how many seconds."""
+        """Return the run with the longest time without progress: its key, and that in seconds."""
         runs = list(self._under_way.values())
         if not runs:
             return None
@@ -162,9 +162,9 @@ class Scheduler:
         return longest.key, time.monotonic() - longest.silent_since
 
     def realign(self) -> None:
-        """Run everything soon, then at its phase again: for when the wall clock has jumped.
+        """Run all jobs soon, then at their phases again, after the wall clock has jumped.
 
-        APScheduler waits for instants of the wall clock, which may then be hours away.
+        APScheduler waits for wall clock times, which may be hours away after a jump.
         """
         started = datetime.now(UTC)
         with self._lock:
@@ -175,7 +175,7 @@ class Scheduler:
                 self._scheduler.reschedule_job(key, trigger=trigger)
 
     def stop(self) -> None:
-        """Stop handing out runs, once ``stopping`` is set; those under way end by themselves."""
+        """Stop starting runs, after ``stopping`` is set. Active runs end on their own."""
         with self._lock:
             if self._scheduler.running:
                 self._scheduler.shutdown(wait=False)
@@ -196,11 +196,11 @@ class Scheduler:
         job = self._jobs.get(key)
         if self._stopping.is_set() or job is None:
             return
-        # By thread: a job that left and came back may run a second time while the first run hangs.
+        # By thread, since a job that was removed and added again may run while its first run hangs.
         self._under_way[threading.get_ident()] = _Run(key)
         try:
             job.run()
-        except Exception as error:  # noqa: BLE001  nothing may end the job; it is reported
+        except Exception as error:  # noqa: BLE001  reported, and must not end the job
             self._on_error(key, error)
         finally:
             del self._under_way[threading.get_ident()]
@@ -210,7 +210,7 @@ class Scheduler:
 
 
 class _Run:
-    """A run that is under way."""
+    """An active run."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -218,14 +218,14 @@ class _Run:
 
 
 class _Executor(BasePoolExecutor):  # type: ignore[misc]  # apscheduler ships no types
-    """Runs jobs on given threads."""
+    """An executor of jobs on given threads."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         super().__init__(threads)
 
 
 def _alias(pool: Pool) -> str:
-    """Return the name of a pool for APScheduler; a pool of another size is another one."""
+    """Return the name of a pool for APScheduler, which depends on its size as well."""
     return f"{pool.workers} of {pool.name}"
 
 

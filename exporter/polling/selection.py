@@ -1,4 +1,4 @@
-"""Which shards of a consumer group a poll looks at."""
+"""The choice of the shards of a consumer group."""
 
 from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
@@ -12,7 +12,7 @@ _SHARD = attrgetter("shard")
 
 
 def is_logstore_gone(error: SlsError) -> bool:
-    """Tell whether there is definitely no such logstore, or no such project."""
+    """Return whether an error proves that the logstore or the project does not exist."""
     return isinstance(error, NotFound) and error.code != "ConsumerGroupNotExist"
 
 
@@ -24,9 +24,9 @@ def select(
 ) -> tuple[Checkpoint, ...]:
     """Choose the checkpoints of interest, in the order of shards.
 
-    Where the shards are listed, one that is gone is left out. One of ``maybe_unconsumed`` that the
-    group has no checkpoint of is there as never consumed; but not if that might be an entry that
-    could not be read.
+    If the shards are listed, a shard that no longer exists is left out. A shard in
+    ``maybe_unconsumed`` without a checkpoint of the group counts as never consumed, unless its
+    checkpoint might be among the entries that could not be read.
     """
     chosen = list(answer.entries)
     if not group.wants_all:
@@ -44,6 +44,6 @@ def select(
 
 
 def count_by_status(shards: Iterable[Shard]) -> Mapping[str, int]:
-    """Count shards by status, both statuses always present."""
+    """Count shards by status. Both statuses are always present."""
     statuses = [shard.status for shard in shards]
     return {status: statuses.count(status) for status in ("readwrite", "readonly")}

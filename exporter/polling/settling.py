@@ -1,4 +1,4 @@
-"""The part of a poll that reads the ends of shards, and what else settles the groups in them."""
+"""The part of a poll that reads ends and times until the groups in all shards are settled."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -23,10 +23,10 @@ OnSettled = Callable[[Pair, ShardEnd, Unread], None]
 
 
 class Settling:
-    """Settles pairs of a consumer group and a shard, all shards at the same time.
+    """The requests that settle pairs of a consumer group and a shard, for all shards in parallel.
 
     At most one request about a shard is under way, so that no shard gets a burst: its consumers
-    share its limit of reads. Everything but the requests runs under the lock of ``fan``.
+    share its limit of reads. Everything except requests runs under the lock of ``fan``.
     ``on_settled`` gets a pair whenever more is known of it. A pair whose readings fail never
     settles.
     """
@@ -100,7 +100,7 @@ class Settling:
         self._advance(pairs)
 
     def _advance(self, pairs: ShardPairs) -> None:
-        """Report what is settled in a shard, and read what is not."""
+        """Report the settled groups of a shard, and send the next request for the others."""
         self._report(pairs)
         reading = pairs.next_reading(
             self._asked, since=self._reader.cursors.trusts_since is not False
@@ -157,7 +157,7 @@ class Settling:
     def _prove(
         self, proof: SinceProof, pairs: ShardPairs, reading: Reading, outcome: int | None
     ) -> None:
-        """Check the first answers of GetCursor with a time by the times of their neighbors."""
+        """Verify the first responses of GetCursor with a time by the times of neighbors."""
         if reading.kind == "time":
             self._reader.reading_read(pairs.cursors, reading, outcome)
         check = proof.next_check(reading, outcome, end=pairs.end)
@@ -177,7 +177,7 @@ class Settling:
             self._advance(pairs)
 
     def _done(self) -> None:
-        """Note that nothing more is read of a shard; after the last one, values are refined."""
+        """Note that a shard needs no more readings. After the last shard, refine values."""
         self._unsettled -= 1
         if not self._unsettled:
             self._refine()

@@ -1,4 +1,4 @@
-"""Which of several exporters polls a target: a stable hash that moves little when one is added."""
+"""The assignment of targets to several exporters, by a hash that moves few targets."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from exporter.model.names import TargetKey
 
 
 class Sharding(Struct, frozen=True, kw_only=True):
-    """This exporter's place among all: shard number ``shard`` of ``total``, counted from 0."""
+    """The shard of this exporter: number ``shard`` of ``total``, counted from 0."""
 
     shard: int = 0
     total: int = 1
@@ -18,7 +18,7 @@ class Sharding(Struct, frozen=True, kw_only=True):
             raise ValueError(f"shard {self.shard} is not one of 0 to {self.total - 1}")
 
     def owns(self, key: TargetKey) -> bool:
-        """Tell whether this exporter polls a target."""
+        """Return whether this exporter polls a target."""
         return shard_of(key, self.total) == self.shard
 
 

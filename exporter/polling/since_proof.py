@@ -1,6 +1,7 @@
 """A check that GetCursor with a time returns the first log group received at or after it.
 
-Only documents say so. A wrong answer would make every shard look stalled, or none.
+The documentation is the only source for this. A wrong response would make every shard look
+stalled, or none.
 """
 
 from exporter.model.progress import ShardEnd
@@ -8,7 +9,7 @@ from exporter.polling.readings import Reading
 
 
 class SinceProof:
-    """One reading of GetCursor with a time, and the times of the log groups next to its answer."""
+    """One reading of GetCursor with a time, and the times of the log groups next to it."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
@@ -24,24 +25,24 @@ class SinceProof:
 
     @property
     def is_right(self) -> bool:
-        """Whether there is evidence, and all of it agrees with the answer."""
+        """True if there is evidence, and all of it agrees with the response."""
         return bool(self._evidence) and all(self._evidence)
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the time of a neighbor contradicts the answer."""
+        """True if the time of a neighbor contradicts the response."""
         return not all(self._evidence)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the log groups on both sides of the answer agree with it."""
+        """True if the log groups on both sides of the returned cursor agree with it."""
         return self.is_right and self._sides > 1
 
     def next_check(self, reading: Reading, result: int | None, *, end: ShardEnd) -> Reading | None:
         """Note a result, and return the time that has to be read next; None if that is all.
 
-        The log group at the answer exists and was received at or after the time, the one before it
-        earlier.
+        If the response is right, the log group at the returned cursor was received at or after the
+        time, and the previous log group earlier.
         """
         if reading == self.reading:
             self.cursor = cursor = result or 0
@@ -51,7 +52,7 @@ class SinceProof:
         elif reading.at == self.cursor:
             self._sides += 1
             self._evidence.append(result is not None and result >= self.reading.at)
-        elif result is not None:  # before the first log group there is none
+        elif result is not None:  # The first log group has no previous one.
             self._sides += 1
             self._evidence.append(result < self.reading.at)
         return self._checks.pop() if self._checks else None

@@ -1,7 +1,7 @@
 """The newest status of each target. Readers get an immutable view.
 
-A poll replaces the status of a group whenever it has read more of it, and at its end that of the
-whole target. A value that the new status lacks is removed.
+A poll replaces the status of a group whenever it has read more of it. At its end, it replaces the
+status of the whole target. A value that the new status lacks is removed.
 """
 
 import threading
@@ -41,7 +41,7 @@ class Store:
         with self._lock:
             groups = self._expected.get(status.key)
             if groups is not None:
-                # In place, and the readers make the copy: there are more polls than scrapes.
+                # Change it in place. Readers make the copy, as scrapes are rarer than polls.
                 self._statuses[status.key] = _only(status, groups)
                 self._pending.discard(status.key)
 
@@ -65,7 +65,7 @@ class Store:
             return True
 
     def view(self) -> View:
-        """Return what is known now."""
+        """Return the current view of all targets."""
         with self._lock:
             statuses, pending = self._statuses.copy(), frozenset(self._pending)
         return View(

@@ -1,4 +1,4 @@
-"""What is to be polled: a logstore with its consumer groups and the settings of its project."""
+"""Targets of polls: logstores with consumer groups and the settings of their projects."""
 
 from msgspec import Struct
 
@@ -9,29 +9,29 @@ from exporter.model.shards import ConsumerGroup
 
 
 class GroupTarget(Struct, frozen=True, kw_only=True):
-    """A consumer group, and which of its shards are of interest."""
+    """A consumer group, with the choice of its shards."""
 
     name: str
     shards: frozenset[int] | None = None
-    """None for all of them."""
+    """Numbers of the shards, None for all."""
     consumers: tuple[Pattern, ...] = ()
     """Only shards of owners that match one of these; empty for any owner."""
     exclude_consumers: tuple[Pattern, ...] = ()
     """No shards of owners that match one of these. A shard without an owner is not excluded."""
     listing: ConsumerGroup | None = None
-    """How the group was set up; None if it was not listed."""
+    """The settings of the group; None if it was not listed."""
 
     @property
     def wants_all(self) -> bool:
-        """Whether all shards are of interest, whoever owns them."""
+        """True if all shards are of interest, regardless of their owners."""
         return self.shards is None and not self.consumers and not self.exclude_consumers
 
     def wants_shard(self, shard: int) -> bool:
-        """Tell whether a shard is of interest, whoever owns it."""
+        """Return whether a shard is of interest, regardless of its owner."""
         return self.shards is None or shard in self.shards
 
     def wants(self, shard: int, consumer: str) -> bool:
-        """Tell whether a shard is of interest while it is owned by a consumer."""
+        """Return whether a shard is of interest while a consumer owns it."""
         return (
             self.wants_shard(shard)
             and (not self.consumers or any_matches(self.consumers, consumer))
@@ -40,10 +40,10 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """One logstore: its groups are polled together, so that shard ends are read once for all."""
+    """One logstore, whose groups are polled together so that shard ends are read only once."""
 
     key: TargetKey
     groups: tuple[GroupTarget, ...]
     settings: ProjectSettings
     refresh_seconds: float
-    """How often what hardly changes (retention time, a missing right) is asked for again."""
+    """Seconds between requests for rare changes (retention time, a missing permission)."""

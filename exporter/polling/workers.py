@@ -18,7 +18,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
 
 class Workers:
-    """The threads of all pools. They are started as they are needed."""
+    """The threads of all pools, which are started when they are needed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Workers:
         return self.executor(pool).submit(run)
 
     def keep_only(self, pools: Collection[Pool]) -> None:
-        """Close all other pools. Their threads end after what is under way, which may hang."""
+        """Close all other pools. Their threads end after their active runs, which may hang."""
         with self._lock:
             closed = [self._executors.pop(pool) for pool in self._executors.keys() - set(pools)]
         for executor in closed:

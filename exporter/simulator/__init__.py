@@ -1,1 +1,1 @@
-"""A simulated SLS: a world of projects and consumers, and an HTTP server that speaks its API."""
+"""A simulated SLS: a world of projects and consumers, and an HTTP server with its API."""

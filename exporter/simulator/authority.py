@@ -14,7 +14,7 @@ MAX_SKEW = 900.0
 
 
 class Authority:
-    """Accepts the signatures of some keys, in version 1 and 4; safe to use from any thread."""
+    """A verifier of signatures of some keys, in versions 1 and 4, safe to use from any thread."""
 
     def __init__(
         self, credentials: Sequence[Credentials], *, check_signatures: bool, check_clock: bool
@@ -27,12 +27,12 @@ class Authority:
         self.accept(credentials)
 
     def accept(self, credentials: Sequence[Credentials]) -> None:
-        """Accept these keys and no others from now on."""
+        """Accept only these keys from now on."""
         with self._lock:
             self._keys = {key.access_key_id: key for key in credentials}
 
     def deny(self, operation: str) -> None:
-        """Deny every key the permission for an operation."""
+        """Remove the permission for an operation from every key."""
         with self._lock:
             self._denied.add(operation)
 
@@ -42,7 +42,7 @@ class Authority:
             self._denied.discard(operation)
 
     def check(self, request: Request, operation: str, now: float) -> None:
-        """Raise ServiceError unless the request is permitted; now is the service's time."""
+        """Raise ServiceError unless the request is permitted at the service time ``now``."""
         if self._check_signatures:
             self._check_signature(request)
         if self._check_clock:

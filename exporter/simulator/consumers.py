@@ -1,7 +1,7 @@
-"""Consumers of one group: who reads which shard, and when a checkpoint is written.
+"""Consumers of one group: their shards, and the times at which they write checkpoints.
 
 A consumer writes a checkpoint at its flush times, and only if it changed since its last write, as
-all official consumer libraries do. Nothing is simulated step by step that can be computed.
+all official consumer libraries do. States are computed where possible instead of simulated.
 """
 
 from typing import TypedDict
@@ -13,7 +13,7 @@ from exporter.simulator.shard import Shard, ticks
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """A checkpoint as it was last written: its text, when in unix seconds, and by whom."""
+    """A checkpoint with the time (Unix seconds) and the owner of its last write."""
 
     text: str
     updated_at: float
@@ -21,7 +21,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class PaceOptions(TypedDict, total=False):
-    """The fields of Pace, as keyword arguments."""
+    """The fields of ``Pace``, as keyword arguments."""
 
     flush_interval: float
     max_rate: float | None
@@ -31,12 +31,12 @@ class PaceOptions(TypedDict, total=False):
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How a consumer reads and flushes.
+    """The read rate and the flush times of a consumer.
 
     - flush_interval: in seconds.
     - max_rate: log groups per second and shard. Without it, everything is read.
     - rewrite: whether an unchanged checkpoint is written again.
-    - writes_as: the owner's name in its checkpoints if it is not its own ("" for Flink).
+    - writes_as: the owner in its checkpoints, if not its own name ("" for Flink).
     - behind: age in seconds of a log group when it is read.
     """
 
@@ -48,7 +48,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class Reader:
-    """One consumer reading one shard; it looks at time only through its flush times."""
+    """One consumer that reads one shard. Only its flush times depend on the clock."""
 
     def __init__(
         self, shard: Shard, *, pace: Pace, started: float, now: float, saved: int | None
@@ -57,7 +57,7 @@ class Reader:
         self._shard = shard
         self._pace = pace
         self._started = started
-        # A checkpoint ahead of the end is none: the library would be refused and start again.
+        # The service refuses a checkpoint ahead of the end, and the library starts again.
         self._saved = saved if saved is not None and saved <= end else None
         self._frozen = False
         self._tick = 0
@@ -76,18 +76,18 @@ class Reader:
         return written
 
     def finish(self, now: float) -> tuple[int, float] | None:
-        """Read and flush a last time, between two flush times, as a library that shuts down."""
+        """Read and flush one last time between two flush times, as a library at shutdown."""
         if self._frozen:
             return None
         index = self._advance(now) if self._pace.max_rate else self._readable(now)
         return self._write(index, now)
 
     def freeze(self) -> None:
-        """Stop reading this shard, as a consumer does that fails on one log group for ever."""
+        """Stop reading this shard, as a consumer that fails permanently on one log group."""
         self._frozen = True
 
     def thaw(self, now: float) -> None:
-        """Go on from the last checkpoint."""
+        """Continue from the last checkpoint."""
         self._frozen = False
         self._start(now)
 
@@ -145,7 +145,7 @@ class Reader:
 
 
 class Consumer(Struct, kw_only=True):
-    """A consumer of a group: since when, how, and which shards it reads."""
+    """A consumer of a group, with its start time, its read rate and its shards."""
 
     name: str
     pace: Pace
@@ -171,7 +171,7 @@ class Group(Struct, kw_only=True):
     was_alive: bool = False
 
     def catch_up(self, now: float, shards: dict[int, Shard]) -> None:
-        """Let every consumer read and flush up to an instant; forget shards that vanished."""
+        """Let every consumer read and flush up to an instant, and forget deleted shards."""
         for consumer in self.consumers.values():
             for shard_id in [shard_id for shard_id in consumer.readers if shard_id not in shards]:
                 del consumer.readers[shard_id]
@@ -181,7 +181,7 @@ class Group(Struct, kw_only=True):
             del self.checkpoints[shard_id]
 
     def take(self, consumer: Consumer, shard: Shard, now: float) -> None:
-        """Give a shard to a consumer, which goes on from the saved checkpoint."""
+        """Assign a shard to a consumer, which continues from the saved checkpoint."""
         for other in self.consumers.values():
             other.readers.pop(shard.shard_id, None)
         saved = self.checkpoints.get(shard.shard_id)
@@ -195,14 +195,14 @@ class Group(Struct, kw_only=True):
         )
 
     def finish(self, consumer: Consumer, shards: dict[int, Shard], now: float) -> None:
-        """Let a consumer read and flush a last time."""
+        """Let a consumer read and flush one last time."""
         for shard_id, reader in consumer.readers.items():
             self._save(consumer, shards[shard_id], reader.finish(now))
 
     def heart_beat(self, consumer: str, shards: dict[int, Shard], now: float) -> list[int]:
-        """Note a heartbeat; return the shards that this consumer should own.
+        """Record a heartbeat, and return the shards that this consumer should own.
 
-        The shards are dealt out in turn to the consumers whose heartbeat is within the timeout.
+        The shards are assigned in turn to the consumers whose heartbeat is within the timeout.
         """
         self.was_alive = True
         self.heartbeats[consumer] = now

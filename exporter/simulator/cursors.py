@@ -1,4 +1,4 @@
-"""Cursors on the wire: base64 of a decimal integer, nothing more."""
+"""The text of cursors, which is base64 of a decimal integer."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ def encode_cursor(cursor: int) -> str:
 
 
 def decode_cursor(text: str) -> int | None:
-    """Read the text of a cursor, or return None where it is not one."""
+    """Return the cursor in a text, or None if the text is not a cursor."""
     try:
         digits = base64.b64decode(text, validate=True).decode("ascii") if text else ""
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""A world for demonstrations: two projects whose consumer groups each show another condition.
+"""A world for demonstrations: two projects whose consumer groups are in different states.
 
-Its past is lived through before it is handed out, so that it looks alive at once; after that it
-goes on with the wall clock, with flush intervals short enough to watch.
+The world is returned with a simulated past, so that it shows activity immediately. It then
+continues with the wall clock, and its flush intervals are short enough to watch.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from exporter.simulator.world import World
 
 DEMO_CREDENTIALS = Credentials(
     access_key_id="demo-key",
-    access_key_secret="demo-secret",  # noqa: S106  # opens nothing but a simulator
+    access_key_secret="demo-secret",  # noqa: S106  # opens only a simulator
 )
 
 SHOP = "demo-shop"
@@ -38,7 +38,7 @@ _HOUR = 60 * _MINUTE
 
 
 class _Past:
-    """A wall clock that is set to instants of the past, and then lives on with the real one."""
+    """A wall clock that can be set to past instants and later continues as the real one."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
@@ -61,7 +61,7 @@ def build_demo_world(wall: Callable[[], float]) -> World:
     past.ago(36 * _HOUR)
     world = World(wall=past)
     _create(world)
-    # Audit logs are kept for a day, so what these consumers have left unread is lost by now.
+    # Audit logs are kept for a day, so the unread logs of these consumers have expired.
     past.ago(30 * _HOUR)
     for shard in range(2):
         world.crash_consumer(PLATFORM, AUDIT, EXPIRED, f"auditor-{shard}")
@@ -127,7 +127,7 @@ def _let_fall_behind(world: World) -> None:
 
 
 def _split(world: World) -> None:
-    """Split a shard under its consumer, which drains it and goes on with the new ones."""
+    """Split a shard while its consumer drains it and continues with the new ones."""
     children = world.split_shard(SHOP, CLICKS, 0)
     world.assign(SHOP, CLICKS, STEADY, {"funnel-0": children})
 

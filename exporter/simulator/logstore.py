@@ -1,4 +1,4 @@
-"""A logstore: its shards as they are split, merged and expire, and its consumer groups."""
+"""A logstore: its consumer groups and its shards, which can be split, merged and expire."""
 
 import itertools
 
@@ -12,7 +12,7 @@ DAY = 86400.0
 
 
 class Logstore:
-    """Shards by id and consumer groups by name; ids of vanished shards are never used again."""
+    """Shards by id and consumer groups by name; ids of deleted shards are never used again."""
 
     def __init__(
         self,
@@ -38,31 +38,31 @@ class Logstore:
 
     @property
     def retention(self) -> float:
-        """How long a log group is kept, in seconds."""
+        """The retention time of log groups, in seconds."""
         return self.ttl_days * DAY
 
     def catch_up(self, now: float) -> None:
-        """Let read-only shards vanish once all that was written to them has expired."""
+        """Delete read-only shards after all their log groups have expired."""
         for shard in list(self.shards.values()):
             if shard.readonly_since is not None and now >= shard.readonly_since + self.retention:
                 del self.shards[shard.shard_id]
 
     def shard(self, shard_id: int) -> Shard:
-        """Return a shard; ServiceError ShardNotExist where there is none."""
+        """Return a shard. Raises ServiceError ShardNotExist if there is none."""
         try:
             return self.shards[shard_id]
         except KeyError:
             raise shard_not_exist(shard_id) from None
 
     def writable(self, shard_id: int) -> Shard:
-        """Return a shard that can be written to; ServiceError where it cannot."""
+        """Return a shard. Raises ServiceError if it is not writable."""
         shard = self.shard(shard_id)
         if shard.readonly_since is not None:
             raise parameter_invalid(f"shard {shard_id} is readonly")
         return shard
 
     def group(self, name: str, now: float) -> Group:
-        """Return a group brought up to an instant; ServiceError where there is none."""
+        """Return a group in its state at an instant. Raises ServiceError if there is none."""
         try:
             group = self.groups[name]
         except KeyError:
@@ -71,7 +71,7 @@ class Logstore:
         return group
 
     def split(self, shard_id: int, now: float) -> tuple[int, int]:
-        """Split a shard in the middle; its producer goes on into both halves, at half the rate."""
+        """Split a shard in the middle. Its producer writes to both halves, at half the rate."""
         parent = self.writable(shard_id)
         middle = (parent.begin_key + parent.end_key + 1) // 2
         interval = parent.log.interval
@@ -84,7 +84,7 @@ class Logstore:
         return left.shard_id, right.shard_id
 
     def merge(self, shard_id: int, now: float) -> int:
-        """Merge a shard with its right neighbour; their producers go on as one."""
+        """Merge a shard with its right neighbor. Their producers become one."""
         left = self.writable(shard_id)
         right = next(
             (

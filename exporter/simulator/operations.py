@@ -1,4 +1,4 @@
-"""The operations of the API: which one a request is, and its answer as a JSON document."""
+"""The operations of the API: their identification, and their responses as JSON documents."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _LOGSTORE = re.compile(r"/logstores/([^/]+)")
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """An operation and what it is about; what a request does not name is empty or None."""
+    """An operation and its objects. Objects that a request does not name are empty or None."""
 
     operation: str
     project: str = ""
@@ -32,7 +32,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 def identify(request: Request, project: str) -> Call:
-    """Tell which operation a request asks for, "" for none that is known."""
+    """Return the operation that a request calls, "" if it is unknown."""
     path, query, method = request.path.rstrip("/"), request.query, request.method
     if not project:
         known = (method, path) == ("GET", "")
@@ -74,7 +74,7 @@ def identify(request: Request, project: str) -> Call:
 
 
 def perform(world: World, call: Call, request: Request) -> object:
-    """Carry an operation out; return the JSON document to be answered, None for no body."""
+    """Perform an operation, and return the JSON document of its response, None for no body."""
     perform_one = _OPERATIONS.get(call.operation)
     if perform_one is None:
         raise ServiceError(

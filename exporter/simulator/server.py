@@ -26,7 +26,7 @@ from exporter.simulator.world import World
 
 DEFAULT_CREDENTIALS = Credentials(
     access_key_id="simulator-key",
-    access_key_secret="simulator-secret",  # noqa: S106  # opens nothing but a simulator
+    access_key_secret="simulator-secret",  # noqa: S106  # opens only a simulator
 )
 _MAX_RECORDS = 100_000
 _BACKLOG = 1024
@@ -35,7 +35,7 @@ _PUBLIC_ENDPOINT = re.compile(r"(.*?)\.?((?:[a-z0-9-]+\.(?:log|sls)|log-global)\
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
-    """A request that the server received; status 0 where no status was sent.
+    """A request that the server received; its status is 0 if no status was sent.
 
     cursor is the parameter cursor or from. received_at is monotonic time in seconds.
     """
@@ -51,7 +51,7 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
 
 
 class Simulator:
-    """Serves a world; a context manager. An operation's name is that of the API's reference."""
+    """A server of a world, and a context manager. Operations have names as in the reference."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Simulator:
         self._request_ids = itertools.count(1)
 
     def start(self) -> None:
-        """Listen, and answer in threads of its own."""
+        """Listen, and serve requests in new threads."""
         listener = socket.create_server(self._address, backlog=_BACKLOG)
         self._listener = listener
         threading.Thread(
@@ -85,7 +85,7 @@ class Simulator:
         ).start()
 
     def close(self) -> None:
-        """Stop listening and end every connection, whatever holds it."""
+        """Stop listening and end all connections, even if threads use them."""
         with self._lock:
             listener, self._listener = self._listener, None
             connections = dict(self._open)
@@ -120,13 +120,13 @@ class Simulator:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The newest requests, oldest first; a copy."""
+        """A copy of the newest requests, oldest first."""
         with self._lock:
             return list(self._records)
 
     @property
     def connections(self) -> int:
-        """How many connections were accepted so far."""
+        """Number of connections accepted so far."""
         with self._lock:
             return self._accepted
 
@@ -136,15 +136,15 @@ class Simulator:
             self._records.clear()
 
     def accept_credentials(self, credentials: Sequence[Credentials]) -> None:
-        """Accept these keys and no others from now on."""
+        """Accept only these keys from now on."""
         self._authority.accept(credentials)
 
     def deny(self, operation: str) -> None:
-        """Answer 401 Unauthorized to an operation, as to an account without the right to it."""
+        """Respond 401 Unauthorized to an operation, as if the account had no permission for it."""
         self._authority.deny(operation)
 
     def allow(self, operation: str) -> None:
-        """Take a denial back."""
+        """Undo a denial."""
         self._authority.allow(operation)
 
     def _accept(self, listener: socket.socket) -> None:
@@ -173,7 +173,7 @@ class Simulator:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
             return connection
-        # The handshake waits for the peer, so it belongs into the connection's own thread.
+        # The handshake waits for the peer, so it runs in the thread of the connection.
         return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def _serve(self, connection: socket.socket) -> None:
@@ -184,7 +184,7 @@ class Simulator:
                 while self._answer_next(connection, stream):
                     pass
         except OSError:
-            pass  # The peer has gone, or the server closes.
+            pass  # The peer has disconnected, or the server closes.
         finally:
             with self._lock:
                 self._open.pop(connection, None)
@@ -223,7 +223,7 @@ class Simulator:
         return json_response(200, document, self._headers())
 
     def record(self, call: Call, request: Request, status: int) -> None:
-        """Add a request to the records, before the client can see a response; 0 for no status."""
+        """Record a request before its response can arrive. Without a response, the status is 0."""
         record = RequestRecord(
             operation=call.operation,
             project=call.project or None,
@@ -261,6 +261,6 @@ class Simulator:
 
 def _shut_down(connection: socket.socket) -> None:
     """End both directions, which wakes up a thread that waits for either."""
-    with contextlib.suppress(OSError):  # where it has ended already
-        # Not ssl's own shutdown(): that one would pull the TLS layer from under the other thread.
+    with contextlib.suppress(OSError):  # It has ended already.
+        # SSLSocket.shutdown() would remove the TLS layer while the other thread uses it.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

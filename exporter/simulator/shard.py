@@ -1,7 +1,7 @@
 """A shard and its log groups, kept as runs at even intervals rather than one by one.
 
-What the log was at any past instant is computed, so a day at one log group a second costs as
-little as a minute.
+The state of the log at any past instant is computed, so the cost does not depend on the number of
+log groups.
 """
 
 import math
@@ -15,7 +15,7 @@ LAST_KEY = (1 << 128) - 1
 
 
 class _Run(Struct, kw_only=True):
-    """Log groups received at first, first + interval, …; without a count it still goes on."""
+    """Log groups received at first, first + interval, …; without a count, the run continues."""
 
     start: int
     first: float
@@ -36,7 +36,7 @@ class _Run(Struct, kw_only=True):
 
 
 def ticks(now: float, *, first: float, interval: float) -> int:
-    """Return the greatest n for which first + n · interval is not after now; exact at a tick."""
+    """Return the largest n for which first + n · interval is not after now; exact at a tick."""
     n = math.floor((now - first) / interval)
     while first + (n + 1) * interval <= now:
         n += 1
@@ -48,7 +48,7 @@ def ticks(now: float, *, first: float, interval: float) -> int:
 class ShardLog:
     """The log groups of one shard by index: 0 is the first one ever written.
 
-    Changes must come in the order of time; questions may be about any instant so far.
+    Changes must be in the order of time. Queries can be about any instant so far.
     """
 
     def __init__(self, *, retention: float) -> None:
@@ -74,7 +74,7 @@ class ShardLog:
         return self.end(math.nextafter(instant, -math.inf))
 
     def append(self, now: float, count: int) -> None:
-        """Write some log groups at an instant; a producer goes on after them."""
+        """Write some log groups at an instant. The producer continues after them."""
         producer = self._halt(now)
         self._runs.append(_Run(start=self.end(now), first=now, interval=0.0, count=count))
         if producer is not None:
@@ -82,14 +82,14 @@ class ShardLog:
             self._produce(now, first=first, interval=interval)
 
     def set_producer(self, now: float, interval: float | None) -> None:
-        """Write one log group each interval from now on (the first after one), or none at all."""
+        """Write one log group per interval from now on (the first after one interval), or none."""
         self._halt(now)
         if interval is not None:
             self._produce(now, first=now + interval, interval=interval)
 
     @property
     def interval(self) -> float | None:
-        """The interval of the producer, if one is at work."""
+        """The interval of the producer, None without a producer."""
         last = self._runs[-1] if self._runs else None
         return last.interval if last is not None and last.count is None else None
 
@@ -97,7 +97,7 @@ class ShardLog:
         self._runs.append(_Run(start=self.end(now), first=first, interval=interval, count=None))
 
     def _halt(self, now: float) -> tuple[float, float] | None:
-        """End the producer's run; return when its next log group would be, and its interval."""
+        """End the run of the producer; return the time of its next log group and its interval."""
         if self.interval is None:
             return None
         run = self._runs.pop()
@@ -108,7 +108,7 @@ class ShardLog:
 
 
 class Shard(Struct, kw_only=True):
-    """A range of hash keys with its log; read-only since it was split or merged."""
+    """A range of hash keys with its log; read-only after it was split or merged."""
 
     shard_id: int
     birth: int
@@ -121,7 +121,7 @@ class Shard(Struct, kw_only=True):
 
     @property
     def status(self) -> Literal["readwrite", "readonly"]:
-        """The status as ListShards shows it."""
+        """The status as in ListShards."""
         return "readwrite" if self.readonly_since is None else "readonly"
 
     def end_cursor(self, now: float) -> int:

@@ -1,7 +1,7 @@
 """Projects, logstores, shards and producers by a wall clock: an account without consumers.
 
-It needs no thread of its own: each call first brings everything up to the clock's time, in the
-order of time, and what happened since is computed, not replayed.
+It needs no thread, since each call first updates everything to the time of the clock, in the order
+of time. Events since the last call are computed, not replayed.
 """
 
 import heapq
@@ -22,9 +22,9 @@ from exporter.simulator.views import LogstoreRow, ProjectRow, ShardRow
 
 
 class Storage:
-    """Thread-safe; what does not exist raises the ServiceError that the API answers.
+    """A thread-safe account. If an object does not exist, methods raise the error of the API.
 
-    A wall clock that steps back does not take the world back: it stands still meanwhile.
+    If the wall clock steps back, the time of the world stops until the clock has caught up.
     """
 
     def __init__(self, *, wall: Callable[[], float]) -> None:
@@ -42,9 +42,9 @@ class Storage:
             return now
 
     def every(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run an action again and again, with the world at exactly that time; it must not fail.
+        """Run an action repeatedly, with the world at exactly that time. It must not fail.
 
-        For what happens by itself in a living world, such as rebalances.
+        This is for spontaneous events, such as rebalances.
         """
         with self._present() as now:
             event = (now + seconds, next(self._event_ids), seconds, action)
@@ -53,14 +53,14 @@ class Storage:
     # Projects and logstores
 
     def create_project(self, name: str, region: str = "cn-shanghai") -> None:
-        """Create a project; ServiceError if it exists."""
+        """Create a project. Raises ServiceError if it exists."""
         with self._present() as now:
             if name in self._projects:
                 raise ServiceError(400, "ProjectAlreadyExist", f"project {name} already exists")
             self._projects[name] = Project(name=name, region=region, created=now)
 
     def delete_project(self, name: str) -> None:
-        """Delete a project with all that is in it."""
+        """Delete a project with its logstores."""
         with self._present():
             self._project(name)
             del self._projects[name]
@@ -120,7 +120,7 @@ class Storage:
     # Shards and data
 
     def shards(self, project: str, logstore: str) -> list[ShardRow]:
-        """List the shards by id, read-only ones included until they vanish."""
+        """List the shards by id, including read-only ones until they expire."""
         with self._present():
             return [
                 ShardRow(
@@ -134,16 +134,16 @@ class Storage:
             ]
 
     def split_shard(self, project: str, logstore: str, shard: int) -> tuple[int, int]:
-        """Split a shard in two new ones; it stays, read-only, until its data has expired.
+        """Split a shard into two new ones. It stays as read-only until its data has expired.
 
-        Its producer goes on into the new shards at the same rate overall; no consumer reads them
-        until it is assigned.
+        Its producer writes to the new shards at the same total rate. They have no consumer until
+        they are assigned to one.
         """
         with self._present() as now:
             return self._logstore(project, logstore).split(shard, now)
 
     def merge_shards(self, project: str, logstore: str, shard: int) -> int:
-        """Merge a shard and its right neighbour into a new one; both stay, read-only."""
+        """Merge a shard and its right neighbor into a new one. Both stay as read-only."""
         with self._present() as now:
             return self._logstore(project, logstore).merge(shard, now)
 
@@ -155,14 +155,14 @@ class Storage:
     def set_producer(
         self, project: str, logstore: str, shard: int, interval: float | None = 1.0
     ) -> None:
-        """Write one log group each interval (seconds), the first after one; None ends it."""
+        """Write one log group per interval (seconds), the first after one; None stops it."""
         with self._present() as now:
             self._logstore(project, logstore).writable(shard).log.set_producer(now, interval)
 
     def begin_cursor(
         self, project: str, logstore: str, shard: int, *, seconds_ago: float = 0.0
     ) -> int:
-        """Return the position of the first log group that is retained, or was some time ago."""
+        """Return the position of the first log group that is retained, or was ``seconds_ago``."""
         with self._present() as now:
             return self._logstore(project, logstore).shard(shard).begin_cursor(now - seconds_ago)
 
@@ -181,7 +181,7 @@ class Storage:
     def cursor_time(self, project: str, logstore: str, shard: int, cursor: str) -> int:
         """Return when the log group at a cursor was received, in whole unix seconds.
 
-        ServiceError InvalidCursor for one that expired, is not written yet or is unreadable.
+        Raises ServiceError InvalidCursor if it has expired, is not written yet or is unreadable.
         """
         with self._present() as now:
             found = self._logstore(project, logstore).shard(shard)
@@ -193,26 +193,26 @@ class Storage:
     def received(self, project: str, logstore: str, shard: int, cursor: int) -> float | None:
         """Return when a log group was received, even one that has expired; None if there is none.
 
-        For an oracle: the API does not return the times of log groups that have expired.
+        This is for test oracles, since the API does not return the times of expired log groups.
         """
         with self._present() as now:
             found = self._logstore(project, logstore).shard(shard)
             index = cursor - found.birth
             return found.log.received(index) if 0 <= index < found.log.end(now) else None
 
-    # Time, and finding things
+    # Time and lookups
 
     @contextmanager
     def _present(self) -> Iterator[float]:
-        """Hold the lock with the world brought up to the clock's time."""
+        """Hold the lock, with the world updated to the time of the clock."""
         with self._lock:
             if not self._in_event:
                 self._catch_up(max(self._now, self._wall()))
             yield self._now
 
     def _catch_up(self, now: float) -> None:
-        # Only events need to be lived through; readers, flushes and retention are computed from
-        # the logs when somebody looks at them.
+        # Only events need to be run in order. Readers, flushes and retention are computed from
+        # the logs when they are queried.
         while self._events and self._events[0][0] <= now:
             at, event_id, seconds, action = self._events[0]
             heapq.heapreplace(self._events, (at + seconds, event_id, seconds, action))

@@ -1,4 +1,4 @@
-"""What a world shows of itself: rows as the API lists them, and the truth for an oracle."""
+"""Views of a world: rows as the API lists them, and the actual state for test oracles."""
 
 from typing import Literal, NamedTuple
 
@@ -33,7 +33,7 @@ class ShardRow(NamedTuple):
 
 
 class LogstoreRow(NamedTuple):
-    """What GetLogStore tells; shard_count counts the shards that can be written to."""
+    """A response of GetLogStore; shard_count is the number of writable shards."""
 
     name: str
     ttl_days: int
@@ -50,10 +50,10 @@ class ProjectRow(NamedTuple):
 
 
 class ShardTruth(NamedTuple):
-    """What is true of one shard and one group now; cursors as integers, instants in unix seconds.
+    """The actual state of one shard and one group, with integer cursors and Unix seconds.
 
-    checkpoint is None where none was written or it is unreadable; oldest_unread_at is None where
-    nothing that is retained is unread.
+    checkpoint is None if none was written or if it is unreadable. oldest_unread_at is None if no
+    retained log group is unread.
     """
 
     checkpoint: int | None
@@ -65,5 +65,5 @@ class ShardTruth(NamedTuple):
 
     @property
     def unread(self) -> int:
-        """The log groups that are retained and not yet read."""
+        """Number of log groups that are retained and not read yet."""
         return self.end - max(self.begin, self.checkpoint or 0)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as the simulator needs it: requests with Content-Length, whole responses.
+"""The part of HTTP/1.1 for the simulator: requests with Content-Length, whole responses.
 
 It does not use http.server, so that tests can break a response at any byte.
 """
@@ -34,19 +34,19 @@ class Request(Struct, frozen=True, kw_only=True):
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the client wants to go on with this connection."""
+        """True if the client wants to keep this connection open."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 class Response(Struct, frozen=True, kw_only=True):
-    """An answer: status, body and headers beside Content-Length."""
+    """A response with its status, its body and its headers except Content-Length."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def head(self, *, length: int | None = None) -> bytes:
-        """Return the status line and the headers; length is declared in place of the true one."""
+        """Return the status line and the headers. ``length`` replaces the real Content-Length."""
         lines = [
             f"HTTP/1.1 {self.status} {_phrase(self.status)}",
             *(f"{name}: {value}" for name, value in self.headers.items()),
@@ -55,12 +55,12 @@ class Response(Struct, frozen=True, kw_only=True):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def render(self) -> bytes:
-        """Return the whole answer."""
+        """Return the whole response."""
         return self.head() + self.body
 
 
 def json_response(status: int, document: object, headers: Mapping[str, str]) -> Response:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     return Response(
         status=status,
         body=json.dumps(document).encode(),
@@ -71,7 +71,7 @@ def json_response(status: int, document: object, headers: Mapping[str, str]) -> 
 def read_request(stream: BinaryIO) -> Request | None:
     """Read the next request; None at the end of the stream.
 
-    Raises ServiceError for what is not HTTP, after which the stream is of no more use.
+    Raises ServiceError if the data is not HTTP. The stream is unusable after that.
     """
     line = _read_line(stream)
     if line is None:

@@ -37,10 +37,10 @@ class World(Storage):
         order: bool = False,
         empty_until_heartbeat: bool = False,
     ) -> None:
-        """Create a group without checkpoints; ServiceError if it exists.
+        """Create a group without checkpoints. Raises ServiceError if it exists.
 
-        What GetCheckPoint shows of a group that nobody ever joined is not documented: each shard
-        with an empty checkpoint, or, with empty_until_heartbeat, nothing at all.
+        The response of GetCheckPoint for a group that no consumer ever joined is not documented.
+        It lists each shard with an empty checkpoint or, with empty_until_heartbeat, no shards.
         """
         with self._present():
             groups = self._logstore(project, logstore).groups
@@ -78,8 +78,8 @@ class World(Storage):
     ) -> None:
         """Start a consumer that reads some shards from their saved checkpoints, or from BEGIN.
 
-        The keyword arguments are the fields of ``Pace``.
-        Shards that another consumer of the group reads are taken from it.
+        The keyword arguments are the fields of ``Pace``. If another consumer of the group reads
+        one of the shards, it loses that shard.
         """
         with self._group(project, logstore, group) as (store, found, now):
             if name in found.consumers:
@@ -92,37 +92,37 @@ class World(Storage):
                 found.take(consumer, shard, now)
 
     def stop_consumer(self, project: str, logstore: str, group: str, name: str) -> None:
-        """Stop a consumer gracefully: it reads and flushes a last time."""
+        """Stop a consumer gracefully, after it reads and flushes one last time."""
         with self._group(project, logstore, group) as (store, found, now):
             found.finish(found.consumers[name], store.shards, now)
             del found.consumers[name]
 
     def crash_consumer(self, project: str, logstore: str, group: str, name: str) -> None:
-        """Kill a consumer: what it read since its last flush is not in the checkpoints."""
+        """Kill a consumer. Its progress since its last flush is not in the checkpoints."""
         with self._group(project, logstore, group) as (_, found, _):
             del found.consumers[name]
 
     def freeze_shard(
         self, project: str, logstore: str, group: str, consumer: str, shard: int
     ) -> None:
-        """Let a consumer fail for ever on one shard, whose checkpoint stays; the others move on."""
+        """Let a consumer fail permanently on one shard. Only its other checkpoints advance."""
         with self._group(project, logstore, group) as (_, found, _):
             found.consumers[consumer].readers[shard].freeze()
 
     def thaw_shard(
         self, project: str, logstore: str, group: str, consumer: str, shard: int
     ) -> None:
-        """Let a consumer go on with a frozen shard from its checkpoint."""
+        """Let a consumer continue with a frozen shard from its checkpoint."""
         with self._group(project, logstore, group) as (_, found, now):
             found.consumers[consumer].readers[shard].thaw(now)
 
     def assign(
         self, project: str, logstore: str, group: str, owners: Mapping[str, Iterable[int]]
     ) -> None:
-        """Give shards to running consumers, as a rebalance does: consumer to shards.
+        """Assign shards to running consumers, as a rebalance does: consumer to shards.
 
-        A shard that changes hands goes on from its saved checkpoint; shards that are not named
-        stay where they are.
+        The new owner of a shard continues from its saved checkpoint. Shards that are not named
+        keep their owners.
         """
         with self._group(project, logstore, group) as (store, found, now):
             for name, shards in owners.items():
@@ -134,9 +134,10 @@ class World(Storage):
     def heart_beat(
         self, project: str, logstore: str, group: str, consumer: str, shards: Iterable[int] = ()
     ) -> list[int]:
-        """Note a heartbeat of an outside consumer; return the shards that it should own.
+        """Record a heartbeat of an external consumer, and return the shards that it should own.
 
-        The shards that it says it holds do not matter: they are dealt out evenly each time.
+        The shards that it reports as its own do not matter, since they are assigned evenly each
+        time.
         """
         del shards
         with self._group(project, logstore, group) as (store, found, now):
@@ -152,9 +153,9 @@ class World(Storage):
         *,
         consumer: str = "",
     ) -> None:
-        """Write a checkpoint now: any text, however unreadable, or a cursor as an integer.
+        """Write a checkpoint now: any text, even an unreadable one, or a cursor as an integer.
 
-        A consumer that runs meanwhile keeps its own position and writes that at its next change.
+        A running consumer keeps its own position, and writes that when it changes again.
         """
         with self._group(project, logstore, group) as (store, found, now):
             store.shard(shard)
@@ -165,7 +166,7 @@ class World(Storage):
     def checkpoints(
         self, project: str, logstore: str, group: str, shard: int | None = None
     ) -> list[CheckpointRow]:
-        """List the checkpoints of all shards, or of one; nothing for an unknown shard."""
+        """List the checkpoints of all shards, or of one. The list is empty for an unknown shard."""
         with self._group(project, logstore, group) as (store, found, _):
             if found.empty_until_heartbeat and not found.was_alive:
                 return []
@@ -173,12 +174,12 @@ class World(Storage):
             return [self._row(shard_id, found.checkpoints.get(shard_id)) for shard_id in listed]
 
     def truth(self, project: str, logstore: str, group: str, shard: int) -> ShardTruth:
-        """Tell what is true of a shard and a group, for an oracle that does not ask the API."""
+        """Return the actual state of a shard and a group, for test oracles without API calls."""
         with self._group(project, logstore, group) as (store, found, now):
             return _truth(store.shard(shard), found.checkpoints.get(shard), now)
 
     def truths(self, project: str, logstore: str, group: str) -> Mapping[int, ShardTruth]:
-        """Return what is true of all shards and a group."""
+        """Return the actual state of all shards and a group."""
         with self._group(project, logstore, group) as (store, found, now):
             return {
                 number: _truth(shard, found.checkpoints.get(number), now)

@@ -149,7 +149,7 @@ class SlsClient:
         )
 
     def _call(self, operation: Operation[T], **parameters: str) -> T:
-        """Send a request in its slot, and again in another one while SLS refuses it."""
+        """Send a request in its slot, and again in another slot while SLS throttles it."""
         request = _Request(operation, operation.path_of(parameters), operation.query_of(parameters))
         failures: list[SlsError] = []
         began = self._wait_for_slot(self.rate.reserve() or 0.0, operation.name)
@@ -173,7 +173,7 @@ class SlsClient:
     def _attempts(
         self, request: "_Request[T]", failures: list[SlsError], began: float, deadline: float
     ) -> T:
-        """Retry until it succeeds, fails for good, or the deadline or the attempts are used up."""
+        """Retry until the request succeeds, fails permanently or has no time or attempts left."""
         while True:
             try:
                 return self._attempt(request, deadline)
@@ -185,7 +185,7 @@ class SlsClient:
                 again = error.retryable or self._renewed(failures)
                 pause = self._pause(len(failures), deadline) if again else None
                 if pause is None:
-                    # A timeout in the little time left says less than the failure before it.
+                    # The time left was short, so the failure before this timeout is more useful.
                     if isinstance(error, TimedOut) and len(failures) > 1:
                         raise failures[-2] from error
                     raise
@@ -193,7 +193,7 @@ class SlsClient:
                 self._observer.request_retried(request.operation.name)
 
     def _renewed(self, failures: Sequence[SlsError]) -> bool:
-        """Have expired credentials fetched anew, once an operation; tell whether that helped."""
+        """Renew expired credentials, once per operation. Return whether there are new ones."""
         expired = [is_expired_token(error) for error in failures]
         return (
             expired[-1]
@@ -203,7 +203,7 @@ class SlsClient:
         )
 
     def _pause(self, tried: int, deadline: float) -> float | None:
-        """Return the seconds before another try, with full jitter; None if there is to be none."""
+        """Return the seconds before the next attempt, with full jitter; None if it is the last."""
         pause = self._uniform(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**tried))
         left = deadline - time.monotonic()
         if tried == TRIES or pause >= left:

@@ -1,4 +1,4 @@
-"""One client per project. Connections, request rates and keys are shared where they can be."""
+"""One client per project. Clients share connections, request rates and keys if they can."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -27,7 +27,7 @@ class Clients:
     one transport. ``provider`` makes the source of keys for a configuration, or raises
     CredentialsError. ``total_shards`` exporters share the limits of a project. ``start`` is where
     the rate of a project begins, in requests per second, and ``make_rate`` makes it from its
-    ceiling. ``on_rate_change`` gets each new limit of a project, and the present one whenever its
+    ceiling. ``on_rate_change`` gets each new limit of a project, and the current one whenever its
     client is requested.
     """
 

@@ -1,20 +1,20 @@
-"""What can go wrong with a request to SLS, named by what the caller can do about it.
+"""Errors of requests to SLS, divided by what the caller can do about them.
 
 SlsError
-├── Unreachable       no answer: name, connection, TLS; worth a retry
+├── Unreachable       no response: name, connection, TLS; worth a retry
 ├── TimedOut          no complete response within the deadline
 ├── Cancelled         the exporter is stopping
-├── NoCredentials     no access key can be had to sign with; asked for again at the next request
-├── InvalidResponse   an answer that is not SLS's: HTML, cut off, of another shape, too large
-└── ApiError          SLS said no, with its own code and a request id
+├── NoCredentials     no access key is available to sign with; the next request tries again
+├── InvalidResponse   not a valid response of SLS: HTML, truncated, wrong shape, too large
+└── ApiError          SLS refused the request, with its own code and a request id
     ├── NotFound      the project, logstore or consumer group does not exist
-    ├── AccessDenied  401, or 403 that is not a quota: keys, tokens and rights
+    ├── AccessDenied  401, or 403 that is not a quota: keys, tokens and permissions
     ├── Throttled     429, 403 with a quota's code, or 503 ServerBusy; sent again in another slot
     ├── ServerFault   any other 5xx; worth a retry
-    ├── InvalidCursor the cursor is outside of what the shard holds
+    ├── InvalidCursor the cursor is outside the data that the shard contains
     └── BadRequest    any other 4xx
 
-No error of the package http, or of json, leaves this package.
+Errors of the packages http and json never leave this package.
 """
 
 import re
@@ -23,7 +23,7 @@ from http import HTTPStatus
 from exporter.base.text import bounded
 from exporter.http.failure import HttpFailure
 
-# Old deployments answer ProjectNotExists.
+# Old deployments return ProjectNotExists.
 NOT_FOUND_CODES = frozenset(
     {"ProjectNotExist", "ProjectNotExists", "LogStoreNotExist", "ConsumerGroupNotExist"}
 )
@@ -34,7 +34,7 @@ _QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
 
 
 class SlsError(Exception):
-    """A request that failed; ``code`` is fit for a metric's label, str() for a log."""
+    """A failed request. ``code`` is safe as the label of a metric, and str() in a log."""
 
     retryable = False
 
@@ -61,7 +61,7 @@ class SlsError(Exception):
 
 
 class Unreachable(SlsError):
-    """No answer came: the name does not resolve, the connection or TLS failed or broke."""
+    """No response: the name does not resolve, or the connection or TLS failed."""
 
     retryable = True
 
@@ -70,7 +70,7 @@ class Unreachable(SlsError):
 
 
 class TimedOut(SlsError):
-    """The deadline passed before the whole answer was there."""
+    """A deadline that passed before the response was complete."""
 
     retryable = True
 
@@ -79,21 +79,21 @@ class TimedOut(SlsError):
 
 
 class Cancelled(SlsError):
-    """The exporter is stopping; nothing is wrong with SLS."""
+    """A request that was cancelled because the exporter is stopping."""
 
     def __init__(self, *, operation: str) -> None:
         super().__init__("the exporter is stopping", operation=operation, code="cancelled")
 
 
 class NoCredentials(SlsError):
-    """There is nothing to sign with at this moment; no request was sent."""
+    """A request that was not sent, since no access key is available to sign it."""
 
     def __init__(self, message: str, *, operation: str) -> None:
         super().__init__(message, operation=operation, code="credentials")
 
 
 class InvalidResponse(SlsError):
-    """An answer came, but not one that SLS gives to this request."""
+    """A response that SLS would not send to this request."""
 
     def __init__(
         self,
@@ -115,44 +115,44 @@ class InvalidResponse(SlsError):
 
 
 class ApiError(SlsError):
-    """SLS's own refusal: ``code`` is its errorCode."""
+    """A refusal by SLS itself; ``code`` is its errorCode."""
 
 
 class NotFound(ApiError):
-    """The project, the logstore or the consumer group does not exist."""
+    """A project, logstore or consumer group that does not exist."""
 
 
 class AccessDenied(ApiError):
-    """The keys, the token or the rights do not allow this."""
+    """A request that the keys, the token or the permissions do not allow."""
 
 
 class Throttled(ApiError):
-    """Too many requests, by the service's own account."""
+    """A refusal because of too many requests."""
 
     retryable = True
 
 
 class ServerFault(ApiError):
-    """The service failed."""
+    """A failure inside the service."""
 
     retryable = True
 
 
 class InvalidCursor(ApiError):
-    """The cursor lies before the first or behind the last log group of the shard."""
+    """A cursor before the first or after the last log group of the shard."""
 
 
 class BadRequest(ApiError):
-    """SLS found the request wrong."""
+    """A request that SLS considers invalid."""
 
 
 def is_code(code: str) -> bool:
-    """Tell whether a text looks like an SLS error code, fit for a label."""
+    """Return whether a text looks like an SLS error code, which is safe as a label."""
     return _CODE.fullmatch(code) is not None
 
 
 def is_expired_token(error: SlsError) -> bool:
-    """Tell whether SLS finds that the security token has expired; some say so in words only."""
+    """Return whether the security token has expired, according to the code or the message."""
     if not isinstance(error, AccessDenied) or error.status != HTTPStatus.UNAUTHORIZED:
         return False
     words = error.message.lower()
@@ -161,12 +161,12 @@ def is_expired_token(error: SlsError) -> bool:
 
 
 def is_passing(status: int) -> bool:
-    """Tell whether an HTTP status alone says that another try may succeed."""
+    """Return whether a retry may succeed, judging by the HTTP status alone."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def api_error(*, operation: str, status: int, code: str, message: str, request_id: str) -> ApiError:
-    """Choose the class of an error answer by its status and code (sources: the API reference)."""
+    """Return an error of the class for a status and a code (source: the API reference)."""
     kind: type[ApiError]
     is_quota = status == HTTPStatus.FORBIDDEN and _QUOTA.search(code)
     is_busy = status == HTTPStatus.SERVICE_UNAVAILABLE and code == "ServerBusy"

@@ -1,7 +1,7 @@
-"""Values out of JSON: of the type that is expected, bounded, or an error that names what is there.
+"""Values from JSON, with checks of their types and sizes.
 
-The shape of an answer as a whole must be right, else ShapeError. One bad entry in a list is left
-out and reported beside the good ones.
+A response whose overall shape is wrong raises ShapeError. A list is returned without its invalid
+entries, together with an error for each of them.
 """
 
 import json
@@ -9,36 +9,37 @@ import re
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import orjson
+import msgspec
 from msgspec import Struct
 
 from exporter.base.text import bounded
 
-MAX_ENTRIES = 10_000  # of one answer; the service allows 256 shards and 30 groups a logstore
+MAX_ENTRIES = 10_000  # in one response; the service allows 256 shards and 30 groups per logstore
 _MAX_DIGITS = 20  # of a 64-bit number
 
 T = TypeVar("T")
 
 
 class ShapeError(ValueError):
-    """The answer as a whole is not of the shape that the operation gives."""
+    """A response whose overall shape is not the one that the operation returns."""
 
 
 class Parsed(Struct, Generic[T], frozen=True, kw_only=True):
-    """The good entries of a list, and what was wrong with each of the others."""
+    """The valid entries of a list, and the errors of the others."""
 
     entries: tuple[T, ...]
     faults: tuple[str, ...] = ()
 
 
 def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
-    """Decode a body; raises ShapeError for what is not JSON (NaN and Infinity are not)."""
+    """Decode a body. Raises ShapeError if it is not JSON (NaN and Infinity are not)."""
     if not body:
         raise ShapeError("the answer is empty")
     try:
-        return orjson.loads(body)
-    except ValueError:
-        pass  # it may be fit for use all the same: with a mark of its encoding, or half a character
+        # orjson ends the process if there is no memory for a large list.
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass  # The slower parser below also accepts a byte order mark and invalid UTF-8.
     try:
         return json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -47,12 +48,12 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
 
 
 def of_json(parse: Callable[[object], T]) -> Callable[[bytes, float], T]:
-    """Return a reader of a body, at any time, from one of decoded JSON."""
+    """Return a function that reads a body, from one that reads decoded JSON."""
     return lambda body, _now: parse(load_json(body))
 
 
 def entries_of(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
-    """Read each entry of an array; raises ShapeError where it is none, or too long."""
+    """Read each entry of an array. Raises ShapeError if it is not an array or too long."""
     if not isinstance(answer, list):
         raise ShapeError(f"expected an array, got {_kind(answer)}")
     if len(answer) > MAX_ENTRIES:
@@ -68,22 +69,22 @@ def entries_of(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
 
 
 def object_of(value: object) -> dict[str, object]:
-    """Return an object; raises ShapeError for anything else."""
+    """Return an object. Raises ShapeError for other types."""
     if not isinstance(value, dict):
         raise ShapeError(f"expected an object, got {_kind(value)}")
     return value
 
 
 def name_of(value: object) -> str:
-    """Return a name; raises ShapeError for what is none, or could not be shown as it is."""
-    # A name that had to be changed to be shown would not be the name any more.
+    """Return a name. Raises ShapeError if it is not a name or cannot be shown unchanged."""
+    # A sanitized name would be a different name.
     if not isinstance(value, str) or not value or bounded(value) != value:
         raise ShapeError(f"expected a name, got {_kind(value)}")
     return value
 
 
 def text_of(fields: dict[str, object], key: str, *, limit: int) -> str:
-    """Return a text of an object, bounded, empty where it is absent; raises ShapeError."""
+    """Return a truncated text of an object, empty if it is absent. Raises ShapeError."""
     value = fields.get(key)
     if value is None:
         return ""
@@ -93,9 +94,9 @@ def text_of(fields: dict[str, object], key: str, *, limit: int) -> str:
 
 
 def integer_of(fields: dict[str, object], key: str, *, low: int, high: int) -> int:
-    """Return a whole number of an object; raises ShapeError where it is none or out of range."""
+    """Return an integer of an object. Raises ShapeError if it is not one or out of range."""
     value = fields.get(key)
-    if type(value) is not int:  # and not a boolean, which is one
+    if type(value) is not int:  # A boolean is an instance of int.
         value = from_digits(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -107,14 +108,14 @@ def integer_of(fields: dict[str, object], key: str, *, low: int, high: int) -> i
 
 
 def from_digits(value: object) -> object:
-    """Turn a text of digits into its number: some documents show numbers as strings."""
+    """Convert a string of digits to a number, since some documents show numbers as strings."""
     if isinstance(value, str) and len(value) <= _MAX_DIGITS and re.fullmatch("[0-9]+", value):
         return int(value)
     return value
 
 
 def _kind(value: object) -> str:
-    """Name a JSON type, with a little of what a text holds."""
+    """Return the name of a JSON type, with the beginning of a text."""
     if isinstance(value, str):
         return f"the text {bounded(value, 32)!r}"
     names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "nothing"}

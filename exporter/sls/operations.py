@@ -33,7 +33,7 @@ class Operation(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
     action: str
     """The action that a RAM policy must allow."""
     read: Callable[[bytes, float], T]
-    """Reads a body at the server's time. Raises ShapeError."""
+    """A function that reads a body, given the server's time. Raises ShapeError."""
     is_paged: bool = False
     """Whether a request returns one page of a listing, by an offset and a size."""
 

@@ -1,7 +1,7 @@
-"""Remedies for error codes of SLS: the first thing to look at, in a sentence.
+"""Remedies for error codes of SLS: the first thing to check, in one sentence.
 
-Sources: the error codes of the vendor's API reference, and this exporter's own codes for what
-never reached SLS.
+Sources: the error codes of the vendor's API reference, and the exporter's own codes for requests
+that never reached SLS.
 """
 
 import re
@@ -53,5 +53,5 @@ _OF_QUOTA = re.compile(r"quota|qps|too_?many", re.IGNORECASE)
 
 
 def remedy(code: str) -> str | None:
-    """Return what to do about an error code; None if its message is all that is known."""
+    """Return the remedy for an error code, or None if there is only its message."""
     return REMEDIES.get(code) or (_QUOTA if _OF_QUOTA.search(code) else None)

@@ -114,14 +114,14 @@ class RequestRate:
             self._change(self._rate * _CUT)
 
     def set_ceiling(self, ceiling: float) -> None:
-        """Change the highest limit, keep the present one if that allows it, and report it."""
+        """Change the highest limit, keep the current one if that allows it, and report it."""
         with self._lock:
             self._ceiling = ceiling
             self._floor = min(_FLOOR, ceiling)
             self._change(self._limit, is_news=True)
 
     def _end_second(self) -> None:
-        """Judge the second that has ended, if one has, and ask for the needed rate."""
+        """Evaluate the second that has ended, if one has, and get the needed rate."""
         with self._lock:
             now = self.monotonic()
             began = self._second_began

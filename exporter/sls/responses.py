@@ -25,7 +25,7 @@ from exporter.sls.json_values import (
     text_of,
 )
 
-if TYPE_CHECKING:  # readers of bodies are imported without an HTTP client
+if TYPE_CHECKING:  # Importing this module must not import an HTTP client.
     from exporter.http.response import Response
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _UNITS = (
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """The body of an error answer."""
+    """The body of an error response."""
 
     code: str
     message: str
@@ -63,7 +63,7 @@ def read_checkpoints(body: bytes, now: float) -> Parsed[Checkpoint]:
 
 
 def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
-    """Read GetCheckPoint's bare array; a shard that is listed twice keeps its newest write."""
+    """Read the array of GetCheckPoint. If a shard is listed twice, its newest write counts."""
     parsed = entries_of(answer, lambda entry: _checkpoint(entry, now))
     newest: dict[int, Checkpoint] = {}
     faults = list(parsed.faults)
@@ -114,7 +114,7 @@ def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
 
 
 def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) -> T:
-    """Return the parsed body of a response. Raises the SlsError that a failed one stands for."""
+    """Return the parsed body of a response. Raises an SlsError if the response is an error."""
     request_id = response.headers.get("x-log-requestid", "")
     try:
         if response.status == HTTPStatus.OK:
@@ -139,12 +139,12 @@ def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) ->
 
 
 def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
-    """Read the body of an error; a code that is not fit for a label is not SLS's."""
+    """Read the body of an error. A code that is not safe as a label is not from SLS."""
     fields = object_of(answer)
     code = text_of(fields, "errorCode", limit=256)
     if not is_code(code):
         raise ShapeError("the error has no errorCode")
-    # The code counts; a message that is none must not hide it.
+    # An invalid message must not hide the code.
     message = fields.get("errorMessage")
     return Refusal(code=code, message=bounded(message) if isinstance(message, str) else "")
 
@@ -197,7 +197,7 @@ def _shard(entry: object) -> Shard:
 
 
 def _project(entry: object) -> str:
-    # It becomes a part of the host that requests go to, so nothing else may be smuggled in.
+    # The name becomes part of the host of requests, so it must not contain anything else.
     name = name_of(object_of(entry).get("projectName"))
     if not _HOST_LABEL.fullmatch(name):
         raise ShapeError("expected the name of a project, got one that no host can have")

@@ -1,6 +1,6 @@
 """The clock of an SLS server, from the times in its responses.
 
-A single wrong time does not change it: the middle of the last responses counts.
+A single wrong time does not change it, since it uses the median of the last responses.
 """
 
 import re
@@ -28,7 +28,7 @@ class ServerClock:
         self._endpoint = endpoint
         self._observer = observer
         self._lock = threading.Lock()
-        # Server time minus our monotonic time, since our wall clock can jump.
+        # Server time minus monotonic time, since the exporter's wall clock can jump.
         self._offsets: deque[float] = deque(maxlen=_RESPONSES)
         self._offset: float | None = None
 
@@ -50,7 +50,7 @@ class ServerClock:
         server = int(text)
         # The wall clock can jump during a request, so the monotonic clock measures its duration.
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        # The least skew that explains whole seconds and the time on the way.
+        # The smallest skew that explains whole seconds and the time in transit.
         behind = server - wall
         ahead = server + 1 - (wall - (monotonic - sent))
         skew = max(behind, 0.0) or min(ahead, 0.0)
@@ -68,7 +68,7 @@ class ServerClock:
         with self._lock:
             self._offsets.append(offset)
             middle = median_low(self._offsets), median_high(self._offsets)
-            # The value nearer to our clock wins if two are in the middle: the other can be wrong.
+            # If there are two middle values, use the one nearer to the exporter's clock.
             self._offset = min(middle, key=lambda each: abs(each - ours))
             # Rounding hides the limited precision of clocks; adding 0.0 turns -0.0 into 0.0.
             self.report(round(self._offset - ours, 3) + 0.0)

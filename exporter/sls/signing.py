@@ -1,7 +1,7 @@
 """Signatures of SLS requests, versions 1 and 4, as pure functions of a request's parts.
 
 Source of both algorithms: "Request signatures" in the vendor's API reference, and the vendor's
-Python SDK, which the tests run beside this module.
+Python SDK, with which the tests compare this module.
 """
 
 import base64
@@ -24,7 +24,7 @@ V4_TERMINATOR = "aliyun_v4_request"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestParts:
-    """What is signed: path and query are raw (not percent-encoded), header names of any case."""
+    """The signed parts of a request, not percent-encoded; header names have any case."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class RequestParts:
 
 
 def v1_string_to_sign(parts: RequestParts) -> str:
-    """Lay out the lines of a version 1 signature; the Date header must be among the headers."""
+    """Return the text that version 1 signs. The headers must contain Date."""
     headers = _lower(parts.headers)
     resource = parts.path
     if parts.query:
@@ -63,9 +63,10 @@ def v1_signature(parts: RequestParts, access_key_secret: str) -> str:
 
 
 def v4_signature(parts: RequestParts, access_key_secret: str, *, region: str) -> str:
-    """Return the hexadecimal version 4 signature; headers must hold host and both x-log- ones.
+    """Return the hexadecimal version 4 signature.
 
-    The two are ``x-log-date`` (``YYYYMMDDTHHMMSSZ``) and ``x-log-content-sha256``.
+    The headers must contain ``host``, ``x-log-date`` (``YYYYMMDDTHHMMSSZ``) and
+    ``x-log-content-sha256``.
     """
     headers = _lower(parts.headers)
     date = headers["x-log-date"]
@@ -106,14 +107,14 @@ def v4_scope(date: str, region: str) -> str:
 
 
 class V1Auth:
-    """Sign requests with version 1, at the time that the clock gives."""
+    """A signer of requests with version 1, at the time of its clock."""
 
     def __init__(self, credentials: Credentials, *, wall: Callable[[], float]) -> None:
         self._credentials = credentials
         self._wall = wall
 
     def sign(self, parts: RequestParts) -> Mapping[str, str]:
-        """Return the headers that a request needs beside its own, Authorization included."""
+        """Return the headers to add to a request, including Authorization."""
         added = _common_headers(parts, self._credentials)
         added["x-log-signaturemethod"] = V1_METHOD
         added["Date"] = _date(int(self._wall()))
@@ -125,7 +126,7 @@ class V1Auth:
 
 
 class V4Auth:
-    """Sign requests with version 4 for one region, at the time that the clock gives."""
+    """A signer of requests with version 4 for one region, at the time of its clock."""
 
     def __init__(self, credentials: Credentials, *, region: str, wall: Callable[[], float]) -> None:
         self._credentials = credentials
@@ -133,7 +134,7 @@ class V4Auth:
         self._wall = wall
 
     def sign(self, parts: RequestParts) -> Mapping[str, str]:
-        """Return the headers that a request needs beside its own, which must have a Host."""
+        """Return the headers to add to a request, which must have a Host header."""
         added = _common_headers(parts, self._credentials)
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))
         added["x-log-date"] = date
@@ -148,7 +149,7 @@ class V4Auth:
 
 @lru_cache(maxsize=1)
 def _date(seconds: int) -> str:
-    """Write an instant as the Date header has it; many requests of one second have the same."""
+    """Return an instant in the format of the Date header, cached for requests of one second."""
     return formatdate(seconds, usegmt=True)
 
 
@@ -162,7 +163,7 @@ def _common_headers(parts: RequestParts, credentials: Credentials) -> dict[str, 
 
 
 def _with(parts: RequestParts, headers: Mapping[str, str]) -> RequestParts:
-    # Not by replace, which looks through the fields each time.
+    # dataclasses.replace is slower, as it goes through the fields each time.
     return RequestParts(
         method=parts.method,
         path=parts.path,
@@ -177,7 +178,7 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_signed(name: str) -> bool:
-    """Tell whether a lower-case header name is signed by itself; user metadata never is."""
+    """Return whether a lower-case header name is signed on its own; user metadata is not."""
     return name.startswith("x-acs-") or (
         name.startswith("x-log-") and not name.startswith("x-log-meta-")
     )

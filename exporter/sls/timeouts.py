@@ -1,8 +1,8 @@
-"""How long a project is waited for: less while it answers nothing at all.
+"""Timeouts of requests to a project, which are shorter while the project does not respond.
 
-A request that hangs holds a thread until its deadline. Where several in a row go unanswered, most
-of those that follow would too, so they get a short deadline. Nothing is refused: what answers in
-that time is heard, and any answer ends the haste.
+A request that hangs blocks a thread until its deadline. After several in a row without a response,
+most of the next ones would also hang, so they get a short deadline. No request is skipped, and any
+response restores the whole timeout.
 """
 
 import threading
@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from exporter.sls.errors import Cancelled, NoCredentials, SlsError, TimedOut, Unreachable
 
 UNANSWERED = 3
-"""So many requests in a row without an answer make a project silent."""
+"""Number of consecutive requests without a response that make a project unresponsive."""
 HASTE = 10
-"""A silent project is waited for so many times shorter."""
+"""The factor by which the timeout of an unresponsive project is divided."""
 PROBE_EVERY = 3
-"""After so many timeouts a silent project is given a whole one again."""
-_LEAST_SECONDS = 0.5  # to connect and be answered in
+"""Time between two whole timeouts of an unresponsive project, in multiples of the timeout."""
+_LEAST_SECONDS = 0.5  # to connect and get a response
 
 
 class AdaptiveTimeout:
-    """The patience with one project; shared by all threads that ask it.
+    """The timeout of requests to one project, shared by all threads that send them.
 
-    Now and then a request to a silent project keeps the whole timeout (seconds), so that a service
-    that has become slow is heard as well.
+    A few requests to an unresponsive project keep the whole timeout (seconds), so that a service
+    that has become slow can respond as well.
     """
 
     def __init__(self, timeout: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,12 +38,12 @@ class AdaptiveTimeout:
 
     @contextmanager
     def request(self) -> Iterator[float]:
-        """Yield the seconds for a request, and learn from how the block ends."""
+        """Yield the timeout of a request in seconds, and record whether it got a response."""
         is_hasty = self._is_hasty()
         try:
             yield self._little if is_hasty else self._timeout
         except (TimedOut, Unreachable):
-            # What had little time proves nothing.
+            # A short timeout does not prove that the project is unresponsive.
             if not is_hasty:
                 self._unheard()
             raise

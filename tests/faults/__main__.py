@@ -1,4 +1,4 @@
-"""Play every fault in every phase, and write the table in docs/reliability.md anew."""
+"""Script that injects every fault in every phase and updates the table in docs/reliability.md."""
 
 from tests.faults.table import update
 

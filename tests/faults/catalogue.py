@@ -1,4 +1,4 @@
-"""Every fault of the matrix: what is wrong, and under which code failed polls are to be counted."""
+"""Every fault of the matrix: its effect and the error code that failed polls must have."""
 
 import gzip
 import zlib
@@ -29,11 +29,11 @@ class Case:
     """Whether the name of the endpoint can be resolved."""
 
 
-# Answers
+# Responses
 
 
 def late(exchange: Exchange) -> None:
-    """Answer after the exporter's timeout."""
+    """Respond after the exporter's timeout."""
     answer = exchange.answer()
     exchange.wait(3.0)
     exchange.send(answer)
@@ -50,7 +50,7 @@ def dripping_body(exchange: Exchange) -> None:
 
 
 def reset_after(part: Callable[[bytes, bytes], bytes]) -> Callable[[Exchange], None]:
-    """Reset after a part of the answer, of which head and body are given."""
+    """Reset the connection after a part of the response. The parts of head and body are given."""
 
     def spoil(exchange: Exchange) -> None:
         exchange.send(part(*exchange.parts()))
@@ -68,13 +68,13 @@ def closed_in_body(exchange: Exchange) -> None:
 
 
 def closed_after_answer(exchange: Exchange) -> None:
-    """Announce nothing, answer, and close a connection that was to stay."""
+    """Respond without announcing an end, then close the connection, which should stay open."""
     exchange.send(exchange.answer())
     exchange.close()
 
 
 def answered_twice(exchange: Exchange) -> None:
-    """Leave an answer on the connection that the next request must not take for its own."""
+    """Leave a response on the connection that the next request must not take for its own."""
     exchange.send(exchange.answer() * 2)
 
 
@@ -89,7 +89,7 @@ def half_closed_before_answer(exchange: Exchange) -> None:
 
 
 def with_length(change: Callable[[int], str]) -> Callable[[Exchange], None]:
-    """Declare another length than the body has."""
+    """Declare a length that differs from that of the body."""
 
     def spoil(exchange: Exchange) -> None:
         head, body = exchange.parts()
@@ -105,7 +105,7 @@ def two_lengths(exchange: Exchange) -> None:
 
 
 def packed(pack: Callable[[bytes], bytes]) -> Callable[[Exchange], None]:
-    """Declare gzip, and send what the packing gives."""
+    """Declare gzip, and send the result of ``pack``."""
 
     def spoil(exchange: Exchange) -> None:
         _, body = exchange.parts()
@@ -122,14 +122,14 @@ def corrupt(body: bytes) -> bytes:
 
 
 def bomb(_: bytes) -> bytes:
-    """Pack a lot of blanks: one packed block, again and again."""
+    """Compress many spaces, by repeating one compressed block."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08" + bytes(6) + b"\x03" + block * _BOMB_MEGABYTES + b"\x03\x00" + bytes(8)
 
 
 def chunks(*parts: bytes) -> Callable[[Exchange], None]:
-    """Send what should be chunks."""
+    """Declare chunked encoding, and send the given bytes as its chunks."""
 
     def spoil(exchange: Exchange) -> None:
         exchange.answer()
@@ -173,14 +173,14 @@ def switching_protocols(exchange: Exchange) -> None:
 
 
 def redirect(status: bytes) -> Callable[[Exchange], None]:
-    """Redirect to where credentials are handed out."""
+    """Redirect to an address that issues credentials."""
     return lambda exchange: exchange.send(
         b"HTTP/1.1 %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, _METADATA)
     )
 
 
 def page(status: bytes) -> Callable[[Exchange], None]:
-    """Answer as a front proxy does whose service is away."""
+    """Respond like a front proxy whose service is unavailable."""
     body = b"<html><title>Bad Gateway</title></html>"
     return lambda exchange: exchange.send(_head(status=status, length=len(body)) + body)
 
@@ -208,7 +208,7 @@ def request_dripping(exchange: Exchange) -> None:
 
 
 def request_cut(exchange: Exchange) -> None:
-    """Let the service see half of the request, and break both sides."""
+    """Forward half of the request to the service, then break the connections on both sides."""
     with exchange.upstream() as upstream:
         upstream.sendall(exchange.request[: len(exchange.request) // 2])
     exchange.reset()
@@ -219,7 +219,7 @@ def request_swallowed(exchange: Exchange) -> None:
 
 
 def forgotten_when_idle(exchange: Exchange) -> None:
-    """Drop every packet of a connection that was idle, as a NAT does that has forgotten it."""
+    """Drop every packet of a connection that was idle, like a NAT that has forgotten it."""
     if exchange.idle > _FORGOTTEN_SECONDS:
         exchange.wait()
     exchange.send(exchange.answer())
@@ -292,7 +292,7 @@ CASES = (
     _exchange("half-closed before the answer", "connection", half_closed_before_answer),
     _exchange("half-closed in the body", "invalid_response", half_closed_in_body),
     _exchange("closed in the body", "invalid_response", closed_in_body),
-    # TLS tells an end that was announced from one that was not.
+    # TLS distinguishes an announced end of the connection from an unannounced one.
     _exchange(
         "closed in the body, under TLS", "connection invalid_response", closed_in_body, secure=True
     ),

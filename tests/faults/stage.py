@@ -1,6 +1,6 @@
-"""One fault, played in every phase of a real exporter's life beside a project that is well.
+"""One fault, injected in every phase of a real exporter's life, next to a healthy project.
 
-Both projects are behind the same simulated service; only one is reached through the fault proxy.
+The same simulated service has both projects. The exporter uses the fault proxy for only one.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.support.wait import wait_for
 INTERVAL = 1.0
 TIMEOUT = 0.5
 SLACK = 2.0
-"""What a busy machine may add to any time."""
+"""Number of seconds that a busy machine may add to any duration."""
 FRESH = INTERVAL + SLACK
 _STOP_SECONDS = 5.0
 _MICROSECONDS = 2e-6
@@ -63,7 +63,7 @@ BILLING = {"logstore": "orders", "consumer_group": "billing"}
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A fault with everything around it, and the checks that each phase makes."""
+    """A fault with its exporter, world and proxy, and the checks of each phase."""
 
     case: Case
     folder: Path
@@ -75,7 +75,7 @@ class Play:
     # The fault
 
     def begin(self) -> None:
-        """Let the fault begin, for the bad project only."""
+        """Begin the fault, for the bad project only."""
         if self.case.resolves:
             self.proxy.begin(self.case.fault)
         else:
@@ -83,7 +83,7 @@ class Play:
             self._reload()
 
     def end(self) -> None:
-        """Let the fault end."""
+        """End the fault."""
         if self.case.resolves:
             self.proxy.end()
         else:
@@ -97,13 +97,13 @@ class Play:
     # Phases
 
     def started(self) -> None:
-        """Expect a start under the fault to be one, and a recovery from it."""
+        """Expect the exporter to start during the fault and to recover from it."""
         wait_for(lambda: self._polls("good", BILLING), what="the good project polled")
         self._expect_fault()
         self._end_and_recover()
 
     def steady(self) -> None:
-        """Expect a fault that comes and goes to leave what was known."""
+        """Expect a temporary fault not to remove earlier results."""
         before = self._descriptors(), self._threads()
         updated = self._scrape().value(_UPDATED, project="bad", shard="0", **BILLING)
         self.begin()
@@ -126,7 +126,7 @@ class Play:
         )
 
     def discovering(self) -> None:
-        """Expect what is listed to stay, and what is new elsewhere to be found."""
+        """Expect listed names to stay and new names in the healthy project to be found."""
         self.begin()
         self._expect_fault()
         for project in ("good", "bad"):
@@ -138,7 +138,7 @@ class Play:
         wait_for(lambda: self._polls("bad", {"logstore": "app-2"}), what="the new logstore")
 
     def reloading(self) -> None:
-        """Expect a reload under the fault to be taken over at once."""
+        """Expect a reload during the fault to apply immediately."""
         self.begin()
         self._expect_fault()
         write_config(self, more=", audit", resolves=self.case.resolves)
@@ -150,7 +150,7 @@ class Play:
         wait_for(lambda: self._polls("bad", audit), what="the new group")
 
     def stopping(self) -> None:
-        """Expect a stop under the fault to be a quick and clean one."""
+        """Expect the exporter to stop quickly and cleanly during the fault."""
         self.begin()
         self._expect_fault()
         assert self.exporter.stop(signal.SIGTERM, within=_STOP_SECONDS) == 0
@@ -159,10 +159,10 @@ class Play:
             assert sign not in self.exporter.log
         assert DEFAULT_CREDENTIALS.access_key_secret not in self.exporter.log
 
-    # What is to be true
+    # Expectations
 
     def _expect_fault(self) -> None:
-        """Expect the fault to be counted under its code, and to harm nothing else."""
+        """Expect the fault to be counted under its code and not to affect anything else."""
         codes = self.case.codes
         if codes:
             before = self._errors()
@@ -185,14 +185,14 @@ class Play:
                 what="a poll that bears the fault",
             )
         found = self._scrape()
-        # What is under way when a fault begins or ends may be cut off, whatever the fault.
+        # Any fault may cut off the requests that are in progress when it begins or ends.
         cut_off = {"connection", "invalid_response"} if codes else set()
         assert {sample.labels["code"] for sample in found.find(_ERRORS)} <= codes | cut_off
         self._expect_good(found)
         assert self.exporter.get("/-/healthy").status_code == 200
 
     def _expect_good(self, found: Scrape) -> None:
-        # A first poll shows ages before it has read the ends of the shards.
+        # The first poll shows ages before it has read the ends of the shards.
         at_rest = {"project": "good", "shard": "0", **BILLING}
         if not found.find(_UNREAD, **at_rest):
             wait_for(lambda: self._scrape().find(_UNREAD, **at_rest), what="the end of a shard")
@@ -213,7 +213,7 @@ class Play:
         ended = time.time()
         wait_for(
             lambda: self._polls("bad", BILLING) and self._polls("bad", {"logstore": "app-1"}),
-            # Names are listed and polled, each once an interval.
+            # Names are listed once per interval and polled once per interval.
             timeout=2 * INTERVAL + SLACK,
             what="recovery",
         )
@@ -224,7 +224,7 @@ class Play:
         self._expect_good(found)
 
     def _polls(self, project: str, place: dict[str, str]) -> bool:
-        """Tell whether polls of a place succeed."""
+        """Return whether polls of a logstore or consumer group succeed."""
         found = self._scrape().find(_UP, project=project, **place)
         return bool(found) and all(sample.value == 1 for sample in found)
 
@@ -252,7 +252,7 @@ PHASES: dict[str, Callable[[Play], None]] = {
     "reload": Play.reloading,
     "shutdown": Play.stopping,
 }
-"""In the order of an exporter's life; a fault plays in all of them with one process."""
+"""Phases in the order of an exporter's life. Each fault runs through all of them in one process."""
 
 
 @contextmanager
@@ -291,7 +291,7 @@ def add_logstore(world: World, project: str, name: str) -> None:
 
 
 def write_config(play: Play, *, more: str = "", resolves: bool = True) -> None:
-    """Write the configuration anew; once a group was added it stays."""
+    """Write the configuration file again. A group that was added stays."""
     path = play.folder / "config.yaml"
     more = more or (", audit" if "audit" in path.read_text() else "")
     _write(path, play.case, play.simulator, play.proxy, more=more, resolves=resolves)
@@ -320,13 +320,13 @@ def _write(
 
 @cache
 def authority() -> trustme.CA:
-    """Return the authority that the exporter is told to trust."""
+    """Return the authority that the exporter trusts."""
     return trustme.CA()
 
 
 @cache
 def certificates() -> Certificates:
-    """Return a certificate that is good, and others that are not."""
+    """Return a valid certificate, and others that are invalid."""
     now = datetime.now(UTC)
     return {
         "good": _context(authority().issue_cert("127.0.0.1")),
@@ -347,5 +347,5 @@ def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def slug(case: Case) -> str:
-    """Return a name that is fit for a file."""
+    """Return a name that is suitable for a file."""
     return re.sub(r"\W+", "-", case.name)

@@ -1,4 +1,4 @@
-"""The fault matrix as Markdown, and its place in the document."""
+"""The fault matrix as Markdown, and its position in the document."""
 
 import sys
 import tempfile
@@ -16,7 +16,7 @@ _AT_ONCE = 2
 
 
 def play(case: Case) -> Mapping[str, bool]:
-    """Play a fault in all phases, and tell which were passed; after one that was not, none is."""
+    """Inject a fault in all phases, and return which passed. After a failed phase, none passes."""
     passed = dict.fromkeys(PHASES, False)
     name = "before the first phase"
     try:
@@ -24,13 +24,13 @@ def play(case: Case) -> Mapping[str, bool]:
             for name, phase in PHASES.items():
                 phase(played)
                 passed[name] = True
-    except Exception:  # noqa: BLE001  whatever broke, the other faults are to be played
+    except Exception:  # noqa: BLE001  after any failure, the other faults must still be injected
         sys.stderr.write(f"{case.name}: {name}: {traceback.format_exc(limit=-2)}\n")
     return passed
 
 
 def render(cases: Iterable[Case] = CASES) -> str:
-    """Play the faults and write the table."""
+    """Inject the faults and return the table."""
     cases = tuple(cases)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(play, cases))
@@ -46,7 +46,7 @@ def render(cases: Iterable[Case] = CASES) -> str:
 
 
 def names_and_codes(table: str) -> dict[str, str]:
-    """Read the first two columns of a table, without its head."""
+    """Return the first two columns of a table, without its header."""
     rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
     return {
         row[1].strip(): row[2].replace("`", "").replace("nothing, it is borne", "").strip()
@@ -56,6 +56,6 @@ def names_and_codes(table: str) -> dict[str, str]:
 
 
 def update(path: Path = DOCUMENT) -> None:
-    """Write the table in the document anew."""
+    """Update the table in the document."""
     table = render()
     path.write_text(replaced(path.read_text(), "matrix", table))

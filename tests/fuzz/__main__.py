@@ -9,7 +9,7 @@ _CORPUS = Path(__file__).with_name("corpus")
 
 
 def main() -> None:
-    """Run a target until its time is over or a fault is found, which ends with a status above 0."""
+    """Run a target until its time ends or it finds an error, which exits with a status above 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     names = sorted(path.name for path in _CORPUS.iterdir())
     parser.add_argument("target", choices=names)

@@ -1,4 +1,4 @@
-"""Targets: bodies of API answers, and the verdict on any checkpoint and cursor."""
+"""Targets: bodies of API responses, and the state for any checkpoint and cursor."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ _CURSORS = ("", "MQ==", "MA==", "LTE=", "MS4w", "OTIyMzM3MjAzNjg1NDc3NTgwNw==", 
 
 
 def bodies(data: bytes) -> None:
-    """Read any body by the reader of any operation."""
+    """Parse any body with the parser of any operation."""
     reader = Reader(data)
     read = reader.pick(_READERS)
     try:
@@ -47,7 +47,7 @@ def bodies(data: bytes) -> None:
 
 
 def checkpoints(data: bytes) -> None:
-    """Judge any checkpoint against any end, by any clock."""
+    """Evaluate any checkpoint against any end, by any clock."""
     reader = Reader(data)
     text = reader.text() if reader.below(2) else reader.pick(_CURSORS)
     value = decode_cursor(text)

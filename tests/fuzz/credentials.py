@@ -1,4 +1,4 @@
-"""Targets: where access keys come from: answers of sources, files and environment variables."""
+"""Targets: sources of access keys, which are responses, files and environment variables."""
 
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _STATUSES = (200, 200, 200, 100, 204, 302, 400, 401, 403, 404, 429, 500, 599, 99
 
 
 def key_answers(data: bytes) -> None:
-    """Read any answer of a source of temporary credentials."""
+    """Read any response of a source of temporary credentials."""
     reader = Reader(data)
     status, is_sts = reader.pick(_STATUSES), reader.below(2) == 1
     answer = Response(status=status, headers={}, body=reader.body(_KEYS))
@@ -94,7 +94,7 @@ _SECRETS = (SECRET, f"{SECRET}\n", f" {SECRET}", f"{SECRET}é")
 
 
 def key_environment(data: bytes) -> None:
-    """Choose a source by any environment."""
+    """Choose a source of credentials from any environment."""
     reader = Reader(data)
     environ: dict[str, str] = {}
     for _ in range(reader.below(8)):
@@ -109,7 +109,7 @@ def key_environment(data: bytes) -> None:
 
 
 def _choose(environ: Mapping[str, str]) -> None:
-    # What the system itself cannot hold comes in no environment.
+    # The system does not allow NUL in an environment variable.
     if any("\0" in value for value in environ.values()):
         return
     try:

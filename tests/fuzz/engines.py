@@ -1,4 +1,4 @@
-"""What drives a target: atheris, by coverage, or hypothesis, by chance and what is in the corpus.
+"""Engines for targets: atheris (guided by coverage) or hypothesis (random, plus the corpus).
 
 A case that fails is kept in the corpus, so that it is replayed from then on.
 """
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 Target = Callable[[bytes], None]
 
-_ROUND = 500  # examples between two looks at the clock
+_ROUND = 500  # examples between two readings of the clock
 _CASE_SECONDS = 60  # then a case counts as one that hangs
 _MEMORY_MEGABYTES = 2048
 _LONGEST = 4096
 
 
 def has_atheris() -> bool:
-    """Tell whether atheris is installed."""
+    """Return whether atheris is installed."""
     return importlib.util.find_spec("atheris") is not None
 
 
@@ -31,9 +31,9 @@ def by_coverage(name: str, corpus: Path, seconds: int) -> None:
     """Run a target under atheris, which ends the process itself."""
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["exporter", "yaml", "h11", "configparser", "json"]):
-        # Now, so that all it imports is instrumented.
+        # Import it only here, so that all its imports are instrumented.
         target = importlib.import_module("tests.fuzz.targets").TARGETS[name]
-    # What it finds interesting stays, so that the next run goes on from there.
+    # Inputs that atheris finds interesting are kept, so that the next run continues from them.
     fresh = Path(tempfile.gettempdir(), "sls-exporter-fuzz", name)
     fresh.mkdir(parents=True, exist_ok=True)
     arguments = [
@@ -68,7 +68,7 @@ def _changed(case: bytes, at: int, removed: int, added: bytes) -> bytes:
 
 
 def by_chance(target: Target, corpus: list[bytes], *, examples: int, number: int = 0) -> None:
-    """Run a target on some cases, the same ones for the same number; raises what it raises."""
+    """Run a target on some cases, the same ones for the same number; errors are passed on."""
 
     @seed(number)
     @settings(
@@ -86,7 +86,7 @@ def by_chance(target: Target, corpus: list[bytes], *, examples: int, number: int
 
 
 def by_chance_for(target: Target, corpus: Path, seconds: float) -> int:
-    """Run a target for some seconds; the case that fails is kept. Returns how many were run."""
+    """Run a target for some seconds, keep a failing case, and return the number of cases."""
     known = [path.read_bytes() for path in sorted(corpus.iterdir())]
     last, count = b"", 0
 
@@ -101,7 +101,7 @@ def by_chance_for(target: Target, corpus: Path, seconds: float) -> int:
             by_chance(noted, known, examples=_ROUND, number=number)
             number += 1
     except BaseException:
-        # The last one that hypothesis runs is the smallest that fails.
+        # The last case that hypothesis runs is the smallest failing one.
         digest = hashlib.sha256(last).hexdigest()[:40]
         (corpus / f"crash-{digest}").write_bytes(last)
         raise

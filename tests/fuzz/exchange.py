@@ -1,4 +1,4 @@
-"""Targets: what comes back on the socket of a request, to SLS and to a source of credentials."""
+"""Targets: bytes received on the socket of a request to SLS or to a source of credentials."""
 
 import contextlib
 import threading
@@ -63,7 +63,7 @@ _BODIES = (b"", b"[]", b"{}", b"null", b"2\r\n[]\r\n0\r\n\r\n", b"ffffffffffffff
 
 @dataclass(kw_only=True)
 class _Garbling:
-    """A server that answers every request with the bytes of the moment, and its client."""
+    """A server that responds to every request with the current bytes, and its client."""
 
     server: RawServer
     made: Rig
@@ -101,14 +101,14 @@ def _answer(data: bytes) -> bytes:
 
 
 def exchange(data: bytes) -> None:
-    """Ask the API, which answers anything."""
+    """Call the API, whose response is any bytes."""
     held = _rig()
     held.said[0] = _answer(data)
     held.server.requests.clear()
     try:
         held.made.client.get_checkpoints("orders", "billing")
     except SlsError as error:
-        # The codes of the service's own refusals need a whole answer.
+        # The codes of the service's own refusals need a complete response.
         require(error.code.isascii() and len(error.code) <= 64, "a code unfit for a label")
         require_showable(str(error), 600)
     skews = held.made.notes.skews
@@ -119,7 +119,7 @@ def exchange(data: bytes) -> None:
 
 
 def key_exchange(data: bytes) -> None:
-    """Ask a source of credentials, which answers anything."""
+    """Call a source of credentials, whose response is any bytes."""
     held = _rig()
     reader = Reader(data)
     place = Endpoint.parse(held.server.endpoint)

@@ -1,4 +1,4 @@
-"""Target: names as an API answer gives them, all the way to the lines of a scrape."""
+"""Target: names from an API response, all the way to the lines of a scrape."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ _LONGEST = 256
 
 
 def labels(data: bytes) -> None:
-    """Scrape a group whose answers name anything; what is read back is what was read."""
+    """Scrape a group whose responses have any names; the scrape must contain the same names."""
     reader = Reader(data)
     status = _status(reader)
     text, shape = PolledText(), Shape(consumer_label=reader.below(4) != 1)
@@ -145,5 +145,5 @@ def _snapshot(reader: Reader) -> GroupSnapshot:
 
 
 def _sent(answer: object) -> object:
-    """Send an answer the way of every answer: as JSON."""
+    """Return a response after it has passed through JSON, as every response does."""
     return json_values.load_json(json.dumps(answer).encode())

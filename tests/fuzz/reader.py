@@ -1,4 +1,4 @@
-"""Bytes from a fuzzer, read as choices, numbers, texts and JSON; any bytes will do."""
+"""Bytes from a fuzzer, read as choices, numbers, texts and JSON; any bytes are valid."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ TEXTS = (
     'a"b\\c\\n',
     "\ud800",
     "\udfff\ud800",
-    "\u202eevil",  # overrides the direction of what follows
+    "\u202eevil",  # overrides the direction of the following text
     "\u200b\u2028\u0085",
     "\U000e0041\U0010ffff",
     "主机-1",
@@ -56,9 +56,9 @@ _WIDEST = 4
 
 
 class Reader:
-    """Takes values off the front of some bytes; at their end every value is the first of its kind.
+    """A reader that takes values from the front of some bytes, and first values after their end.
 
-    Nothing depends on the engine, so that a case that was found stays the same case.
+    The values do not depend on the engine, so that a failing case stays reproducible.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -67,11 +67,11 @@ class Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all was taken."""
+        """True if all data has been taken."""
         return self._at >= len(self._data)
 
     def rest(self) -> bytes:
-        """Take everything."""
+        """Take all remaining bytes."""
         return self.take(len(self._data))
 
     def take(self, size: int) -> bytes:
@@ -85,11 +85,11 @@ class Reader:
         return (self.take(1) or b"\0")[0] % bound
 
     def pick(self, options: Sequence[T]) -> T:
-        """Choose one."""
+        """Choose one of the values."""
         return options[self.below(len(options))]
 
     def chunk(self) -> bytes:
-        """Take up to 255 bytes, as many as the first says."""
+        """Take up to 255 bytes; the first byte is their number."""
         return self.take(self.below(256))
 
     def text(self) -> str:
@@ -115,7 +115,7 @@ class Reader:
         return self.text() if kind % 2 else self.pick(NUMBERS)
 
     def body(self, keys: Sequence[str]) -> bytes:
-        """Take the body of an answer: any bytes, or JSON."""
+        """Take the body of a response: any bytes, or JSON."""
         if self.below(4) == 0:
             return self.rest()
         return json.dumps(self.json(keys)).encode()

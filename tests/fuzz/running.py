@@ -1,4 +1,4 @@
-"""What targets have running for as long as the process lives, such as servers."""
+"""Resources of targets that run until the process ends, such as servers."""
 
 import atexit
 from contextlib import AbstractContextManager, ExitStack
@@ -11,5 +11,5 @@ atexit.register(_STACK.close)
 
 
 def keep(made: AbstractContextManager[T]) -> T:
-    """Enter a context that the end of the process leaves."""
+    """Enter a context that is left when the process ends."""
     return _STACK.enter_context(made)

@@ -43,7 +43,7 @@ _PIECES: tuple[bytes, ...] = (
 
 @dataclass(kw_only=True)
 class _Served:
-    """Two servers, of which the second asks for a password; what they found wrong is noted."""
+    """Two servers, the second with a password, and the errors that they reported."""
 
     open: int
     guarded: int
@@ -71,7 +71,7 @@ def _servers() -> _Served:
 
 
 def requests(data: bytes) -> None:
-    """Send any bytes in any parts; the server answers in HTTP or hangs up, and goes on."""
+    """Send any bytes in any parts; the server responds in HTTP or hangs up, and keeps running."""
     reader = Reader(data)
     served = _servers()
     is_guarded = reader.below(2) == 1
@@ -79,7 +79,7 @@ def requests(data: bytes) -> None:
     is_abrupt = reader.below(8) == 7
     sent = b""
     with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as client:
-        with contextlib.suppress(OSError):  # it may have hung up
+        with contextlib.suppress(OSError):  # the server may have hung up
             while not reader.is_empty:
                 part = reader.chunk() if reader.below(4) == 3 else reader.pick(_PIECES)
                 client.sendall(part)

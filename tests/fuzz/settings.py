@@ -60,7 +60,7 @@ def config(data: bytes) -> None:
 
 
 def config_values(data: bytes) -> None:
-    """Read a configuration with hostile values at places where values belong."""
+    """Read a configuration with hostile values in the positions of regular values."""
     reader = Reader(data)
     logstore: dict[str, object] = {"logstore": "orders", "consumer_groups": ["billing"]}
     project: dict[str, object] = {
@@ -85,7 +85,7 @@ def config_values(data: bytes) -> None:
     document["credentials"] = reader.pick(
         (secrets, {SECRET: SECRET}, {"x": SECRET}, [SECRET], SECRET)
     )
-    # JSON is YAML, but for lone surrogates and U+007F.
+    # JSON is YAML, except for lone surrogates and U+007F.
     _read(json.dumps(document, ensure_ascii=reader.below(2) == 1).encode(errors="replace"))
 
 
@@ -104,12 +104,12 @@ def _read(text: bytes) -> None:
 
 
 def _without_secret(data: bytes) -> bytes:
-    # Messages quote keys, and an engine may know the secret and write it as one.
+    # Messages quote keys, and an engine might find the secret and use it as a key.
     return data.replace(SECRET.encode(), b"x")
 
 
 def _use(found: Config) -> None:
-    """Match names by every pattern, in search of an error or a long time."""
+    """Match names by every pattern, to find errors and slow matches."""
     for project in found.projects:
         settings = project_settings(found, project)
         require(min(settings.polling.interval, settings.polling.timeout) > 0, "a time that is none")
@@ -213,7 +213,7 @@ _SINGLE: tuple[Callable[[str], object], ...] = (
 
 
 def values(data: bytes) -> None:
-    """Read any text as each of the small values, and make it showable."""
+    """Parse any text as each kind of single value, and make it safe to show."""
     reader = Reader(data)
     parse_one = reader.pick(_SINGLE)
     text = reader.text()

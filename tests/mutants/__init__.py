@@ -1,1 +1,1 @@
-"""Small faults put into a module one by one, to see whether its tests notice."""
+"""Mutation testing: a module is changed in one place at a time to see whether a test fails."""

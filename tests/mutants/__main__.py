@@ -1,7 +1,7 @@
-"""``python -m tests.mutants [module …]``: list the faults that the tests of a module overlook.
+"""``python -m tests.mutants [module …]``: list the mutants that survive the tests of a module.
 
-Run for all modules, it writes the result into docs/testing.md. The exit status is 1 where a fault
-was overlooked that is not explained in ``subjects``, or where an explanation is out of date.
+A run for all modules writes the result into docs/testing.md. The exit status is 1 if a mutant
+survived without an explanation in ``subjects``, or if an explanation is out of date.
 """
 
 import ast
@@ -15,11 +15,11 @@ from tests.mutants.subjects import HARMLESS, SUBJECTS
 from tests.mutants.trial import Subject, attempts, passes, warm_up
 
 _ROOT = Path(__file__).parent.parent.parent
-_SECONDS = 120  # for the tests of one module; a fault may make them run for ever
+_SECONDS = 120  # for the tests of one module; a mutant may make them run forever
 
 
 def main(modules: Sequence[str]) -> int:
-    """Try the faults of some modules, of all without any."""
+    """Test the mutants of the given modules, or of all modules if none is given."""
     unknown = [module for module in modules if module not in SUBJECTS]
     if unknown:
         sys.stderr.write(f"not among {', '.join(SUBJECTS)}: {', '.join(unknown)}\n")
@@ -34,7 +34,7 @@ def main(modules: Sequence[str]) -> int:
 
 
 def complaints(overlooked: Mapping[str, int], explained: Collection[str]) -> list[str]:
-    """Write which faults, with their lines, lack an explanation, and which do not need theirs."""
+    """Return the mutants without an explanation, with lines, and the needless explanations."""
     missing = [
         f"{line}: overlooked: {name}" for name, line in overlooked.items() if name not in explained
     ]
@@ -43,7 +43,7 @@ def complaints(overlooked: Mapping[str, int], explained: Collection[str]) -> lis
 
 
 def _try(module: str) -> table.Count | None:
-    """Try every fault of a module; None where the outcome is not what is explained."""
+    """Test every mutant of a module. Return None if the result differs from the explanations."""
     names = SUBJECTS[module]
     subject = Subject(
         module=module,

@@ -1,7 +1,7 @@
-"""The faults that are tried: each is one small change of a syntax tree, made on a copy of it.
+"""Mutants: each is a copy of a syntax tree with one small change.
 
-Types, decorators, what a class is declared with, and docstrings are left as they are: no test of
-behaviour can tell.
+Types, decorators, the header of a class and docstrings are never changed, because tests of
+behavior cannot detect such a change.
 """
 
 import ast
@@ -48,21 +48,21 @@ _LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "type_c
 _SHOWN = 100  # characters of a change
 
 Change = Callable[[ast.AST], None]
-"""Changes a node in place."""
+"""A function that changes a node in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A module with one fault."""
+    """A module with one change."""
 
     line: int
     name: str
-    """Where it is, what was there, and what is instead; the same on every run."""
+    """Location of the change with the old and the new code, identical on every run."""
     tree: ast.Module
 
 
 def mutants(source: str) -> Iterator[Mutant]:
-    """Yield a module's source with each fault; those that read alike are numbered."""
+    """Yield all mutants of a module's source. Mutants with equal names are numbered."""
     tree = ast.parse(source)
     seen: dict[str, int] = {}
     for index, (place, node) in enumerate(_walk(tree, "")):

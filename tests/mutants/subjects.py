@@ -1,4 +1,4 @@
-"""Which modules faults are put into, which tests must notice, and what need not be noticed."""
+"""Modules for mutation testing, the tests that must kill the mutants, and equivalent mutants."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.metrics.gzip_stream": ("test_metrics_pieces",),
     "exporter.metrics.polled_text": ("test_metrics", "test_metrics_kept", "test_metrics_text"),
 }
-"""Tests by the module that they are about; quick ones, as each is run for each fault."""
+"""Tests by the module that they cover. They must be fast, since each one runs for each mutant."""
 
 _NO_FIPS = "differs only where OpenSSL is restricted to FIPS"
 _SLOWER = "the same is written, only more slowly"
@@ -141,4 +141,4 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "_of_shards: unread.count(None) < len(unread) -> unread.count(None) <= len(unread)": _EMPTY,
     },
 }
-"""Why a fault that no test notices is none, by its module and its name."""
+"""Why a surviving mutant is equivalent to the original, by module and name of the mutant."""

@@ -1,4 +1,4 @@
-"""The result of trying all faults, as docs/testing.md shows it."""
+"""The result of mutation testing, as docs/testing.md shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """The faults of a module."""
+    """The numbers of tested and surviving mutants of a module."""
 
     tried: int
     overlooked: int
 
 
 def update(counts: Mapping[str, Count]) -> None:
-    """Write the tables anew."""
+    """Update the tables."""
     text = PAGE.read_text(encoding="utf-8")
     text = replaced(text, "faults", counted(counts))
     PAGE.write_text(replaced(text, "harmless", explained()), encoding="utf-8")
 
 
 def counted(counts: Mapping[str, Count]) -> str:
-    """Write how many faults each module's tests noticed."""
+    """Return a table of how many mutants the tests of each module killed."""
     lines = ["| module | tests | faults | noticed | harmless |", "|---|---|---:|---:|---:|"]
     for module, count in counts.items():
         tests = ", ".join(f"`{name}.py`" for name in SUBJECTS[module])
@@ -36,7 +36,7 @@ def counted(counts: Mapping[str, Count]) -> str:
 
 
 def explained() -> str:
-    """Write why each fault that is not noticed is none."""
+    """Return a table of why each surviving mutant is equivalent to the original."""
     lines = ["| module | in | fault | why it is none |", "|---|---|---|---|"]
     for module, reasons in HARMLESS.items():
         for name, reason in reasons.items():

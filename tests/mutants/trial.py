@@ -1,4 +1,4 @@
-"""Runs the tests of a module against mutants of it, each in a process of its own.
+"""Runs of the tests of a module against its mutants, each in its own process.
 
 Nothing is written: a mutant is compiled from its tree when the tests import the module.
 """
@@ -32,7 +32,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A module to put faults into, its file, and the files of the tests that must notice."""
+    """A module to mutate, its file, and the files of the tests that must kill the mutants."""
 
     module: str
     source: Path
@@ -44,7 +44,7 @@ class Subject:
 
 
 def warm_up(tests: Iterable[str]) -> None:
-    """Import what modules of tests need from other projects, once for all trials."""
+    """Import the dependencies of the test modules from other projects, once for all trials."""
     settings.register_profile(
         "mutants",
         database=None,
@@ -60,13 +60,13 @@ def warm_up(tests: Iterable[str]) -> None:
 
 
 def attempts(subject: Subject, *, seconds: int) -> Iterator[tuple[Mutant, bool]]:
-    """Yield each mutant, and whether a test noticed its fault."""
+    """Yield each mutant, and whether a test killed it."""
     for mutant in mutants(subject.text()):
         yield mutant, not passes(subject, mutant.tree, seconds=seconds)
 
 
 def passes(subject: Subject, tree: ast.Module, *, seconds: int) -> bool:
-    """Tell whether all tests pass; a mutant that makes them run for too long does not."""
+    """Return whether all tests pass. A mutant that makes them exceed ``seconds`` does not."""
     child = os.fork()
     if not child:
         status = 1

@@ -1,6 +1,6 @@
-"""An oracle of the exporter: what every scrape must or may show, from the simulated world itself.
+"""An oracle that predicts from the simulated world what every scrape must or may show.
 
-It takes nothing from the exporter. The meaning of each metric, and how exact it is, is written here
-again from the documents. The oracle also gets the requests that the service received, since a fault
-has an effect only on requests that are sent.
+It uses no code of the exporter. It implements the meaning and the accuracy of each metric
+independently, from the documents. The oracle also gets the requests that the service received,
+since an injected fault affects only requests that are sent.
 """

@@ -1,4 +1,4 @@
-"""What is configured to be watched, as the tests say it and as the configuration file says it."""
+"""The configured targets, as objects for the tests and as text for the configuration file."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ REQUESTS_PER_SECOND = 10_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Logstores of a project, and which of their groups, shards and owners are of interest.
+    """Logstores of a project, and the selected groups, shards and owners.
 
     A name that is not made of letters, digits and ``-`` alone is a pattern.
     """
@@ -29,21 +29,21 @@ class Entry:
     lag: bool = True
 
     def wants(self, shard: int, owner: str) -> bool:
-        """Tell whether a shard with its owner is of interest."""
+        """Return whether the entry selects a shard with this owner."""
         return (self.shards is None or shard in self.shards) and (
             not self.owners or any(re.fullmatch(each, owner) for each in self.owners)
         )
 
 
 def is_plain(name: str) -> bool:
-    """Tell whether a name means only itself."""
+    """Return whether a name matches only itself as a pattern."""
     return re.fullmatch("[a-z0-9-]+", name) is not None
 
 
 ACCOUNT = (
     Entry(project="shop", logstore=".*", exclude=("etl-.*",)),
     Entry(project="bank", logstore="ledger", groups=("audit", "risk"), shards=frozenset({0, 1, 2})),
-    # What the entry above has chosen stays with it.
+    # Groups that the entry above selects keep its settings.
     Entry(project="bank", logstore="led.*", groups=("audit", "job-.*"), shards=frozenset({0, 3})),
     Entry(project="bank", logstore="cards", groups=("audit", "etl-.*")),
     Entry(project="bank", logstore="fees", owners=("w-.*[02468]",)),

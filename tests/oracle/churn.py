@@ -1,4 +1,4 @@
-"""An account in which logstores, groups, shards, data and consumers come and go by chance."""
+"""An account with random creation and deletion of logstores, groups, shards, data and consumers."""
 
 import random
 from collections import Counter
@@ -63,13 +63,13 @@ class Churn:
             "burst written": self._write,
             **self._crew.acts,
         }
-        # What is left is not to become less and less.
+        # Create as much as is deleted, so that the world does not shrink.
         self._deck = Deck((*self._acts, *_OFTEN), chance)
         self._begin()
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of changes that there are."""
+        """All kinds of changes."""
         return [*self._acts, "shard vanished"]
 
     def step(self, most: int) -> None:
@@ -95,8 +95,8 @@ class Churn:
         for name in _QUIET_GROUPS:
             self._open_group((*_QUIET, name))
             self.world.start_consumer(*_QUIET, name, "w-0", shards=range(3))
-        # A quarter of an hour after the start what is drained vanishes, and from then on data is
-        # lost unread, now and then.
+        # The drained shards are deleted 15 minutes after the start. From then on, data expires
+        # unread now and then.
         self.held.set(START - 23.75 * _HOUR)
         for place in (("bank", "ledger"), ("bank", "fees"), ("shop", "orders")):
             self.world.split_shard(*place, 0)
@@ -110,7 +110,7 @@ class Churn:
         self.held.set(START)
 
     def _furnish(self, place: Place, *, shards: int, ttl_days: int) -> None:
-        """Create a logstore in which something goes on."""
+        """Create a logstore with some activity."""
         self.world.create_logstore(*place, shards=shards, ttl_days=ttl_days)
         for shard in range(shards):
             self.world.write(*place, shard, 3)
@@ -217,12 +217,12 @@ class Churn:
             try:
                 child = self.world.merge_shards(*place, shard)
             except ServiceError:
-                continue  # it has no neighbour
+                continue  # it has no neighbor
             return f"{'/'.join(place)}: {shard} into {child}{self._maybe_rebalanced(place)}"
         return None
 
     def _maybe_rebalanced(self, place: Place) -> str:
-        """Let some of the groups take notice of new shards."""
+        """Let some of the groups detect new shards."""
         groups = [row.name for row in self.world.groups(*place) if self._chance.random() < 0.6]
         for name in groups:
             self._crew.rebalance((*place, name))

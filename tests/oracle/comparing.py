@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """A name, and labels in the order of their names."""
 
-# Of what is compared: all that is polled, and what can be known of the exporter's own counters.
+# The names of compared metrics begin with these: all polled metrics, and those of the exporter's
+# own metrics that can be predicted.
 _COMPARED = (
     "sls_consumer_group_",
     "sls_logstore_",

@@ -1,4 +1,4 @@
-"""Consumers that come, go, die, get stuck and change shards, and checkpoints written by hand."""
+"""Consumers that start, stop, die, get stuck and change shards, and checkpoints set manually."""
 
 import random
 from collections import defaultdict, deque
@@ -19,7 +19,7 @@ _FLUSH_SECONDS = (10.0, 60.0, 120.0)
 
 
 class Crew:
-    """Knows the consumers of a world by group, with the shards that each is stuck on."""
+    """The consumers of a world by group, with the shards that each is stuck on."""
 
     def __init__(self, world: World, chance: random.Random, *, quiet: str) -> None:
         """In the ``quiet`` project nothing happens by chance."""
@@ -44,12 +44,12 @@ class Crew:
         }
 
     def forget(self, place: tuple[str, ...]) -> None:
-        """Forget the consumers of what is deleted: a project, a logstore or a group."""
+        """Forget the consumers of a deleted project, logstore or group."""
         for group in [each for each in self._members if each[: len(place)] == place]:
             del self._members[group]
 
     def start(self, place: GroupPlace) -> str:
-        """Let one consumer more join, and read a part of the shards or all."""
+        """Add one consumer that reads some of the shards or all of them."""
         shards = self._shards(place)
         taken = self._chance.sample(shards, self._chance.randint(1, len(shards)))
         name = self._join(
@@ -61,7 +61,7 @@ class Crew:
         return f"{name} reads {sorted(taken)}"
 
     def rebalance(self, place: GroupPlace) -> str | None:
-        """Deal the shards out anew among the consumers."""
+        """Distribute the shards among the consumers again."""
         names = sorted(self._members[place])
         if not names:
             return None
@@ -69,7 +69,7 @@ class Crew:
         for shard in self._shards(place):
             owners[self._chance.choice(names)].append(shard)
         for name, stuck in self._members[place].items():
-            stuck.intersection_update(owners[name])  # whoever takes a shard over begins anew
+            stuck.intersection_update(owners[name])  # a new owner of a shard is not stuck
         self._world.assign(*place, owners)
         return f"{owners}"
 
@@ -137,7 +137,7 @@ class Crew:
         return name
 
     def _move(self) -> str | None:
-        """Set a checkpoint somewhere, best where nobody writes another one soon."""
+        """Set a checkpoint, preferably in a group without consumers that would overwrite it."""
         places = self._places()
         idle = [place for place in places if not self._members.get(place)]
         if not places:
@@ -167,7 +167,7 @@ class Crew:
         return f"{shard}: {text!r}"
 
     def _with_group(self, act: Callable[[GroupPlace], str | None]) -> str | None:
-        """Do something to a random group; tell what and where."""
+        """Call ``act`` for a random group, and return what it did to which group."""
         places = self._places()
         if not places:
             return None
@@ -185,7 +185,7 @@ class Crew:
         ]
 
     def _with_member(self, act: Callable[[GroupPlace, str], str | None]) -> str | None:
-        """Do something to the first consumer, in random order, to whom it can be done."""
+        """Call ``act`` for consumers in random order until it applies to one of them."""
         members = [(place, name) for place, names in self._members.items() for name in names]
         self._chance.shuffle(members)
         for place, name in members:

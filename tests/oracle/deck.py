@@ -1,4 +1,4 @@
-"""Chance that leaves nothing out: cards are drawn until all were, then shuffled again."""
+"""Random choice without omissions: the cards are shuffled again after all of them were drawn."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ class Deck(Generic[T]):
         self._left: list[T] = []
 
     def draw(self, fits: Callable[[T], bool] = lambda _: True) -> T | None:
-        """Draw the next card that fits; what does not stays for later. None where none fits."""
+        """Draw the next card that fits, or None if none does. Other cards stay in the deck."""
         for _ in range(2):
             for card in self._left:
                 if fits(card):
@@ -31,5 +31,5 @@ class Deck(Generic[T]):
         return None
 
     def put_back(self, card: T) -> None:
-        """Have a card drawn again soon, as nothing came of it."""
+        """Return a card that had no effect to the top of the deck."""
         self._left.insert(0, card)

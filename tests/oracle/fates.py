@@ -1,4 +1,4 @@
-"""What becomes of requests: faults of the simulator, and what each of them means to who asks."""
+"""Outcomes of requests: failures that the simulator injects, and their meaning for a client."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ T = TypeVar("T")
 
 
 class Fate(Enum):
-    """What becomes of a request in the end, its retries included."""
+    """The outcome of a request after all its retries."""
 
     PASSES = auto()
     """A retry succeeds."""
     FAILS = auto()
-    """Nothing was learned: what was known before still stands."""
+    """The request failed, and all earlier knowledge remains valid."""
     DENIED = auto()
-    """The right to it is missing."""
+    """Permission for the request is missing."""
     GONE = auto()
-    """A definite answer that it does not exist."""
+    """The response states that the object does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A request without an answer that is of use; the code is what it is counted under."""
+    """A request without a usable response, and the error code that it is counted under."""
 
     fate: Fate
     code: str
@@ -35,7 +35,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """A fault and the requests that meet it; without a fault the right to an operation is taken."""
+    """An injected fault and the requests in its scope; without it, a missing permission."""
 
     name: str
     fault: Fault | None
@@ -49,11 +49,11 @@ class Trouble:
 
 
 class Fates:
-    """The troubles of one round; the first that concerns a request decides."""
+    """The troubles of one round. The first match decides the outcome of a request."""
 
     def __init__(self, troubles: Iterable[Trouble] = ()) -> None:
         lasting = [trouble for trouble in troubles if trouble.fate is not Fate.PASSES]
-        # A right is asked about only where no fault takes the place of the answer.
+        # SLS checks a permission only if no injected fault replaces the response.
         self._lasting = sorted(lasting, key=lambda trouble: trouble.fault is None)
 
     def of(
@@ -64,7 +64,7 @@ class Fates:
         consumer_group: str = "",
         shard: int | None = None,
     ) -> Refused | None:
-        """Return what becomes of a request; None if it is answered as it should be."""
+        """Return the refusal of a request, or None if it gets its normal response."""
         about = {
             "operation": operation,
             "project": project,
@@ -79,7 +79,7 @@ class Fates:
 
 
 def answer(read: Callable[[], T], refused: Refused | None) -> T | Refused:
-    """Return what a request learns from the world, if it is answered."""
+    """Return the data that a request reads from the world, or its refusal."""
     if refused is not None:
         return refused
     try:

@@ -1,7 +1,7 @@
-"""Which logstores and groups are to be watched, as far as listings could tell.
+"""The logstores and groups to watch, according to the listings.
 
-A listing that succeeds is the truth, also an empty one. One that fails changes nothing; one that
-learns that there is no such project or logstore empties it.
+A successful listing replaces the previous one, even if it is empty. A failed listing changes
+nothing. If the project or logstore does not exist, the listing becomes empty.
 """
 
 import re
@@ -23,7 +23,7 @@ Failures = Counter[tuple[str, str, str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A group that is watched: why, and as it was listed, if it was."""
+    """A watched group: the entry that selects it, and its row in the listing, if any."""
 
     entry: Entry
     row: GroupRow | None
@@ -34,7 +34,7 @@ Watch = Mapping[str, Watched]
 
 
 class Listings:
-    """Remembers the last good listings."""
+    """The last successful listings."""
 
     def __init__(self, world: World, entries: Sequence[Entry]) -> None:
         self._world = world
@@ -42,7 +42,7 @@ class Listings:
         self._logstores: dict[str, list[str]] = {}
         self._groups: dict[Place, list[GroupRow]] = {}
         self.failures: Failures = Counter()
-        """Those of the newest round."""
+        """Failures of the latest round."""
 
     def before_any(self) -> dict[Place, Watch]:
         """Return what the configuration names in full."""
@@ -53,7 +53,7 @@ class Listings:
         )
 
     def resolve(self, fates: Fates) -> dict[Place, Watch]:
-        """List what there is, and return what is to be watched."""
+        """List all names, and return the targets to watch."""
         self.failures = Counter()
         asked: set[Place] = set()
         found = []
@@ -96,7 +96,7 @@ class Listings:
     def _merged(
         found: Iterable[tuple[Place, Entry, Mapping[str, GroupRow | None]]],
     ) -> dict[Place, Watch]:
-        """Give a group that several entries choose to the first of them."""
+        """Assign a group that several entries select to the first of them."""
         merged: dict[Place, dict[str, Watched]] = {}
         for place, entry, rows in found:
             for name in sorted(rows):
@@ -106,7 +106,7 @@ class Listings:
 
 
 def _chosen(entry: Entry, rows: Sequence[GroupRow]) -> dict[str, GroupRow | None]:
-    """Choose among the groups that are listed, and those that are named in full."""
+    """Return the groups that are named in full, and listed groups that match a pattern."""
     found: dict[str, GroupRow | None] = dict.fromkeys(filter(is_plain, entry.groups))
     found |= {
         row.name: row for row in rows if any(re.fullmatch(each, row.name) for each in entry.groups)

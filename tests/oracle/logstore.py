@@ -1,4 +1,4 @@
-"""One watched logstore: what its newest poll found, and what a scrape shows of it."""
+"""One watched logstore: the results of its latest poll, and their series in a scrape."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _LOGSTORE = "sls_logstore_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """A group after its newest poll; without stands there is nothing to be shown of its shards."""
+    """A group after its latest poll. If ``stands`` is None, a scrape shows none of its shards."""
 
     up: bool = False
     row: GroupRow | None = None
@@ -30,7 +30,7 @@ class _Group:
 
 
 class Logstore:
-    """Follows the polls of one logstore; ``seen`` counts the situations that it met."""
+    """The state of one logstore after its polls. ``seen`` counts the situations that occurred."""
 
     def __init__(self, world: World, place: Place, watch: Watch, seen: Counter[str]) -> None:
         self._world = world
@@ -43,13 +43,13 @@ class Logstore:
         self._retention: float | None = None
         self._access: bool | None = None
         self._read_at: float | None = None
-        """When a poll last had an answer of a group, and so asked for the logstore itself."""
+        """Time of the last poll that got a response for a group, and so requested the logstore."""
         self._is_polled = self._is_kept = False
         self.failures: Failures = Counter()
-        """Those of the newest poll."""
+        """Failures of the latest poll."""
 
     def watch(self, watch: Watch) -> None:
-        """Take over what is to be watched; groups that have left are forgotten."""
+        """Replace the targets to watch, and forget groups that are not among them."""
         if watch != self._watch:
             self._watch = watch
             self._groups = {name: group for name, group in self._groups.items() if name in watch}
@@ -90,7 +90,7 @@ class Logstore:
                 self._groups[name] = _Group(up=True, row=row, read_at=now, stands=stands)
 
     def series(self, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
-        """Yield what is shown at an instant: names, labels and values."""
+        """Yield the series at an instant: names, labels and values."""
         project, logstore = self._place
         labels = {"project": project, "logstore": logstore}
         if not self._is_polled:
@@ -98,7 +98,7 @@ class Logstore:
         yield from self._of_logstore(labels, now)
         for name, group in self._groups.items():
             its = {**labels, "consumer_group": name}
-            # What a failed poll has left is as old as the last good one.
+            # The values after a failed poll are as old as the last successful poll.
             is_fresh = group.read_at is not None and now - group.read_at <= STALE_AFTER
             yield f"{_GROUP}up", its, exactly(group.up and is_fresh)
             yield from _always(group, its)
@@ -109,7 +109,7 @@ class Logstore:
                     self._seen["withdrawn as stale"] += 1
 
     def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
-        """Yield what was last read of the logstore itself, while it is young enough."""
+        """Yield the series of the logstore itself, until they become stale."""
         if self._read_at is None:
             return
         if now - self._read_at > STALE_AFTER:
@@ -137,10 +137,10 @@ class Logstore:
     def _selected(
         self, name: str, rows: Sequence[CheckpointRow], statuses: Mapping[int, str] | None
     ) -> list[CheckpointRow]:
-        """Choose what is of interest; a shard that the group says nothing of was never consumed.
+        """Select the rows to show. A shard without a row in the group was never consumed.
 
-        An earlier listing is no witness that there is such a shard, so that is said then only of
-        what was never consumed before.
+        An earlier list of shards does not prove that such a shard still exists. With such a list,
+        only shards that were already shown as never consumed get a row.
         """
         entry = self._watch[name].entry
         selected = [
@@ -236,7 +236,7 @@ def _of_stands(
 
 
 def _is_logstore_gone(rows: Sequence[CheckpointRow] | Refused) -> bool:
-    """Tell whether the answer is that there is definitely no such logstore, or project."""
+    """Return whether the response states that the logstore or project does not exist."""
     return (
         isinstance(rows, Refused)
         and rows.fate is Fate.GONE

@@ -1,4 +1,4 @@
-"""What a scrape must or may show: predicted from the world, poll by poll."""
+"""Prediction from the world, poll by poll, of what a scrape must or may show."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from tests.oracle.reading import Asked
 
 
 class Oracle:
-    """Follows an exporter of an account; it is told of each discovery and each poll.
+    """A prediction for the exporter of an account. The tests report each discovery and each poll.
 
-    ``seen`` counts the situations that it met, to know that all were played.
+    ``seen`` counts the situations that occurred, to verify that none was missing.
     """
 
     def __init__(self, world: World, entries: Sequence[Entry]) -> None:
@@ -31,17 +31,17 @@ class Oracle:
 
     @property
     def watched(self) -> Mapping[Place, Watch]:
-        """What is to be polled."""
+        """The targets to poll."""
         return self._watched
 
     def discover(self, fates: Fates) -> None:
-        """Take over what listings tell now; what has left is forgotten."""
+        """Apply the current listings, and forget targets that are not listed."""
         watched = self._listings.resolve(fates)
         self._errors += self._listings.failures
         self._take_over(watched)
 
     def poll(self, records: Sequence[RequestRecord], places: Iterable[Place], fates: Fates) -> None:
-        """Poll logstores now; the records are of what the service was asked meanwhile."""
+        """Poll logstores now. The records are the requests that the service received for it."""
         now = self._world.now()
         for place in places:
             logstore = self._logstores[place]

@@ -1,8 +1,10 @@
-"""What one poll can read of the shards of a logstore: their list, their ends, and unread data.
+"""Data of one poll about the shards of a logstore: their list, their ends, and unread data.
 
-The documents allow the exporter to keep some of it: the end of a read-only shard, the last good
-list of shards until ``stale_after``, and a missing right and the retention time until the next
-discovery would be due.
+The documents allow the exporter to keep some of it:
+
+- the end of a read-only shard
+- the last successfully read list of shards, until ``stale_after``
+- a missing permission and the retention time, until the next discovery would be due
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,9 +25,9 @@ _DAY_SECONDS = 86_400.0
 
 
 class Asked:
-    """The cursors and times that a poll requested of one logstore: to know which requests failed.
+    """The cursors and times that a poll requested from one logstore, to know which ones failed.
 
-    What a poll requests is its own business, except for the retention time and the ends.
+    A poll may choose its requests freely, except for the retention time and the ends.
     """
 
     def __init__(self, records: Iterable[RequestRecord], place: Place) -> None:
@@ -44,7 +46,7 @@ class Asked:
 
 
 class Reading:
-    """The memory of what reads one logstore, whichever of its groups are watched."""
+    """The stored data about one logstore, independent of the watched groups."""
 
     def __init__(self, world: World, place: Place) -> None:
         self._world = world
@@ -57,9 +59,9 @@ class Reading:
         self._is_read = False
         self.denied = False
         self.is_stood_in = False
-        """Whether an earlier listing of shards stands in for one that failed."""
+        """Whether an earlier listing of shards replaces one that failed."""
         self.lacks_listing = False
-        """Whether the last good listing of shards has become too old to stand in for one."""
+        """Whether the last successful listing of shards is too old to replace a failed one."""
         self.retention: float | None = None
         self._retention_due = 0.0
         self.failures: Failures = Failures()
@@ -98,7 +100,7 @@ class Reading:
         return self._statuses
 
     def ends(self, wanted: Iterable[int]) -> dict[int, int]:
-        """Return the ends of shards; none without the right to them."""
+        """Return the ends of shards, or none without permission to read them."""
         withheld = self._note_failures()
         found: dict[int, int] = {}
         for shard in sorted(wanted):
@@ -117,7 +119,7 @@ class Reading:
         return found
 
     def verdicts(self, row: CheckpointRow, before: Stand | None, end: int) -> Alternatives:
-        """Return the possible verdicts on a shard whose end was read."""
+        """Return each possible ``Verdict`` on a shard whose end was read."""
         shard, start = row.shard, position(row.checkpoint)
         readonly = self._is_readonly(shard)
         if row.checkpoint and start is None:
@@ -140,7 +142,7 @@ class Reading:
         return tuple(found)
 
     def end(self) -> None:
-        """Note the retention time, if it was requested or should have been."""
+        """Store the retention time if it was requested or should have been."""
         is_due = self._is_read and self._now >= self._retention_due
         if not self._asked.retention and not is_due:
             return
@@ -153,7 +155,7 @@ class Reading:
             self.retention = None
 
     def _note_failures(self) -> bool:
-        """Count the requests about cursors that failed; return whether the right is missing."""
+        """Count failed requests about cursors. Return whether a permission is missing."""
         withheld = False
         for operation, shard, cursor in self._asked.cursors:
             outcome = answer(
@@ -177,7 +179,7 @@ class Reading:
         return self._fates.of(operation, *self._place, shard=shard)
 
     def _is_denial(self, refused: Refused) -> bool:
-        """Note a request that failed, and return whether it was for lack of the right."""
+        """Count a failed request, and return whether a missing permission was the reason."""
         if refused.fate is not Fate.DENIED:
             self.failures[(*self._place, "", refused.code)] += 1
             return False

@@ -1,4 +1,4 @@
-"""Random troubles of the service: which requests meet which fault, and for how long."""
+"""Random troubles of the service: the affected requests, the failure, and its duration."""
 
 import random
 from collections import Counter
@@ -17,12 +17,12 @@ from tests.support.faulty_simulator import FaultySimulator
 
 _MOST_AT_ONCE = 4
 _MOST_REFUSALS = 3  # of a project
-_STEPS = (0, 1, 1, 2, 3, 9)  # for so many more does one last
+_STEPS = (0, 1, 1, 2, 3, 9)  # possible numbers of further steps that a trouble lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of fault; one that is worth a retry costs real time, one without an answer as well.
+    """A kind of failure. Failures that are retried and missing responses cost real time.
 
     A request that is refused for a ``quota`` is sent again for a whole interval of real time, so
     such a refusal always passes here. Each one halves the request rate of its project.
@@ -111,7 +111,7 @@ class _Active:
 
 
 class Troubles:
-    """Plays troubles; ``met`` counts those that requests met: kinds, aims and fates."""
+    """Random troubles. ``met`` counts those that affected requests: kinds, aims and fates."""
 
     def __init__(self, simulator: FaultySimulator, chance: random.Random) -> None:
         self._simulator = simulator
@@ -129,7 +129,7 @@ class Troubles:
         return [f"trouble: {each.trouble}" for each in self._active]
 
     def step(self, watched: Mapping[Place, Watch], likely: float) -> Fates:
-        """End some, begin some; return what becomes of requests from now on."""
+        """End some troubles, begin others, and return the outcomes of requests from now on."""
         for each in self._active:
             each.steps -= 1
         for each in [each for each in self._active if each.steps < 0]:
@@ -208,7 +208,7 @@ class Troubles:
             return self._refusals[scope["project"]] < _MOST_REFUSALS
         if kind.answered:
             return True
-        # Enough of what is not answered would spare requests that nothing is wrong with.
+        # After too many requests without a response, the exporter would skip healthy requests.
         project = scope["project"]
         return aim != "GetCursorTime of a shard" and not any(
             each.trouble.code == "connection" and each.trouble.scope.get("project") == project
@@ -216,7 +216,7 @@ class Troubles:
         )
 
     def _scope(self, aim: str, watched: Mapping[Place, Watch]) -> Scope | None:
-        """Choose whom it concerns; None where that is in trouble already."""
+        """Choose the affected requests. Return None if they are in trouble already."""
         operation, level = aim.split(" of ")
         scope = Scope(operation=operation)
         if level == "the account":

@@ -12,18 +12,18 @@ from tests.oracle.listings import Place
 from tests.oracle.verdicts import Verdict
 
 LATE_SECONDS = 300.0
-"""How late the exporter may notice that data has expired."""
+"""Maximum delay in seconds until the exporter detects that data has expired."""
 EXACT_SECONDS = 2.0
-"""Error of a receive time that is read where it matters."""
+"""Maximum error in seconds of a receive time that must be exact."""
 EXACT_FROM = STALL_AFTER - min(INTERVAL, STALL_AFTER / 2)
-"""Seconds of a stall from which on it is exact."""
+"""Duration in seconds from which a stall is exact."""
 LEAST_ERROR = 5 * INTERVAL
-"""Error of a lag that is always allowed, in seconds."""
+"""Error in seconds that is always allowed for a lag."""
 _NANOSECONDS = 1_000_000_000  # a cursor begins with the time at which its shard was created
 
 
 class UnreadData:
-    """What the world knows of one shard whose end a poll has read."""
+    """Data of the world about one shard whose end a poll has read."""
 
     def __init__(self, world: World, place: Place, shard: int, *, end: int, readonly: bool) -> None:
         self._world = world
@@ -36,7 +36,7 @@ class UnreadData:
         self._first_before = world.begin_cursor(*place, shard, seconds_ago=LATE_SECONDS)
 
     def never_consumed(self, *, is_stood_in: bool) -> Verdict:
-        """Return the verdict on a group without a checkpoint.
+        """Return the ``Verdict`` on a group without a checkpoint.
 
         If an earlier listing stands in, the first log group may be that of a deleted shard.
         """
@@ -48,7 +48,7 @@ class UnreadData:
         return Verdict(at=self._now, unread=unread, oldest=oldest, readonly=self._readonly)
 
     def after(self, start: int, moved: float | None, *, certain: bool) -> list[Verdict]:
-        """Return the possible verdicts on a checkpoint before the end.
+        """Return each possible ``Verdict`` on a checkpoint before the end.
 
         ``certain`` means that no request about the shard failed.
         """
@@ -64,7 +64,7 @@ class UnreadData:
         return found
 
     def _expired(self, start: int) -> Verdict:
-        """Return the verdict if the first retained log group stands in for the oldest unread."""
+        """Return the ``Verdict`` with the first retained log group as the oldest unread one."""
         oldest, newest = self._oldest_retained(), self._received(self._end - 1)
         waits = lag = None
         if oldest is not None:
@@ -103,7 +103,7 @@ class UnreadData:
         )
 
     def _waits(self, received: float, moved: float | None, *, certain: bool) -> Span:
-        """Return since when data has waited: never on the wrong side of ``stall_after``."""
+        """Return when data began to wait, never on the wrong side of ``stall_after``."""
         since = received if moved is None else max(received, moved)
         stalled = self._now - since
         limit = self._now - STALL_AFTER
@@ -118,7 +118,7 @@ class UnreadData:
         return Span(since, max(least, limit), most)
 
     def _lag(self, start: int) -> Allowed:
-        """Return the time between the last consumed log group and the newest one."""
+        """Return the time between the last consumed log group and the latest one."""
         newest, consumed = self._received(self._end - 1), self._received(start - 1)
         if newest is None:
             return between(0.0, 0.0, inf, optional=True)

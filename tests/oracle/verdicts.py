@@ -33,7 +33,7 @@ class Verdict:
 
 
 Alternatives = tuple[Verdict | None, ...]
-"""Verdicts that a poll may lead to; None if nothing is known about the end."""
+"""Possible results of a poll. None means that nothing is known about the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,12 @@ class Stand:
 
     @property
     def has_lost(self) -> bool:
-        """Whether it is certain that data expired before it was read."""
+        """True if it is certain that data expired before it was read."""
         return all(verdict is not None and verdict.expired for verdict in self.verdicts)
 
     @property
     def is_behind(self) -> bool:
-        """Whether it is certain that there is unread data, which may still be readable."""
+        """True if it is certain that there is unread data, which may still be readable."""
         return (
             all(
                 verdict is not None and verdict.unread is not None and verdict.unread.least > 0
@@ -85,7 +85,7 @@ class Stand:
         return {name: allowed for name, allowed in shown.items() if allowed is not None}
 
     def waits_since(self, verdict: Verdict) -> Span | None:
-        """Return since when there is unread data and no move."""
+        """Return when unread data began to wait while the checkpoint did not advance."""
         if verdict.waits is not None:
             return verdict.waits.not_before(self.moved)
         return None if self.moved is None else Span(self.moved, self.moved, self.moved)
@@ -108,7 +108,7 @@ class Stand:
         elif since is None:
             yield "unknown"
         else:
-            # An earlier state stands, or the verdict is as of now.
+            # Either an earlier state is kept, or the state is evaluated at the time of the poll.
             for instant in (verdict.at, self.read_at):
                 yield "stalled" if instant - since.true > stall_after else "consuming"
 
@@ -146,7 +146,7 @@ def moved_at(row: CheckpointRow, before: Stand | None, *, now: float) -> float |
 
 
 def kept(before: Stand | None, *, now: float, stale_after: float) -> Alternatives:
-    """Return the earlier verdicts that may stand in for one that requests failed for."""
+    """Return the earlier results that may replace one whose requests failed."""
     return tuple(
         verdict if verdict is not None and now - verdict.at <= stale_after else None
         for verdict in (before.verdicts if before is not None else (None,))

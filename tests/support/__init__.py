@@ -1,1 +1,1 @@
-"""What tests share: servers that misbehave, waits with a deadline, tools."""
+"""Helpers that tests share: servers that misbehave, waits with a deadline, tools."""

@@ -1,4 +1,4 @@
-"""A real Alertmanager on a free port, and a webhook that keeps every notification it is sent."""
+"""A real Alertmanager on a free port, and a webhook that keeps every notification it receives."""
 
 import json
 import subprocess
@@ -27,27 +27,27 @@ class Alert:
 
     @property
     def name(self) -> str:
-        """The rule's name."""
+        """The name of the rule."""
         return self.labels["alertname"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A receiver of notifications; each name of a receiver has a URL of its own."""
+    """A receiver of notifications; each name of a receiver has its own URL."""
 
     port: int
     alerts: list[Alert] = field(default_factory=list)
 
     def url(self, receiver: str) -> str:
-        """Where a receiver's notifications go."""
+        """Return the URL to which a receiver's notifications go."""
         return f"http://127.0.0.1:{self.port}/{receiver}"
 
     def received(self, name: str, status: str) -> list[Alert]:
-        """Return what was notified of a rule with a status, ``firing`` or ``resolved``."""
+        """Return the alerts of a rule with a status, ``firing`` or ``resolved``."""
         return [alert for alert in self.alerts if (alert.name, alert.status) == (name, status)]
 
     def unlike(self, **labels: str) -> list[Alert]:
-        """Return what was notified of anything that does not bear all these labels."""
+        """Return the alerts that do not have all of these labels."""
         return [alert for alert in self.alerts if not labels.items() <= alert.labels.items()]
 
     def take(self, document: bytes) -> None:
@@ -69,14 +69,14 @@ def webhook() -> Iterator[Webhook]:
     """Receive notifications until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name that http.server calls
+        def do_POST(self) -> None:  # http.server calls it by this name
             receiving.take(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Keep the test's output free of requests."""
+            """Keep requests out of the output of the test."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiving = Webhook(port=server.server_address[1])

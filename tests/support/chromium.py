@@ -1,4 +1,4 @@
-"""A real Chromium, Debian's, driven by playwright; a missing one fails the test and says so."""
+"""A real Chromium, Debian's, driven by playwright; the test fails if it is missing."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.debian import program
 
-# Nothing but the page under test is to be asked over the network.
+# The browser must not send requests for anything except the page under test.
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """A page, and what it complained about: console errors, exceptions, policy violations."""
+    """A page, and its problems: console errors, exceptions, policy violations."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ def tab(
     dark: bool = False,
     javascript: bool = True,
 ) -> Iterator[Tab]:
-    """Open a tab in a context of its own."""
+    """Open a tab in its own context."""
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if dark else "light",

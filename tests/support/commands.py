@@ -25,7 +25,7 @@ class Done:
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a command sees: next to nothing, but for what measures its coverage."""
+    """Return the environment of a command: PATH, coverage settings and the given variables."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return {"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **kept, **(environ or {})}
 
@@ -36,7 +36,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Done:
-    """Run a command to its end, with no environment but the given one."""
+    """Run a command to its end, with only the given environment."""
     done = subprocess.run(
         command(*arguments),
         capture_output=True,
@@ -51,18 +51,18 @@ def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Don
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """The demonstration's world behind a server, on a clock that stands still."""
+    """The demonstration's world behind a server, on a stopped clock."""
 
     clock: HeldClock
     simulator: FaultySimulator
     config: Path
-    """A configuration file that watches all of it."""
+    """A configuration file for all groups of the world."""
 
 
 @contextmanager
 def demo_world(folder: Path) -> Iterator[Demo]:
-    """Serve the demonstration's world, and write the configuration that watches it."""
-    held = HeldClock(float(int(time.time())))  # The exporter ignores a time far from its own.
+    """Serve the demonstration's world, and write the configuration for it."""
+    held = HeldClock(float(int(time.time())))  # The exporter ignores server times far off.
     world = build_demo_world(held.wall)
     with FaultySimulator(world, credentials=[DEMO_CREDENTIALS], check_clock=False) as simulator:
         text = CONFIG.format(

@@ -1,7 +1,7 @@
-"""Stand-ins, on loopback, for what gives temporary credentials: STS, ECS metadata, a helper.
+"""Fake sources of temporary credentials on loopback: STS, ECS metadata, a helper.
 
-They refuse what the real ones refuse. Every secret that is theirs, or is told to them, holds
-SECRET, so that a test can look for it in whatever was written.
+They refuse the requests that the real ones refuse. Every secret that they send or receive contains
+SECRET, so that a test can look for it in all output.
 """
 
 import json
@@ -31,7 +31,7 @@ HELPER_TARGET = f"/credentials?key={SECRET}-query"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request that a stand-in received; header names are lower case."""
+    """A request that a fake source received; header names are lower case."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a stand-in answers."""
+    """A response of a fake source."""
 
     body: bytes
     status: int = 200
@@ -53,7 +53,7 @@ def reply(document: object, status: int = 200) -> Reply:
 
 
 def issued(number: int) -> Credentials:
-    """Return the credentials that a stand-in gave as its number-th."""
+    """Return the number-th credentials that a fake source returns."""
     return Credentials(
         access_key_id=f"STS.{number}",
         access_key_secret=f"{SECRET}-secret-{number}",
@@ -63,16 +63,16 @@ def issued(number: int) -> Credentials:
 
 @dataclass(kw_only=True)
 class StandIn:
-    """What every stand-in has: settings that a test may change, and what it was asked."""
+    """Settings of every fake source, which a test may change, and the requests it received."""
 
     wall: Callable[[], float] = time.time
     lifetime: float = 3600.0
     refusal: Reply | None = None
-    """Answered in place of credentials."""
+    """The response in place of credentials, if any."""
     asked: list[Asked] = field(default_factory=list)
     given: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
-    """Answers wait for it; it is open at first."""
+    """An event that responses wait for; it is set at first."""
     ended: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
@@ -146,7 +146,7 @@ class Metadata(StandIn):
     """The metadata of an ECS instance with a role."""
 
     tokens: Literal["required", "optional", "unknown", "lost"] = "optional"
-    """Whether a token is needed, and whether one can be had; lost: its answer never arrives."""
+    """Whether a token is needed and available; lost: the response with the token never arrives."""
 
     def environ(self) -> dict[str, str]:
         return {
@@ -178,7 +178,7 @@ class Metadata(StandIn):
 
 
 class Helper(StandIn):
-    """What a credentials URI names."""
+    """A fake of the server behind a credentials URI."""
 
     def environ(self) -> dict[str, str]:
         return {"ALIBABA_CLOUD_CREDENTIALS_URI": self.url + HELPER_TARGET}
@@ -192,7 +192,7 @@ class Helper(StandIn):
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Mapping[str, object]]]:
-    """Return what the keychain has logged: level, message and facts."""
+    """Return the log lines of the keychain: level, message and fields."""
     return [
         (record.levelname, record.getMessage(), vars(record)["facts"])
         for record in caplog.records
@@ -205,7 +205,7 @@ S = TypeVar("S", bound=StandIn)
 
 @contextmanager
 def serving(stand_in: S) -> Iterator[S]:
-    """Run a stand-in until the block ends."""
+    """Run a fake source until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -229,7 +229,7 @@ def serving(stand_in: S) -> Iterator[S]:
             self.end_headers()
             self.wfile.write(found.body)
 
-        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  the names of http.server
+        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  names from http.server
 
         def log_message(self, *_: object) -> None:
             pass
@@ -239,7 +239,7 @@ def serving(stand_in: S) -> Iterator[S]:
         block_on_close = False
 
         def handle_error(self, *_: object) -> None:
-            """Let clients that have gone be gone."""
+            """Ignore clients that have disconnected."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         stand_in.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""The exporter as a real process: started, asked over HTTP, stopped by a signal."""
+"""The exporter as a real process: started, queried over HTTP, stopped by a signal."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """Where it serves; waits for the line that says so."""
+        """The URL of the server, from the log line with its address, which is awaited."""
         match = wait_for(
             lambda: _LISTENING.search("".join(self.stderr)) or self._ended(), what="the start"
         )
@@ -38,11 +38,11 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """Everything it wrote to stderr."""
+        """The text that it has written to stderr."""
         return "".join(self.stderr)
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        """Ask it over HTTP."""
+        """Send it a GET request."""
         return requests.get(self.url + path, headers=headers, timeout=10)
 
     def scrape(self) -> Scrape:
@@ -59,13 +59,13 @@ class Daemon:
 
 
 def _coverage() -> Mapping[str, str]:
-    """Pass on what lets coverage measure the process too."""
+    """Return the variables with which coverage measures the process too."""
     return {name: value for name, value in os.environ.items() if name.startswith("COV")}
 
 
 @contextmanager
 def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Daemon]:
-    """Run ``sls-exporter`` with arguments and no environment but the given one."""
+    """Run ``sls-exporter`` with arguments and only the given environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
         stdout=subprocess.PIPE,

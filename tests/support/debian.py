@@ -1,4 +1,4 @@
-"""Programs that tests need and Debian has: found on PATH, or a failure that names the package."""
+"""Programs from Debian that tests need: found on PATH, or a failure that names the package."""
 
 import shutil
 
@@ -14,7 +14,7 @@ PACKAGES = {
 
 
 def program(name: str) -> str:
-    """Return the path of a program; a missing one fails the test with its remedy."""
+    """Return the path of a program; if it is missing, fail the test and name the package."""
     path = shutil.which(name)
     assert path is not None, f"{name} is not installed: apt-get install -y {PACKAGES[name]}"
     return path

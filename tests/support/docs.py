@@ -1,4 +1,4 @@
-"""The project's documents, and what stands in their fenced blocks."""
+"""The project's documents, and the contents of their fenced blocks."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ PAGES = sorted(
 
 
 def read(name: str) -> str:
-    """Return the text of a document, named from the project's root."""
+    """Return the text of a document, given its path from the project's root."""
     return (ROOT / name).read_text(encoding="utf-8")
 
 
@@ -21,14 +21,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def between(text: str, name: str) -> str:
-    """Return what stands between the marks of a name in a document."""
+    """Return the text between the marks of a name in a document."""
     found = _marked(name).search(text)
     assert found is not None, f"no marks of {name}"
     return found[2]
 
 
 def replaced(text: str, name: str, inner: str) -> str:
-    """Return a document with something else between the marks of a name."""
+    """Return a document with other text between the marks of a name."""
     return _marked(name).sub(lambda found: found[1] + inner + found[3], text)
 
 

@@ -1,4 +1,4 @@
-"""One request being answered, as a fault sees it: what it may send, and how long it may wait."""
+"""The interface between a request and an injected fault, which sends bytes and waits."""
 
 import socket
 import struct
@@ -15,8 +15,8 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 class Exchange:
     """A request with its connection; released is set when a wait must end.
 
-    Each way to answer starts with note(status), 0 for none, so that the request is recorded before
-    the client can see the answer.
+    Each way to respond starts with note(status), 0 for none, so that the request is recorded before
+    the client can see the response.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class Exchange:
         self._connection = connection
 
     def respond(self, response: Response) -> None:
-        """Send a whole, regular answer."""
+        """Send a complete, regular response."""
         self.note(response.status)
         self.send(response.render())
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are; OSError where the client has gone."""
+        """Send bytes as they are. Raises OSError if the client has disconnected."""
         self._connection.sendall(data)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait some seconds, or without a number for ever; tell whether the wait was cut short."""
+        """Wait for some seconds, or indefinitely; return whether the wait was cut short."""
         return self.released.wait(seconds)
 
     def reset(self) -> None:
@@ -54,13 +54,13 @@ class Exchange:
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
 
     def close(self) -> None:
-        """Let the connection end after what was sent so far."""
+        """Let the connection end after the bytes sent so far."""
         self.keep_alive = False
 
 
 class Fault(Protocol):
-    """A fault takes the place of the regular answer."""
+    """An injected fault, which replaces the regular response."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the request, or do not; OSError where the client has gone."""
+        """Respond to the request, or not. Raises OSError if the client has disconnected."""
         ...

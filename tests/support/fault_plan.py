@@ -1,4 +1,4 @@
-"""A plan of which requests meet which fault. Tests change it while the server runs."""
+"""A plan that assigns faults to requests. Tests change it while the server runs."""
 
 import threading
 from typing import TypedDict, Unpack
@@ -10,7 +10,7 @@ from tests.support.exchange import Fault
 
 
 class Scope(TypedDict, total=False):
-    """What a fault is limited to, by what a request is about; nothing named means everything."""
+    """The requests that meet a fault, by their subject; an empty scope covers all requests."""
 
     operation: str
     project: str
@@ -21,7 +21,7 @@ class Scope(TypedDict, total=False):
 
 
 class PlannedFault(Struct, kw_only=True, eq=False):
-    """A fault in a plan: the handle to remove it by."""
+    """A fault in a plan, and the handle to remove it."""
 
     fault: Fault
     scope: Scope
@@ -29,7 +29,7 @@ class PlannedFault(Struct, kw_only=True, eq=False):
     released: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, call: Call) -> bool:
-        """Tell whether a request meets this fault."""
+        """Return whether a request meets this fault."""
         return self.remaining != 0 and all(
             getattr(call, name) == value for name, value in self.scope.items()
         )
@@ -73,7 +73,7 @@ class FaultPlan:
         self.clear()
 
     def match(self, call: Call) -> PlannedFault | None:
-        """Return the fault that a request meets, and count it."""
+        """Return the fault that a request meets, and count the request."""
         with self._lock:
             if self._closed:
                 return None

@@ -1,7 +1,7 @@
-"""A proxy in front of a service that breaks names, connections, TLS, requests and answers at will.
+"""A proxy in front of a service that breaks names, connections, TLS, requests and responses.
 
-It relays HTTP requests without bodies, each over a connection of its own to the service, so that a
-fault can take either direction apart at any byte. One fault at a time; it ends when it is told to.
+It relays HTTP requests without bodies, each over its own connection to the service, so that a
+fault can cut either direction at any byte. It has one fault at a time, which ends on request.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ Certificate = Literal["good", "expired", "another name", "unknown authority", "n
 Certificates = Mapping[Certificate, ssl.SSLContext]
 
 
-class Over(Exception):  # noqa: N818  it says what happened, nothing is wrong
+class Over(Exception):  # noqa: N818  it reports an event, not an error
     """The fault, the proxy or the connection has ended."""
 
 
 class Exchange:
-    """One request on its way, and the ways to spoil it."""
+    """One request on its way, and the ways to corrupt it."""
 
     def __init__(
         self, request: bytes, client: socket.socket, service: int, turn: "_Turn", *, idle: float
@@ -50,13 +50,13 @@ class Exchange:
         return socket.create_connection(("127.0.0.1", self._service), timeout=10)
 
     def answer(self) -> bytes:
-        """Have the service answer, and return all of it."""
+        """Forward the request to the service, and return the complete response."""
         with self.upstream() as upstream:
             upstream.sendall(self.request)
             return read_answer(upstream)
 
     def parts(self) -> tuple[bytes, bytes]:
-        """Have the service answer, and return the head with its empty line, and the body."""
+        """Forward the request; return the response's head with its empty line, and its body."""
         head, _, body = self.answer().partition(b"\r\n\r\n")
         return head + b"\r\n\r\n", body
 
@@ -74,7 +74,7 @@ class Exchange:
             self.wait(interval)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait, without a number until the fault ends."""
+        """Wait for some seconds, or without a number until the fault ends."""
         if self._turn.over.wait(seconds):
             raise Over
 
@@ -84,7 +84,7 @@ class Exchange:
         raise Over
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent, and go on listening until the client goes."""
+        """Close the sending direction, and keep reading until the client disconnects."""
         socket.socket.shutdown(self._client, socket.SHUT_WR)
         self.wait()
 
@@ -95,7 +95,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong: with connecting, with the certificate, or with each exchange."""
+    """A failure of connecting, of the certificate, or of each exchange."""
 
     connecting: Connecting = "accepted"
     certificate: Certificate = "good"
@@ -103,20 +103,20 @@ class Fault:
 
     @property
     def is_below_http(self) -> bool:
-        """Whether only new connections meet it."""
+        """True if only new connections meet the fault."""
         return self.exchange is None
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A fault, or none, for as long as it lasts."""
+    """A fault (or none) and the event that ends it."""
 
     fault: Fault
     over: threading.Event
 
 
 class FaultProxy:
-    """Relays to a port of 127.0.0.1; with certificates, clients have to speak TLS."""
+    """A relay to a port of 127.0.0.1; with certificates, clients must use TLS."""
 
     def __init__(self, service: int, certificates: Certificates | None = None) -> None:
         self._service = service
@@ -127,7 +127,7 @@ class FaultProxy:
         self._threads: list[threading.Thread] = []
         self._turn = _Turn(Fault(), threading.Event())
         self._fillers = contextlib.ExitStack()
-        # A port that is bound but not listened on refuses, and nobody else can take it.
+        # A port that is bound but not listened on refuses, and no other process can take it.
         self._reserved = _bound(0)
         self.port: int = self._reserved.getsockname()[1]
         self._listener: socket.socket | None = _bound(self.port)
@@ -140,7 +140,7 @@ class FaultProxy:
         return f"{'https' if self._certificates else 'http'}://127.0.0.1:{self.port}"
 
     def begin(self, fault: Fault) -> None:
-        """Let everything from now on meet a fault."""
+        """Apply a fault to everything from now on."""
         self._take_turn(fault)
         if fault.connecting == "refused":
             self._refuse()
@@ -150,7 +150,7 @@ class FaultProxy:
             self._reset_all()
 
     def end(self) -> None:
-        """Be a good proxy again."""
+        """Relay without faults again."""
         self._take_turn(Fault())
         self._fillers.close()
         with self._lock:
@@ -159,7 +159,7 @@ class FaultProxy:
             self._listener.listen(_BACKLOG)
 
     def close(self) -> None:
-        """End everything."""
+        """End the fault and all connections."""
         self._closing.set()
         self._turn.over.set()
         self._fillers.close()
@@ -184,7 +184,7 @@ class FaultProxy:
                 self._listener = None
 
     def _swallow(self) -> None:
-        """Fill the queue of connections that nobody accepts; further ones get no answer."""
+        """Fill the queue of connections that are never accepted; further ones get no response."""
         with self._lock:
             if self._listener is None:
                 return
@@ -271,7 +271,7 @@ def _bound(port: int) -> socket.socket:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """Read an answer with a Content-Length from the service."""
+    """Read a response with a Content-Length from the service."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _received(connection)

@@ -1,4 +1,4 @@
-"""What can go wrong with one answer, from a wrong status to bytes that are not HTTP.
+"""Injected faults of a single response, from a wrong status to bytes that are not HTTP.
 
 Each is a ``Fault`` of ``exchange``.
 """
@@ -13,7 +13,7 @@ from exporter.simulator.wire import Response, json_response
 from tests.support.exchange import Exchange
 
 _CHUNK = 64 * 1024
-_GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
+_GZIP_WINDOW = 31  # requests a gzip header from zlib
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -24,18 +24,18 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
     message: str = "a simulated error"
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the error."""
+        """Respond with the error."""
         document = {"errorCode": self.code, "errorMessage": self.message}
         exchange.respond(json_response(self.status, document, {}))
 
 
 class Html(Struct, frozen=True, kw_only=True):
-    """A page of HTML, as front proxies answer it, even with status 200."""
+    """A page of HTML, as front proxies send it, even with status 200."""
 
     status: int = 502
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the page."""
+        """Respond with the page."""
         body = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
         exchange.respond(
             Response(status=self.status, body=body, headers={"Content-Type": "text/html"})
@@ -43,13 +43,13 @@ class Html(Struct, frozen=True, kw_only=True):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """Any body with any status: empty, not JSON, or JSON of a shape that nobody expects."""
+    """Any body with any status: empty, not JSON, or JSON of an unexpected shape."""
 
     text: str = ""
     status: int = 200
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the body."""
+        """Respond with the body."""
         headers = {"Content-Type": "application/json"}
         exchange.respond(Response(status=self.status, body=self.text.encode(), headers=headers))
 
@@ -61,17 +61,17 @@ class Redirect(Struct, frozen=True, kw_only=True):
     status: int = 302
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer the redirect."""
+        """Respond with the redirect."""
         exchange.respond(Response(status=self.status, headers={"Location": self.location}))
 
 
 class Delay(Struct, frozen=True, kw_only=True):
-    """The regular answer, some seconds late."""
+    """The regular response, some seconds late."""
 
     seconds: float
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer after the delay."""
+        """Respond after the delay."""
         response = exchange.answer()
         exchange.note(response.status)
         exchange.wait(self.seconds)
@@ -79,35 +79,35 @@ class Delay(Struct, frozen=True, kw_only=True):
 
 
 class DelayUntil(Struct, frozen=True, kw_only=True):
-    """The regular answer as soon as an event is set."""
+    """The regular response as soon as an event is set."""
 
     event: threading.Event
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer after the event."""
+        """Respond after the event."""
         response = exchange.answer()
         exchange.note(response.status)
-        # Two events cannot be waited on at once.
+        # A thread cannot wait for two events at the same time.
         while not self.event.wait(0.02) and not exchange.released.is_set():
             pass
         exchange.send(response.render())
 
 
 class Hang(Struct, frozen=True, kw_only=True):
-    """No answer until the fault is removed; then the regular one."""
+    """No response until the fault is removed; then the regular one."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Wait, then answer."""
+        """Wait, then respond."""
         exchange.note(0)
         exchange.wait()
         exchange.send(exchange.answer().render())
 
 
 class HangAfterHeaders(Struct, frozen=True, kw_only=True):
-    """The headers at once, the body when the fault is removed."""
+    """The headers immediately, and the body when the fault is removed."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer half, wait, answer the rest."""
+        """Send half of the response, wait, and send the rest."""
         response = exchange.answer()
         exchange.note(response.status)
         exchange.send(response.head())
@@ -116,13 +116,13 @@ class HangAfterHeaders(Struct, frozen=True, kw_only=True):
 
 
 class Drip(Struct, frozen=True, kw_only=True):
-    """The regular answer one byte each interval (seconds): from its start, or from its body on."""
+    """The regular response, one byte per interval (seconds), from its start or from its body on."""
 
     interval: float = 0.1
     part: Literal["head", "body"] = "head"
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer slowly, the rest at once when the fault is removed."""
+        """Send the response slowly, and the rest immediately when the fault is removed."""
         response = exchange.answer()
         exchange.note(response.status)
         data = response.render()
@@ -140,7 +140,7 @@ class Truncated(Struct, frozen=True, kw_only=True):
     """Half of the body that Content-Length declares, then the end of the connection."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer half."""
+        """Send half of the response."""
         response = exchange.answer()
         exchange.note(response.status)
         exchange.send(response.head() + response.body[: len(response.body) // 2])
@@ -148,7 +148,7 @@ class Truncated(Struct, frozen=True, kw_only=True):
 
 
 class Reset(Struct, frozen=True, kw_only=True):
-    """The connection is reset (RST) without an answer."""
+    """A reset of the connection (RST) without a response."""
 
     def apply(self, exchange: Exchange) -> None:
         """Reset."""
@@ -157,7 +157,7 @@ class Reset(Struct, frozen=True, kw_only=True):
 
 
 class Close(Struct, frozen=True, kw_only=True):
-    """The connection ends in order, without an answer."""
+    """A regular end of the connection (FIN) without a response."""
 
     def apply(self, exchange: Exchange) -> None:
         """Close."""
@@ -166,12 +166,12 @@ class Close(Struct, frozen=True, kw_only=True):
 
 
 class HugeBody(Struct, frozen=True, kw_only=True):
-    """A body of many bytes, truly sent until the client has enough."""
+    """A body of many bytes, which is sent until the client disconnects."""
 
     size: int = 256 * 1024 * 1024
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer with blanks."""
+        """Respond with blanks."""
         exchange.note(200)
         headers = {"Content-Type": "application/json"}
         exchange.send(Response(status=200, headers=headers).head(length=self.size))
@@ -186,7 +186,7 @@ class EndlessBody(Struct, frozen=True, kw_only=True):
     """A chunked body without an end."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer with blanks until the client or the fault goes."""
+        """Send blanks until the client disconnects or the fault is removed."""
         exchange.note(200)
         exchange.send(_CHUNKED)
         exchange.close()
@@ -195,10 +195,10 @@ class EndlessBody(Struct, frozen=True, kw_only=True):
 
 
 class GarbledChunks(Struct, frozen=True, kw_only=True):
-    """A chunked body whose chunk sizes are no numbers."""
+    """A chunked body whose chunk sizes are not numbers."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer garbage."""
+        """Respond with garbage."""
         exchange.note(200)
         exchange.send(_CHUNKED + b"zz\r\n[]\r\n0\r\n\r\n")
         exchange.close()
@@ -208,19 +208,19 @@ class GarbageStatusLine(Struct, frozen=True, kw_only=True):
     """Bytes that are not HTTP where the status line should be."""
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer garbage."""
+        """Respond with garbage."""
         exchange.note(0)
         exchange.send(b"\x16\x03\x01 not HTTP at all\r\n\r\n")
         exchange.close()
 
 
 class GzipBomb(Struct, frozen=True, kw_only=True):
-    """A gzip body that nobody asked for, small on the wire and of size bytes when unpacked."""
+    """An unrequested gzip body, small on the wire and of size bytes when unpacked."""
 
     size: int = 64 * 1024 * 1024
 
     def apply(self, exchange: Exchange) -> None:
-        """Answer blanks, well compressed."""
+        """Respond with well compressed blanks."""
         packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
         parts = [
             packer.compress(b" " * min(_CHUNK, self.size - at))

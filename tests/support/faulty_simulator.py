@@ -1,4 +1,4 @@
-"""A simulator that injects planned faults into its responses."""
+"""A simulator that injects the failures of a plan into its responses."""
 
 import socket
 import ssl
@@ -25,19 +25,19 @@ class Options(TypedDict, total=False):
 
 
 class FaultySimulator(Simulator):
-    """A simulator whose plan of faults can change while the server runs."""
+    """A simulator whose fault plan can change while the server runs."""
 
     def __init__(self, world: World, **options: Unpack[Options]) -> None:
         super().__init__(world, **options)
         self.faults = FaultPlan()
 
     def close(self) -> None:
-        """End all faults, then close the server."""
+        """Close the fault plan, then the server."""
         self.faults.close()
         super().close()
 
     def respond(self, call: Call, request: Request, connection: socket.socket) -> bool:
-        """Let the first planned fault that matches a request replace the regular response."""
+        """Let the first injected fault that matches a request replace the regular response."""
         planned = self.faults.match(call)
         if planned is None:
             return super().respond(call, request, connection)

@@ -1,4 +1,4 @@
-"""The Helm chart for tests: its files, what it renders, and what Kubernetes says to that."""
+"""The Helm chart for tests: its files, the rendered objects, and their check by Kubernetes."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import helm_python
-import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
+import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ DASHBOARDS = {
 Values = Mapping[str, Any]
 Manifest = Mapping[str, Any]
 
-# What the operator's definitions (monitoring.coreos.com/v1) know, as far as the chart may use it.
+# Fields in the operator's definitions (monitoring.coreos.com/v1) that the chart may use.
 _MONITOR_SPEC = {
     *("selector", "namespaceSelector", "jobLabel", "podTargetLabels", "sampleLimit"),
 }
@@ -39,12 +39,12 @@ _RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 
 
 class RefusedError(Exception):
-    """Kubernetes would refuse an object."""
+    """An object that Kubernetes would refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What the chart makes of some values: the text of each template, and the objects in it."""
+    """The rendered chart for some values: the text of each template, and the objects in it."""
 
     files: Mapping[str, str]
     manifests: tuple[Manifest, ...]
@@ -97,12 +97,12 @@ def feature(name: str) -> Rendered:
 
 
 def watching(**values: Any) -> Rendered:  # noqa: ANN401  values are of any type
-    """Render some values together with the least that has to be set."""
+    """Render some values together with the required ones."""
     return render({**read(CHART / "ci" / "least-values.yaml"), **values})
 
 
 def with_dashboards(directory: Path) -> Path:
-    """Copy the chart into a directory, with two dashboards of its own."""
+    """Copy the chart into a directory, with two dashboards added to it."""
     copy = directory / CHART.name
     shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("dashboards"))
     (copy / "dashboards").mkdir()
@@ -130,14 +130,14 @@ def read(path: Path) -> dict[str, Any]:
 
 def check(manifest: Manifest, version: str) -> None:
     """Have a version of Kubernetes check an object, down to unknown keys; raises RefusedError."""
-    # Through JSON, as it is sent: keys are texts, and there is nothing but JSON's types.
+    # Convert it through JSON, as clients send it: keys are strings, and all values are JSON types.
     sent = json.loads(json.dumps(manifest))
     own = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
     if sent["kind"] in own:
         assert sent["apiVersion"] == "monitoring.coreos.com/v1"
         assert sent.keys() == {"apiVersion", "kind", "metadata", "spec"}
         own[sent["kind"]](sent)
-        # What every object has in common is checked on a kind that is known.
+        # The fields that all objects have in common are checked on a known kind.
         sent = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": sent["metadata"]}
     try:
         kubernetes_validate.validate(sent, version, strict=True)

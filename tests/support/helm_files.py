@@ -1,6 +1,6 @@
-"""Files of the chart that follow from others: the rules, parts of the schema, the table of values.
+"""Generated files of the chart: the rules, parts of the schema, the table of values.
 
-``python -m tests.support.helm_files`` writes them anew; a test says when that is needed.
+``python -m tests.support.helm_files`` writes them again. A test fails if they are outdated.
 """
 
 import json
@@ -23,12 +23,12 @@ _TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end of values -->\n)", re.
 
 
 class UndocumentedError(Exception):
-    """A value has no comment above it, or one that the table would not show."""
+    """A value without a comment above it, or with one that the table would not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A value as the table shows it."""
+    """A value in the form of the table."""
 
     section: str
     path: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def derived() -> dict[Path, str]:
-    """Return what the derived files should hold."""
+    """Return the expected contents of the generated files."""
     rules = RULES.read_text(encoding="utf-8")
     schema = CHART / "values.schema.json"
     readme = CHART / "README.md"
@@ -50,7 +50,7 @@ def derived() -> dict[Path, str]:
 
 
 def rows(text: str) -> list[Row]:
-    """Return the values with their comments; raises UndocumentedError where that fails.
+    """Return the values with their comments; raises UndocumentedError if one is missing.
 
     A mapping whose keys have no comments is one value; its comment is that of the whole.
     """
@@ -110,11 +110,11 @@ def _table(found: list[Row]) -> str:
 
 
 def _schema(current: str, rules: str) -> str:
-    """Put what the exporter itself knows in place of the definitions with a capital letter."""
+    """Replace the definitions with a capital letter by values from the exporter's code."""
     schema = json.loads(current)
     configuration = json_schema()
     definitions = configuration.pop("$defs")
-    # The chart says in words that projects are missing; a ConfigMap of one's own needs none here.
+    # The chart itself reports missing projects, and they are not required with a user's ConfigMap.
     for key in ("$schema", "title", "required"):
         del configuration[key]
     alerts = [rule["alert"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
@@ -130,7 +130,7 @@ def _schema(current: str, rules: str) -> str:
 
 
 def main() -> None:
-    """Write the derived files."""
+    """Write the generated files."""
     for path, text in derived().items():
         path.write_text(text, encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """The image, built from the Dockerfile without a registry, and a container that runs it.
 
 The base stands in for the public slim Python: the interpreter of these tests, with the libraries
-that it needs, at the same paths. What an engine does to run a container is done with the kernel's
-own means: namespaces, a read-only root, no privilege. Root is needed, an engine is not.
+that it needs, at the same paths. Containers run without an engine, by means of the kernel:
+namespaces, a read-only root, no privilege. This requires root.
 """
 
 import json
@@ -64,10 +64,10 @@ class Image:
 
     root: Path
     config: Mapping[str, Any]
-    """What an engine reads: ``User``, ``Entrypoint``, ``Cmd``, ``Env``, ``Labels`` and so on."""
+    """Settings that an engine reads: ``User``, ``Entrypoint``, ``Cmd``, ``Env``, ``Labels``, …"""
 
     def path(self, path: str) -> Path:
-        """Return where a path of the image is."""
+        """Return the location of a path of the image."""
         return self.root / path.lstrip("/")
 
     def command(
@@ -84,7 +84,7 @@ class Image:
         ]
 
     def environ(self, **added: str) -> dict[str, str]:
-        """Return the variables of a container: those of the image, and what is added."""
+        """Return the variables of a container: those of the image, and the added ones."""
         return dict(entry.split("=", 1) for entry in self.config["Env"]) | added
 
     def run(self, configuration: Path, *entrypoint: str) -> subprocess.CompletedProcess[str]:
@@ -105,18 +105,18 @@ class Container:
     """A running container."""
 
     process: subprocess.Popen[bytes]
-    """What waits for it; its exit status is the container's."""
+    """The process that waits for the container and has its exit status."""
     log: Path
 
     @property
     def pid(self) -> int:
-        """Its process 1, as seen from outside."""
+        """The process ID of its process 1 outside of the container."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         return int(wait_for(children.read_text, what="the container's process"))
 
     def logged(self, pattern: str) -> re.Match[str]:
-        """Wait for what a pattern matches in its log."""
+        """Wait for a match of a pattern in its log."""
         match = wait_for(
             lambda: re.search(pattern, self.log.read_text("utf-8")) or self.process.poll(),
             what=pattern,
@@ -154,7 +154,7 @@ def running(image: Image, configuration: Path, **environ: str) -> Iterator[Conta
 
 @contextmanager
 def built() -> Iterator[Image]:
-    """Build the image in a storage of its own, which is removed afterwards."""
+    """Build the image in its own storage, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="sls-exporter-image-") as folder:
         yield _build(Path(folder))
 
@@ -188,7 +188,7 @@ def _output(*command: str | Path) -> str:
 
 
 def _download(wheels: Path) -> None:
-    """Bring what the build installs: what is locked, and nothing else."""
+    """Download the packages that the build installs: only the locked ones."""
     pip = (sys.executable, "-m", "pip", "--quiet", "download", "--only-binary", ":all:")
     for lock in ("requirements.txt", "build-requirements.txt"):
         locked = ("--require-hashes", "--requirement", ROOT / ".ci" / lock)

@@ -1,4 +1,4 @@
-"""A logger of its own that writes real lines, and readers of what it wrote."""
+"""A separate logger that writes real lines, and readers of these lines."""
 
 import io
 import json
@@ -15,7 +15,7 @@ _PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^\s"=\\]+)(?: |$)')
 
 
 class Log:
-    """A logger outside of the process's own logging, and the lines that it wrote."""
+    """A logger outside of the logging of the process, and the lines that it wrote."""
 
     def __init__(self, log_format: LogFormat = "json") -> None:
         self.written = io.BytesIO()
@@ -26,12 +26,12 @@ class Log:
 
     @property
     def text(self) -> str:
-        """All that was written."""
+        """All text that was written."""
         return self.written.getvalue().decode()
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The facts of each line of JSON, without those that every line has."""
+        """The fields of each line of JSON, without those that every line has."""
         return [without_head(json.loads(line)) for line in self.text.splitlines()]
 
 
@@ -43,12 +43,12 @@ def line_handler(stream: io.IOBase, log_format: LogFormat) -> LineHandler:
 
 
 def without_head(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what says when and where a line was logged."""
+    """Leave out the fields with the time and location of a line."""
     return {key: value for key, value in fields.items() if key not in {"ts", "logger"}}
 
 
 def parse_logfmt(line: str) -> dict[str, str]:
-    """Read a line of logfmt; values that are quoted are so as in JSON."""
+    """Read a line of logfmt, whose values may be quoted as in JSON."""
     fields: dict[str, str] = {}
     position = 0
     while position < len(line):

@@ -16,28 +16,28 @@ EMPTY_LIST = OK + b"Content-Length: 2\r\n\r\n[]"
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a whole answer with its Content-Length."""
+    """Return a complete response with its Content-Length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-class Gone(Exception):  # noqa: N818  it says what happened, nothing is wrong
-    """The peer has closed, or the server is closing."""
+class Gone(Exception):  # noqa: N818  it reports an event, not an error
+    """An event: the peer has closed, or the server is closing."""
 
 
 @dataclass(kw_only=True)
 class Turn:
-    """One request, and the ways to misbehave instead of answering it."""
+    """One request, and the ways to misbehave instead of serving it."""
 
     target: str
     headers: Headers
     number: int
-    """Counts the requests of all connections, from 1."""
+    """The number of this request among those of all connections, from 1."""
     server: "RawServer"
     connection: socket.socket
 
     def send(self, data: bytes) -> None:
-        """Send bytes and count those that the system took."""
+        """Send bytes and count those that the system accepted."""
         rest = memoryview(data)
         while rest:
             try:
@@ -54,7 +54,7 @@ class Turn:
             self.wait(interval)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait, for ever without a number, until the server closes."""
+        """Wait for some seconds, or indefinitely; raise Gone if the server closes."""
         if self.server.closing.wait(seconds):
             raise Gone
 
@@ -68,7 +68,7 @@ Reader = Callable[[socket.socket], str | None]
 
 
 class RawServer:
-    """Reads requests without bodies, remembers them, and lets a behaviour answer each."""
+    """A server that records requests without bodies and lets a function handle each one."""
 
     def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None, read: Reader) -> None:
         self.closing = threading.Event()
@@ -91,7 +91,7 @@ class RawServer:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a connection is open."""
+        """Return whether a connection is open."""
         with self._lock:
             return bool(self._open)
 
@@ -158,7 +158,7 @@ class RawServer:
 
 
 def read_head(connection: socket.socket) -> str | None:
-    """Read a request without a body; None where the peer has gone."""
+    """Read a request without a body; return None if the peer has disconnected."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         data = connection.recv(65536)
@@ -193,18 +193,18 @@ def misbehaving(
 
 
 def always(data: bytes) -> Behaviour:
-    """Answer every request with the same bytes."""
+    """Respond to every request with the same bytes."""
     return lambda turn: turn.send(data)
 
 
 def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """Answer the first request by the first behaviour, and so on; the last one stays."""
+    """Handle the first request by the first function, and so on; the last one repeats."""
     return lambda turn: behaviours[min(turn.number, len(behaviours)) - 1](turn)
 
 
 @contextlib.contextmanager
 def swallowing() -> Iterator[int]:
-    """Yield a port that answers no packet of a new connection: its queue is full."""
+    """Yield a port that drops all packets of new connections, because its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -222,7 +222,7 @@ def swallowing() -> Iterator[int]:
 
 @dataclass(kw_only=True)
 class Proxy:
-    """What a proxy on loopback was asked for."""
+    """A proxy on loopback, with the requests it received."""
 
     port: int
     asked: list[str] = field(default_factory=list)
@@ -231,7 +231,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxy(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """Run an HTTP proxy, which may itself be spoken to over TLS: it forwards and opens tunnels."""
+    """Run an HTTP proxy, with or without TLS, which forwards requests and opens tunnels."""
 
     def forward(turn: Turn) -> None:
         seen.asked.append(turn.target)

@@ -1,6 +1,6 @@
-"""What a kubelet makes of a pod's specification: directories, variables, arguments.
+"""The work of a kubelet for a pod's specification: directories, variables, arguments.
 
-Objects of the release bring the content; what exists outside of it is handed in.
+Objects of the release contain the data; objects outside of the release are parameters.
 """
 
 import base64
@@ -16,7 +16,7 @@ Entries = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """ConfigMaps and Secrets that others made, by name."""
+    """ConfigMaps and Secrets that are not part of the release, by name."""
 
     config_maps: Mapping[str, Entries] = field(default_factory=dict)
     secrets: Mapping[str, Entries] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Container:
     environ: Mapping[str, str]
 
     def path(self, path: str) -> Path:
-        """Return where a path of the container is."""
+        """Return the location of a path of the container."""
         return self.root / path.lstrip("/")
 
 
@@ -44,7 +44,7 @@ def layout(
     outside: Outside | None = None,
     name: str,
 ) -> Container:
-    """Lay out a container of a pod; paths in its arguments and files lead below the root."""
+    """Create the files of a container; paths in its arguments and files are below the root."""
     known = _known(manifests, outside or Outside())
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounts: dict[str, Path] = {}
@@ -63,7 +63,7 @@ def layout(
 
 
 def publish(directory: Path, entries: Entries) -> None:
-    """Change the content of a mounted volume the way the kubelet does: all of it at once."""
+    """Change the content of a mounted volume atomically, as the kubelet does."""
     directory.mkdir(parents=True, exist_ok=True)
     link = directory / "..data"
     number = int(link.readlink().name.rpartition("_")[2]) + 1 if link.is_symlink() else 0
@@ -126,7 +126,7 @@ def _environ(
 
 
 def _moved(text: str, mounts: Mapping[str, Path]) -> str:
-    # The longest first: /etc/sls-exporter is the beginning of /etc/sls-exporter-web.
+    # Replace the longest path first: /etc/sls-exporter is a prefix of /etc/sls-exporter-web.
     for path in sorted(mounts, key=len, reverse=True):
         text = text.replace(f"{path}/", f"{mounts[path]}/")
     return text

@@ -1,4 +1,4 @@
-"""A poller against a simulated world on a held clock, with notes of what it tells."""
+"""A poller against a simulated world on a held clock, with a record of its reports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ KEY = TargetKey(PROJECT, LOGSTORE)
 
 @dataclass(kw_only=True)
 class Observed:
-    """What a poller tells beside its results."""
+    """Reports of a poller in addition to its results."""
 
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Observed:
 
 @dataclass(kw_only=True)
 class Bench:
-    """A poller with its world; polls pass their results on to the next."""
+    """A poller with its world; each poll passes its results to the next one."""
 
     held: HeldClock
     world: World
@@ -64,7 +64,7 @@ class Bench:
     status: TargetStatus | None = None
     effort: Effort = SMALL_EFFORT
     published: list[GroupStatus] = field(default_factory=list)
-    """What polls have published while they ran."""
+    """Group statuses that polls published while they ran."""
 
     def poll(self, *, after: float = 0.0) -> TargetStatus:
         """Let time pass, then poll."""
@@ -80,21 +80,21 @@ class Bench:
         return next(group for group in self.status.groups if group.key.consumer_group == name)
 
     def shards(self, name: str = GROUP) -> dict[int, ShardProgress]:
-        """Return the shards of a group's last good snapshot, by number."""
+        """Return the shards of a group's last successful snapshot, by number."""
         snapshot = self.group(name).snapshot
         assert snapshot is not None
         return {shard.shard: shard for shard in snapshot.shards}
 
     def state(self, shard: int = 0, name: str = GROUP) -> State:
-        """Return where a shard stands now."""
+        """Return the current state of a shard."""
         return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)
 
     def stalled(self, shard: int = 0) -> float | None:
-        """Return for how long a shard has stood still by now."""
+        """Return how long a shard has been stalled, in seconds; None if unknown."""
         return stalled_seconds(self.shards()[shard], self.held.wall())
 
     def calls(self) -> dict[str, int]:
-        """Count the requests since the last look by operation, and forget them."""
+        """Return the requests per operation since the previous call, and forget them."""
         operations = [record.operation for record in self.simulator.requests]
         self.simulator.forget_requests()
         return {operation: operations.count(operation) for operation in sorted(set(operations))}

@@ -1,4 +1,4 @@
-"""A real Prometheus on a free port, with a configuration of the test's, asked by its query API."""
+"""A real Prometheus on a free port, with the configuration of a test, queried by its API."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Run the command-line tools of Prometheus and Alertmanager on files."""
+"""Runs of the command-line tools of Prometheus and Alertmanager on files."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
 
 
 def find(tool: str) -> str:
-    """Return the tool's path; fail the test, in CI and elsewhere, where it is not installed."""
+    """Return the tool's path; fail the test if it is not installed, also outside of CI."""
     path = shutil.which(tool)
     if path is None:
         pytest.fail(
@@ -20,7 +20,7 @@ def find(tool: str) -> str:
 
 
 def run(tool: str, *arguments: str | Path) -> str:
-    """Return what the tool printed; fail the test with it when the tool is not content."""
+    """Return the output of the tool; fail the test with the output if the tool fails."""
     done = subprocess.run(
         [find(tool), *map(str, arguments)],
         capture_output=True,

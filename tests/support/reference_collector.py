@@ -1,6 +1,6 @@
-"""The polled metrics as prometheus_client's families: slow and plain, for the writer to equal.
+"""The polled metrics as families of prometheus_client: a slow, plain reference for the writer.
 
-Its formulas are its own, so that an error in those of the exporter shows.
+It has its own formulas, so that tests detect an error in those of the exporter.
 """
 
 import math
@@ -115,7 +115,7 @@ _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
 
 
 class PolledCollector(Collector):
-    """A collector over the newest view; ``shape`` is asked at each scrape, it may change."""
+    """A collector over the newest view; ``shape`` is called at each scrape and may change."""
 
     def __init__(
         self,

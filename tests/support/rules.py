@@ -1,4 +1,4 @@
-"""The alert rules for tests: where they are, and the same rules with shorter times."""
+"""The alert rules for tests: their path, and the same rules with shorter times."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _DURATION = r"(\d+)([smh])\b"
 _RANGE_OR_OFFSET = re.compile(rf"(?<=\[){_DURATION}|(?<=offset ){_DURATION}")
 _SECONDS = re.compile(r"(?<=[<>=-] )\d{2,}\b")
-_NOT_A_WAIT = {"SLSExporterClockSkew"}  # its threshold is a property of clocks, not a patience
+_NOT_A_WAIT = {"SLSExporterClockSkew"}  # its threshold is a clock difference, not a waiting time
 
 
 def scaled(rules_text: str, factor: float) -> str:

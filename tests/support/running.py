@@ -25,15 +25,15 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """The URL of the server."""
         return self.daemon.addresses[0].url("http")
 
     def get(self, path: str) -> requests.Response:
-        """Ask it over HTTP."""
+        """Send it a GET request."""
         return requests.get(self.url + path, timeout=10)
 
     def post(self, path: str) -> requests.Response:
-        """Ask it to do something."""
+        """Send it a POST request."""
         return requests.post(self.url + path, timeout=10)
 
     def scrape(self) -> Scrape:

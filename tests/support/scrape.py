@@ -1,4 +1,4 @@
-"""A registry's samples, asked for by name and labels as a test reads best."""
+"""Samples of a registry, found by name and labels in a form that keeps tests readable."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Scrape:
         ]
 
     def value(self, name: str, **labels: str) -> float:
-        """Return the value of the only sample that fits."""
+        """Return the value of the only sample that matches."""
         found = self.find(name, **labels)
         assert len(found) == 1, f"{len(found)} samples of {name} with {labels}"
         return float(found[0].value)
@@ -36,7 +36,7 @@ class Scrape:
 
 
 def scrape(source: Parts | CollectorRegistry) -> Scrape:
-    """Scrape all of an engine, or what a registry counts, as Prometheus would see it."""
+    """Scrape an engine or a registry, as Prometheus would."""
     if isinstance(source, Parts):
         return parsed(b"".join(source.scrape().body).decode())
     return parsed(generate_latest(source).decode())

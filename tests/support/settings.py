@@ -1,4 +1,4 @@
-"""Settings of a project, with defaults for what a test does not need."""
+"""Settings of a project, with defaults for keys that a test does not need."""
 
 from exporter.config.schema import HttpConfig, PollingConfig, Signature
 from exporter.config.settings import ProjectSettings

@@ -1,4 +1,4 @@
-"""The signatures as an authentication of requests, for tests that send by its sessions."""
+"""Signatures as an authentication class of requests, for tests that use its sessions."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit

@@ -1,4 +1,4 @@
-"""The real client, with notes of what it tells, for tests against servers on loopback."""
+"""The real client, with a record of its reports, for tests against servers on loopback."""
 
 import contextlib
 import random
@@ -18,7 +18,7 @@ from tests.support.settings import project_settings
 
 @dataclass(kw_only=True)
 class Notes:
-    """What a client tells of its requests."""
+    """Reports of a client about its requests."""
 
     ended: list[tuple[str, str | None]] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Notes:
 
 @dataclass(kw_only=True)
 class Rig:
-    """A client with what it was made of."""
+    """A client with its parts."""
 
     client: SlsClient
     notes: Notes
@@ -53,7 +53,7 @@ def plain(cancelled: threading.Event) -> Transport:
 
 
 @contextlib.contextmanager
-def rig(  # noqa: PLR0913  each is one thing that a test can vary
+def rig(  # noqa: PLR0913  tests vary each parameter
     endpoint: str,
     *,
     project: str | None = "shop",

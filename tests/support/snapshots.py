@@ -1,4 +1,4 @@
-"""Snapshots built by hand, with the least that a test has to say."""
+"""Snapshots built by hand, with defaults for everything that a test does not need."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ _CAUGHT_UP = ShardProgress(
 
 
 def shard(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
-    """Build a shard; one that is caught up, but for the changes."""
+    """Build a shard that has caught up, except for the changes."""
     return replace(_CAUGHT_UP, shard=number, **changes)
 
 
@@ -48,7 +48,7 @@ def group(
     has_snapshot: bool = True,
     key: TargetKey = KEY,
 ) -> GroupStatus:
-    """Build a group that was polled at 1000 by the server's clock and 50 by ours."""
+    """Build a group that was polled at 1000 by the server's clock and 50 by the exporter's."""
     snapshot = GroupSnapshot(polled=Instant(server=1000.0, monotonic=50.0), shards=shards)
     return GroupStatus(
         key=GroupKey(*key, name),

@@ -1,4 +1,4 @@
-"""Virtual hours of an account: a world, troubles, the exporter and the oracle, step by step."""
+"""Simulated hours of an account: a world, problems, the exporter and the oracle, in steps."""
 
 import random
 from collections import defaultdict, deque
@@ -31,8 +31,8 @@ from tests.oracle.troubles import AIMS, KINDS, Troubles
 from tests.oracle.verdicts import STATES
 from tests.support.faulty_simulator import FaultySimulator
 
-WORKERS = 6  # polls at once, so that the pauses before retries overlap
-# Whole seconds are when things happen; no poll is at the very instant at which data expires.
+WORKERS = 6  # concurrent polls, so that the pauses before retries overlap
+# Events happen at whole seconds, so that no poll is at the exact time at which data expires.
 POLL_OFFSET = 13 / 32
 MOST_DIFFERENCES, MOST_EVENTS = 12, 60
 # Values that may be interpolated or absent.
@@ -56,10 +56,10 @@ SITUATIONS = (
 
 
 class Soak:
-    """A world, troubles, the exporter and the oracle, moved on step by step."""
+    """A world, problems, the exporter and the oracle, advanced step by step."""
 
     def __init__(self, seed: int, *, most: int = 4, likely: float = 0.5) -> None:
-        """``most`` changes a step, and how ``likely`` there is one trouble more."""
+        """Set the largest number of changes (``most``) and the chance of a problem per step."""
         self._seed = seed
         self._chance = random.Random(seed)  # noqa: S311  # reproducible, not secret
         self.churn = Churn(self._chance)
@@ -69,7 +69,7 @@ class Soak:
         self._most, self._likely = most, likely
         self.steps = 0
         self.errors: defaultdict[str, list[float]] = defaultdict(list)
-        """How far values that need not be exact are off, in seconds; infinite if absent."""
+        """Errors of values that need not be exact, in seconds; infinite if a value is absent."""
         self._events: deque[str] = deque(maxlen=MOST_EVENTS)
 
     @property
@@ -97,7 +97,7 @@ class Soak:
                 self._engine.close()
 
     def step(self) -> None:
-        """Let some time pass, things happen, the exporter look, and compare what it shows."""
+        """Advance the clock and the world, poll, and compare the scrape with the oracle."""
         self.steps += 1
         try:
             self._step()
@@ -133,7 +133,7 @@ class Soak:
         self._pass(1 - POLL_OFFSET)
 
     def missing(self) -> list[str]:
-        """List the changes, troubles and situations that have not come yet."""
+        """List the changes, problems and situations that have not occurred yet."""
         fates = [f"{fate} in the end" for fate in ("passes", "fails", "denied", "gone")]
         met = self.troubles.met
         return [
@@ -147,7 +147,7 @@ class Soak:
         return b"".join(self._engine.scrape().body).decode()
 
     def compare(self) -> dict[Series, Allowed]:
-        """Compare a scrape with what it may show; return the latter."""
+        """Compare a scrape with the allowed values, and return these."""
         expected, text = self.oracle.series(), self.scrape()
         differences = compare(text, expected)
         if differences:

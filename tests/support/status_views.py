@@ -1,4 +1,4 @@
-"""Views for the status page, and the page read back as a browser without scripts would."""
+"""Views for the status page, and the page as a browser without scripts reads it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def caught_up(number: int = 0, **changes: Any) -> ShardProgress:  # noqa: ANN401
 
 
 def behind(number: int = 0, *, stalled: float, **changes: Any) -> ShardProgress:  # noqa: ANN401  any field
-    """Build a shard with unread data, at which nothing has moved for some seconds."""
+    """Build a shard with unread data that has been stalled for some seconds."""
     since = NOW - stalled
     fields = {
         "updated_at": since,
@@ -40,7 +40,7 @@ def behind(number: int = 0, *, stalled: float, **changes: Any) -> ShardProgress:
 def failing(
     code: str, message: str, *shards: ShardProgress, name: str, key: TargetKey = KEY
 ) -> GroupStatus:
-    """Build a group whose polls have failed for 70 seconds; its shards are an older poll's."""
+    """Build a group whose polls have failed for 70 seconds; its shards are from an older poll."""
     return group(
         *shards,
         name=name,
@@ -102,7 +102,7 @@ def varied() -> View:
 
 
 def many(groups: int, *, shards: int = 4) -> View:
-    """Build many groups, ten a logstore, every third of them stalled."""
+    """Build many groups, ten per logstore, every third of them stalled."""
     return View(targets=tuple(_logstore(number, shards) for number in range(groups // 10)))
 
 
@@ -118,7 +118,7 @@ def page_of(view: View, query: Mapping[str, str] | None = None) -> str:
 
 @dataclass(kw_only=True)
 class Served:
-    """A status page that is served, of a view that a test may change."""
+    """A served status page of a view that a test may change."""
 
     view: View
     url: str = ""
@@ -136,7 +136,7 @@ def serving_status(view: View) -> Iterator[Served]:
 
 @dataclass(kw_only=True)
 class Element:
-    """An element with what stands in it."""
+    """An element with its contents."""
 
     name: str
     attributes: Mapping[str, str | None] = field(default_factory=dict)
@@ -144,12 +144,12 @@ class Element:
 
     @property
     def text(self) -> str:
-        """Everything that can be read in it."""
+        """The text in the element."""
         return self._written().strip()
 
     def _written(self) -> str:
         return "".join(
-            child if isinstance(child, str) else child._written()  # noqa: SLF001  its own class
+            child if isinstance(child, str) else child._written()  # noqa: SLF001  the same class
             for child in self.children
         )
 

@@ -1,4 +1,4 @@
-"""Targets built by hand, with the least that a test has to say."""
+"""Targets built by hand, with defaults for everything that a test does not need."""
 
 from exporter.model.names import TargetKey
 from exporter.polling.targets import GroupTarget, Target

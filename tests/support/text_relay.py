@@ -19,7 +19,7 @@ class Relay:
 
 @contextmanager
 def text_relay(url: str) -> Iterator[Relay]:
-    """Relay GET requests to a URL, as a scraper that only knows the text format."""
+    """Relay GET requests to a URL, as a scraper that only supports the text format."""
     relay = Relay()
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def text_relay(url: str) -> Iterator[Relay]:
             self.wfile.write(answer.content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log line."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Waiting on a condition with a deadline, instead of sleeping and hoping."""
+"""Waiting on a condition with a deadline, instead of a fixed sleep."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
-    """Return the condition's first true value; fail with what was awaited at the deadline."""
+    """Return the condition's first true value; fail at the deadline, naming ``what``."""
     deadline = time.monotonic() + timeout
     while True:
         if value := condition():

@@ -1,4 +1,4 @@
-"""Badly behaved peers of a web server: silent, trickling and senders of garbage."""
+"""Badly behaved clients of a web server: idle, slow, and senders of garbage."""
 
 import contextlib
 import selectors
@@ -24,7 +24,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def read_until(sock: socket.socket, end: bytes) -> bytes:
-    """Read until what was read ends so."""
+    """Read until the data ends with the given bytes."""
     text = b""
     while not text.endswith(end):
         if not (part := sock.recv(65536)):
@@ -43,7 +43,7 @@ def closed_by_server(socks: Sequence[socket.socket]) -> int:
 
 @contextlib.contextmanager
 def silent(port: int, count: int) -> Iterator[list[socket.socket]]:
-    """Connect and say nothing."""
+    """Connect and send nothing."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(connect(port)) for _ in range(count)]
 
@@ -52,7 +52,7 @@ def silent(port: int, count: int) -> Iterator[list[socket.socket]]:
 def trickling(
     port: int, count: int, *, text: bytes = _TRICKLED, period: float = 1.0
 ) -> Iterator[list[socket.socket]]:
-    """Connect and send one byte each a period."""
+    """Connect and send one byte per connection and period."""
 
     def send(turn: int) -> None:
         for sock in socks:
@@ -65,7 +65,7 @@ def trickling(
 
 @contextlib.contextmanager
 def garbage(port: int, count: int, samples: Sequence[bytes]) -> Iterator[None]:
-    """Send what is no request on ``count`` connections, and once a second on as many new ones."""
+    """Send garbage on ``count`` connections, and once per second on as many new ones."""
 
     def send(turn: int) -> None:
         with contextlib.ExitStack() as stack:

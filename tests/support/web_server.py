@@ -1,4 +1,4 @@
-"""A web server on a free loopback port over content that a test hands in."""
+"""A web server on a free loopback port with content from a test."""
 
 import contextlib
 import http.client
@@ -21,7 +21,7 @@ METRICS = b"up 1\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What the server reported: where, and the exception."""
+    """Errors that the server reported: the location and the exception."""
 
     seen: list[tuple[str, BaseException]] = field(default_factory=list)
 
@@ -112,7 +112,7 @@ def fetch(
     timeout: float = 10.0,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Ask once over a connection of its own."""
+    """Send one request over its own connection."""
     connection = (
         http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         if tls is None

@@ -12,7 +12,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     faults = Faults()
     with serving(faults=faults) as port:
-        fetch(port, "/metrics")  # whatever is imported or made at the first request is there
+        fetch(port, "/metrics")  # everything is imported and made at the first request
         print(port, flush=True)  # noqa: T201 - the way to the test
         sys.stdin.readline()
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Certificates made for a test, as files beside a web configuration."""
+"""Certificates made for a test, as files next to a web configuration."""
 
 import ssl
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The truth table: simulated hours of consumer groups, and what four judges say of each.
+"""The truth table: simulated hours of consumer groups, and the results of four judges for each.
 
-``python -m tests.truth`` runs it and writes the table in docs/truth.md anew.
+``python -m tests.truth`` runs it and updates the table in docs/truth.md.
 """

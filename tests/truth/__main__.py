@@ -1,8 +1,8 @@
-"""Write the truth table in docs/truth.md anew."""
+"""Script that updates the truth table in docs/truth.md."""
 
 from exporter.logs.logger import configure
 from tests.truth.table import update
 
-# Polls fail in some scenes, and it is told.
+# Some scenes have failing polls, whose warnings would clutter the output.
 configure(level="error", log_format="logfmt")
 update()

@@ -1,7 +1,7 @@
-"""The shipped alerts that tell of stalls, as Prometheus would evaluate them over a recording.
+"""The shipped alerts about stalls, as Prometheus would evaluate them over a recording.
 
-The durations and the threshold are read from the rules; the expressions are written out here in
-Python. That both say the same is checked with promtool.
+The durations and the threshold come from the rules. The expressions are reimplemented here in
+Python. A test verifies with promtool that both are equivalent.
 """
 
 import re
@@ -30,7 +30,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _THRESHOLD = re.compile(rf"{STALLED} > (\d+)")
 
 Holds = Callable[[Frame], Iterable[str]]
-"""Tells for which shards an expression has a result; "" where it has none of its own."""
+"""A function that returns the shards in the result of an expression, or "" without a shard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class _Watch:
 
     @property
     def fired(self) -> list[Firing]:
-        """What fired so far, ended or not."""
+        """The alerts that fired so far, ended or not."""
         return [*self._ended, *(each.firing for each in self._active.values() if each.firing)]
 
     def evaluate(self, frame: Frame) -> None:

@@ -1,8 +1,9 @@
 """Burrow's rules for one partition, as pure functions.
 
 Source: linkedin/Burrow, commit d327a3e2, core/internal/evaluator/caching.go (the rules and their
-order), and commit 62a851a1, core/internal/storage/inmemory.go (what is remembered: the newest ten
-commits, each with the lag at the time it came in, and the newest ten ends of the partition).
+order), and commit 62a851a1, core/internal/storage/inmemory.go (the stored data). Burrow stores the
+latest ten commits, each with the lag at the time of its receipt, and the latest ten ends of the
+partition.
 """
 
 import itertools
@@ -24,7 +25,7 @@ class Status(StrEnum):
 
     @property
     def is_error(self) -> bool:
-        """Whether Burrow says that the consumer does not work, rather than that it is slow."""
+        """True if Burrow reports that the consumer does not work, rather than that it is slow."""
         return self not in {Status.OK, Status.WARN}
 
 
@@ -38,26 +39,26 @@ class Commit:
 
 
 class Partition:
-    """What Burrow remembers of one partition and one group."""
+    """Data that Burrow stores about one partition and one group."""
 
     def __init__(self) -> None:
         self._commits: deque[Commit] = deque(maxlen=INTERVALS)
         self._ends: deque[int] = deque(maxlen=INTERVALS)
 
     def add_commit(self, offset: int, at: float) -> None:
-        """Take a commit, unless it is known or no end was read yet."""
+        """Store a commit, unless it is known or no end was read yet."""
         if not self._ends or (self._commits and self._commits[-1].at >= at):
             return
         lag = max(0, self._ends[-1] - offset)
         self._commits.append(Commit(offset=offset, at=at, lag=lag))
 
     def add_end(self, end: int) -> None:
-        """Take the end of the partition as it was just read."""
+        """Store the current end of the partition."""
         self._ends.append(end)
 
     @property
     def knows_ends(self) -> bool:
-        """Whether the end was read before."""
+        """True if the end was read before."""
         return bool(self._ends)
 
     def status(self, now: float) -> Status:
@@ -91,10 +92,10 @@ def evaluate_movement(commits: tuple[Commit, ...]) -> Status:
 
 
 def has_stopped(commits: tuple[Commit, ...], now: float) -> bool:
-    """Tell whether the last commit is longer ago than the remembered ones are apart."""
+    """Return whether the last commit is older than the time span of the stored commits."""
     return now - commits[-1].at > commits[-1].at - commits[0].at
 
 
 def was_recently_at_end(commits: tuple[Commit, ...], ends: tuple[int, ...]) -> bool:
-    """Tell whether the last commit had reached any of the remembered ends."""
+    """Return whether the last commit had reached any of the stored ends."""
     return any(end <= commits[-1].offset for end in ends)

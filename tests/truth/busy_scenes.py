@@ -1,4 +1,4 @@
-"""Rows of the truth table about large logstores, and about what polls remember of shards."""
+"""Rows of the truth table about large logstores, and about stored data of shards."""
 
 from functools import partial
 

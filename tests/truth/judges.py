@@ -1,6 +1,6 @@
-"""Four judges of the recording of a group, and whether each of them told the truth.
+"""Four judges of the recording of a group, and whether each of them was right.
 
-The question is the same for all: is nobody consuming a shard that has data, and since when?
+Each of them must find the shards that have data without a consumer, and how long this has lasted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ BURROW = "Burrow"
 
 
 class Verdict(StrEnum):
-    """How well a judge did."""
+    """The rating of a judge."""
 
     RIGHT = "right"
     FALSE_ALARM = "false alarm"
@@ -38,10 +38,10 @@ _WORST_FIRST = (Verdict.FALSE_ALARM, Verdict.MISSED, Verdict.LATE, Verdict.RIGHT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What is truly wrong: which shards nobody consumes, since when, and what must tell of it.
+    """The shards that no consumer reads, when this began, and the alert that must fire for it.
 
     ``since`` is the later of the last move and the receipt of the oldest unread log group.
-    ``also`` are alerts that may fire beside, for the same reason.
+    ``also`` are alerts that may fire in addition, for the same reason.
     """
 
     since: float
@@ -53,16 +53,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A verdict, with the seconds after which the judge spoke, if it did.
+    """The rating of a judge, and the number of seconds until its alarm, if there was one.
 
-    For a false alarm they count from the start of the watch, else from the trouble's.
+    For a false alarm they count from the start of the watch, otherwise from that of the trouble.
     """
 
     verdict: Verdict
     seconds: float | None = None
 
     def rank(self) -> tuple[int, float]:
-        """Return what sorts outcomes from the worst to the best."""
+        """Return a sort key that puts the worst outcome first."""
         seconds = float("inf") if self.seconds is None else self.seconds
         return _WORST_FIRST.index(self.verdict), seconds
 
@@ -74,7 +74,7 @@ class Outcome:
 def true_stalls(recording: Recording) -> Mapping[str, float]:
     """Return the shards that stall for longer than ``STALL_AFTER``, and the start of each stall.
 
-    Only the simulated world is looked at. Checkpoints that cannot be read do not count.
+    The result depends on the simulated world only. Checkpoints that cannot be read do not count.
     """
     moves: dict[int, tuple[int, float]] = {}
     found: dict[str, float] = {}
@@ -92,14 +92,14 @@ def true_stalls(recording: Recording) -> Mapping[str, float]:
 
 
 def worst(found: Iterable[Outcome]) -> Outcome:
-    """Return the worst outcome; the earlier one of two equal verdicts."""
+    """Return the worst outcome, or the earlier one of two with the same rating."""
     return min(found, key=Outcome.rank)
 
 
 def outcomes(
     recording: Recording, trouble: Trouble | None, *, rules: Iterable[Rule]
 ) -> Mapping[str, Outcome]:
-    """Return what each judge made of a recording."""
+    """Return the outcome of each judge for a recording."""
     watched_from = recording.frames[0].at
     ours = alerts.firings(rules, recording.frames)
     return {
@@ -113,7 +113,7 @@ def outcomes(
 def judge_firings(
     ours: Iterable[Firing], trouble: Trouble | None, *, watched_from: float
 ) -> Outcome:
-    """Weigh the alerts that fired."""
+    """Return the outcome for the alerts that fired."""
     if trouble is None:
         return _outcome([(each.shard, each.since) for each in ours], None, watched_from)
     spoke = []
@@ -128,7 +128,7 @@ def judge_firings(
 def _outcome(
     spoke: Iterable[tuple[str, float]], trouble: Trouble | None, watched_from: float
 ) -> Outcome:
-    """Weigh the shards of which a judge spoke, with the first time for each."""
+    """Return the outcome for the shards that a judge reported, by the time of each first report."""
     first: dict[str, float] = {}
     for shard, at in spoke:
         first[shard] = min(at, first.get(shard, at))
@@ -143,7 +143,7 @@ def _outcome(
         return Outcome(verdict=Verdict.RIGHT)
     if first.keys() != trouble.shards:
         return Outcome(verdict=Verdict.MISSED)
-    # What went wrong before anybody watched can be told from the start of the watch on.
+    # A trouble that began before the watch can be reported only from the start of the watch.
     seconds = max(first.values()) - max(trouble.since, watched_from)
     verdict = Verdict.RIGHT if seconds <= trouble.in_time else Verdict.LATE
     return Outcome(verdict=verdict, seconds=seconds)
@@ -159,9 +159,9 @@ def _above(recording: Recording, metric: str) -> list[tuple[str, float]]:
 
 
 def _burrow(recording: Recording) -> list[tuple[str, float]]:
-    """Let Burrow see each commit when it is made and the ends every 10 s, whatever the API does.
+    """Let Burrow read each commit immediately and the ends every 10 s, even if the API fails.
 
-    A status of WARN is not counted: it says slow, and the question is who does not work at all.
+    A status of WARN is not counted. It means that the consumer is slow, not that it stopped.
     """
     partitions: dict[int, Partition] = {}
     spoke: list[tuple[str, float]] = []

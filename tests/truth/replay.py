@@ -1,7 +1,7 @@
 """Recordings as input for promtool, to have Prometheus itself evaluate the rules over them.
 
-What is expected is what the model in ``alerts`` says: every alert at the instants before and at
-each change. Annotations are left out of the rules, they say nothing about when an alert fires.
+The expected alerts come from the model in ``alerts``, for the instants before and at each change.
+The rules have no annotations here, because these do not affect when an alert fires.
 """
 
 import itertools
@@ -67,7 +67,7 @@ def _tokens(values: Iterable[float | None], shift: float) -> Iterable[str]:
         if value is not None:
             yield f"{value - shift!r}x{count - 1}" if count > 1 else repr(value - shift)
         elif was_there:
-            # A series that a scrape does not have any more ends at once.
+            # A series that is absent from a scrape ends immediately.
             yield "stale"
             if count > 1:
                 yield f"_x{count - 1}"

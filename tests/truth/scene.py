@@ -1,4 +1,4 @@
-"""A row of the truth table, and what many of them have in common.
+"""A row of the truth table, and common parts of many rows.
 
 Seconds count from the start of a scene. Consumers flush every 60 s by default, so they
 commit at full minutes. Producers write a log group per second and shard.
@@ -31,7 +31,7 @@ class Scene:
     service: Service = FAST
 
     def play(self, *, poll_phase: float = POLL_PHASE) -> Mapping[str, Recording]:
-        """Run the scene and return what was seen of each group."""
+        """Run the scene and return the recording of each group."""
         stage = Stage(
             shards=self.shards,
             groups=self.groups,

@@ -1,4 +1,4 @@
-"""The rows of the truth table: events, and the trouble that they cause, if they cause one."""
+"""The rows of the truth table: events and the trouble that they cause, if any."""
 
 from tests.support.faults import Html
 from tests.truth import alerts
@@ -17,7 +17,7 @@ from tests.truth.scene import (
 )
 from tests.truth.stage import GROUP, LOGSTORE, POLL_SECONDS, SCRAPE_SECONDS, Stage
 
-OUTAGE = Html(status=200)  # the page of a proxy in front, not worth another try
+OUTAGE = Html(status=200)  # the page of a proxy in front, which is not retried
 UNREADABLE = "bm90IGEgY3Vyc29y"  # base64, but not of a number
 
 
@@ -290,7 +290,7 @@ SCENES = (
         name="every other poll fails while the group is dead",
         build=flapping,
         seconds=HOUR,
-        # What a failed poll would have told, the next good one tells.
+        # The next successful poll reports the state that a failed poll could not report.
         trouble=nobody_on(0, 1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
     ),
     Scene(

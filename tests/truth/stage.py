@@ -41,7 +41,7 @@ TROUBLED = "billing"  # the only group of most scenes
 GROUP = (*LOGSTORE, TROUBLED)
 KEY = TargetKey(*LOGSTORE)
 
-_EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # what comes first of what happens at one instant
+_EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # the order of things that happen at the same instant
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -75,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All that was seen of one group in one run of a scene."""
+    """All observations of one group in one run of a scene."""
 
     frames: list[Frame] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -125,7 +125,7 @@ class Stage:
         self._put(seconds, _EVENT, action)
 
     def start_exporter(self) -> None:
-        """Start the exporter, with nothing remembered."""
+        """Start the exporter without any stored state."""
         on_held_clock = functools.partial(
             RequestRate, monotonic=self.held.monotonic, wait=self._wait
         )
@@ -138,13 +138,13 @@ class Stage:
         )
 
     def stop_exporter(self) -> None:
-        """Stop the exporter; scrapes find nobody until it is started again."""
+        """Stop the exporter. Scrapes fail until it is started again."""
         if self._engine is not None:
             self._engine.close()
         self._engine = None
 
     def skip_poll(self) -> None:
-        """Let the next poll not happen."""
+        """Skip the next poll."""
         self._skipped_polls += 1
 
     def run(self, *, until: float, watch_from: float, poll_phase: float) -> Mapping[str, Recording]:

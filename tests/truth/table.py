@@ -1,4 +1,4 @@
-"""The truth table as Markdown, and its place in the document."""
+"""The truth table as Markdown, and its position in the document."""
 
 import functools
 from collections.abc import Mapping
@@ -46,12 +46,12 @@ def shipped_rules() -> tuple[alerts.Rule, ...]:
 
 @functools.cache
 def outcomes_of(scene: Scene) -> Mapping[str, Outcome]:
-    """Return what the judges make of a scene, ours with the shipped rules."""
+    """Return the outcome of a scene by judge. That of the exporter uses the shipped rules."""
     return judged(recordings_of(scene), scene.trouble)
 
 
 def judged(recordings: Mapping[str, Recording], trouble: Trouble | None) -> Mapping[str, Outcome]:
-    """Return what each judge made of all groups: the worst that it made of one."""
+    """Return the outcome of each judge for all groups, which is the worst outcome of a group."""
     found = [
         outcomes(recording, trouble if group == TROUBLED else None, rules=shipped_rules())
         for group, recording in recordings.items()
@@ -60,7 +60,7 @@ def judged(recordings: Mapping[str, Recording], trouble: Trouble | None) -> Mapp
 
 
 def render() -> str:
-    """Play all scenes and write the table."""
+    """Run all scenes and return the table."""
     lines = [
         "| what happens | alarm due | " + " | ".join(_JUDGES) + " |",
         "|---|---|" + "---|" * len(_JUDGES),
@@ -78,7 +78,7 @@ def render() -> str:
 
 
 def update(path: Path = DOCUMENT) -> None:
-    """Write the table in the document anew."""
+    """Update the table in the document."""
     path.write_text(replaced(path.read_text(), "table", render()))
 
 

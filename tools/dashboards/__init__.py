@@ -1,6 +1,6 @@
-"""The Grafana dashboards as code: what the JSON files in the Helm chart are made from.
+"""The Grafana dashboards as code, the source of the JSON files in the Helm chart.
 
-``python -m tools.dashboards`` writes them.
+``python -m tools.dashboards`` writes these files.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The exporter's own work: polls, requests to SLS, errors, what it costs, what it runs on."""
+"""The dashboard of the exporter itself: polls, requests to SLS, errors, cost, environment."""
 
 from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.models.dashboard import Dashboard

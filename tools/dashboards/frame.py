@@ -1,4 +1,4 @@
-"""What the dashboards have in common: variables, links among them, where panels stand, the text."""
+"""Common parts of the dashboards: variables, links, the layout of panels, the JSON text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ Variable = builders.QueryVariable | builders.DatasourceVariable
 
 
 def to_group(fields: str) -> str:
-    """Return the URL of the dashboard of a group, which ``fields`` of a value name."""
+    """Return the URL of the dashboard of a group. ``fields`` of a value identify the group."""
     names = ("project", "logstore", "consumer_group")
     chosen = "".join(f"&var-{name}=${{{fields}.{name}}}" for name in names)
     url = f"/d/{GROUP_UID}?${{datasource:queryparam}}&${{job:queryparam}}"
@@ -42,7 +42,7 @@ def frame(
     variables: Sequence[Variable],
     rows: Mapping[str, Sequence[Panel]],
 ) -> Dashboard:
-    """Return a dashboard; panels follow each other in rows of 24 columns under their headings."""
+    """Return a dashboard whose panels are in rows of 24 columns under their headings."""
     builder = (
         builders.Dashboard(title)
         .uid(uid)
@@ -74,17 +74,17 @@ def frame(
 
 
 def to_json(dashboard: Dashboard) -> str:
-    """Write a dashboard as Grafana imports it."""
+    """Return a dashboard as JSON that Grafana can import."""
     return json.dumps(dashboard, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
 
 
 def datasource() -> builders.DatasourceVariable:
-    """Return the choice of a Prometheus."""
+    """Return the choice of a Prometheus data source."""
     return builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
 def job() -> builders.QueryVariable:
-    """Return the choice of scrape jobs; all are those of exporters, not all of Prometheus."""
+    """Return the choice of scrape jobs. All means all jobs of exporters only."""
     return several("job", "Job", f"label_values({BUILD_INFO.name}, job)")
 
 
@@ -107,7 +107,7 @@ def of_group(*, one: bool) -> list[Variable]:
 
 
 def shard() -> builders.QueryVariable:
-    """Return the choice of shards: also of those without a checkpoint, or without a known end."""
+    """Return the choice of shards, also those without a checkpoint or without a known end."""
     names = "sls_consumer_group_(checkpoint_age_seconds|unread_log_groups)"
     query = f'label_values({{__name__=~"{names}", {GROUP}}}, shard)'
     return _any("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)

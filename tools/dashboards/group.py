@@ -1,4 +1,4 @@
-"""One consumer group, shard by shard: what stands still, how far behind, who owns it."""
+"""The dashboard of one consumer group: stalls, lags and owners of its shards."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 

@@ -1,4 +1,4 @@
-"""Colours and limits of the dashboards: the same as in the alert rules, where these have them."""
+"""Colors and limits of the dashboards. Limits that alert rules also have are the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _STATE_TEXTS = {state.value: text for state, text in STATE_NAMES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From which value on which colour; below the first step it is green."""
+    """A color from a value on. Values below the first step are green."""
 
     value: float
     colour: str
@@ -48,7 +48,7 @@ ONE_IS_ODD = (Step(1, ORANGE),)
 
 
 def thresholds(steps: Sequence[Step]) -> ThresholdsConfig:
-    """Return the steps as Grafana has them."""
+    """Return the steps in the form that Grafana uses."""
     first = Threshold(value=None, color=GREEN)
     return ThresholdsConfig().steps(
         [first, *(Threshold(value=step.value, color=step.colour) for step in steps)]
@@ -56,7 +56,7 @@ def thresholds(steps: Sequence[Step]) -> ThresholdsConfig:
 
 
 def state_mappings() -> list[ValueMapping]:
-    """Return what the ranks of states mean."""
+    """Return the mappings of ranks to states."""
     named = {
         str(rank): ValueMappingResult(
             text=_STATE_TEXTS[state], color=STATE_COLOURS[state], index=place

@@ -1,4 +1,4 @@
-"""The overview: is any consumer group in trouble, which one, and can the exporter be believed."""
+"""The overview: consumer groups with problems, and the health of the exporter."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 

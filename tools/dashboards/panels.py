@@ -1,4 +1,4 @@
-"""The kinds of panels that the dashboards are made of, each with its one look."""
+"""The types of panels in the dashboards, each with one style."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query of a panel, and what its series are called."""
+    """One query of a panel, with the name of its series."""
 
     expr: str
     legend: str
@@ -40,9 +40,9 @@ class Column:
     states: bool = False
     """Whether the value is the rank of a state."""
     link: str = ""
-    """Where a click leads."""
+    """The URL that a click opens."""
     width: int = 0
-    """In pixels; 0 for what is left."""
+    """Width in pixels; 0 for the remaining width."""
 
 
 def number(
@@ -56,7 +56,7 @@ def number(
     states: bool = False,
     decimals: int | None = None,
 ) -> stat.Panel:
-    """Return one large number: the value now, not the last one that there was."""
+    """Return one large number: the current value, not the last one that was recorded."""
     panel = (
         stat.Panel()
         .title(title)
@@ -81,7 +81,7 @@ def number(
 
 
 def label_value(title: str, description: str, query: Query) -> stat.Panel:
-    """Return what a label of each series says, as text."""
+    """Return a panel with the value of a label of each series, as text."""
     return (
         stat.Panel()
         .title(title)
@@ -111,7 +111,7 @@ def curves(
     colours: Mapping[str, str] | None = None,
     link: tuple[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Return values over time; steps are dashed lines, colours are by the name of a series."""
+    """Return values over time. Steps are dashed lines, and series have colors by name."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -154,8 +154,8 @@ def timeline(
     link: tuple[str, str] | None = None,
     width: int = 24,
 ) -> statetimeline.Panel:
-    """Return a coloured bar for each series."""
-    # By thresholds Grafana merges all values between two steps, and forgets what states are called.
+    """Return a colored bar for each series."""
+    # With thresholds, Grafana would merge all values between two steps and lose state names.
     mode = FieldColorModeId.PALETTE_CLASSIC if states else FieldColorModeId.THRESHOLDS
     panel = (
         statetimeline.Panel()

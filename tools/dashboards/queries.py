@@ -1,7 +1,8 @@
-"""PromQL that the dashboards share: selections by variables, and one series of many replicas'.
+"""PromQL that the dashboards share: selections by variables, and aggregation over replicas.
 
-Two replicas of the exporter say the same of a consumer group, and a rebalance renames the owner of
-a shard: whatever is said of groups is aggregated over the labels consumer, instance and pod first.
+Two replicas of the exporter have the same series of a consumer group, and a rebalance renames the
+owner of a shard. Queries of groups therefore first aggregate over the labels consumer, instance and
+pod.
 """
 
 from exporter.metrics.catalogue import GROUP_SHARDS, LAG, LOGSTORE_RETENTION, OLDEST_UNREAD
@@ -20,16 +21,16 @@ STATES = tuple(state.value for state in STATE_NAMES)
 """The states of a shard, the worst first."""
 
 RANKS = {state: len(STATES) - place for place, state in enumerate(STATES)}
-"""The state as a number for panels: the larger, the worse."""
+"""The states as numbers for panels; larger numbers are worse."""
 
 
 def per_shard(metric: Family) -> str:
-    """Return a metric of shards, once for each shard."""
+    """Return a metric of shards, with one series per shard."""
     return f"max without (consumer, instance, pod) ({metric.name}{{{SHARD}}})"
 
 
 def worst(metric: Family) -> str:
-    """Return the largest value of a metric of shards or groups, once for each group."""
+    """Return the largest value of a metric of shards or groups for each group."""
     return f"max by ({BY_GROUP}) ({metric.name}{{{GROUP}}})"
 
 
@@ -59,7 +60,7 @@ def retention_used(by: str, selected: str) -> str:
 
 
 def retention_left(by: str, selected: str) -> str:
-    """Return how many seconds of the retention time are left to the oldest unread log."""
+    """Return the time in seconds until the oldest unread log expires."""
     retention = f"max by (project, logstore) ({LOGSTORE_RETENTION.name}{{{LOGSTORE}}})"
     return f"{retention}\n- on (project, logstore) group_right ()\n{_waiting(by, selected)}"
 
@@ -67,7 +68,8 @@ def retention_left(by: str, selected: str) -> str:
 def _waiting(by: str, selected: str) -> str:
     """Return the age of the oldest unread log.
 
-    A shard without a checkpoint is left out, as in the alert: its oldest log is always about to go.
+    A shard without a checkpoint is left out, as in the alert, since its oldest log always expires
+    soon.
     """
     return (
         f"max by ({by}) (\n"
@@ -78,15 +80,15 @@ def _waiting(by: str, selected: str) -> str:
 
 
 def rate(metric: Family, by: str) -> str:
-    """Return a counter's increase per second, all selected exporters together."""
+    """Return the increase per second of a counter, summed over all selected exporters."""
     return f"sum by ({by}) (rate({metric.name}{{{INSTANCE}}}[$__rate_interval]))"
 
 
 def or_none(expression: str, *, label: str, scraped: Family) -> str:
-    """Return rates by a label, or 0 where nothing was counted while the exporter was scraped.
+    """Return rates by a label, or 0 if the exporter was scraped but counted nothing.
 
-    A counter has no series before the first event of its kind, and a panel that says "No data"
-    where all is well looks broken; 0 while nobody is scraped would be a lie.
+    A counter has no series before its first event, and a panel with "No data" looks broken although
+    all is well. If no exporter is scraped, 0 would be wrong.
     """
     zero = f"0 * sum({scraped.name}{{{INSTANCE}}})"
     return f'{expression}\nor on ()\nlabel_replace({zero}, "{label}", "none", "", "")'
