@@ -478,14 +478,3 @@ def test_variable_references_stay_as_they_are(place: Place) -> None:
         place.write("http_server_config: {headers: {X-XSS-Protection: '${HOME}'}}")
     )
     assert config.headers == {"X-XSS-Protection": "${HOME}"}
-
-
-def test_documentation_shows_the_real_errors(place: Place) -> None:
-    page = (ROOT / "docs" / "web-configuration.md").read_text(encoding="utf-8")
-    shown = page.partition("```text\n")[2].partition("```")[0]
-    file = place.write(
-        "basic_auth_users:\n  prometheus: secret\nhttp_server_config:\n  header: {}\n"
-    )
-    with pytest.raises(ConfigError) as caught:
-        load_web_config(file)
-    assert f"{caught.value}\n".replace(f"{place.path}/", "") == shown
