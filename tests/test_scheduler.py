@@ -39,9 +39,9 @@ def job(key: str = "project/logstore", interval: float = 60.0) -> Job:
 
 
 @given(keys, intervals)
-def test_the_first_run_comes_within_five_seconds(key: str, interval: float) -> None:
+def test_the_first_run_comes_within_three_seconds(key: str, interval: float) -> None:
     first = fire_times(PhaseTrigger(job(key, interval), started=START), 1)[0]
-    assert timedelta(0) <= first - START <= timedelta(seconds=5, milliseconds=1)
+    assert timedelta(0) <= first - START <= timedelta(seconds=3, milliseconds=1)
 
 
 @given(keys, intervals)

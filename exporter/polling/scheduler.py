@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from exporter.polling.workers import Pool, Workers
 
-FIRST_POLLS_SECONDS = 5.0
+FIRST_POLLS_SECONDS = 3.0
 """The first polls of all targets are spread over this time."""
 
 
