@@ -104,6 +104,9 @@ class Play:
 
     def steady(self) -> None:
         """Expect a temporary fault not to remove earlier results."""
+        # The poll after the start may have shown ages only, so far.
+        at_rest = {"project": "bad", "shard": "0", **BILLING}
+        wait_for(lambda: self._scrape().find(_UNREAD, **at_rest), what="the end of a shard")
         before = self._descriptors(), self._threads()
         updated = self._scrape().value(_UPDATED, project="bad", shard="0", **BILLING)
         self.begin()
