@@ -218,13 +218,12 @@ class ShardPairs:
         return any(
             not pair.is_consumed
             or (
-                pair.start is not None and pair.is_behind(self.end) and self._is_expired(pair.start)
+                pair.start is not None
+                and pair.is_behind(self.end)
+                and self.cursors.has_expired(pair.start)
             )
             for pair in self.pairs
         )
-
-    def _is_expired(self, start: int) -> bool:
-        return self.cursors.has_expired(start)
 
     def _is_begin_old(self) -> bool:
         begin = self.cursors.begin
