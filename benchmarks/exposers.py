@@ -23,9 +23,10 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from benchmarks.made_up import targets
 from benchmarks.processes import Process, module
+from exporter.config.schema import MetricsConfig
 from exporter.metrics import exposition
 from exporter.metrics.catalogue import OF_SHARDS
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import TargetStatus, View
 from exporter.sls.operations import OPERATION_NAMES
@@ -140,14 +141,14 @@ def serve_ours(
     registry = CollectorRegistry()
     SelfMetrics(registry, operations=OPERATION_NAMES)
     text = PolledText()
-    shape = Shape(max_series=10**8)  # so that none is left out
+    config = MetricsConfig(max_series=10**8)  # so that none is left out
     for status in statuses:
-        text.prepare(status, shape)
+        text.prepare(status, config)
 
     def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
         return exposition.render(
             registry,
-            lambda: text.write(View(targets=tuple(statuses)), shape, time.monotonic()),
+            lambda: text.write(View(targets=tuple(statuses)), config, time.monotonic()),
             accept=accept,
             accept_encoding=accept_encoding,
         )

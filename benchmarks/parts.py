@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry
 
 from benchmarks.made_up import SHARDS_A_GROUP, target, targets
+from exporter.config.schema import MetricsConfig
 from exporter.evaluation.shard import evaluate
 from exporter.metrics.ages import AgeLines
 from exporter.metrics.gzip_stream import gzipped
-from exporter.metrics.polled_text import GroupText, PolledText, Shape
+from exporter.metrics.polled_text import GroupText, PolledText
 from exporter.metrics.registry_text import registry_text
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.progress import NOTHING_UNREAD
@@ -46,43 +47,43 @@ def of_a_poll() -> Parts:
     ).encode()
     found = responses.read_checkpoints(body, _NOW)
     status = target(1).groups[0]
-    shape = Shape()
+    config = MetricsConfig()
     return {
         "reading": lambda: responses.read_checkpoints(body, _NOW),
         "judging": lambda: [
             evaluate(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries
         ],
-        "writing and compressing": lambda: GroupText(status, shape),
+        "writing and compressing": lambda: GroupText(status, config),
     }
 
 
 def of_a_scrape(shards: int) -> Parts:
     """Return the steps of a scrape. The first two together are the whole scrape."""
     statuses = targets(shards)
-    shape = Shape()
+    config = MetricsConfig()
     waiting = [
         lines
         for status in statuses
         for group in status.groups
-        for lines in GroupText(group, shape).lines.values()
+        for lines in GroupText(group, config).lines.values()
         if isinstance(lines, AgeLines)
     ]
     texts = [each.at(_NOW).text for each in waiting]
     return {
-        "all": _scrape(statuses, shape),
-        "all, with every third checkpoint hours old": _scrape(targets(shards, idle=3600.0), shape),
+        "all": _scrape(statuses, config),
+        "all, with every third checkpoint hours old": _scrape(targets(shards, idle=3600.0), config),
         # As in a scrape, each text is released before the next one is made.
         "filling in ages": lambda: deque((each.at(_NOW) for each in waiting), maxlen=0),
         "compressing them": lambda: deque(gzipped(texts), maxlen=0),
     }
 
 
-def _scrape(statuses: Sequence[TargetStatus], shape: Shape) -> Callable[[], object]:
+def _scrape(statuses: Sequence[TargetStatus], config: MetricsConfig) -> Callable[[], object]:
     text, now = PolledText(), time.monotonic()
     for status in statuses:
-        text.prepare(status, shape)
-    return lambda: deque(gzipped(text.write(View(targets=tuple(statuses)), shape, now)), maxlen=0)
+        text.prepare(status, config)
+    return lambda: deque(gzipped(text.write(View(targets=tuple(statuses)), config, now)), maxlen=0)
 
 
 def of_a_small_scrape(shards: int) -> Parts:
@@ -91,7 +92,7 @@ def of_a_small_scrape(shards: int) -> Parts:
     SelfMetrics(registry, operations=OPERATION_NAMES)
     return {
         "the exporter's own": lambda: registry_text(registry, openmetrics=False),
-        "what was polled": _scrape(targets(shards), Shape()),
+        "what was polled": _scrape(targets(shards), MetricsConfig()),
     }
 
 

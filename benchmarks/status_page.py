@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks import made_up
+from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import gzipped
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.model.snapshot import View
 from exporter.status import api, page, rows
 
@@ -24,9 +25,9 @@ def main() -> None:
     options = parser.parse_args()
     groups, rounds = (100, 1) if options.quick else (options.groups, options.rounds)
     view = View(targets=tuple(made_up.target(number, SHARDS_A_GROUP) for number in range(groups)))
-    text = PolledText()
+    text, config = PolledText(), MetricsConfig()
     answers: dict[str, Answer] = {
-        "scrape": lambda: sum(map(len, gzipped(text.write(view, Shape(), time.monotonic())))),
+        "scrape": lambda: sum(map(len, gzipped(text.write(view, config, time.monotonic())))),
         "page": lambda: len(page.page(document(view), {}, telemetry_path="/metrics")),
         "page, searched": lambda: len(
             page.page(document(view), {"q": "logstore-1"}, telemetry_path="/metrics")

@@ -19,9 +19,10 @@ from types import ModuleType
 from prometheus_client import CollectorRegistry
 
 from benchmarks.made_up import targets
+from exporter.config.schema import MetricsConfig
 from exporter.metrics import ages, polled_text
 from exporter.metrics.gzip_stream import Part, gzipped
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.metrics.registry_text import registry_text
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.metrics.text_format import go_float
@@ -70,13 +71,13 @@ def scrape(view: View) -> Scrape:
     """Return a scrape of a view whose texts are prepared."""
     registry = CollectorRegistry()
     SelfMetrics(registry, operations=OPERATION_NAMES)
-    polled, shape, now = PolledText(), Shape(max_series=10**8), time.monotonic()
+    polled, config, now = PolledText(), MetricsConfig(max_series=10**8), time.monotonic()
     for status in view.targets:
-        polled.prepare(status, shape)
+        polled.prepare(status, config)
 
     def parts() -> Iterator[Part]:
         yield registry_text(registry, openmetrics=False)
-        yield from polled.write(view, shape, now)
+        yield from polled.write(view, config, now)
 
     return lambda: deque(gzipped(parts()), maxlen=0)
 

@@ -35,7 +35,8 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from prometheus_client.samples import Sample
 
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.config.schema import MetricsConfig
+from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store
@@ -798,14 +799,14 @@ def test_polls_write_their_text_while_groups_are_forgotten() -> None:
         key = TargetKey("shop", logstore)
         return TargetStatus(key=key, groups=groups, polled_monotonic=0.0, stale_after=60)
 
-    text, shape = PolledText(), Shape()
+    text, config = PolledText(), MetricsConfig()
     statuses = [status_of(f"log-{number}") for number in range(200)]
     over = threading.Event()
 
     def poll() -> None:
         while not over.is_set():
             for status in statuses:
-                text.prepare(status, shape)
+                text.prepare(status, config)
 
     with ThreadPoolExecutor(1) as pool, hostile_switching():
         polling = pool.submit(poll)

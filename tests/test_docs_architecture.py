@@ -11,8 +11,16 @@ TEXT = read("docs/architecture.md")
 def test_the_layers_are_those_that_are_enforced() -> None:
     settings = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]
     (layers,) = [each for each in settings["contracts"] if each["type"] == "layers"]
-    assert blocks(TEXT, "text")[1].splitlines() == layers["layers"]
+    assert blocks(TEXT, "text")[2].splitlines() == layers["layers"]
     assert layers["exhaustive"]
+
+
+def test_steps_of_a_checkpoint_are_numbered_and_name_existing_modules() -> None:
+    steps = re.findall(r"^ *(\d+)  (\w+)\.(\w+) ", blocks(TEXT, "text")[1], flags=re.MULTILINE)
+    assert [int(number) for number, _, _ in steps] == list(range(1, 11))
+    assert "takes ten steps" in TEXT
+    for _, package, module in steps:
+        assert (ROOT / "exporter" / package / f"{module}.py").is_file()
 
 
 def test_every_module_is_listed_on_the_page() -> None:

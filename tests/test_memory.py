@@ -14,7 +14,8 @@ import pytest
 
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.config.schema import MetricsConfig
+from exporter.metrics.polled_text import PolledText
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupSnapshot
 from exporter.polling import end_history
@@ -174,7 +175,7 @@ def test_the_garbage_collection_has_little_to_look_through() -> None:
             snapshots.shard(each, unread=each, oldest_unread_at=9.0) for each in range(shards)
         )
         status = snapshots.target(snapshots.group(*behind, key=key), key=key)
-        text.prepare(status, Shape())
+        text.prepare(status, MetricsConfig())
         statuses.append(status)
     gc.collect()
     tracked = len(gc.get_objects()) - before

@@ -11,10 +11,11 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.config.schema import MetricsConfig
 from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS
 from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.shards import ConsumerGroup
@@ -33,10 +34,14 @@ PER_SHARD = (
 )
 
 
-def collected(*targets: TargetStatus, at: float = 60.0, shape: Shape | None = None) -> Scrape:
+def collected(
+    *targets: TargetStatus, at: float = 60.0, config: MetricsConfig | None = None
+) -> Scrape:
     """Scrape at a reading of the monotonic clock; polls were at 50."""
     return parsed(
-        b"".join(plain(PolledText().write(View(targets=targets), shape or Shape(), at))).decode()
+        b"".join(
+            plain(PolledText().write(View(targets=targets), config or MetricsConfig(), at))
+        ).decode()
     )
 
 
@@ -178,7 +183,7 @@ def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
         for sample in whole.samples
     )
     of_shards = sum("shard" in sample.labels for sample in whole.samples)
-    found = collected(status, shape=Shape(max_series=of_shards - 1))
+    found = collected(status, config=MetricsConfig(max_series=of_shards - 1))
     assert found.value("sls_exporter_series_dropped") == of_second
     assert {
         sample.labels["consumer_group"] for sample in found.samples if "shard" in sample.labels
@@ -192,7 +197,7 @@ def test_as_many_series_of_shards_as_are_allowed_are_shown_and_not_one_more() ->
     status = target(*(group(shard(0), shard(1), name=name) for name in names))
     of_group = sum("shard" in sample.labels for sample in collected(status).samples) // len(names)
     for shown, spare in ((3, 0), (2, of_group - 1), (2, 0), (1, of_group - 1), (1, 0), (0, 9)):
-        found = collected(status, shape=Shape(max_series=shown * of_group + spare))
+        found = collected(status, config=MetricsConfig(max_series=shown * of_group + spare))
         assert sum("shard" in sample.labels for sample in found.samples) == shown * of_group
         assert found.value("sls_exporter_series_dropped") == (3 - shown) * of_group
 
@@ -202,7 +207,7 @@ def test_targets_counts_those_that_were_not_polled_yet() -> None:
         plain(
             PolledText().write(
                 View(targets=(target(),), pending=frozenset({TargetKey("shop", "new")})),
-                Shape(),
+                MetricsConfig(),
                 60.0,
             )
         )
@@ -212,7 +217,7 @@ def test_targets_counts_those_that_were_not_polled_yet() -> None:
 
 def test_target_in_its_first_poll_counts_once() -> None:
     view = View(targets=(target(group(shard())),), pending=frozenset({KEY}))
-    written = b"".join(plain(PolledText().write(view, Shape(), 60.0)))
+    written = b"".join(plain(PolledText().write(view, MetricsConfig(), 60.0)))
     assert parsed(written.decode()).value("sls_exporter_targets") == 1
 
 
@@ -228,7 +233,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
     ):
         found = render(
             registry,
-            lambda: PolledText().write(View(targets=(status,)), Shape(), 60.0),
+            lambda: PolledText().write(View(targets=(status,)), MetricsConfig(), 60.0),
             accept=accept,
         )
         written = b"".join(found.body)
@@ -273,7 +278,7 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
     )
-    polled = PolledText().write(View(targets=(status,)), Shape(), 60.0)
+    polled = PolledText().write(View(targets=(status,)), MetricsConfig(), 60.0)
     written = b"".join(render(registry, lambda: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()

@@ -4,8 +4,9 @@ from collections.abc import ItemsView, Iterator
 
 import pytest
 
+from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import Part, Piece, plain
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, View
 from tests.support.snapshots import group, shard, target
@@ -46,8 +47,8 @@ class Polled:
         self.status = target(self.group, shards_by_status=ReadCounts(readwrite=1))
         self._seen = (ReadShards.reads, ReadCounts.reads)
 
-    def scrape(self, shape: Shape) -> None:
-        written = b"".join(plain(self.text.write(View(targets=(self.status,)), shape, 60.0)))
+    def scrape(self, config: MetricsConfig) -> None:
+        written = b"".join(plain(self.text.write(View(targets=(self.status,)), config, 60.0)))
         assert b"sls_logstore_shards" in written
 
     def read(self) -> tuple[bool, bool]:
@@ -56,51 +57,54 @@ class Polled:
         return self._seen[0] > before[0], self._seen[1] > before[1]
 
 
+CONFIG = MetricsConfig()
+
+
 @pytest.fixture
 def polled() -> Polled:
     return Polled()
 
 
 def test_scrape_does_not_read_prepared_shards_again(polled: Polled) -> None:
-    polled.text.prepare(polled.status, Shape())
+    polled.text.prepare(polled.status, CONFIG)
     assert polled.read() == (True, True)
-    polled.scrape(Shape())
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
+    polled.scrape(CONFIG)
     assert polled.read() == (False, False)
 
 
 def test_group_that_is_prepared_during_a_poll_is_not_read_again(polled: Polled) -> None:
-    polled.text.prepare_group(polled.group, Shape())
+    polled.text.prepare_group(polled.group, CONFIG)
     assert polled.read() == (True, False)
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (False, True)
 
 
 def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None:
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (True, True)
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (False, False)
 
 
-def test_new_shape_causes_groups_to_be_written_again(polled: Polled) -> None:
-    polled.text.prepare(polled.status, Shape())
+def test_new_configuration_causes_groups_to_be_written_again(polled: Polled) -> None:
+    polled.text.prepare(polled.status, CONFIG)
     polled.read()
-    polled.scrape(Shape(consumer_label=False))
+    polled.scrape(MetricsConfig(consumer_label=False))
     assert polled.read() == (True, False)
 
 
 def test_keep_only_forgets_text_of_absent_groups_and_logstores(polled: Polled) -> None:
-    polled.text.prepare(polled.status, Shape())
+    polled.text.prepare(polled.status, CONFIG)
     polled.read()
     polled.text.keep_only([polled.group.key])
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (False, False)
     polled.text.keep_only([polled.group.key._replace(consumer_group="mail")])
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (True, False)
     polled.text.keep_only([polled.group.key._replace(logstore="clicks")])
-    polled.scrape(Shape())
+    polled.scrape(CONFIG)
     assert polled.read() == (True, True)
 
 
@@ -110,7 +114,7 @@ def test_keep_only_forgets_text_of_absent_groups_and_logstores(polled: Polled) -
 def kept(consumer: str) -> list[Part]:
     """Return the text of the only value that a shard has between polls."""
     only = shard(consumer=consumer, updated_at=None, unread=None)
-    parts = PolledText().write(View(targets=(target(group(only)),)), Shape(), 60.0)
+    parts = PolledText().write(View(targets=(target(group(only)),)), MetricsConfig(), 60.0)
     return [
         part
         for part in parts
@@ -130,5 +134,6 @@ def test_only_lines_of_more_than_2048_bytes_are_compressed_by_themselves() -> No
     assert compressed.text() == whole.replace(b'="w', b'="ww')
 
 
-def test_a_scrape_without_wishes_shows_a_million_series_of_shards_with_their_consumers() -> None:
-    assert Shape() == Shape(per_shard=True, consumer_label=True, max_series=1_000_000)
+def test_defaults_show_a_million_series_of_shards_with_their_consumers() -> None:
+    expected = MetricsConfig(granularity="shard", consumer_label=True, max_series=1_000_000)
+    assert MetricsConfig() == expected

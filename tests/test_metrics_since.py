@@ -2,8 +2,9 @@
 
 import pytest
 
+from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import plain
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.metrics.text_format import go_float
 from exporter.model.names import GroupKey
 from exporter.model.progress import ShardProgress
@@ -42,7 +43,9 @@ def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
         stale_after=180.0,
         stall_after=300.0,
     )
-    text = b"".join(plain(PolledText().write(View(targets=(target(group),)), Shape(), 60.0)))
+    text = b"".join(
+        plain(PolledText().write(View(targets=(target(group),)), MetricsConfig(), 60.0))
+    )
     return [line.rpartition(b" ")[2] for line in text.splitlines() if line.startswith(name)]
 
 

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import Piece, gzipped, plain
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
@@ -75,35 +76,37 @@ statuses = st.builds(
     retention_seconds=st.none() | st.floats(0, 1e9),
     cursor_access=st.none() | st.booleans(),
 )
-shapes = st.builds(Shape, per_shard=st.booleans(), consumer_label=st.booleans())
+configs = st.builds(
+    MetricsConfig, granularity=st.sampled_from(["shard", "group"]), consumer_label=st.booleans()
+)
 
 
-def registry_of(view: View, shape: Shape, now: float) -> CollectorRegistry:
+def registry_of(view: View, config: MetricsConfig, now: float) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(PolledCollector(lambda: view, shape=lambda: shape, monotonic=lambda: now))
+    registry.register(PolledCollector(lambda: view, config=lambda: config, monotonic=lambda: now))
     return registry
 
 
-def written(text: PolledText, view: View, shape: Shape, now: float) -> bytes:
-    parts = list(text.write(view, shape, now))
+def written(text: PolledText, view: View, config: MetricsConfig, now: float) -> bytes:
+    parts = list(text.write(view, config, now))
     found = b"".join(plain(parts))
     assert gzip.decompress(b"".join(gzipped(parts))) == found
     return found
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(statuses, max_size=3), shapes, moments, moments)
+@given(st.lists(statuses, max_size=3), configs, moments, moments)
 def test_text_is_identical_to_that_of_prometheus_client(
-    targets: list[TargetStatus], shape: Shape, now: float, later: float
+    targets: list[TargetStatus], config: MetricsConfig, now: float, later: float
 ) -> None:
     pending = frozenset({TargetKey("a", "b"), *(each.key for each in targets[:1])})
     view = View(targets=tuple(targets), pending=pending)
     text = PolledText()
     for status in targets:
-        text.prepare(status, shape)
+        text.prepare(status, config)
     for moment in (now, later):
-        registry = registry_of(view, shape, moment)
-        found = written(text, view, shape, moment)
+        registry = registry_of(view, config, moment)
+        found = written(text, view, config, moment)
         assert found == generate_latest(registry)
         assert found + b"# EOF\n" == generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # upstream
 
@@ -119,10 +122,10 @@ def test_nothing_of_an_earlier_poll_shows(
     text = PolledText()
     for found, is_scraped in zip([*polls, *polls[:1]], [True, *seen], strict=False):
         view = View(targets=(target(group(*found)),))
-        text.prepare(view.targets[0], Shape())
+        text.prepare(view.targets[0], MetricsConfig())
         if is_scraped:
-            assert written(text, view, Shape(), 60.0) == generate_latest(
-                registry_of(view, Shape(), 60.0)
+            assert written(text, view, MetricsConfig(), 60.0) == generate_latest(
+                registry_of(view, MetricsConfig(), 60.0)
             )
 
 
@@ -131,27 +134,27 @@ def test_new_owner_of_a_shard_shows_in_the_next_scrape() -> None:
     for owners in ("ab", "ba", "a", "abc"):
         found = [shard(number, consumer=owner) for number, owner in enumerate(owners)]
         view = View(targets=(target(group(*found)),))
-        assert written(text, view, Shape(), 60.0) == generate_latest(
-            registry_of(view, Shape(), 60.0)
+        assert written(text, view, MetricsConfig(), 60.0) == generate_latest(
+            registry_of(view, MetricsConfig(), 60.0)
         )
 
 
 def test_groups_are_written_even_if_not_prepared() -> None:
     view = View(targets=(target(group(shard(), shard(1, unread=5, oldest_unread_at=990.0))),))
-    shape = Shape()
-    assert written(PolledText(), view, shape, 60.0) == generate_latest(
-        registry_of(view, shape, 60.0)
+    config = MetricsConfig()
+    assert written(PolledText(), view, config, 60.0) == generate_latest(
+        registry_of(view, config, 60.0)
     )
 
 
 def test_a_new_snapshot_and_a_new_shape_take_effect() -> None:
     text = PolledText()
     first = View(targets=(target(group(shard(consumer="before"))),))
-    assert b'consumer="before"' in written(text, first, Shape(), 60.0)
+    assert b'consumer="before"' in written(text, first, MetricsConfig(), 60.0)
     second = View(targets=(target(group(shard(consumer="after"))),))
-    assert b'consumer="before"' not in written(text, second, Shape(), 60.0)
-    assert b"consumer=" not in written(text, second, Shape(consumer_label=False), 60.0)
-    assert b"checkpoint_age" not in written(text, second, Shape(per_shard=False), 60.0)
+    assert b'consumer="before"' not in written(text, second, MetricsConfig(), 60.0)
+    assert b"consumer=" not in written(text, second, MetricsConfig(consumer_label=False), 60.0)
+    assert b"checkpoint_age" not in written(text, second, MetricsConfig(granularity="group"), 60.0)
 
 
 def test_groups_that_left_are_forgotten() -> None:
@@ -159,7 +162,7 @@ def test_groups_that_left_are_forgotten() -> None:
     found = group(shard())
     view = View(targets=(target(found),))
     references = sys.getrefcount(found)
-    written(text, view, Shape(), 60.0)
+    written(text, view, MetricsConfig(), 60.0)
     assert sys.getrefcount(found) > references
     text.keep_only([])
     assert sys.getrefcount(found) == references
@@ -171,8 +174,8 @@ def test_shards_of_a_large_group_are_kept_compressed_and_come_out_the_same() -> 
         for number in range(200)
     ]
     view = View(targets=(target(group(*shards)), target(group(*shards, name="second"))))
-    parts = list(PolledText().write(view, Shape(), 60.0))
+    parts = list(PolledText().write(view, MetricsConfig(), 60.0))
     assert any(isinstance(part, Piece) for part in parts)
-    assert written(PolledText(), view, Shape(), 60.0) == generate_latest(
-        registry_of(view, Shape(), 60.0)
+    assert written(PolledText(), view, MetricsConfig(), 60.0) == generate_latest(
+        registry_of(view, MetricsConfig(), 60.0)
     )

@@ -11,11 +11,11 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from exporter.base.clock import Clock
-from exporter.config.schema import Config, MetricsConfig
+from exporter.config.schema import Config
 from exporter.credentials.providers import provider
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.snapshot import View
 from exporter.polling.hooks import Hooks
@@ -61,10 +61,10 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
         """Return the current metrics in the format that the two request headers select."""
         view = self._view()
         now = self.clock.monotonic()
-        shape = _shape(self.manager.config.metrics)
+        config = self.manager.config.metrics
         return exposition.render(
             self.registry,
-            lambda: self.polled_text.write(view, shape, now),
+            lambda: self.polled_text.write(view, config, now),
             accept=accept,
             accept_encoding=accept_encoding,
         )
@@ -121,8 +121,8 @@ def assemble(
         workers=workers,
         hooks=Hooks(
             counts=self_metrics,
-            on_group=lambda group: polled_text.prepare_group(group, _shape(manager.config.metrics)),
-            on_status=lambda status: polled_text.prepare(status, _shape(manager.config.metrics)),
+            on_group=lambda group: polled_text.prepare_group(group, manager.config.metrics),
+            on_status=lambda status: polled_text.prepare(status, manager.config.metrics),
             on_groups=polled_text.keep_only,
         ),
         sharding=sharding,
@@ -142,12 +142,4 @@ def assemble(
         workers=workers,
         manager=manager,
         is_single_round=is_single_round,
-    )
-
-
-def _shape(metrics: MetricsConfig) -> Shape:
-    return Shape(
-        per_shard=metrics.granularity == "shard",
-        consumer_label=metrics.consumer_label,
-        max_series=metrics.max_series,
     )

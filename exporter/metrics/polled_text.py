@@ -8,8 +8,7 @@ in OpenMetrics, since gauges look alike in both.
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, compress
 
-from msgspec import Struct
-
+from exporter.config.schema import MetricsConfig
 from exporter.metrics import catalogue
 from exporter.metrics.ages import AgeLines, age_lines
 from exporter.metrics.family import (
@@ -36,33 +35,24 @@ from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, View
 
 
-class Shape(Struct, frozen=True, kw_only=True):
-    """The choice of series: one per shard or not, with its consumer or not, and how many."""
-
-    per_shard: bool = True
-    consumer_label: bool = True
-    max_series: int = 1_000_000
-    """Most series of single shards. Later groups, in the order of names, are shown without."""
-
-
 class GroupText:
     """The lines of a group after its newest poll.
 
     Lines of shards that do not change until the next poll are kept compressed.
     """
 
-    __slots__ = ("_key", "_unserved", "group", "lines", "served", "shape", "shard_series")
+    __slots__ = ("_key", "_unserved", "config", "group", "lines", "served", "shard_series")
 
-    def __init__(self, group: GroupStatus, shape: Shape) -> None:
+    def __init__(self, group: GroupStatus, config: MetricsConfig) -> None:
         self.group = group
-        self.shape = shape
+        self.config = config
         self._key = key = label_text(group.key._asdict())
         self.served = _of_group(group, group.snapshot, key)
         self._unserved: Mapping[GroupFamily, Block] | None = None
         self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
-        if group.snapshot is not None and shape.per_shard:
+        if group.snapshot is not None and config.granularity == "shard":
             shards = group.snapshot.shards
-            heads = _heads(key, shards, shape)
+            heads = _heads(key, shards, config)
             self.lines = {
                 family: _of_shards(family, heads, shards, group.interval)
                 for family in catalogue.OF_SHARDS
@@ -97,15 +87,15 @@ class PolledText:
         self._prepared: dict[tuple[str, ...], GroupText] = {}
         self._logstores: dict[tuple[str, ...], LogstoreText] = {}
 
-    def prepare(self, status: TargetStatus, shape: Shape) -> None:
+    def prepare(self, status: TargetStatus, config: MetricsConfig) -> None:
         """Write the text that depends only on the poll, so that scrapes need not write it."""
         for group in status.groups:
-            self._group(group, shape)
+            self._group(group, config)
         self._logstore(status)
 
-    def prepare_group(self, group: GroupStatus, shape: Shape) -> None:
+    def prepare_group(self, group: GroupStatus, config: MetricsConfig) -> None:
         """Write the text of a group whose poll has not ended yet."""
-        self._group(group, shape)
+        self._group(group, config)
 
     def keep_only(self, groups: Iterable[tuple[str, ...]]) -> None:
         """Forget all groups except these."""
@@ -116,19 +106,19 @@ class PolledText:
         places = {key[:2] for key in kept}
         self._logstores = {key: text for key, text in logstores.items() if key in places}
 
-    def write(self, view: View, shape: Shape, now: float) -> Iterator[Part]:
+    def write(self, view: View, config: MetricsConfig, now: float) -> Iterator[Part]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
         targets = view.targets
         served: list[tuple[GroupText, float]] = []
         of_groups: list[Mapping[GroupFamily, Block]] = []
         for target in targets:
             for group in target.groups:
-                text, snapshot = self._group(group, shape), group.visible(now)
+                text, snapshot = self._group(group, config), group.visible(now)
                 of_groups.append(text.unserved() if snapshot is None else text.served)
                 if snapshot is not None:
                     served.append((text, snapshot.polled.server_now(now)))
         fresh = [self._logstore(target) for target in targets if target.is_fresh(now)]
-        detailed, dropped = _within(shape.max_series, served)
+        detailed, dropped = _within(config.max_series, served)
         series = 0
         for of_shards in catalogue.OF_SHARDS:
             blocks = (_at(text.lines.get(of_shards, EMPTY), at) for text, at in detailed)
@@ -144,10 +134,10 @@ class PolledText:
         ):
             yield _header(metric) + line(metric.name, b"", value)
 
-    def _group(self, group: GroupStatus, shape: Shape) -> GroupText:
+    def _group(self, group: GroupStatus, config: MetricsConfig) -> GroupText:
         known = self._prepared.get(group.key)
-        if known is None or known.group is not group or known.shape != shape:
-            known = self._prepared[group.key] = GroupText(group, shape)
+        if known is None or known.group is not group or known.config is not config:
+            known = self._prepared[group.key] = GroupText(group, config)
         return known
 
     def _logstore(self, target: TargetStatus) -> LogstoreText:
@@ -227,12 +217,12 @@ def _of_shards(
     return Block(text=kept(lines_of(family.name, shown, known)), count=len(known))
 
 
-def _heads(key: bytes, shards: Sequence[ShardProgress], shape: Shape) -> Sequence[bytes]:
+def _heads(key: bytes, shards: Sequence[ShardProgress], config: MetricsConfig) -> Sequence[bytes]:
     """Write the text between the name of a metric and the value of each shard.
 
     Labels are in the order of their names.
     """
-    if not shape.consumer_label:
+    if not config.consumer_label:
         return tuple([b'{%b,shard="%d"} ' % (key, shard.shard) for shard in shards])
     return tuple(
         [

@@ -8,9 +8,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 from prometheus_client.samples import Sample
 
+from exporter.config.schema import MetricsConfig
 from exporter.evaluation.shard import evaluate
 from exporter.metrics import exposition
-from exporter.metrics.polled_text import PolledText, Shape
+from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardEnd, Unread
 from exporter.model.shards import decode_cursor
@@ -34,27 +35,29 @@ def labels(data: bytes) -> None:
     """Scrape a group whose responses have any names; the scrape must contain the same names."""
     reader = Reader(data)
     status = _status(reader)
-    text, shape = PolledText(), Shape(consumer_label=reader.below(4) != 1)
-    text.prepare(status, shape)
+    text, config = PolledText(), MetricsConfig(consumer_label=reader.below(4) != 1)
+    text.prepare(status, config)
     for now in (0.0, 1e6):
         found = [
             [
                 each
-                for family in read(_scraped(text, status, shape, now, accept))
+                for family in read(_scraped(text, status, config, now, accept))
                 for each in family.samples
             ]
             for accept, read in (("", text_format), (_OPENMETRICS, openmetrics))
         ]
         require(found[0] == found[1], "the formats differ")
-        _compare(found[0], status, shape)
+        _compare(found[0], status, config)
 
 
-def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, accept: str) -> str:
+def _scraped(
+    text: PolledText, status: TargetStatus, config: MetricsConfig, now: float, accept: str
+) -> str:
     plain, packed = (
         b"".join(
             exposition.render(
                 CollectorRegistry(),
-                lambda: text.write(View(targets=(status,)), shape, now),
+                lambda: text.write(View(targets=(status,)), config, now),
                 accept=accept,
                 accept_encoding=encoding,
             ).body
@@ -66,7 +69,7 @@ def _scraped(text: PolledText, status: TargetStatus, shape: Shape, now: float, a
     return plain.decode()
 
 
-def _compare(samples: list[Sample], status: TargetStatus, shape: Shape) -> None:
+def _compare(samples: list[Sample], status: TargetStatus, config: MetricsConfig) -> None:
     for sample in samples:
         for value in sample.labels.values():
             require_showable(value, _LONGEST)
@@ -78,7 +81,7 @@ def _compare(samples: list[Sample], status: TargetStatus, shape: Shape) -> None:
         if each.name == "sls_consumer_group_checkpoint_age_seconds"
     ]
     wanted = [
-        (str(shard.shard), shard.consumer if shape.consumer_label else None)
+        (str(shard.shard), shard.consumer if config.consumer_label else None)
         for group in status.groups
         if group.snapshot is not None
         for shard in group.snapshot.shards

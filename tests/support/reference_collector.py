@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from exporter.config.schema import MetricsConfig
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
-from exporter.metrics.polled_text import Shape
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupStatus, TargetStatus, View
 
@@ -115,17 +115,17 @@ _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
 
 
 class PolledCollector(Collector):
-    """A collector over the newest view; ``shape`` is called at each scrape and may change."""
+    """A collector over the newest view; ``config`` is called at each scrape and may change."""
 
     def __init__(
         self,
         view: Callable[[], View],
         *,
-        shape: Callable[[], Shape],
+        config: Callable[[], MetricsConfig],
         monotonic: Callable[[], float],
     ) -> None:
         self._view = view
-        self._shape = shape
+        self._config = config
         self._monotonic = monotonic
 
     def describe(self) -> list[GaugeMetricFamily]:
@@ -135,7 +135,7 @@ class PolledCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families of one consistent view."""
         view = self._view()
-        families = Families(self._shape())
+        families = Families(self._config())
         now = self._monotonic()
         for target in view.targets:
             families.add_target(target, now)
@@ -150,8 +150,8 @@ class PolledCollector(Collector):
 class Families:
     """The families of one scrape while they are filled."""
 
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
+    def __init__(self, config: MetricsConfig) -> None:
+        self._config = config
         self._families = {
             metric: GaugeMetricFamily(metric.name, metric.help, labels=self._labels(metric))
             for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES)
@@ -167,7 +167,7 @@ class Families:
             for metric, samples_of in _OF_GROUPS.items():
                 self._add(metric, group.key, samples_of(group, now))
             snapshot = group.visible(now)
-            if snapshot is not None and self._shape.per_shard:
+            if snapshot is not None and self._config.granularity == "shard":
                 for shard in snapshot.shards:
                     self._add_shard(group, shard, snapshot.polled.server_now(now))
         if target.is_fresh(now):
@@ -176,7 +176,7 @@ class Families:
 
     def _add_shard(self, group: GroupStatus, shard: ShardProgress, now: float) -> None:
         labels: tuple[str, ...] = (str(shard.shard), shard.consumer)
-        if not self._shape.consumer_label:
+        if not self._config.consumer_label:
             labels = labels[:1]
         for metric, value_of in _OF_SHARDS.items():
             self._add(metric, group.key, {labels: value_of(shard, group, now)})
@@ -188,7 +188,7 @@ class Families:
                 self._families[metric].add_metric([*key, *labels], value)
 
     def _labels(self, metric: Family) -> tuple[str, ...]:
-        if self._shape.consumer_label or metric not in _OF_SHARDS:
+        if self._config.consumer_label or metric not in _OF_SHARDS:
             return metric.labels
         return tuple(label for label in metric.labels if label != "consumer")
 
