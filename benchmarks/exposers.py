@@ -141,7 +141,7 @@ def serve_ours(
     registry = CollectorRegistry()
     SelfMetrics(registry, operations=OPERATION_NAMES)
     text = PolledText()
-    config = MetricsConfig(max_series=10**8)  # so that none is left out
+    config = MetricsConfig.model_construct(max_series=10**8)  # so that none is left out
     for status in statuses:
         text.prepare(status, config)
 

@@ -71,7 +71,8 @@ def scrape(view: View) -> Scrape:
     """Return a scrape of a view whose texts are prepared."""
     registry = CollectorRegistry()
     SelfMetrics(registry, operations=OPERATION_NAMES)
-    polled, config, now = PolledText(), MetricsConfig(max_series=10**8), time.monotonic()
+    polled, now = PolledText(), time.monotonic()
+    config = MetricsConfig.model_construct(max_series=10**8)
     for status in view.targets:
         polled.prepare(status, config)
 

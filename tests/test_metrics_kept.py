@@ -90,7 +90,7 @@ def test_what_no_poll_has_prepared_the_first_scrape_does(polled: Polled) -> None
 def test_new_configuration_causes_groups_to_be_written_again(polled: Polled) -> None:
     polled.text.prepare(polled.status, CONFIG)
     polled.read()
-    polled.scrape(MetricsConfig(consumer_label=False))
+    polled.scrape(MetricsConfig.model_construct(consumer_label=False))
     assert polled.read() == (True, False)
 
 
@@ -135,5 +135,6 @@ def test_only_lines_of_more_than_2048_bytes_are_compressed_by_themselves() -> No
 
 
 def test_defaults_show_a_million_series_of_shards_with_their_consumers() -> None:
-    expected = MetricsConfig(granularity="shard", consumer_label=True, max_series=1_000_000)
-    assert MetricsConfig() == expected
+    config = MetricsConfig()
+    assert (config.granularity, config.consumer_label) == ("shard", True)
+    assert config.max_series == 1_000_000

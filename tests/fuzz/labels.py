@@ -35,7 +35,7 @@ def labels(data: bytes) -> None:
     """Scrape a group whose responses have any names; the scrape must contain the same names."""
     reader = Reader(data)
     status = _status(reader)
-    text, config = PolledText(), MetricsConfig(consumer_label=reader.below(4) != 1)
+    text, config = PolledText(), MetricsConfig.model_construct(consumer_label=reader.below(4) != 1)
     text.prepare(status, config)
     for now in (0.0, 1e6):
         found = [
