@@ -1,7 +1,8 @@
-"""The client of SLS with temporary credentials: renewed once when they are found expired."""
+"""The client of SLS with temporary credentials: renewed once when the service rejects them."""
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,9 +20,6 @@ from tests.support.sls_client import Rig, rig
 from tests.support.wait import wait_for
 
 EXPIRED = ErrorAnswer(status=401, code="SecurityTokenExpired", message="Specified token is expired")
-EXPIRED_IN_WORDS = ErrorAnswer(
-    status=401, code="Unauthorized", message="The security token you provided has Expired"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +63,25 @@ def test_requests_are_signed_with_the_security_token() -> None:
         assert found.helper.given == 1
 
 
-@pytest.mark.parametrize("answer", [EXPIRED, EXPIRED_IN_WORDS])
-def test_an_expired_token_is_renewed_once_and_the_request_signed_again(answer: ErrorAnswer) -> None:
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("SecurityTokenExpired", "Specified token is expired"),
+        ("SecurityTokenInvalid", "no text"),
+        ("SLSSecurityTokenExpired", "no text"),
+        ("InvalidSecurityToken.Expired", "no text"),
+        ("InvalidAccessKeyId", "The access key ID you provided does not exist"),
+        ("InvalidAccessKeyId.NotFound", "no text"),
+        ("Unauthorized", "The security token you provided has Expired"),
+        ("Unauthorized", "The security token you provided is invalid"),
+        ("Unauthorized", "AccessKeyId not found: STS.1"),
+        ("Unauthorized", "AccessKeyId STS.1 is disabled"),
+    ],
+)
+def test_rejected_credentials_are_renewed_once_and_the_request_signed_again(
+    code: str, message: str
+) -> None:
+    answer = ErrorAnswer(status=401, code=code, message=message)
     with scene() as found:
         found.poll()
         found.held.advance(60)
@@ -103,7 +118,16 @@ def test_a_renewal_that_fails_leaves_the_services_own_error() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        ErrorAnswer(status=401, code="Unauthorized", message="denied by sts or ram"),
+        ErrorAnswer(
+            status=401,
+            code="Unauthorized",
+            message="denied by sts or ram, action: log:ListShards, resource: token/invalid",
+        ),
+        ErrorAnswer(
+            status=401, code="Unauthorized", message="AccessKeyId has no permission: invalid"
+        ),
+        ErrorAnswer(status=401, code="Unauthorized", message="The project does not belong to you."),
+        ErrorAnswer(status=401, code="MissingSecurityToken", message="token is missing"),
         ErrorAnswer(status=401, code="SignatureNotMatch", message="token expired"),
         ErrorAnswer(status=403, code="ProjectForbidden", message="token expired"),
     ],
@@ -116,6 +140,55 @@ def test_other_refusals_do_not_renew(answer: ErrorAnswer) -> None:
         with pytest.raises(AccessDenied):
             found.poll()
         assert found.helper.given == 1
+
+
+def test_rejection_of_revoked_credentials_is_over_with_the_next_request() -> None:
+    """The simulator checks signatures, and knows only the second key."""
+    with scene() as found:
+        found.poll()
+        found.simulator.accept_credentials([issued(2)])
+        found.held.advance(60)
+        assert found.poll() == ["Unauthorized", None]
+        assert found.poll() == [None]
+        assert found.helper.given == 2
+
+
+def test_concurrent_requests_with_rejected_credentials_cause_one_fetch() -> None:
+    with scene() as found:
+        found.poll()
+        found.simulator.accept_credentials([issued(2)])
+        found.held.advance(60)
+        found.helper.gate.clear()
+        with ThreadPoolExecutor(8) as pool:
+            calls = [pool.submit(found.made.client.list_shards, "orders") for _ in range(8)]
+            wait_for(lambda: [c for _, c in found.made.notes.ended].count("Unauthorized") == 8)
+            found.helper.gate.set()
+            assert all(call.result(10).entries for call in calls)
+        assert found.helper.given == 2
+
+
+def test_credentials_that_stay_rejected_cause_one_fetch_per_rest_time() -> None:
+    with scene() as found:
+        found.poll()
+        found.simulator.accept_credentials([issued(9)])
+        found.held.advance(60)
+        for _ in range(10):
+            with pytest.raises(AccessDenied):
+                found.poll()
+            found.held.advance(2)
+        assert found.helper.given == 3
+
+
+def test_source_that_repeats_rejected_credentials_causes_no_second_request() -> None:
+    """The metadata of an instance return the same credentials for hours."""
+    with scene() as found:
+        found.poll()
+        found.helper.given = 0
+        found.simulator.accept_credentials([])
+        found.held.advance(60)
+        with pytest.raises(AccessDenied):
+            found.poll()
+        assert [code for _, code in found.made.notes.ended] == ["Unauthorized"]
 
 
 def test_without_credentials_no_request_is_sent_and_the_next_one_fetches_them_again() -> None:

@@ -30,9 +30,10 @@ class Rig:
     cancelled: threading.Event
     credentials: Provider
 
-    def refresh(self) -> bool:
+    def refresh(self, rejected: int = 1) -> bool:
+        """Report that the service rejects the credentials with this number."""
         assert isinstance(self.credentials, Refreshable)
-        return self.credentials.refresh()
+        return self.credentials.refresh(issued(rejected))
 
 
 @pytest.fixture
@@ -179,14 +180,14 @@ def test_a_stop_ends_every_wait(rig: Rig) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_credentials_that_the_service_rejects_as_expired_are_fetched_again(rig: Rig) -> None:
+def test_credentials_that_the_service_rejects_are_fetched_again(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     assert rig.refresh()
     assert rig.credentials() == issued(2)
 
 
-def test_many_callers_that_detect_expiry_cause_one_fetch(rig: Rig) -> None:
+def test_many_callers_that_report_a_rejection_cause_one_fetch(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     rig.helper.gate.clear()
@@ -199,13 +200,28 @@ def test_many_callers_that_detect_expiry_cause_one_fetch(rig: Rig) -> None:
     assert len(rig.helper.asked) == 2
 
 
-def test_a_caller_that_detects_expiry_late_gets_the_new_credentials(rig: Rig) -> None:
+@pytest.mark.parametrize("later", [9, 60])
+def test_a_caller_that_reports_a_rejection_late_gets_the_new_credentials(
+    rig: Rig, later: float
+) -> None:
+    assert rig.credentials() == issued(1)
+    rig.held.advance(10)
+    assert rig.refresh()
+    rig.held.advance(later)
+    assert rig.refresh()
+    assert len(rig.helper.asked) == 2
+
+
+def test_new_credentials_that_are_rejected_too_are_fetched_again_after_a_rest(rig: Rig) -> None:
     assert rig.credentials() == issued(1)
     rig.held.advance(10)
     assert rig.refresh()
     rig.held.advance(9)
-    assert rig.refresh()
-    assert len(rig.helper.asked) == 2
+    assert not rig.refresh(2)
+    rig.held.advance(1)
+    assert rig.refresh(2)
+    assert rig.credentials() == issued(3)
+    assert len(rig.helper.asked) == 3
 
 
 def test_old_credentials_are_kept_if_there_are_no_newer_ones(rig: Rig) -> None:

@@ -85,18 +85,20 @@ class RefreshingCredentials:
                 raise CredentialsUnavailableError(f"{self.description}: {self._failure}")
             return found.credentials
 
-    def refresh(self) -> bool:
-        """Fetch newer credentials, because the service rejects the current ones as expired.
+    def refresh(self, rejected: Credentials) -> bool:
+        """Fetch other credentials, unless the current ones are not those that SLS rejects.
 
-        Return whether there are newer ones, even if they were fetched shortly before this call. The
-        method waits for a fetch for at most 5.5 s.
+        Return whether there are other ones now. The method waits for a fetch for at most 5.5 s. It
+        fetches nothing within 10 s of the last fetch, so that a key that stays rejected does not
+        cause one fetch after the other.
         """
         with self._changed:
-            before = self._current
-            if not self._fetching and not self._rested():
-                return before is not None and not self._failures
-            self._await_fetch()
-            return self._current is not before
+            if self._is_current(rejected) and (self._fetching or self._rested()):
+                self._await_fetch()
+            return not self._is_current(rejected)
+
+    def _is_current(self, credentials: Credentials) -> bool:
+        return self._current is None or self._current.credentials == credentials
 
     def _valid(self) -> Temporary | None:
         found = self._current

@@ -29,10 +29,10 @@ class CredentialsUnavailableError(Exception):
 
 @runtime_checkable
 class Refreshable(Protocol):
-    """A source of temporary credentials that can be renewed when SLS considers them expired."""
+    """A source of temporary credentials that can be renewed when SLS rejects them."""
 
-    def refresh(self) -> bool:
-        """Fetch newer credentials and return whether there are some now."""
+    def refresh(self, rejected: Credentials) -> bool:
+        """Fetch other credentials than the rejected ones. Return whether there are some now."""
         ...
 
 

@@ -4,8 +4,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote, unquote, urlencode
+
+from msgspec import Struct
 
 from exporter.base.clock import Clock
 from exporter.config.settings import ProjectSettings
@@ -24,7 +26,7 @@ from exporter.sls.errors import (
     Throttled,
     TimedOut,
     http_error,
-    is_expired_token,
+    is_rejected_key,
 )
 from exporter.sls.json_values import Parsed
 from exporter.sls.observer import Observer
@@ -182,7 +184,7 @@ class SlsClient:
                 raise
             except SlsError as error:
                 failures.append(error)
-                again = error.retryable or self._renewed(failures)
+                again = error.retryable or self._renewed(failures, request.credentials)
                 pause = self._pause(len(failures), deadline) if again else None
                 if pause is None:
                     # The time left was short, so the failure before this timeout is more useful.
@@ -192,14 +194,15 @@ class SlsClient:
                 began = self._wait_for_slot(pause, request.operation.name)
                 self._observer.request_retried(request.operation.name)
 
-    def _renewed(self, failures: Sequence[SlsError]) -> bool:
-        """Renew expired credentials, once per operation. Return whether there are new ones."""
-        expired = [is_expired_token(error) for error in failures]
+    def _renewed(self, failures: Sequence[SlsError], used: Credentials | None) -> bool:
+        """Renew rejected credentials, once per operation. Return whether there are other ones."""
+        rejected = [is_rejected_key(error) for error in failures]
         return (
-            expired[-1]
-            and not any(expired[:-1])
+            rejected[-1]
+            and not any(rejected[:-1])
+            and used is not None
             and isinstance(self._credentials, Refreshable)
-            and self._credentials.refresh()
+            and self._credentials.refresh(used)
         )
 
     def _pause(self, tried: int, deadline: float) -> float | None:
@@ -230,7 +233,7 @@ class SlsClient:
         code: str | None = None
         skew: float | None = None
         try:
-            auth = self._auth(operation.name)
+            auth = self._auth(request)
             sent = self._clock.monotonic()
             response = self._send(request, auth, deadline)
             skew = self._server_clock.note(response, sent=sent)
@@ -270,20 +273,21 @@ class SlsClient:
         except HttpFailure as failure:
             raise http_error(failure, request.operation.name) from failure
 
-    def _auth(self, operation: str) -> V1Auth | V4Auth:
+    def _auth(self, request: "_Request[T]") -> V1Auth | V4Auth:
         try:
-            credentials = self._credentials()
+            request.credentials = credentials = self._credentials()
         except CredentialsUnavailableError as error:
-            self._wait(0.0, operation)
-            raise NoCredentials(str(error), operation=operation) from error
+            self._wait(0.0, request.operation.name)
+            raise NoCredentials(str(error), operation=request.operation.name) from error
         if self._settings.signature == "v4":
             return V4Auth(credentials, region=self._settings.region or "", wall=self._clock.wall)
         return V1Auth(credentials, wall=self._clock.wall)
 
 
-class _Request(NamedTuple, Generic[T]):
-    """One operation as it is sent."""
+class _Request(Struct, Generic[T]):
+    """One operation as it is sent, and the credentials of the latest attempt."""
 
     operation: Operation[T]
     path: str
     query: Mapping[str, str]
+    credentials: Credentials | None = None

@@ -31,6 +31,14 @@ CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestTimeExpired"})
 """Codes of requests that SLS refuses because of their time."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
+_REJECTED_CODE = re.compile(
+    r"(?:SLS)?(?:InvalidAccessKeyId|(?:Invalid)?SecurityToken)", re.IGNORECASE
+)
+_REJECTED_WORDS = re.compile(
+    r"accesskeyid.*(?:not found|not exist|invalid|inactive|disabled)|token.*(?:expired|invalid)",
+    re.IGNORECASE,
+)
+_DENIED_WORDS = re.compile(r"denied by|permission", re.IGNORECASE)
 
 
 class SlsError(Exception):
@@ -151,13 +159,18 @@ def is_code(code: str) -> bool:
     return _CODE.fullmatch(code) is not None
 
 
-def is_expired_token(error: SlsError) -> bool:
-    """Return whether the security token has expired, according to the code or the message."""
+def is_rejected_key(error: SlsError) -> bool:
+    """Return whether the service rejects the access key or the security token themselves.
+
+    A key that is valid but lacks a permission is not rejected. SLS uses the code Unauthorized for
+    both, so its message decides.
+    """
     if not isinstance(error, AccessDenied) or error.status != HTTPStatus.UNAUTHORIZED:
         return False
-    words = error.message.lower()
-    in_words = error.code == "Unauthorized" and "token" in words and "expired" in words
-    return in_words or error.code == "SecurityTokenExpired"
+    if _DENIED_WORDS.search(error.message):
+        return False
+    in_words = error.code == "Unauthorized" and _REJECTED_WORDS.search(error.message)
+    return bool(in_words or _REJECTED_CODE.match(error.code))
 
 
 def is_passing(status: int) -> bool:
