@@ -104,6 +104,50 @@ def test_watch_notices_that_a_file_cannot_be_read_and_that_it_can_again(tmp_path
     assert watch.changed()
 
 
+def test_watch_settles_once_the_last_part_of_a_file_is_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    watch = FileWatch([path], KIB)
+    assert not watch.settled()
+    path.write_text("first half, ")
+    assert not watch.settled()
+    with path.open("a") as file:
+        file.write("second half")
+    assert [watch.settled(), watch.settled(), watch.settled()] == [False, True, False]
+
+
+def test_watch_does_not_settle_while_the_same_content_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    watch = FileWatch([path], KIB)
+    path.write_text("new")
+    assert not watch.settled()
+    os.utime(path, ns=(1, 1))
+    assert [watch.settled(), watch.settled()] == [False, True]
+
+
+def test_watch_does_not_settle_on_other_content_with_the_same_stamps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system can have stamps that are coarser than two writes."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr("exporter.base.files._stamp", lambda path: (path.stat().st_size,))
+    watch = FileWatch([path], KIB)
+    path.write_text("first half")
+    assert not watch.settled()
+    path.write_text("whole text")
+    assert [watch.settled(), watch.settled()] == [False, True]
+
+
+def test_watch_of_a_settled_file_ignores_new_stamps(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("1")
+    watch = FileWatch([path], KIB)
+    os.utime(path, ns=(1, 1))
+    assert [watch.settled(), watch.settled()] == [False, False]
+
+
 def test_watch_never_waits_for_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -2,15 +2,18 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exporter.base.clock import Clock
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support.daemon import daemon
+from tests.support.held_clock import HeldClock
 from tests.support.running import Running, running
 from tests.support.wait import wait_for
 
@@ -155,3 +158,52 @@ def test_a_mounted_configmap_that_is_swapped_is_followed(
         (tmp_path / "..data_tmp").symlink_to("v2")
         (tmp_path / "..data_tmp").rename(tmp_path / "..data")
         wait_for(lambda: logstores(exporter) == {"clicks"}, timeout=20)
+
+
+class LookClock:
+    """The system's clock, which is held for the thread that looks at the watched file."""
+
+    def __init__(self) -> None:
+        self._held = HeldClock(time.time())
+        self._start = time.monotonic()
+        self._asked = 0
+        self.clock = Clock(wall=self._wall, monotonic=self._monotonic)
+
+    def look(self) -> None:
+        """Make the thread look at the file, and wait until it has looked."""
+        asked = self._asked
+        self._held.advance(6)
+        # A round of the thread reads the clock at most four times, and looks at the file first.
+        wait_for(lambda: self._asked >= asked + 8, timeout=30)
+
+    def _wall(self) -> float:
+        return self._held.wall() if self._is_tending() else time.time()
+
+    def _monotonic(self) -> float:
+        if not self._is_tending():
+            return time.monotonic()
+        self._asked += 1
+        return self._start + self._held.monotonic()
+
+    def _is_tending(self) -> bool:
+        return threading.current_thread().name == "tend"
+
+
+def test_file_that_is_written_in_two_halves_is_loaded_only_as_a_whole(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    config = write(tmp_path / "config.yaml", text(simulator, "orders"))
+    look_clock = LookClock()
+    with running(config, watched=True, clock=look_clock.clock) as exporter:
+        wait_for(lambda: logstores(exporter) == {"orders"})
+        name = "sls_exporter_config_last_reload_success_timestamp_seconds"
+        loaded = exporter.scrape().value(name)
+        first = text(simulator, "clicks")
+        write(config, first)
+        look_clock.look()
+        with config.open("a") as file:
+            file.write(text(simulator, "clicks", "audit").removeprefix(first))
+        look_clock.look()
+        assert exporter.scrape().value(name) == loaded
+        look_clock.look()
+        wait_for(lambda: logstores(exporter) == {"clicks", "audit"})

@@ -63,7 +63,7 @@ class Housekeeping:
         if self._watched is None or self._clock.monotonic() < self._next_look_at_file:
             return False
         self._next_look_at_file = self._clock.monotonic() + _WATCH_FILE_SECONDS
-        return self._watched.changed()
+        return self._watched.settled()
 
     def _check_clock(self) -> None:
         offset = self._clock.wall() - self._clock.monotonic()

@@ -45,6 +45,7 @@ class FileWatch:
         self._limit = limit
         self._stamps: tuple[Stamp | None, ...] = ()
         self._digests: tuple[bytes, ...] = ()
+        self._unsettled = False
         self.changed()
 
     def changed(self) -> bool:
@@ -54,12 +55,24 @@ class FileWatch:
         """
         # Take the stamps before the digests, so that no change in between is missed.
         stamps = tuple(map(_stamp, self._paths))
-        if stamps == self._stamps:
+        if stamps == self._stamps and not self._unsettled:
             return False
         digests = tuple(_digest(path, self._limit) for path in self._paths)
         changed = digests != self._digests
         self._stamps, self._digests = stamps, digests
         return changed
+
+    def settled(self) -> bool:
+        """Return whether the content has changed, and no file is being written any more.
+
+        A file is regarded as written completely if its stat result and its content are those of
+        the previous call. Each change is returned once.
+        """
+        before = self._stamps
+        changed = self.changed()
+        settled = self._unsettled and not changed and self._stamps == before
+        self._unsettled = (self._unsettled or changed) and not settled
+        return settled
 
 
 def _stamp(path: Path) -> Stamp | None:
