@@ -16,6 +16,8 @@ projects:
   - logstore: l
     consumer_groups: [g]
 """
+KEYS = "credentials: {access_key_id: LTAI, access_key_secret: hunter2}\n"
+UNKNOWN = "hunter2Abcdefghij0123456789xyz"  # has the format of a secret
 
 
 def in_project(lines: str) -> str:
@@ -159,12 +161,31 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an unfinished variable", GOOD + "signature: ${\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
     ("a variable that brings structure", GOOD + 'lag: "${STRUCTURE}"\n', ["c.yaml:7:6: lag: expected true or false, found the value of '${STRUCTURE}'"]),
     ("a secret in the wrong place", GOOD + "signature: ${SECRET}\nlag: ${SECRET}\nstall_after: x${SECRET}\n", ["c.yaml:7:12: signature: expected v1 or v4, found the value of '${SECRET}'", "c.yaml:8:6: lag: expected true or false, found the value of '${SECRET}'", "c.yaml:9:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found the value of 'x${SECRET}'"]),
+    ("the secret as an endpoint", GOOD.replace("cn-shanghai.log.aliyuncs.com", "hunter2") + KEYS, ["c.yaml:3:13: projects[0].endpoint: contains a secret, which would be shown; remove it here"]),
+    ("the secret as a project", GOOD.replace("project: p", "project: hunter2") + KEYS, ["c.yaml:2:12: projects[0].project: contains a secret, which would be shown; remove it here"]),
+    ("the secret in a pattern", GOOD.replace("[g]", "['hunter2.*']") + KEYS, ["c.yaml:6:23: projects[0].logstores[0].consumer_groups[0]: contains a secret, which would be shown; remove it here"]),
+    ("the secret as a project, in a variable", GOOD.replace("project: p", "project: ${SECRET}") + KEYS, ["c.yaml:2:12: projects[0].project: contains a secret, which would be shown; remove it here"]),
+    ("the secret as the ID of the key", GOOD + "credentials: {access_key_id: hunter2, access_key_secret: hunter2}\n", ["c.yaml:7:30: credentials.access_key_id: contains a secret, which would be shown; remove it here"]),
+    ("the secret of the environment as a group", GOOD.replace("[g]", "['${ALIBABA_CLOUD_ACCESS_KEY_SECRET}']"), ["c.yaml:6:23: projects[0].logstores[0].consumer_groups[0]: contains a secret, which would be shown; remove it here"]),
+    ("the token of the environment as a logstore", GOOD.replace("logstore: l", "logstore: hunter2-token"), ["c.yaml:5:15: projects[0].logstores[0].logstore: contains a secret, which would be shown; remove it here"]),
+    ("the secret as an invalid value", GOOD + KEYS + "stall_after: hunter2\n", ["c.yaml:8:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found '…'", "c.yaml:8:14: stall_after: contains a secret, which would be shown; remove it here"]),
+    ("the secret as a key", GOOD + KEYS + "hunter2: v1\n", ["c.yaml:8:1: ['…']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects, exclude_projects"]),
+    ("an unknown secret as a project", GOOD.replace("project: p", f"project: {UNKNOWN}"), ["c.yaml:2:12: projects[0].project: expected the name of a project, found text that looks like a secret"]),
+    ("an unknown secret as a file", GOOD + f"credentials: {{access_key_id: LTAI, access_key_secret_file: {UNKNOWN}}}\n", ["c.yaml:7:60: credentials.access_key_secret_file: text that looks like a secret cannot be read: No such file or directory"]),
+    ("an unknown token as a duration", GOOD + f"stall_after: CAIS{UNKNOWN}{UNKNOWN}\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found text that looks like a secret"]),
     ("a number in the wrong place", GOOD + "stall_after: ${NUMBER}\npolling: {workers: '${NUMBER}'}\n", ["c.yaml:7:14: stall_after: expected a duration such as 90s, 3m or 1h30m, found the value of '${NUMBER}'", "c.yaml:8:20: polling.workers: must be from 1 to 1000, found the value of '${NUMBER}'"]),
     ("a variable as a key", GOOD + '"${KEY}": v1\n', ["c.yaml:7:1: ['${KEY}']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, metrics, http, projects, exclude_projects"]),
     ("a long value with control characters", GOOD + 'signature: "\\e[31m' + "x" * 100 + '"\n', ["c.yaml:7:12: signature: expected v1 or v4, found '\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'"]),
 ]
 # fmt: on
-ENVIRON = {"KEY": "signature", "STRUCTURE": "{a: [b]}", "SECRET": "hunter2", "NUMBER": "5550123"}
+ENVIRON = {
+    "KEY": "signature",
+    "STRUCTURE": "{a: [b]}",
+    "SECRET": "hunter2",
+    "NUMBER": "5550123",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2-secret",
+    "ALIBABA_CLOUD_SECURITY_TOKEN": "hunter2-token",
+}
 
 
 def lines_of(text: str | bytes, base_dir: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Every source of access keys in the real commands: it works, recovers, and shows no secret."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model.credentials import Credentials
-from exporter.simulator.server import Simulator
+from exporter.simulator.wire import Response, json_response
 from exporter.simulator.world import World
 from tests.support.commands import run
 from tests.support.credential_servers import (
@@ -27,6 +27,8 @@ from tests.support.credential_servers import (
     serving,
 )
 from tests.support.daemon import daemon
+from tests.support.faults import Echo
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.misbehaving import proxy
 from tests.support.wait import wait_for
 
@@ -42,7 +44,7 @@ class Place:
     """A configuration that polls two projects of a simulator."""
 
     config: Path
-    simulator: Simulator
+    simulator: FaultySimulator
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def place(folder: Path, *keys: Credentials, extra: str = "") -> Iterator[Place]:
         world.create_project(project)
         world.create_logstore(project, "orders", shards=1)
         world.create_group(project, "orders", "billing")
-    with Simulator(world, credentials=keys) as simulator:
+    with FaultySimulator(world, credentials=keys) as simulator:
         projects = "".join(
             f"  - project: {project}\n    endpoint: {simulator.endpoint}\n    logstores:\n"
             "      - {logstore: orders, consumer_groups: [billing]}\n"
@@ -136,6 +138,55 @@ def test_keys_of_a_profile_are_never_shown(tmp_path: Path) -> None:
     with place(tmp_path, STATIC) as found:
         written = everything_written(found, environ, recover=rotate)
     assert SECRET not in written
+
+
+def repeating(keys: Credentials) -> Echo:
+    """Return a refusal that repeats every secret of a request, also as a code."""
+
+    def refuse(headers: Mapping[str, str]) -> Response:
+        document = {
+            "errorCode": f"{keys.access_key_secret}",
+            "errorMessage": f"AccessKeyId not found {keys.access_key_secret}: {dict(headers)}",
+        }
+        request_id = headers.get("x-acs-security-token", keys.access_key_secret)
+        return json_response(401, document, {"x-log-requestid": request_id})
+
+    return Echo(make=refuse)
+
+
+@pytest.mark.parametrize("keys", [STATIC, TEMPORARY])
+def test_keys_that_the_service_repeats_are_never_shown(tmp_path: Path, keys: Credentials) -> None:
+    environ = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": keys.security_token or "",
+    }
+    with place(tmp_path, keys) as found:
+        found.simulator.faults.add(repeating(keys))
+        written = everything_written(found, environ, recover=found.simulator.faults.clear)
+    assert "AccessKeyId not found …" in written
+    assert 'code="other"' in written
+    assert SECRET not in written
+
+
+def test_keys_under_a_wrong_key_of_the_configuration_are_never_shown(tmp_path: Path) -> None:
+    environ = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": STATIC.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": STATIC.access_key_secret,
+    }
+    with place(tmp_path, STATIC) as found:
+        text = found.config.read_text().replace("project: shop", "project: ${KEY}")
+        found.config.write_text(f"{text}stall_after: {STATIC.access_key_secret}\n")
+        for command in ("check", "once", "run"):
+            done = run(
+                *(command, f"--config.file={found.config}"),
+                environ=environ | {"KEY": STATIC.access_key_secret},
+            )
+            assert done.status == 1
+            assert "projects[0].project: contains a secret" in done.stderr
+            assert "stall_after: contains a secret" in done.stderr
+            assert SECRET not in done.stdout + done.stderr
+        assert found.simulator.requests == []
 
 
 def blabbing(stand_in: StandIn) -> None:

@@ -1,12 +1,27 @@
 """Sanitizing of untrusted input: truncated, on one line, and always encodable."""
 
 import re
+from collections.abc import Iterable
 from typing import Self
+from urllib.parse import quote
 
 LIMIT = 256
 _ECHO_LIMIT = 64
 # The words of messages and the parts of ARNs are shorter. Tokens have hundreds of characters.
 _OPAQUE = re.compile(r"[\w.+/=~%-]{64,}")
+# The formats of a secret of an access key, of a token of STS, and of signatures: HMAC-SHA1 in
+# base64, and HMAC-SHA256 in hexadecimal digits.
+_SECRET = re.compile(
+    r"""(?<![A-Za-z0-9+/])(?:
+        (?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{30}
+        | CA[EI]S[\w+/=%-]{16,}
+        | (?:[A-Za-z0-9+/]|%2[BFbf]){27}(?:=|%3[Dd])
+        | [0-9A-Fa-f]{64}
+    )(?![A-Za-z0-9+/=])""",
+    re.VERBOSE,
+)
+SHORTEST_SECRET = 6
+_SHORTEST_PART = 8
 
 
 def bounded(text: str, limit: int = LIMIT) -> str:
@@ -26,6 +41,32 @@ def bounded(text: str, limit: int = LIMIT) -> str:
 def without_tokens(text: str) -> str:
     """Return untrusted input truncated, on one line, and without words that could be tokens."""
     return bounded(_OPAQUE.sub("…", text))
+
+
+def masked(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return the text without the given secrets, and without words in the format of a secret.
+
+    A secret can be percent-encoded, or truncated to at least 8 characters. Secrets that have fewer
+    than 6 characters are not masked, because they can be a part of any word.
+    """
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            for form in {secret, quote(secret, safe="")}:
+                text = _without(form, text)
+    return _SECRET.sub("…", text)
+
+
+def looks_secret(text: str) -> bool:
+    """Return whether a text has the format of a secret, a token or a signature."""
+    return _SECRET.fullmatch(text) is not None
+
+
+def _without(secret: str, text: str) -> str:
+    head = secret[:_SHORTEST_PART]
+    while (start := text.find(head)) >= 0:
+        length = next(n for n in range(len(secret), 0, -1) if text.startswith(secret[:n], start))
+        text = f"{text[:start]}…{text[start + length :]}"
+    return text
 
 
 class Expanded(str):
@@ -53,10 +94,13 @@ def printable(text: str) -> str:
 def quoted(text: str) -> str:
     """Quote untrusted input, truncated to 64 characters and without control characters.
 
-    A value from a variable is not quoted. The result refers to the text in the file instead.
+    A value from a variable is not quoted. The result refers to the text in the file instead. A text
+    in the format of a secret is not quoted either.
     """
     if isinstance(text, Expanded):
         return f"the value of {quoted(text.written)}"
+    if looks_secret(text):
+        return "text that looks like a secret"
     cut = printable(text[:_ECHO_LIMIT])
     if len(text) > _ECHO_LIMIT or len(cut) > _ECHO_LIMIT:
         cut = f"{cut[: _ECHO_LIMIT - 1]}…"

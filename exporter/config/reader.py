@@ -7,12 +7,14 @@ from exporter.base.files import MIB, read
 from exporter.config.checks import check
 from exporter.config.schema import Config
 from exporter.config.validation import Format, whole
+from exporter.model.credentials import SECRET_VARIABLES
 
 MAX_FILE_BYTES = 64 * MIB
 _FORMAT = Format(
     model=Config,
     check=check,
     secret_keys=frozenset({"credentials"}),
+    secret_variables=SECRET_VARIABLES,
     max_bytes=MAX_FILE_BYTES,
     max_values=1_000_000,
 )

@@ -14,6 +14,7 @@ from exporter.base.files import MIB
 from exporter.base.text import printable
 from exporter.config.compose import compose, text_position
 from exporter.config.document import BROKEN, Document
+from exporter.config.misplaced import concealed, misplaced, secrets
 from exporter.config.problems import (
     ConfigError,
     KeyPath,
@@ -83,7 +84,9 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
     check: Callable[[Mapping[str, object]], Iterable[Problem]]
     """A function that yields problems between values. The data it gets can be invalid."""
     secret_keys: frozenset[str]
-    """The keys whose values are not quoted in messages."""
+    """The keys whose values are not quoted in messages, and are not allowed in other places."""
+    secret_variables: tuple[str, ...] = ()
+    """The environment variables whose values are treated in the same way."""
     max_bytes: int
     max_values: int
     merge_keys: bool = False
@@ -105,6 +108,10 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
             data, unexpanded = document.plain(environ)
             reading.problems += unexpanded
             self._validate(data, context, reading)
+            variables = [(environ or {}).get(name, "") for name in self.secret_variables]
+            found = secrets(data, self.secret_keys, variables)
+            reading.problems += misplaced(data, found, self.secret_keys, document)
+            reading.problems[:] = [concealed(each, found) for each in reading.problems]
         return reading
 
     def error(self, name: str, problems: Iterable[Problem]) -> ConfigError:

@@ -21,7 +21,7 @@ from pydantic import (
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
 from exporter.base.files import KIB, MIB, read
-from exporter.base.text import Expanded, quoted
+from exporter.base.text import Expanded, looks_secret, quoted
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
 from exporter.config.problems import described
 from exporter.model.endpoint import Endpoint
@@ -101,6 +101,8 @@ def _project(value: object) -> Pattern:
         raise ValueError(
             f"a project's name has letters, digits and hyphens only, found {quoted(pattern.text)}"
         )
+    if pattern.literal and looks_secret(pattern.text):
+        raise ValueError(f"expected the name of a project, found {quoted(pattern.text)}")
     return pattern
 
 

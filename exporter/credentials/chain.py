@@ -19,12 +19,16 @@ from exporter.credentials.key_files import KeyFiles, read_key
 from exporter.credentials.profile import NoProfileError, read_profile
 from exporter.credentials.sources import CredentialsUri, EcsRole, OidcRole, Source
 from exporter.logs.logger import get_logger
-from exporter.model.credentials import Credentials, CredentialsError, is_key
+from exporter.model.credentials import (
+    SECRET_VARIABLES,
+    Credentials,
+    CredentialsError,
+    is_key,
+)
 from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
 
 KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
-KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105  the name of a variable
-TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the name of a variable
+KEY_SECRET, TOKEN = SECRET_VARIABLES
 ROLE_ARN = "ALIBABA_CLOUD_ROLE_ARN"
 PROVIDER_ARN = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
 TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105  the name of a variable

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+SECRET_VARIABLES = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
+"""The environment variables with the secret of an access key, and with the security token."""
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -14,6 +16,11 @@ class Credentials:
     access_key_id: str
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not be shown."""
+        return tuple(filter(None, (self.access_key_secret, self.security_token)))
 
 
 class CredentialsError(Exception):

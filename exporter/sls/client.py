@@ -243,6 +243,8 @@ class SlsClient:
                 lambda body: operation.read(body, self.server_now()),
             )
         except SlsError as error:
+            if request.credentials is not None:
+                error.conceal(request.credentials.secrets)
             code = error.code
             if code in CLOCK_CODES and skew is not None:
                 self._server_clock.report(skew)

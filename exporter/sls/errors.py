@@ -18,9 +18,10 @@ Errors of the packages http and json never leave this package.
 """
 
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 
-from exporter.base.text import bounded
+from exporter.base.text import bounded, masked
 from exporter.http.failure import HttpFailure
 
 # Old deployments return ProjectNotExists.
@@ -61,6 +62,14 @@ class SlsError(Exception):
         self.request_id = bounded(request_id, 64)
         self.message = bounded(message)
         super().__init__(self.message)
+
+    def conceal(self, secrets: Collection[str]) -> None:
+        """Mask secrets that the service, or a proxy in front of it, repeats in its response."""
+        self.message = masked(self.message, secrets)
+        self.request_id = masked(self.request_id, secrets)
+        self.args = (self.message,)
+        if masked(self.code, secrets) != self.code:
+            self.code = "other"
 
     def __str__(self) -> str:
         status = "" if self.status is None else f" {self.status}"

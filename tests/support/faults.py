@@ -5,6 +5,7 @@ Each is a ``Fault`` of ``exchange``.
 
 import threading
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -27,6 +28,16 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
         """Respond with the error."""
         document = {"errorCode": self.code, "errorMessage": self.message}
         exchange.respond(json_response(self.status, document, {}))
+
+
+class Echo(Struct, frozen=True, kw_only=True):
+    """A response with the headers of the request, which have lower-case names."""
+
+    make: Callable[[Mapping[str, str]], Response]
+
+    def apply(self, exchange: Exchange) -> None:
+        """Respond with what is made of the headers."""
+        exchange.respond(self.make(exchange.request.headers))
 
 
 class Html(Struct, frozen=True, kw_only=True):

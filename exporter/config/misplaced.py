@@ -1,0 +1,59 @@
+"""Secrets of a configuration file that are in the place of another value.
+
+A secret is known if it is also a value of a section for secrets. Messages about other values do
+not repeat it, and a value that contains it is an error: names and endpoints are shown everywhere.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from msgspec.structs import replace
+
+from exporter.base.text import SHORTEST_SECRET, masked
+from exporter.config.document import Document
+from exporter.config.problems import KeyPath, Problem
+
+_SHOWN_ENDINGS = ("_id", "_file")
+"""The ends of the keys whose values are not secret."""
+
+
+def secrets(data: object, secret_keys: Collection[str], others: Iterable[str]) -> Collection[str]:
+    """Return the secrets in the sections under ``secret_keys``, and the others, without short ones.
+
+    The data can be invalid.
+    """
+    found = [text for path, text in _texts(data, ()) if _is_secret(path, secret_keys)]
+    return {text for text in (*found, *others) if len(text) >= SHORTEST_SECRET}
+
+
+def misplaced(
+    data: object, found: Collection[str], secret_keys: Collection[str], document: Document
+) -> Iterator[Problem]:
+    """Yield a problem for each other value that contains one of the secrets."""
+    for path, text in _texts(data, ()) if found else ():
+        if not _is_secret(path, secret_keys) and any(secret in text for secret in found):
+            message = "contains a secret, which would be shown; remove it here"
+            yield Problem(path=path, message=message, position=document.position(path))
+
+
+def concealed(problem: Problem, found: Collection[str]) -> Problem:
+    """Return the problem without the secrets, which can also be keys of the file."""
+    path = tuple(masked(part, found) if isinstance(part, str) else part for part in problem.path)
+    return replace(problem, path=path, message=masked(problem.message, found))
+
+
+def _is_secret(path: KeyPath, secret_keys: Collection[str]) -> bool:
+    """Return whether the value at a path is in a section for secrets, and is not shown."""
+    if set(path[:-1]).isdisjoint(secret_keys):
+        return False
+    return not str(path[-1]).endswith(_SHOWN_ENDINGS)
+
+
+def _texts(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
