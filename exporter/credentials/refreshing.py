@@ -88,9 +88,9 @@ class RefreshingCredentials:
     def refresh(self, rejected: Credentials) -> bool:
         """Fetch other credentials, unless the current ones are not those that SLS rejects.
 
-        Return whether there are other ones now. The method waits for a fetch for at most 5.5 s. It
-        fetches nothing within 10 s of the last fetch, so that a key that stays rejected does not
-        cause one fetch after the other.
+        Return whether there are other ones now. The method waits for a fetch for at most 5.5 s.
+        Within 10 s of the last fetch, there is no other one. A key that stays rejected therefore
+        does not cause one fetch after the other.
         """
         with self._changed:
             if self._is_current(rejected) and (self._fetching or self._rested()):

@@ -36,7 +36,7 @@ class Echo(Struct, frozen=True, kw_only=True):
     make: Callable[[Mapping[str, str]], Response]
 
     def apply(self, exchange: Exchange) -> None:
-        """Respond with what is made of the headers."""
+        """Respond with the result of ``make``."""
         exchange.respond(self.make(exchange.request.headers))
 
 
