@@ -55,6 +55,7 @@ METRICS = {
     "sls_exporter_series",
     "sls_exporter_shard",
     "sls_exporter_targets",
+    "sls_exporter_tls_handshake_errors_total",
     "sls_exporter_total_shards",
     "sls_logstore_retention_seconds",
     "sls_logstore_shards",

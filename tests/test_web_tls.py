@@ -44,16 +44,6 @@ def test_scrape_over_tls_is_served(place: Place) -> None:
         assert fetch(port, "/metrics", tls=place.client()).body == METRICS
 
 
-def test_plain_http_on_a_tls_port_gets_nothing(place: Place) -> None:
-    faults = Faults()
-    with serving(web_config_file=place.write(f"{TLS}}}"), faults=faults) as port:
-        with connect(port) as sock:
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert METRICS not in read_to_end(sock)
-        assert fetch(port, "/metrics", tls=place.client()).body == METRICS
-    assert faults.seen == []
-
-
 @pytest.mark.parametrize(
     ("policy", "without", "known", "stranger"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from exporter import __version__
 from exporter.app.assembly import assemble
 from exporter.app.health import DEFAULT_STUCK_AFTER, Health, StuckAfter
 from exporter.app.housekeeping import Housekeeping
@@ -100,6 +101,7 @@ class Daemon:
             ),
             options.listen,
             on_error=self._report_error,
+            on_handshake_error=self._report_handshake_error,
             web_config_file=options.web_config_file,
         )
 
@@ -124,6 +126,10 @@ class Daemon:
         self._tending.start()
         self._log.info(
             "started",
+            version=__version__,
+            scheme=self._web.scheme,
+            tls="on" if self._web.scheme == "https" else "off",
+            users=self._web.users,
             listening=", ".join(str(address) for address in self.addresses),
             targets=len(self._parts.manager.targets),
             interval_seconds=self._parts.manager.config.polling.interval,
@@ -154,6 +160,12 @@ class Daemon:
             unready=self._health.unready,
             reload=self._reloader.reload if options.enable_lifecycle else None,
         )
+
+    def _report_handshake_error(self, reason: str, client: str) -> None:
+        self._parts.self_metrics.tls_handshake_failed(reason)
+        # A health check that only opens a connection is not worth a warning.
+        log = self._log.debug if reason == "disconnected" else self._log.warning
+        log("TLS handshake failed", reason=reason, client=client)
 
     def _report_error(self, place: str, error: BaseException) -> None:
         if isinstance(error, ConfigError):

@@ -211,6 +211,12 @@ IGNORED_SERVER_TIMES = Family(
     help="Total number of successful responses whose x-log-time was ignored because it was more "
     "than 15 minutes from the exporter's clock.",
 )
+TLS_HANDSHAKE_ERRORS = Family(
+    name="sls_exporter_tls_handshake_errors_total",
+    kind="counter",
+    labels=("reason",),
+    help="Total number of TLS handshakes with clients of the exporter that failed, by reason.",
+)
 REQUEST_LIMIT = Family(
     name="sls_exporter_request_limit_per_second",
     labels=("sls_endpoint", "project"),

@@ -40,6 +40,7 @@ class SelfMetrics:
         self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
         self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
         self._ignored_times = _counter(catalogue.IGNORED_SERVER_TIMES, registry)
+        self._handshake_errors = _counter(catalogue.TLS_HANDSHAKE_ERRORS, registry)
         self._usage = _gauge(catalogue.INTERVAL_USAGE, registry)
         self._limit = _gauge(catalogue.REQUEST_LIMIT, registry)
         self._shard = _gauge(catalogue.SHARD, registry)
@@ -85,6 +86,10 @@ class SelfMetrics:
     def server_time_ignored(self, endpoint: str) -> None:
         """Count a response whose time is too far from the exporter's to be true."""
         self._ignored_times.labels(sls_endpoint=endpoint).inc()
+
+    def tls_handshake_failed(self, reason: str) -> None:
+        """Count a TLS handshake with a client that failed."""
+        self._handshake_errors.labels(reason=reason).inc()
 
     def request_limit(self, endpoint: str, project: str, limit: float) -> None:
         """Set the requests per second that a project is allowed."""

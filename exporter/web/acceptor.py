@@ -23,6 +23,10 @@ _END_SECONDS: Final = 0.2
 _TLS_SHUTDOWN_SECONDS: Final = 5.0
 
 
+OnHandshakeError = Callable[[str, str], None]
+"""Gets the reason of a failed TLS handshake, and the address of the client."""
+
+
 class Acceptor:
     """An acceptor of connections on the current event loop. It calls ``tls`` per connection."""
 
@@ -34,12 +38,14 @@ class Acceptor:
         tls: "Callable[[], TlsPolicy | None]",
         limits: Limits,
         on_error: Callable[[str, BaseException], None],
+        on_handshake_error: OnHandshakeError,
     ) -> None:
         self._sockets = sockets
         self._connection = connection
         self._tls = tls
         self._limits = limits
         self._on_error = on_error
+        self._on_handshake_error = on_handshake_error
         self._loop = asyncio.get_running_loop()
         self._open: dict[Connection, None] = {}  # oldest first
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -118,14 +124,39 @@ class Acceptor:
         except BaseException:
             sock.close()
             raise
-        connection.admits = None if tls is None else tls.admits
-        await self._loop.connect_accepted_socket(
-            lambda: connection,
-            sock,
-            ssl=None if tls is None else tls.context,
-            ssl_handshake_timeout=None if tls is None else self._limits.head,
-            ssl_shutdown_timeout=None if tls is None else _TLS_SHUTDOWN_SECONDS,
-        )
+        if tls is None:
+            await self._loop.connect_accepted_socket(lambda: connection, sock)
+        else:
+            await self._shake_hands(connection, sock, tls)
+
+    async def _shake_hands(
+        self, connection: Connection, sock: socket.socket, tls: "TlsPolicy"
+    ) -> None:
+        from exporter.web import handshakes  # noqa: PLC0415  most servers run without TLS
+
+        client = _address_of(sock)
+        if tls.admits is not None:
+            connection.admits = tls.admits
+            connection.on_not_admitted = functools.partial(
+                self._on_handshake_error, handshakes.NAME_NOT_ALLOWED, client
+            )
+        with handshakes.second_handle(sock) as second:
+            try:
+                await self._loop.connect_accepted_socket(
+                    lambda: connection,
+                    sock,
+                    ssl=tls.context,
+                    ssl_handshake_timeout=self._limits.head,
+                    ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS,
+                )
+            except OSError as error:
+                # A connection that is not open any more has exceeded a limit of this server.
+                was_cut = connection not in self._open
+                cause = handshakes.TIMEOUT if was_cut else handshakes.cause_of(error)
+                self._on_handshake_error(cause, client)
+                if second is not None and isinstance(error, handshakes.HandshakeError):
+                    await handshakes.send_last(second, error.reply)
+                raise
 
     def _settle(self, connection: Connection, task: "asyncio.Task[None]") -> None:
         self._handshakes.discard(task)
@@ -152,3 +183,10 @@ class Acceptor:
         self._open.pop(connection, None)
         if not self._open:
             self._none_open.set()
+
+
+def _address_of(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except (OSError, IndexError):  # the client has disconnected
+        return ""

@@ -84,6 +84,11 @@ class WatchedWebConfig:
         """True if the server uses TLS."""
         return self._config.tls is not None
 
+    @property
+    def users(self) -> int:
+        """The number of users."""
+        return len(self._config.users)
+
     def current(self) -> WebConfig:
         """Return the current configuration, after a reload if a file has changed."""
         if self._watch.changed() or not self._watches_all:

@@ -46,6 +46,7 @@ class Connection(H11Protocol):
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
     admits: Admits | None = None  # set before the handshake
+    on_not_admitted: Callable[[], None] | None = None  # likewise
 
     def __init__(
         self,
@@ -100,6 +101,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         if self.admits is not None and not self.admits(transport.get_extra_info("peercert")):
             transport.abort()
+            if self.on_not_admitted is not None:
+                self.on_not_admitted()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the connection, with a reset if the response is incomplete."""

@@ -20,7 +20,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.web.acceptor import Acceptor
+from exporter.web.acceptor import Acceptor, OnHandshakeError
 from exporter.web.connection import Connection, Limits
 from exporter.web.listen import ListenAddress, bind_all
 from exporter.web.workers import Workers
@@ -33,13 +33,17 @@ _DATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
 
 
+def _ignore(reason: str, client: str) -> None:
+    """Ignore a failed handshake."""
+
+
 class WebServer:
     """A server of an ASGI application on one or more addresses.
 
     ``make_app`` creates the application, with worker threads that end with the server.
     ``web_config_file`` configures TLS, users, headers and a rate limit; an invalid file raises
     ConfigError. ``on_error`` is called for failures that are not caused by a client, with the
-    component and the exception.
+    component and the exception. ``on_handshake_error`` is called for failed TLS handshakes.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class WebServer:
         addresses: Sequence[ListenAddress],
         *,
         on_error: Callable[[str, BaseException], None],
+        on_handshake_error: OnHandshakeError = _ignore,
         web_config_file: Path | None = None,
         limits: Limits | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -61,7 +66,8 @@ class WebServer:
             )
         self._asked = tuple(addresses)
         self._on_error = on_error
-        self._limits = _within_descriptors(limits or Limits())
+        self._on_handshake_error = on_handshake_error
+        self._limits = _within_descriptors(limits or Limits(), has_tls=self.scheme == "https")
         self._addresses: tuple[ListenAddress, ...] = ()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,6 +84,11 @@ class WebServer:
     def scheme(self) -> str:
         """The scheme of the server's URLs, ``https`` or ``http``."""
         return "https" if self._web_config is not None and self._web_config.has_tls else "http"
+
+    @property
+    def users(self) -> int:
+        """The number of users who may log in; 0 if no password is needed."""
+        return 0 if self._web_config is None else self._web_config.users
 
     def start(self) -> None:
         """Bind the addresses, and serve in a background thread.
@@ -135,6 +146,7 @@ class WebServer:
             tls=lambda: None if self._web_config is None else self._web_config.tls(),
             limits=self._limits,
             on_error=self._on_error,
+            on_handshake_error=self._on_handshake_error,
         )
         background = [
             asyncio.create_task(acceptor.sweep()),
@@ -202,9 +214,13 @@ def _secured(
     return AccessMiddleware(app, web_config.current, clock, threads), web_config
 
 
-def _within_descriptors(limits: Limits) -> Limits:
-    """Return limits that leave at least half of the file descriptors for other uses."""
+def _within_descriptors(limits: Limits, *, has_tls: bool) -> Limits:
+    """Return limits that leave at least half of the file descriptors for other uses.
+
+    A connection has two of them during a TLS handshake.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft // 2 >= limits.connections:
+    most = soft // (4 if has_tls else 2)
+    if soft == resource.RLIM_INFINITY or most >= limits.connections:
         return limits
-    return replace(limits, connections=max(soft // 2, 1))
+    return replace(limits, connections=max(most, 1))

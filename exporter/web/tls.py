@@ -16,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from exporter.web.connection import Admits
+from exporter.web.handshakes import ServerContext
 
 VERSIONS: Final = {
     "TLS10": ssl.TLSVersion.TLSv1,
@@ -96,7 +97,7 @@ class TlsPolicy(Struct, frozen=True, kw_only=True):
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context for the settings. Raises TlsError if a setting is invalid."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     _set_versions(context, settings)
     _set_ciphers(context, settings)
     _set_curve(context, settings.curve_preferences)

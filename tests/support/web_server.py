@@ -80,9 +80,11 @@ def serving(
     max_requests: int = 0,
     limits: Limits | None = None,
     web_config_file: Path | None = None,
+    failed_handshakes: list[tuple[str, str]] | None = None,
 ) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, and yield the port."""
     report = (faults or Faults()).report
+    failed = [] if failed_handshakes is None else failed_handshakes
     server = WebServer(
         lambda threads: create_app(
             served or content(),
@@ -93,6 +95,7 @@ def serving(
         ),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=report,
+        on_handshake_error=lambda reason, client: failed.append((reason, client)),
         limits=limits,
         web_config_file=web_config_file,
     )
