@@ -5,7 +5,8 @@ import gzip
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from exporter.metrics.exposition import prefers_openmetrics, render
+from exporter.metrics.exposition import render
+from exporter.metrics.negotiation import prefers_openmetrics
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
@@ -58,6 +59,12 @@ def test_scrape_with_malformed_version_is_served(
         "Application/OpenMetrics-Text; Version=1.0.0",
         "application/openmetrics-text;version=0.0.1, application/openmetrics-text;version=1.0.0",
         "*/*, application/openmetrics-text",
+        'application/openmetrics-text; version="1.0.0"',
+        "text/plain;q=0.5,application/openmetrics-text;q=0.9",
+        "text/plain;q=0,application/openmetrics-text;q=0.001",
+        "TEXT/PLAIN; Q=0.5, APPLICATION/OPENMETRICS-TEXT; Q=0.75",
+        "application/openmetrics-text;q=high,text/plain;q=0.9",
+        "application/openmetrics-text;version=2.0.0,application/openmetrics-text;version=1.0.0;q=0.9",
     ],
 )
 def test_openmetrics_is_preferred_if_it_is_first(accept: str) -> None:
@@ -74,6 +81,13 @@ def test_openmetrics_is_preferred_if_it_is_first(accept: str) -> None:
         "application/openmetrics-text;version=0.0.1",
         "application/openmetrics-text;version=2.0.0,text/plain;version=0.0.4",
         "application/openmetrics-text2",
+        "application/openmetrics-text;version=1.0.0;q=0,text/plain",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text; q=0.000, */*",
+        "application/openmetrics-text;q=0.5,text/plain;q=0.9",
+        "application/openmetrics-text;q=0.9,text/plain",
+        'application/openmetrics-text;version="2.0.0"',
+        "application/openmetrics-text;version=2.0.0;q=0.9,text/plain;q=0.1",
     ],
 )
 def test_openmetrics_is_not_preferred_if_text_is_first_or_its_version_is_another(
@@ -82,7 +96,10 @@ def test_openmetrics_is_not_preferred_if_text_is_first_or_its_version_is_another
     assert not prefers_openmetrics(accept)
 
 
-@pytest.mark.parametrize("accept", ["gzip", "deflate, gzip;q=0.5", "GZIP", "*", "br, x-gzip"])
+@pytest.mark.parametrize(
+    "accept",
+    ["gzip", "deflate, gzip;q=0.5", "GZIP", "*", "br, x-gzip", "*;q=0, gzip", "gzip;q=0, x-gzip"],
+)
 def test_gzip_where_it_is_accepted(registry: CollectorRegistry, accept: str) -> None:
     _, encoding, body = found(registry, accept_encoding=accept)
     assert encoding == "gzip"
@@ -90,7 +107,9 @@ def test_gzip_where_it_is_accepted(registry: CollectorRegistry, accept: str) -> 
     assert len(body) < 4000
 
 
-@pytest.mark.parametrize("accept", ["", "identity", "deflate, br", "gzip;q=0", "gzip; q=0.0"])
+@pytest.mark.parametrize(
+    "accept", ["", "identity", "deflate, br", "gzip;q=0", "gzip; q=0.0", "*, gzip;q=0", "*;q=0"]
+)
 def test_plain_where_gzip_is_not_accepted(registry: CollectorRegistry, accept: str) -> None:
     _, encoding, body = found(registry, accept_encoding=accept)
     assert encoding is None

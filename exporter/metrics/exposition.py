@@ -6,6 +6,7 @@ from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from exporter.metrics.gzip_stream import Part, gzipped, plain
+from exporter.metrics.negotiation import accepts_gzip, prefers_openmetrics
 from exporter.metrics.registry_text import registry_text
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,31 +40,6 @@ def render(
     if accepts_gzip(accept_encoding):
         return Scrape(content_type=content_type, content_encoding="gzip", body=gzipped(body))
     return Scrape(content_type=content_type, content_encoding=None, body=plain(body))
-
-
-def prefers_openmetrics(accept: str) -> bool:
-    """Return whether the first format of an Accept header that is available is OpenMetrics.
-
-    Scrapers list formats in the order of their preference.
-    """
-    for part in accept.lower().split(","):
-        kind, *parameters = (each.strip() for each in part.split(";"))
-        if kind == "text/plain":
-            return False
-        if kind == "application/openmetrics-text":
-            versions = [each for each in parameters if each.startswith("version=")]
-            if all(each.startswith("version=1.") for each in versions):
-                return True
-    return False
-
-
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether an Accept-Encoding header allows gzip; ``gzip;q=0`` forbids it."""
-    for part in accept_encoding.split(","):
-        coding, _, parameters = part.strip().partition(";")
-        if coding.strip().lower() in {"gzip", "x-gzip", "*"}:
-            return parameters.replace(" ", "").lower() not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
 
 
 def _joined(

@@ -180,7 +180,7 @@ class WebServer:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Report exceptions of the application, because uvicorn would log long tracebacks."""
         try:
-            await self._app(scope, receive, send)
+            await self._app(_in_origin_form(scope), receive, send)
         except Exception as exc:  # noqa: BLE001 - reported, and the connection is cut
             self._on_error("web application", exc)
         except asyncio.CancelledError:
@@ -191,6 +191,18 @@ class WebServer:
         if not isinstance(fault, BaseException):
             fault = RuntimeError(str(context.get("message")))
         self._on_error("event loop", fault)
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """Return a scope whose path has no scheme and no host, as in ``GET http://host/metrics``.
+
+    Proxies send this absolute form, which every server has to accept (RFC 9112, section 3.2.2).
+    """
+    scheme, separator, rest = scope["path"].partition("://")
+    if not separator or scheme.lower() not in {"http", "https"}:
+        return scope
+    path = f"/{rest.partition('/')[2]}"
+    return {**scope, "path": path, "raw_path": path.encode()}
 
 
 async def _keep_date(state: ServerState) -> None:
