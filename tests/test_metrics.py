@@ -24,6 +24,12 @@ from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
 
+SHOP = ("https://example.com", "shop")
+BANK = ("https://example.com", "bank")
+ABROAD = ("https://example.org", "shop")
+ACCOUNT = ("https://example.com", "")  # whose projects are listed
+REQUESTS = "sls_exporter_api_requests_total"
+REQUEST_ERRORS = "sls_exporter_api_request_errors_total"
 PER_SHARD = (
     "sls_consumer_group_checkpoint_age_seconds",
     "sls_consumer_group_checkpoint_update_timestamp_seconds",
@@ -265,7 +271,7 @@ def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
 def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, operations=OPERATION_NAMES)
-    own.request_ended("GetCheckPoint", 0.1, "timeout")
+    own.request_ended(SHOP, "GetCheckPoint", 0.1, "timeout")
     own.clock_skew("https://example.com", 0.0)
     own.server_time_ignored("https://example.com")
     own.request_limit("https://example.com", "shop", 10.0)
@@ -328,11 +334,78 @@ def test_errors_of_groups_that_left_are_forgotten_and_those_of_others_kept() -> 
     assert codes_after(lambda _: []) == set()
 
 
-def test_the_number_of_codes_is_bounded() -> None:
+def test_request_errors_have_20_codes_per_project_at_most() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, operations=OPERATION_NAMES)
     for number in range(300):
-        own.request_ended("GetCheckPoint", 0.1, f"Code{number}")
-    codes = scrape(registry).labels("sls_exporter_api_request_errors_total")
-    assert len(codes) == 101
-    assert scrape(registry).value("sls_exporter_api_request_errors_total", code="other") == 200
+        own.request_ended(SHOP, OPERATION_NAMES[number % 2], 0.1, f"Code{number}")
+    own.request_ended(SHOP, "GetCheckPoint", 0.1, "Code7")
+    own.request_ended(BANK, "GetCheckPoint", 0.1, "Code299")
+    found = scrape(registry)
+    of_shop = found.find(REQUEST_ERRORS, project="shop")
+    codes = {sample.labels["code"] for sample in of_shop}
+    assert codes == {*(f"Code{number}" for number in range(20)), "other"}
+    others = [sample.value for sample in of_shop if sample.labels["code"] == "other"]
+    assert sum(others) == 280
+    assert found.value(REQUEST_ERRORS, project="bank", code="Code299") == 1
+
+
+def test_poll_errors_have_100_codes_at_most() -> None:
+    registry = CollectorRegistry()
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
+    for number in range(300):
+        own.poll_failed(group().key, f"Code{number}")
+    found = scrape(registry)
+    assert len(found.labels("sls_exporter_poll_errors_total")) == 101
+    assert found.value("sls_exporter_poll_errors_total", code="other") == 200
+
+
+def test_requests_are_counted_by_endpoint_project_and_operation() -> None:
+    registry = CollectorRegistry()
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
+    for place in (SHOP, SHOP, BANK, ABROAD, ACCOUNT):
+        own.request_ended(place, "GetCheckPoint", 0.1, None)
+    own.request_ended(SHOP, "GetCursor", 0.1, "timeout")
+    found = scrape(registry)
+    counted = {
+        (labels["sls_endpoint"], labels["project"], labels["operation"]): found.value(
+            REQUESTS, **labels
+        )
+        for labels in found.labels(REQUESTS)
+    }
+    assert counted == {
+        (*SHOP, "GetCheckPoint"): 2,
+        (*BANK, "GetCheckPoint"): 1,
+        (*ABROAD, "GetCheckPoint"): 1,
+        (*ACCOUNT, "GetCheckPoint"): 1,
+        (*SHOP, "GetCursor"): 1,
+    }
+    (failed,) = found.labels(REQUEST_ERRORS)
+    assert failed == {
+        "sls_endpoint": SHOP[0],
+        "project": SHOP[1],
+        "operation": "GetCursor",
+        "code": "timeout",
+    }
+
+
+def test_requests_of_projects_that_left_are_forgotten_with_the_clocks_of_their_endpoints() -> None:
+    registry = CollectorRegistry()
+    own = SelfMetrics(registry, operations=OPERATION_NAMES)
+    for place in (SHOP, BANK, ABROAD, ACCOUNT):
+        own.request_ended(place, "GetCheckPoint", 0.1, "timeout")
+        own.clock_skew(place[0], 1.0)
+        own.server_time_ignored(place[0])
+    own.keep_only_requests([SHOP, ACCOUNT])
+    found = scrape(registry)
+    for name in (REQUESTS, REQUEST_ERRORS):
+        assert {(each["sls_endpoint"], each["project"]) for each in found.labels(name)} == {
+            SHOP,
+            ACCOUNT,
+        }
+    for name in ("sls_exporter_clock_skew_seconds", "sls_exporter_ignored_server_times_total"):
+        assert {each["sls_endpoint"] for each in found.labels(name)} == {SHOP[0]}
+    # A project that comes back is counted from 0.
+    own.request_ended(BANK, "GetCheckPoint", 0.1, "timeout")
+    for name in (REQUESTS, REQUEST_ERRORS):
+        assert scrape(registry).value(name, project="bank") == 1

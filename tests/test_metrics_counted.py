@@ -20,6 +20,7 @@ Step = Callable[[SelfMetrics], None]
 texts = st.text(max_size=20)
 keys = st.builds(GroupKey, texts, texts, texts)
 operations = st.sampled_from(OPERATION_NAMES) | texts
+places = st.tuples(texts, texts)
 numbers = st.floats(0, 1e12) | st.sampled_from([0.0, 1e-5, 5e-5, 1e6, 1.5e9, 1e16])
 any_number = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf])
 
@@ -29,7 +30,7 @@ def step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[
 
 
 steps = st.one_of(
-    step("request_ended", operations, numbers, st.none() | texts),
+    step("request_ended", places, operations, numbers, st.none() | texts),
     step("request_retried", operations),
     step("clock_skew", texts, any_number),
     step("server_time_ignored", texts),
@@ -39,6 +40,8 @@ steps = st.one_of(
     step("poll_skipped"),
     step("sharded", st.integers(0, 9), st.integers(1, 9)),
     step("keep_only", st.lists(keys, max_size=2)),
+    step("keep_only_projects", st.lists(places, max_size=2)),
+    step("keep_only_requests", st.lists(places, max_size=2)),
 )
 
 

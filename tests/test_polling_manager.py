@@ -14,7 +14,7 @@ from exporter.config.reader import parse
 from exporter.config.schema import Config
 from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
-from tests.support.faults import DelayUntil
+from tests.support.faults import DelayUntil, ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
 from tests.support.scrape import scrape
@@ -23,6 +23,8 @@ from tests.support.wait import wait_for
 
 KEY = TargetKey(PROJECT, LOGSTORE)
 UP = "sls_consumer_group_up"
+REQUESTS = "sls_exporter_api_requests_total"
+REQUEST_ERRORS = "sls_exporter_api_request_errors_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,19 @@ class Stage:
         return [each.operation for each in self.simulator.requests].count(operation)
 
 
-def config_of(simulator: FaultySimulator, polling: str = "", groups: str = GROUP) -> Config:
+def config_of(
+    simulator: FaultySimulator,
+    polling: str = "",
+    groups: str = GROUP,
+    project: str = PROJECT,
+    logstore: str = LOGSTORE,
+) -> Config:
     text = (
         f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"
         f" access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
         f"polling: {{requests_per_second: 10000{polling}}}\n"
-        f"projects: [{{project: {PROJECT}, endpoint: '{simulator.endpoint}', logstores:"
-        f" [{{logstore: {LOGSTORE}, consumer_groups: [{groups}]}}]}}]\n"
+        f"projects: [{{project: {project}, endpoint: '{simulator.endpoint}', logstores:"
+        f" [{{logstore: {logstore}, consumer_groups: [{groups}]}}]}}]\n"
     )
     return parse(text, name="config.yaml", environ={}, base_dir=Path())
 
@@ -140,3 +148,45 @@ def test_interval_usage_of_a_project_is_shown_after_a_poll(stage: Stage) -> None
         stage.held.advance(15.0)
     poll.result(10)
     assert scrape(stage.engine).value(name, project=PROJECT) == 15.0 / 60.0
+
+
+def projects_in(stage: Stage, name: str) -> set[str]:
+    return {labels["project"] for labels in scrape(stage.engine).labels(name)}
+
+
+def test_requests_of_a_project_leave_with_it(stage: Stage) -> None:
+    stage.simulator.faults.add(ErrorAnswer(status=401, code="Unauthorized"), operation="GetCursor")
+    stage.engine.manager.poll(KEY)
+    assert projects_in(stage, REQUESTS) == projects_in(stage, REQUEST_ERRORS) == {PROJECT}
+    stage.engine.configure(config_of(stage.simulator, project="bank"))
+    found = scrape(stage.engine)
+    assert found.find(REQUESTS) == found.find(REQUEST_ERRORS) == []
+
+
+def test_request_that_ends_after_its_project_left_is_forgotten_with_its_poll(stage: Stage) -> None:
+    with held_up(stage, "GetCheckPoint") as poll:
+        stage.engine.configure(config_of(stage.simulator, project="bank"))
+    poll.result(10)
+    assert projects_in(stage, REQUESTS) == set()
+
+
+@pytest.mark.parametrize(
+    ("names", "operation", "counted"),
+    [
+        ({"project": "'sh.*'"}, "ListProject", {""}),
+        ({"logstore": "'or.*'"}, "ListLogStores", {PROJECT}),
+        ({"groups": "'bill.*'"}, "ListConsumerGroup", {PROJECT}),
+    ],
+)
+def test_requests_of_a_listing_that_never_succeeds_stay_counted(
+    stage: Stage, names: dict[str, str], operation: str, counted: set[str]
+) -> None:
+    refusal = ErrorAnswer(status=401, code="Unauthorized")
+    stage.simulator.faults.add(refusal, operation=operation)
+    stage.engine.configure(config_of(stage.simulator, **names))
+    for rounds in (1, 2):
+        stage.engine.manager.discover()
+        stage.engine.configure(config_of(stage.simulator, **names))
+        for name in (REQUESTS, REQUEST_ERRORS):
+            assert scrape(stage.engine).value(name, operation=operation) == rounds
+            assert projects_in(stage, name) == counted

@@ -67,6 +67,8 @@ def test_every_operation_is_understood_by_the_service(
     ended = made.notes.ended + account.notes.ended
     assert [code for _, code in ended] == [None] * 8
     assert {operation for operation, _ in ended} == set(OPERATION_NAMES)
+    assert set(made.notes.places) == {(simulator.endpoint, "shop")}
+    assert set(account.notes.places) == {(simulator.endpoint, "")}
 
 
 def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) -> None:

@@ -162,14 +162,16 @@ POLL_ERRORS = Family(
 REQUESTS = Family(
     name="sls_exporter_api_requests_total",
     kind="counter",
-    labels=("operation",),
-    help="Requests to the SLS API, each try counted.",
+    labels=("sls_endpoint", "project", "operation"),
+    help="Total number of requests to the SLS API, including retries. The project is empty for the "
+    "listing of projects.",
 )
 REQUEST_ERRORS = Family(
     name="sls_exporter_api_request_errors_total",
     kind="counter",
-    labels=("operation", "code"),
-    help="Requests to the SLS API that failed, each try counted.",
+    labels=("sls_endpoint", "project", "operation", "code"),
+    help="Total number of requests to the SLS API that failed, including retries. The project is "
+    "empty for the listing of projects.",
 )
 RETRIES = Family(
     name="sls_exporter_api_retries_total",
@@ -200,7 +202,7 @@ POLLS_SKIPPED = Family(
 )
 CLOCK_SKEW = Family(
     name="sls_exporter_clock_skew_seconds",
-    labels=("endpoint",),
+    labels=("sls_endpoint",),
     help="Clock of the SLS server minus clock of the exporter in seconds, from the x-log-time of "
     "the last responses.",
 )

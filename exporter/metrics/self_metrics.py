@@ -16,7 +16,11 @@ from exporter.model.names import GroupKey, TargetKey
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _MAX_CODES = 100
+_MAX_CODES_OF_PROJECT = 20  # each is a series per operation
 _OTHER = "other"
+
+Place = tuple[str, str]
+"""An endpoint and a project."""
 
 
 class SelfMetrics:
@@ -51,26 +55,29 @@ class SelfMetrics:
             version=__version__, python=platform.python_version()
         ).set(1)
         for operation in operations:
-            self._retries.labels(operation=operation)
+            self._retries.labels(operation)
+            self._request_duration.labels(operation)
         # Known metrics are kept here, since looking them up takes longer than counting.
         self._skew_of: dict[str, Gauge] = {}
-        self._of_operation = {operation: self._of(operation) for operation in operations}
+        self._of_request: dict[tuple[Place, str], tuple[Counter, Histogram]] = {}
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()
         self._codes: set[str] = set()
         self._failed: set[tuple[GroupKey, str]] = set()
-        self._projects: set[tuple[str, str]] = set()
+        self._failed_requests: dict[Place, set[tuple[str, str]]] = {}
+        self._ignored_at: set[str] = set()
+        self._projects: set[Place] = set()
 
-    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
+    def request_ended(
+        self, place: Place, operation: str, seconds: float, error_code: str | None
+    ) -> None:
         """Count an attempt of a request, which failed if it has an error code."""
-        known = self._of_operation.get(operation)
-        requests, duration = known or self._of(operation)
+        requests, duration = self._of_request.get((place, operation)) or self._of(place, operation)
         requests.inc()
         duration.observe(seconds)
         if error_code is not None:
-            code = self._bounded(error_code)
-            self._request_errors.labels(operation=operation, code=code).inc()
+            self._request_failed(place, operation, error_code)
 
     def request_retried(self, operation: str) -> None:
         """Count a retry of a request."""
@@ -80,12 +87,15 @@ class SelfMetrics:
         """Set the server's clock minus the exporter's, in seconds."""
         known = self._skew_of.get(endpoint)
         if known is None:
-            known = self._skew_of[endpoint] = self._skew.labels(endpoint=endpoint)
+            with self._lock:
+                known = self._skew_of[endpoint] = self._skew.labels(endpoint)
         known.set(seconds)
 
     def server_time_ignored(self, endpoint: str) -> None:
         """Count a response whose time is too far from the exporter's to be true."""
-        self._ignored_times.labels(sls_endpoint=endpoint).inc()
+        with self._lock:
+            self._ignored_at.add(endpoint)
+            self._ignored_times.labels(endpoint).inc()
 
     def tls_handshake_failed(self, reason: str) -> None:
         """Count a TLS handshake with a client that failed."""
@@ -105,8 +115,9 @@ class SelfMetrics:
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""
-        code = self._bounded(code)
         with self._lock:
+            code = _bounded(code, self._codes, most=_MAX_CODES)
+            self._codes.add(code)
             self._failed.add((key, code))
             self._poll_errors.labels(*key, code).inc()
 
@@ -148,18 +159,43 @@ class SelfMetrics:
                     with contextlib.suppress(KeyError):
                         gauge.remove(*place)
 
-    def _of(self, operation: str) -> tuple[Counter, Histogram]:
-        return (
-            self._requests.labels(operation=operation),
-            self._request_duration.labels(operation=operation),
-        )
-
-    def _bounded(self, code: str) -> str:
-        """Return a code, or a common one if there are too many, as codes are untrusted input."""
+    def keep_only_requests(self, places: Collection[Place]) -> None:
+        """Forget the requests of other projects, and the clocks of their endpoints."""
+        kept = set(places)
+        endpoints = {endpoint for endpoint, _ in kept}
         with self._lock:
-            if len(self._codes) < _MAX_CODES:
-                self._codes.add(code)
-            return code if code in self._codes else _OTHER
+            for place, operation in [key for key in self._of_request if key[0] not in kept]:
+                del self._of_request[place, operation]
+                self._requests.remove(*place, operation)
+            for place in self._failed_requests.keys() - kept:
+                for operation, code in self._failed_requests.pop(place):
+                    self._request_errors.remove(*place, operation, code)
+            for endpoint in self._skew_of.keys() - endpoints:
+                del self._skew_of[endpoint]
+                self._skew.remove(endpoint)
+            for endpoint in self._ignored_at - endpoints:
+                self._ignored_at.discard(endpoint)
+                self._ignored_times.remove(endpoint)
+
+    def _of(self, place: Place, operation: str) -> tuple[Counter, Histogram]:
+        with self._lock:
+            counter = self._requests.labels(*place, operation)
+            known = counter, self._request_duration.labels(operation)
+            self._of_request[place, operation] = known
+            return known
+
+    def _request_failed(self, place: Place, operation: str, code: str) -> None:
+        with self._lock:
+            failed = self._failed_requests.setdefault(place, set())
+            known = {code for _, code in failed}
+            code = _bounded(code, known, most=_MAX_CODES_OF_PROJECT)
+            failed.add((operation, code))
+            self._request_errors.labels(*place, operation, code).inc()
+
+
+def _bounded(code: str, known: Collection[str], *, most: int) -> str:
+    """Return a code, or a common one if there are too many, as codes are untrusted input."""
+    return code if code in known or len(known) < most else _OTHER
 
 
 def _counter(metric: Family, registry: CollectorRegistry) -> Counter:

@@ -70,6 +70,20 @@ class Discovery:
             for name in self._project_names(project, settings, self._remembered)
         )
 
+    def places(self) -> set[tuple[str, str]]:
+        """Return the endpoints and projects that requests are sent to, as they are known.
+
+        The project is empty where projects are listed.
+        """
+        return {
+            (str(settings.endpoint), name)
+            for project, settings in self._projects()
+            for name in (
+                *self._project_names(project, settings, self._remembered),
+                *(() if project.project.literal else ("",)),
+            )
+        }
+
     def resolve(self) -> tuple[Target, ...]:
         """Return all targets, from new listings. Raises Cancelled when the exporter stops.
 

@@ -36,6 +36,10 @@ class PollCounts(Protocol):
         """Forget the values of all other projects, which are named by endpoint and name."""
         ...
 
+    def keep_only_requests(self, places: Collection[tuple[str, str]]) -> None:
+        """Forget the requests of all other projects."""
+        ...
+
 
 class Hooks(Struct, frozen=True, kw_only=True):
     """Functions that polls call with new results."""

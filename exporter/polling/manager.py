@@ -68,6 +68,7 @@ class PollManager:
         self._members: Mapping[TargetKey, _Member] = {}
         self._loads: dict[tuple[str, str], ProjectLoad] = {}
         self._kept: Collection[GroupKey] = ()
+        self._places: Collection[tuple[str, str]] = ()
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
         """Called after each request of a poll."""
         self.discovered = False
@@ -121,7 +122,7 @@ class PollManager:
         with self._targets_lock:
             for each in settings:
                 self._clients.get(each, None)
-            self._set_targets(discovery.known())
+            self._set_targets(discovery.known(), discovery.places())
             self._config, self._discovery = config, discovery
             self._clients.forget_others(settings)
         self.discovered = self.discovered or not discovery.needs_listings
@@ -136,8 +137,10 @@ class PollManager:
         self._listing_outages.end_poll()
         with self._targets_lock:
             if discovery is self._discovery:  # otherwise a reload has overtaken the listings
-                self._set_targets(targets)
+                self._set_targets(targets, discovery.places())
                 self.discovered = True
+            else:
+                self._forget_others()
 
     def poll(self, key: TargetKey) -> None:
         """Poll one target and store its new status. A stop keeps the old one."""
@@ -166,7 +169,7 @@ class PollManager:
                 on_response=lambda: self._progress(member),
             )
         except (Cancelled, _Outdated):
-            self._counts.keep_only(self._kept)
+            self._forget_others()
             return
         finally:
             member.load.ended(key.logstore, status)
@@ -175,7 +178,7 @@ class PollManager:
         self._counts.interval_usage(*place, member.load.usage_ratio())
         if self._members.get(key) is not member:
             # The target was removed or changed during its poll, so discard the result.
-            self._counts.keep_only(self._kept)
+            self._forget_others()
             return
         self._store.put(status)
         self._hooks.on_status(status)
@@ -207,9 +210,10 @@ class PollManager:
             exact=exact,
         )
 
-    def _set_targets(self, targets: Iterable[Target]) -> None:
+    def _set_targets(self, targets: Iterable[Target], places: Collection[tuple[str, str]]) -> None:
         """Apply a new set of targets. Unchanged targets keep their pollers.
 
+        ``places`` are the endpoints and projects that requests are sent to.
         Failures of removed targets are forgotten, except those of listings that still fail.
         """
         loads: dict[tuple[str, str], ProjectLoad] = {}
@@ -223,9 +227,14 @@ class PollManager:
         }
         self._store.expect(groups)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
-        self._kept = polled | self._listing_outages.failing
-        self._counts.keep_only(self._kept)
+        self._kept, self._places = polled | self._listing_outages.failing, places
+        self._forget_others()
         self._hooks.on_groups(polled)
+
+    def _forget_others(self) -> None:
+        """Forget what was counted about anything that the configuration does not name any more."""
+        self._counts.keep_only(self._kept)
+        self._counts.keep_only_requests(self._places)
 
     def _member(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> "_Member":
         known = self._members.get(target.key)

@@ -82,6 +82,7 @@ class SlsClient:
         self._uniform = uniform
         self._patience = AdaptiveTimeout(settings.polling.timeout)
         self._latency: float | None = None
+        self._place = str(settings.endpoint), project or ""
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
         self._base_url = settings.endpoint.base_url(project)
         self._host = settings.endpoint.host_header(project)
@@ -254,7 +255,7 @@ class SlsClient:
                 seconds = time.monotonic() - started
                 known = self._latency
                 self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
-                self._observer.request_ended(operation.name, seconds, code)
+                self._observer.request_ended(self._place, operation.name, seconds, code)
 
     def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:
         headers = {"Host": self._host}

@@ -21,12 +21,16 @@ class Notes:
     """Reports of a client about its requests."""
 
     ended: list[tuple[str, str | None]] = field(default_factory=list)
+    places: list[tuple[str, str]] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     skews: list[tuple[str, float]] = field(default_factory=list)
     ignored_times: list[str] = field(default_factory=list)
 
-    def request_ended(self, operation: str, seconds: float, error_code: str | None) -> None:
+    def request_ended(
+        self, place: tuple[str, str], operation: str, seconds: float, error_code: str | None
+    ) -> None:
         assert seconds >= 0
+        self.places.append(place)
         self.ended.append((operation, error_code))
 
     def request_retried(self, operation: str) -> None:

@@ -22,9 +22,15 @@ from exporter.metrics.catalogue import (
     TOTAL_SHARDS,
 )
 from tools.dashboards.frame import EXPORTER_UID, Panel, datasource, frame, job, several
-from tools.dashboards.limits import ONE_IS_BAD, ONE_IS_ODD, OPEN_FILES_SHARE, SKIPPED_SHARE
+from tools.dashboards.limits import (
+    ERROR_SHARE,
+    ONE_IS_BAD,
+    ONE_IS_ODD,
+    OPEN_FILES_SHARE,
+    SKIPPED_SHARE,
+)
 from tools.dashboards.panels import Query, curves, label_value, number, timeline
-from tools.dashboards.queries import INSTANCE, JOB, or_none, rate
+from tools.dashboards.queries import INSTANCE, JOB, NOT_INVALID_CURSOR, or_none, rate
 
 ALL = f"{{{INSTANCE}}}"
 
@@ -152,6 +158,7 @@ def _requests() -> list[Panel]:
         return f"histogram_quantile({share}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
 
     asked = f"{rate(REQUESTS, 'operation')} > 0"
+    failed = f"{REQUEST_ERRORS.name}{{{INSTANCE}, {NOT_INVALID_CURSOR}}}"
     throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~"(?i).*(quota|qps|throttl).*"}}'
     return [
         curves(
@@ -175,6 +182,24 @@ def _requests() -> list[Panel]:
                 )
             ],
             unit="reqps",
+        ),
+        curves(
+            "Failed requests by project",
+            "Share of the requests of each project that fail. An error InvalidCursor does not "
+            "count, since it only means that data has expired or a shard is empty.",
+            [
+                Query(
+                    or_none(
+                        f"sum by (project) (rate({failed}[15m]))\n"
+                        f"/ sum by (project) (rate({REQUESTS.name}{ALL}[15m]))",
+                        label="project",
+                        scraped=REQUESTS,
+                    ),
+                    "{{project}}",
+                )
+            ],
+            unit="percentunit",
+            steps=ERROR_SHARE,
         ),
         curves(
             "Request latency",
@@ -232,8 +257,8 @@ def _process() -> list[Panel]:
             "The clock of SLS minus the exporter's. From 15 minutes on SLS refuses its requests.",
             [
                 Query(
-                    f"max by (instance, endpoint, exported_endpoint) ({CLOCK_SKEW.name}{ALL})",
-                    "{{instance}} {{endpoint}} {{exported_endpoint}}",
+                    f"max by (instance, sls_endpoint) ({CLOCK_SKEW.name}{ALL})",
+                    "{{instance}} {{sls_endpoint}}",
                 )
             ],
             unit="s",

@@ -33,6 +33,7 @@ from tools.dashboards.queries import (
     GROUP,
     JOB,
     LOGSTORE,
+    NOT_INVALID_CURSOR,
     retention_used,
     shards_by_state,
     shards_in,
@@ -240,7 +241,7 @@ def _exporter() -> list[Panel]:
             "Share of the requests to SLS that failed in the last 15 minutes. InvalidCursor is "
             "left out: so SLS says that data has expired or that a shard is empty.",
             "(\n"
-            f'  sum(rate({REQUEST_ERRORS.name}{{{JOB}, code!="InvalidCursor"}}[15m]))\n'
+            f"  sum(rate({REQUEST_ERRORS.name}{{{JOB}, {NOT_INVALID_CURSOR}}}[15m]))\n"
             f"  or on () 0 * sum({REQUESTS.name}{{{JOB}}})\n"
             f")\n/ sum(rate({REQUESTS.name}{{{JOB}}}[15m]))",
             unit="percentunit",

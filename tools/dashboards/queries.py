@@ -14,6 +14,7 @@ LOGSTORE = f'{JOB}, project=~"$project", logstore=~"$logstore"'
 GROUP = f'{LOGSTORE}, consumer_group=~"$consumer_group"'
 SHARD = f'{GROUP}, shard=~"$shard"'
 INSTANCE = f'{JOB}, instance=~"$instance"'
+NOT_INVALID_CURSOR = 'code!~"(?i)(SLS)?InvalidCursor"'
 
 BY_GROUP = "project, logstore, consumer_group"
 
@@ -68,8 +69,7 @@ def retention_left(by: str, selected: str) -> str:
 def _waiting(by: str, selected: str) -> str:
     """Return the age of the oldest unread log.
 
-    A shard without a checkpoint is left out, as in the alert, since its oldest log always expires
-    soon.
+    A shard without a checkpoint is left out, since its oldest log always expires soon.
     """
     return (
         f"max by ({by}) (\n"
