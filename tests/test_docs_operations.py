@@ -77,6 +77,7 @@ OF_OTHERS = {
     "check",
     "curl",
     "enable_compression",
+    "exported_endpoint",
     "group",
     "increase",
     "instance",

@@ -61,14 +61,14 @@ def test_every_operation_is_understood_by_the_service(
         assert client.get_retention_days("orders") == 7
         assert client.list_logstores().entries == ("orders",)
         assert account.client.list_projects().entries == ("shop",)
+        assert set(made.notes.places) == {(simulator.endpoint, "shop")}
+        assert set(account.notes.places) == {(simulator.endpoint, "")}
     assert (checkpoint.shard, checkpoint.consumer) == (0, "host-1")
     assert checkpoint.updated_at == START + 60
     assert unconsumed == Checkpoint(shard=1, cursor="", updated_at=None, consumer="")
     ended = made.notes.ended + account.notes.ended
     assert [code for _, code in ended] == [None] * 8
     assert {operation for operation, _ in ended} == set(OPERATION_NAMES)
-    assert set(made.notes.places) == {(simulator.endpoint, "shop")}
-    assert set(account.notes.places) == {(simulator.endpoint, "")}
 
 
 def test_refusals_of_the_service_are_told_apart(world: tuple[HeldClock, World]) -> None:
