@@ -41,7 +41,7 @@ OF_THE_PROCESS = {
     "process_open_fds",
     "process_resident_memory_bytes",
 }
-METRIC = re.compile(r"\b(?:sls|process|scrape)_\w+\b|\bup\b(?=\{)")
+METRIC = re.compile(r"\b(?:sls_(?!endpoint\b)|process_|scrape_)\w+\b|\bup\b(?=\{)")
 WRITTEN_APART = re.compile(r"_(?:bucket|count|sum)$")
 
 CONFIG = """\
