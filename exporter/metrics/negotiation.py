@@ -19,7 +19,7 @@ class _Choice(Struct, frozen=True, kw_only=True):
 def prefers_openmetrics(accept: str) -> bool:
     """Return whether the preferred format of an Accept header is OpenMetrics instead of text.
 
-    Of formats with the same weight, the first one counts. Wildcards mean text.
+    The first of several formats with the same weight counts. Wildcards mean text.
     """
     for choice in sorted(_choices(accept), key=lambda each: each.weight, reverse=True):
         if not choice.weight:
