@@ -148,7 +148,9 @@ def serve_ours(
     def scrape(*, accept: str, accept_encoding: str) -> exposition.Scrape:
         return exposition.render(
             registry,
-            lambda: text.write(View(targets=tuple(statuses)), config, time.monotonic()),
+            lambda openmetrics: text.write(
+                View(targets=tuple(statuses)), config, time.monotonic(), openmetrics=openmetrics
+            ),
             accept=accept,
             accept_encoding=accept_encoding,
         )

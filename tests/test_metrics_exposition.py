@@ -22,7 +22,7 @@ POLLED = [b"# HELP a A.\n# TYPE a gauge\n", b"a 1.0\n" * 1000]
 
 
 def found(registry: CollectorRegistry, **headers: str) -> tuple[str, str | None, bytes]:
-    scrape = render(registry, lambda: POLLED, **headers)
+    scrape = render(registry, lambda _: POLLED, **headers)
     return scrape.content_type, scrape.content_encoding, b"".join(scrape.body)
 
 
@@ -121,7 +121,7 @@ def test_nothing_is_written_before_the_body_is_read() -> None:
     registry = CollectorRegistry()
     Counter("polls_total", "Polls.", registry=registry)
 
-    def polled() -> list[bytes]:
+    def polled(_: bool) -> list[bytes]:  # noqa: FBT001  the writer's signature
         collected.append("polled")
         return POLLED
 

@@ -64,7 +64,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
         config = self.manager.config.metrics
         return exposition.render(
             self.registry,
-            lambda: self.polled_text.write(view, config, now),
+            lambda openmetrics: self.polled_text.write(view, config, now, openmetrics=openmetrics),
             accept=accept,
             accept_encoding=accept_encoding,
         )

@@ -98,6 +98,7 @@ GROUP_CONSUMERS = GroupFamily(
 )
 GROUP_INFO = GroupFamily(
     name="sls_consumer_group_info",
+    kind="info",
     labels=(*_GROUP, "order", "timeout_seconds"),
     help=f"1, with the settings of a consumer group that was listed. {POLLED}",
     values=_settings,
@@ -249,6 +250,7 @@ RELOAD_SUCCESS_TIME = Family(
 )
 BUILD_INFO = Family(
     name="sls_exporter_build_info",
+    kind="info",
     labels=("version", "python"),
     help="1, with the versions of the exporter and of Python.",
 )

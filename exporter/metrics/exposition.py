@@ -25,14 +25,15 @@ class Scrape(Struct, frozen=True, kw_only=True):
 
 def render(
     registry: Collector,
-    polled: Callable[[], Iterable[Part]],
+    polled: Callable[[bool], Iterable[Part]],
     *,
     accept: str = "",
     accept_encoding: str = "",
 ) -> Scrape:
     """Return the metrics of a registry and of polls, in the format that two request headers set.
 
-    The text is written while the body is read, so a scrape whose body is not read costs nothing.
+    ``polled`` gets whether the format is OpenMetrics. The text is written while the body is read,
+    so a scrape whose body is not read costs nothing.
     """
     openmetrics = prefers_openmetrics(accept)
     body = _joined(registry, polled, openmetrics=openmetrics)
@@ -43,10 +44,9 @@ def render(
 
 
 def _joined(
-    registry: Collector, polled: Callable[[], Iterable[Part]], *, openmetrics: bool
+    registry: Collector, polled: Callable[[bool], Iterable[Part]], *, openmetrics: bool
 ) -> Iterator[Part]:
-    # Gauges are written alike in both formats. Only OpenMetrics has an end mark.
     yield registry_text(registry, openmetrics=openmetrics)
-    yield from polled()
+    yield from polled(openmetrics)
     if openmetrics:
         yield _END

@@ -11,6 +11,8 @@ from msgspec import Struct
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
 
+_UNITS = frozenset({"seconds", "ratio", "bytes"})
+
 Shards = Sequence[ShardProgress]
 Column = Sequence[float | None]
 """A value for each shard; None if the shard has no series."""
@@ -20,12 +22,21 @@ Values = Mapping[tuple[str, ...], float | None]
 
 
 class Family(Struct, frozen=True, kw_only=True, eq=False):
-    """One metric family. The name of a counter ends with ``_total``."""
+    """One metric family.
+
+    The name of a counter ends with ``_total``, and that of an info with ``_info``.
+    """
 
     name: str
-    kind: Literal["gauge", "counter", "histogram"] = "gauge"
+    kind: Literal["gauge", "counter", "histogram", "info"] = "gauge"
     labels: tuple[str, ...] = ()
     help: str
+
+    @property
+    def unit(self) -> str:
+        """The unit at the end of the name; empty if there is none."""
+        last = self.name.removesuffix("_total").rpartition("_")[2]
+        return last if last in _UNITS else ""
 
 
 class ShardFamily(Family, frozen=True, kw_only=True, eq=False):

@@ -1,8 +1,8 @@
 """The polled metrics as text. Most of it is written after a poll, and ages at each scrape.
 
 After a poll, all labels are written, so that a scrape only fills in ages and joins bytes. The
-result equals the output of prometheus_client byte for byte. It is the same in the text format and
-in OpenMetrics, since gauges look alike in both.
+result equals the output of prometheus_client byte for byte. Only the lines above a family differ
+between the text format and OpenMetrics.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -106,8 +106,11 @@ class PolledText:
         places = {key[:2] for key in kept}
         self._logstores = {key: text for key, text in logstores.items() if key in places}
 
-    def write(self, view: View, config: MetricsConfig, now: float) -> Iterator[Part]:
+    def write(
+        self, view: View, config: MetricsConfig, now: float, *, openmetrics: bool = False
+    ) -> Iterator[Part]:
         """Yield the families of a view at a reading of the monotonic clock, in pieces."""
+        head_of = _openmetrics_header if openmetrics else _text_header
         targets = view.targets
         served: list[tuple[GroupText, float]] = []
         of_groups: list[Mapping[GroupFamily, Block]] = []
@@ -122,17 +125,21 @@ class PolledText:
         series = 0
         for of_shards in catalogue.OF_SHARDS:
             blocks = (_at(text.lines.get(of_shards, EMPTY), at) for text, at in detailed)
-            series += yield from _family(of_shards, blocks)
+            series += yield from _family(head_of(of_shards), blocks)
         for of_group in catalogue.OF_GROUPS:
-            series += yield from _family(of_group, (blocks[of_group] for blocks in of_groups))
+            series += yield from _family(
+                head_of(of_group), (blocks[of_group] for blocks in of_groups)
+            )
         for of_logstore in catalogue.OF_LOGSTORES:
-            series += yield from _family(of_logstore, (text.blocks[of_logstore] for text in fresh))
+            series += yield from _family(
+                head_of(of_logstore), (text.blocks[of_logstore] for text in fresh)
+            )
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.SERIES_DROPPED, dropped),
             (catalogue.TARGETS, view.target_count),
         ):
-            yield _header(metric) + line(metric.name, b"", value)
+            yield head_of(metric) + line(metric.name, b"", value)
 
     def _group(self, group: GroupStatus, config: MetricsConfig) -> GroupText:
         known = self._prepared.get(group.key)
@@ -161,17 +168,23 @@ def _at(lines: Block | AgeLines, now: float) -> Block:
     return lines if isinstance(lines, Block) else lines.at(now)
 
 
-def _header(family: Family) -> bytes:
-    return header(family.name, family.kind, family.help)
+def _text_header(family: Family) -> bytes:
+    kind = "gauge" if family.kind == "info" else family.kind
+    return header(family.name, kind, family.help)
 
 
-def _family(family: Family, blocks: Iterable[Block]) -> Generator[Part, None, int]:
+def _openmetrics_header(family: Family) -> bytes:
+    name = family.name.removesuffix("_info") if family.kind == "info" else family.name
+    return header(name, family.kind, family.help, unit=family.unit)
+
+
+def _family(head: bytes, blocks: Iterable[Block]) -> Generator[Part, None, int]:
     """Yield a family with its header, nothing if it has no lines; return their number."""
     count = 0
     for block in blocks:
         if block.count:
             if not count:
-                yield _header(family)
+                yield head
             count += block.count
             yield block.text
     return count

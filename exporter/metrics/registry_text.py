@@ -12,18 +12,20 @@ from exporter.metrics.text_format import header, label_text, line
 def registry_text(registry: Collector, *, openmetrics: bool) -> bytes:
     """Return the families of a registry without the end mark of OpenMetrics.
 
-    Its families have neither units nor creation times, its samples neither timestamps nor
-    exemplars.
+    Its families have no creation times, its samples neither timestamps nor exemplars.
     """
     written = []
     for family in registry.collect():
-        name, documentation = family.name, family.documentation.replace("\\", r"\\")
-        documentation = documentation.replace("\n", r"\n")
+        name, kind, documentation = family.name, family.type, family.documentation
+        documentation = documentation.replace("\\", r"\\").replace("\n", r"\n")
         if openmetrics:
             documentation = documentation.replace('"', r"\"")
-        elif family.type == "counter":
+        elif kind == "counter":
             name += "_total"
-        written.append(header(name, family.type, documentation))
+        elif kind == "info":
+            name, kind = f"{name}_info", "gauge"
+        unit = family.unit if openmetrics else ""
+        written.append(header(name, kind, documentation, unit=unit))
         written += [
             line(sample.name, label_text(sample.labels), sample.value) for sample in family.samples
         ]

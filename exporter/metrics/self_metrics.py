@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection, Sequence
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from exporter import __version__
 from exporter.metrics import catalogue
@@ -51,9 +51,9 @@ class SelfMetrics:
         self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
         self._reload_successful = _gauge(catalogue.RELOAD_SUCCESSFUL, registry)
         self._reload_success_time = _gauge(catalogue.RELOAD_SUCCESS_TIME, registry)
-        _gauge(catalogue.BUILD_INFO, registry).labels(
-            version=__version__, python=platform.python_version()
-        ).set(1)
+        _info(catalogue.BUILD_INFO, registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
         for operation in operations:
             self._retries.labels(operation)
             self._request_duration.labels(operation)
@@ -199,14 +199,25 @@ def _bounded(code: str, known: Collection[str], *, most: int) -> str:
 
 
 def _counter(metric: Family, registry: CollectorRegistry) -> Counter:
-    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+    return Counter(metric.name, metric.help, metric.labels, unit=metric.unit, registry=registry)
 
 
 def _gauge(metric: Family, registry: CollectorRegistry) -> Gauge:
-    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+    return Gauge(metric.name, metric.help, metric.labels, unit=metric.unit, registry=registry)
+
+
+def _info(metric: Family, registry: CollectorRegistry) -> Info:
+    return Info(metric.name.removesuffix("_info"), metric.help, registry=registry)
 
 
 def _histogram(
     metric: Family, registry: CollectorRegistry, *, buckets: tuple[float, ...]
 ) -> Histogram:
-    return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=buckets)
+    return Histogram(
+        metric.name,
+        metric.help,
+        metric.labels,
+        unit=metric.unit,
+        registry=registry,
+        buckets=buckets,
+    )

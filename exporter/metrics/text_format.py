@@ -30,9 +30,13 @@ def escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def header(name: str, kind: str, text: str) -> bytes:
-    """Write the lines above a family; ``text`` is its help, already escaped."""
-    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n".encode()
+def header(name: str, kind: str, text: str, *, unit: str = "") -> bytes:
+    """Write the lines above a family; ``text`` is its help, already escaped.
+
+    Only OpenMetrics has a unit.
+    """
+    of_unit = f"# UNIT {name} {unit}\n" if unit else ""
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n{of_unit}".encode()
 
 
 def line(name: str, labels: bytes, value: float) -> bytes:

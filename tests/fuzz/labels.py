@@ -57,7 +57,9 @@ def _scraped(
         b"".join(
             exposition.render(
                 CollectorRegistry(),
-                lambda: text.write(View(targets=(status,)), config, now),
+                lambda is_open: text.write(
+                    View(targets=(status,)), config, now, openmetrics=is_open
+                ),
                 accept=accept,
                 accept_encoding=encoding,
             ).body

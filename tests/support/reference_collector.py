@@ -4,9 +4,10 @@ It has its own formulas, so that tests detect an error in those of the exporter.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter.config.schema import MetricsConfig
@@ -132,7 +133,7 @@ class PolledCollector(Collector):
         """Describe nothing, so that registering does not collect."""
         return []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
         """Yield the families of one consistent view."""
         view = self._view()
         families = Families(self._config())
@@ -153,11 +154,11 @@ class Families:
     def __init__(self, config: MetricsConfig) -> None:
         self._config = config
         self._families = {
-            metric: GaugeMetricFamily(metric.name, metric.help, labels=self._labels(metric))
+            metric: _family(metric, self._labels(metric))
             for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES)
         }
 
-    def all(self) -> list[GaugeMetricFamily]:
+    def all(self) -> list[GaugeMetricFamily | InfoMetricFamily]:
         """Return the families that have samples."""
         return [family for family in self._families.values() if family.samples]
 
@@ -185,7 +186,11 @@ class Families:
         """Add samples; a value that is not known is absent."""
         for labels, value in samples.items():
             if value is not None:
-                self._families[metric].add_metric([*key, *labels], value)
+                family = self._families[metric]
+                if isinstance(family, InfoMetricFamily):
+                    family.add_metric([*key, *labels], {})
+                else:
+                    family.add_metric([*key, *labels], value)
 
     def _labels(self, metric: Family) -> tuple[str, ...]:
         if self._config.consumer_label or metric not in _OF_SHARDS:
@@ -193,5 +198,16 @@ class Families:
         return tuple(label for label in metric.labels if label != "consumer")
 
 
+def _family(metric: Family, labels: Sequence[str]) -> GaugeMetricFamily | InfoMetricFamily:
+    if metric.name.endswith("_info"):
+        return InfoMetricFamily(metric.name.removesuffix("_info"), metric.help, labels=labels)
+    return GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=_unit(metric))
+
+
 def _single(metric: Family, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(metric.name, metric.help, value=value)
+    return GaugeMetricFamily(metric.name, metric.help, value=value, unit=_unit(metric))
+
+
+def _unit(metric: Family) -> str:
+    found = re.search(r"_(seconds|ratio|bytes)$", metric.name)
+    return found[1] if found else ""
