@@ -52,7 +52,9 @@ log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
     but not: like etl-.*
     only shards owned by: pod-1
     no shards owned by: pod-2, like canary-.*
-    requests per poll: 1 + G + S at rest, 1 + 1.5 G + 1.25 S busy, 2 + 2 G + 4 S after a start
+    but also any shard that is stalled, expired, unconsumed or unknown
+    requests per poll: 1 + G + 0.8 N + 0.2 S at rest, 1 + 1.5 G + N + 0.25 S busy, 2 + 2 G + 4 S \
+after a start
 
 project like team-.* at http://127.0.0.1:8080
   but not: team-a, like g.*

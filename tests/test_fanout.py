@@ -38,6 +38,17 @@ def test_requests_go_out_by_priority_and_equal_ones_in_the_order_of_adding() -> 
     assert (fan.sent, fan.waiting) == (4, 0)
 
 
+def test_spare_requests_are_sent_but_not_counted() -> None:
+    fan = FanOut()
+    sent: list[str] = []
+    for name, is_spare in (("a", False), ("b", True), ("c", True)):
+        fan.add(partial(sent.append, name), ignored, priority=(0.0,), is_spare=is_spare)
+    assert (fan.sent, fan.waiting) == (0, 1)
+    fan.run()
+    assert sent == ["a", "b", "c"]
+    assert (fan.sent, fan.waiting) == (1, 0)
+
+
 def test_request_that_follows_from_a_response_is_sent_by_its_priority() -> None:
     fan = FanOut()
     sent: list[str] = []

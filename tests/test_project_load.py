@@ -9,7 +9,7 @@ from exporter.polling.fanout import FanOut
 from exporter.polling.project_load import ProjectLoad
 from exporter.polling.refinements import EXACT_READINGS
 from exporter.polling.targets import Target
-from tests.support.snapshots import group
+from tests.support.snapshots import group, shard
 from tests.support.snapshots import target as status_of
 from tests.support.targets import target
 
@@ -171,3 +171,11 @@ def test_number_of_shards_counts_as_it_was_listed() -> None:
     listed = status_of(group(), shards_by_status={"readwrite": 90, "readonly": 8})
     load.poll(requests=100, status=listed)
     assert load.load.budget(60.0, 10.0)[0] == 300 - 100
+
+
+def test_shards_of_other_consumers_count_as_a_fifth() -> None:
+    load = Load(target(0, consumers=("mine",)))
+    shards = [shard(number, consumer="mine" if number < 8 else "other") for number in range(98)]
+    listed = status_of(group(*shards, name="group-0"), shards_by_status={"readwrite": 98})
+    load.poll(requests=10, status=listed)
+    assert load.load.budget(60.0, 10.0)[0] == 300 - (2 + 8 + 18)

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.names import TargetKey
+from exporter.model.snapshot import TargetStatus
 from exporter.polling.capacity import (
     NONE,
     Requests,
+    count_shards,
     demands,
     most_shards,
     poll_requests,
@@ -19,6 +21,8 @@ from exporter.polling.capacity import (
 )
 from exporter.polling.targets import Target
 from tests.support.running import running
+from tests.support.snapshots import group, shard
+from tests.support.snapshots import target as status_of
 from tests.support.targets import target
 
 FEW = frozenset({0, 1, 2, 3})
@@ -52,6 +56,33 @@ def test_requests_of_a_poll_grow_with_the_sum_of_groups_and_shards(
     groups: int, shards: int, at_rest: int, busy: int, cold: int
 ) -> None:
     assert requests_of(groups, shards) == Requests(at_rest=at_rest, busy=busy, cold=cold)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "at_rest", "busy", "cold"),
+    [(1, 15, 6, 8, 68), (0, 4, 3, 4, 20), (4, 0, 6, 8, 20), (1, 63, 16, 20, 260)],
+)
+def test_shard_of_another_consumer_takes_a_fifth_of_the_requests_after_the_first_poll(
+    own: int, others: int, at_rest: int, busy: int, cold: int
+) -> None:
+    expected = Requests(at_rest=at_rest, busy=busy, cold=cold)
+    assert requests_of(1, own, others=others) == expected
+    found = demands([made := target(rate=1e3)], shards={made.key: own}, others={made.key: others})
+    assert [each.requests for each in found] == [expected]
+
+
+def status(*owners: str) -> TargetStatus:
+    """Build a logstore with a group whose shards have these owners."""
+    shards = [shard(number, consumer=owner) for number, owner in enumerate(owners)]
+    return status_of(group(*shards, name="group-0"), shards_by_status={"readwrite": 9})
+
+
+def test_shards_are_counted_by_whether_each_poll_reads_them() -> None:
+    owners = "mine", "other", "mine", ""
+    assert count_shards(target(consumers=("mine",)), status(*owners)) == (2, 2)
+    assert count_shards(target(), status(*owners)) == (9, 0)
+    assert count_shards(target(consumers=("mine",), groups=2), status(*owners)) == (2, 2)
+    assert count_shards(target(), status_of(group())) is None
 
 
 @given(st.integers(1, 100), st.integers(1, 1000))

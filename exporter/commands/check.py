@@ -22,6 +22,7 @@ from exporter.polling.capacity import (
     BUSY_PER_SHARD,
     COLD_PER_GROUP,
     COLD_PER_SHARD,
+    SHARE_OF_OTHERS,
     most_shards,
 )
 from exporter.sls.operations import (
@@ -98,6 +99,8 @@ def _logstore(
         yield f"    only shards owned by: {_names(entry.consumers)}"
     if entry.exclude_consumers:
         yield f"    no shards owned by: {_names(entry.exclude_consumers)}"
+    if _is_filtered(entry):
+        yield "    but also any shard that is stalled, expired, unconsumed or unknown"
     yield f"    requests per poll: {_cost(entry, settings)}"
 
 
@@ -116,25 +119,35 @@ def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iter
 def _cost(entry: LogstoreConfig, settings: ProjectSettings) -> str:
     """Return the number of requests of a poll as text.
 
-    G and S in it are the numbers of consumer groups and of shards, if they are unknown here.
+    G and S in it are the numbers of consumer groups and of shards, if they are unknown here. N is
+    the number of shards whose owners a filter names; the other shards are rarely read.
     """
     groups = len(entry.consumer_groups) if _is_literal(entry) else None
     shards = None if entry.shards is None else len(entry.shards)
     if not settings.lag:
         return "G" if groups is None else str(groups)
+    share = SHARE_OF_OTHERS if _is_filtered(entry) else 1.0
     return ", ".join(
-        f"{_sum(fixed, ((per_group, groups, 'G'), (per_shard, shards, 'S')))} {when}"
-        for when, fixed, per_group, per_shard in (
-            ("at rest", 1, 1.0, 1.0),
-            ("busy", 1, BUSY_PER_GROUP, BUSY_PER_SHARD),
-            ("after a start", 2, COLD_PER_GROUP, COLD_PER_SHARD),
+        _sum(
+            fixed,
+            (
+                (per_group, groups, "G"),
+                (per_shard * (1 - share), None, "N"),
+                (per_shard * share, shards, "S"),
+            ),
+        )
+        + f" {when}"
+        for when, fixed, per_group, per_shard, share in (
+            ("at rest", 1, 1.0, 1.0, share),
+            ("busy", 1, BUSY_PER_GROUP, BUSY_PER_SHARD, share),
+            ("after a start", 2, COLD_PER_GROUP, COLD_PER_SHARD, 1.0),
         )
     )
 
 
 def _sum(fixed: float, terms: Sequence[tuple[float, int | None, str]]) -> str:
     """Return the sum of the known terms, followed by the unknown terms."""
-    unknown = [f"{each:g} {name}" for each, count, name in terms if count is None]
+    unknown = [f"{each:g} {name}" for each, count, name in terms if count is None and each]
     known = fixed + sum(each * count for each, count, _ in terms if count is not None)
     return " + ".join([f"{ceil(known)}", *(term.removeprefix("1 ") for term in unknown)])
 
@@ -148,6 +161,7 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
     if not settings.lag:
         return
     most = most_shards(settings, logstores=len(entries), groups=groups)
+    is_filtered = any(map(_is_filtered, entries))
     if most < len(entries):
         yield (
             f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
@@ -155,7 +169,12 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
             " polling.requests_per_second or polling.workers"
         )
     else:
-        yield f"  busy polls fit in the interval with up to {most} shards in all logstores"
+        others = ", where five of other consumers count as one" if is_filtered else ""
+        yield f"  busy polls fit in the interval with up to {most} shards in all logstores{others}"
+
+
+def _is_filtered(entry: LogstoreConfig) -> bool:
+    return bool(entry.consumers or entry.exclude_consumers)
 
 
 def _is_literal(entry: LogstoreConfig) -> bool:

@@ -140,10 +140,12 @@ class LogstoreConfig(Section):
     consumers: tuple[Name, ...] | None = Field(
         None,
         min_length=1,
-        description="Only shards whose owner matches one of these anchored regular expressions.",
+        description="Owners whose shards are shown even in order, anchored regular expressions.",
     )
     exclude_consumers: tuple[Name, ...] = Field(
-        (), description="Owners whose shards are left out, anchored regular expressions."
+        (),
+        description="Owners whose shards are left out while in order, anchored regular"
+        " expressions.",
     )
 
 

@@ -51,7 +51,7 @@ class GroupText:
         self._unserved: Mapping[GroupFamily, Block] | None = None
         self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
         if group.snapshot is not None and config.granularity == "shard":
-            shards = group.snapshot.shards
+            shards = group.snapshot.shown
             heads = _heads(key, shards, config)
             self.lines = {
                 family: _of_shards(family, heads, shards, group.interval)

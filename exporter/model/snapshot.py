@@ -34,6 +34,16 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
     polled: Instant
     shards: tuple[ShardProgress, ...]
+    """All shards of the group, including hidden ones."""
+    hidden: frozenset[int] = frozenset()
+    """Numbers of the shards that are counted but not shown: other consumers own them."""
+
+    @property
+    def shown(self) -> tuple[ShardProgress, ...]:
+        """The shards that have series and rows of their own."""
+        if not self.hidden:
+            return self.shards
+        return tuple(shard for shard in self.shards if shard.shard not in self.hidden)
 
     @property
     def consumers(self) -> frozenset[str]:

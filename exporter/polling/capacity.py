@@ -12,13 +12,17 @@ from msgspec import Struct
 
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
+from exporter.model.snapshot import TargetStatus
 from exporter.polling.targets import Target
+from exporter.polling.turns import EVERY
 
 REQUEST_SECONDS = 0.1
 """Assumed duration of a request: about twice that within a region."""
 _UNKNOWN_SHARDS = 2  # default of SLS for a new logstore
 BUSY_PER_GROUP, BUSY_PER_SHARD = 1.5, 1.25
 COLD_PER_GROUP, COLD_PER_SHARD = 2, 4
+SHARE_OF_OTHERS = 1 / EVERY
+"""Share of the polls that read a shard of a consumer that the filter does not name."""
 
 
 class Requests(Struct, frozen=True, kw_only=True):
@@ -42,35 +46,56 @@ class Requests(Struct, frozen=True, kw_only=True):
 NONE = Requests(at_rest=0, busy=0, cold=0)
 
 
-def requests_of(groups: int, shards: int) -> Requests:
-    """Return the requests of a poll of a logstore; ``shards`` is 0 if cursors are not read.
+def requests_of(groups: int, shards: int, *, others: int = 0) -> Requests:
+    """Return the requests of a poll of a logstore; there are no shards if cursors are not read.
+
+    ``others`` is the number of further shards, whose consumers no filter names.
 
     At rest it takes one request per group, one per shard and one for the list of shards. The rest
     was measured: a busy shard takes a request in about every fourth poll, a group one in every
     second poll, and a first poll reads up to two more cursors per shard.
     """
-    if not shards or not groups:
+    if not shards + others or not groups:
         return Requests(at_rest=groups, busy=groups, cold=groups)
+    share = SHARE_OF_OTHERS * others
     return Requests(
-        at_rest=1 + groups + shards,
-        busy=1 + math.ceil(BUSY_PER_GROUP * groups) + math.ceil(BUSY_PER_SHARD * shards),
-        cold=2 + COLD_PER_GROUP * groups + COLD_PER_SHARD * shards,
+        at_rest=1 + groups + shards + math.ceil(share),
+        busy=1 + math.ceil(BUSY_PER_GROUP * groups) + math.ceil(BUSY_PER_SHARD * (shards + share)),
+        cold=2 + COLD_PER_GROUP * groups + COLD_PER_SHARD * (shards + others),
     )
 
 
-def requests_at_rest(target: Target, shards: int | None = None) -> int:
+def count_shards(target: Target, status: TargetStatus) -> tuple[int, int] | None:
+    """Return how many shards each poll reads, and how many others; None if none are listed."""
+    if status.shards_by_status is None:
+        return None
+    if not all(group.is_filtered for group in target.groups):
+        return sum(status.shards_by_status.values()), 0
+    groups = {group.name: group for group in target.groups}
+    named: set[int] = set()
+    seen: set[int] = set()
+    for each in status.groups:
+        group = groups.get(each.key.consumer_group)
+        if group is not None and each.snapshot is not None:
+            shards = each.snapshot.shards
+            seen |= {shard.shard for shard in shards}
+            named |= {shard.shard for shard in shards if group.names(shard.consumer)}
+    return len(named), len(seen - named)
+
+
+def requests_at_rest(target: Target, shards: int | None = None, *, others: int = 0) -> int:
     """Return the requests of a poll that finds nothing unread."""
-    return poll_requests(target, shards).at_rest
+    return poll_requests(target, shards, others=others).at_rest
 
 
-def poll_requests(target: Target, shards: int | None = None) -> Requests:
+def poll_requests(target: Target, shards: int | None = None, *, others: int = 0) -> Requests:
     """Return the requests of a poll; ``shards`` is None if they have not been listed."""
     if not target.settings.lag:
         return requests_of(len(target.groups), 0)
     if shards is None:
         selected = [len(group.shards) for group in target.groups if group.shards is not None]
         shards = max(selected, default=_UNKNOWN_SHARDS)
-    return requests_of(len(target.groups), shards)
+    return requests_of(len(target.groups), shards, others=others)
 
 
 class Demand(Struct, frozen=True, kw_only=True):
@@ -119,12 +144,13 @@ def demands(
     targets: Iterable[Target],
     *,
     shards: Mapping[TargetKey, int] = MappingProxyType({}),
+    others: Mapping[TargetKey, int] = MappingProxyType({}),
     seconds: Mapping[TargetKey, float] = MappingProxyType({}),
 ) -> Sequence[Demand]:
     """Return the demand of each project, in their order.
 
-    ``shards`` are the numbers of shards of logstores, and ``seconds`` the durations of a request,
-    as far as they are known.
+    ``shards`` are the numbers of shards of logstores that each poll reads, ``others`` those of the
+    other shards, and ``seconds`` the durations of a request, as far as they are known.
     """
     projects: dict[tuple[str, ProjectSettings], list[Target]] = defaultdict(list)
     for target in targets:
@@ -134,7 +160,13 @@ def demands(
             project=project,
             settings=settings,
             logstores=len(members),
-            requests=sum((poll_requests(each, shards.get(each.key)) for each in members), NONE),
+            requests=sum(
+                (
+                    poll_requests(each, shards.get(each.key), others=others.get(each.key, 0))
+                    for each in members
+                ),
+                NONE,
+            ),
             seconds=seconds.get(members[0].key, REQUEST_SECONDS),
         )
         for (project, settings), members in sorted(projects.items(), key=lambda item: item[0][0])

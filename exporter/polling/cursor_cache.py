@@ -30,6 +30,8 @@ class ShardCursors:
         self.begin: Begin | None = None
         self.end: ShardEnd | None = None
         """The newest end, which is final if the shard is read-only."""
+        self.end_read_at: float | None = None
+        """The time at which the newest end was read, by the service's clock."""
         self.has_end_moved = True
         """Whether the newest end differs from the previous one."""
         self.has_start = False
@@ -46,7 +48,7 @@ class ShardCursors:
         if self.end is not None and end.cursor < self.end.cursor:
             self.forget_times()
         self.has_end_moved = self.end is None or end.cursor != self.end.cursor
-        self.end = end
+        self.end, self.end_read_at = end, received_at
         self._history.add_end(end.cursor, sent_at=sent_at, received_at=received_at)
 
     def add_time(self, cursor: int, time: int | None) -> None:

@@ -102,13 +102,14 @@ class FanOut:
         self._under_way = 0
         self._helpers = 0
         self._failure: BaseException | None = None
+        self._spare_waiting = 0
         self.sent = 0
-        """Number of requests so far."""
+        """Number of requests so far, except spare ones."""
 
     @property
     def waiting(self) -> int:
-        """Number of requests that are not sent yet."""
-        return len(self._queue)
+        """Number of requests that are not sent yet, except spare ones."""
+        return len(self._queue) - self._spare_waiting
 
     def add(
         self,
@@ -116,13 +117,16 @@ class FanOut:
         then: Callable[[T | SlsError], None],
         *,
         priority: tuple[float, ...],
+        is_spare: bool = False,
     ) -> None:
         """Queue a request; lower priorities go first. ``then`` gets its result or its error.
 
-        Raise StopRequest in ``request`` to skip it without a result.
+        Raise StopRequest in ``request`` to skip it without a result. A spare request is no reason
+        to send requests faster, so it is not counted.
         """
         with self._condition:
-            heapq.heappush(self._queue, (priority, next(self._order), (request, then)))
+            heapq.heappush(self._queue, (priority, next(self._order), (request, then, is_spare)))
+            self._spare_waiting += is_spare
             self._condition.notify()
             # The thread that runs this takes one request itself, so that it does not idle.
             others = len(self._queue) + self._under_way - 1
@@ -159,7 +163,7 @@ class FanOut:
 
     def _work(self) -> None:
         while (task := self._take()) is not None:
-            request, then = task
+            request, then, _ = task
             try:
                 outcome: Any = _outcome(request)
                 self._on_response()
@@ -170,6 +174,7 @@ class FanOut:
                 with self._condition:
                     self._failure = self._failure or error
                     self._queue.clear()
+                    self._spare_waiting = 0
             finally:
                 with self._condition:
                     self._under_way -= 1
@@ -180,15 +185,17 @@ class FanOut:
             if not self._queue:
                 return None
             self._under_way += 1
-            self.sent += 1
-            return heapq.heappop(self._queue)[2]
+            task = heapq.heappop(self._queue)[2]
+            self._spare_waiting -= task[2]
+            self.sent += not task[2]
+            return task
 
 
 class StopRequest(Exception):  # noqa: N818  not an error
     """A signal from a queued request that is no longer needed when its turn comes."""
 
 
-_Request = tuple[Callable[[], Any], Callable[[Any], None]]
+_Request = tuple[Callable[[], Any], Callable[[Any], None], bool]
 _SKIPPED = object()
 
 

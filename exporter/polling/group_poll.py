@@ -1,23 +1,26 @@
 """One consumer group during a poll of its logstore: its status, shard by shard."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
 from exporter.config.settings import ProjectSettings
-from exporter.evaluation.shard import carry_over, evaluate
+from exporter.evaluation.shard import carry_over, evaluate, state
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, Unread
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, State, Unread
 from exporter.model.shards import Checkpoint, Shard
 from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant
 from exporter.polling.readings import Pair
 from exporter.polling.selection import select
 from exporter.polling.targets import GroupTarget
+from exporter.polling.turns import age_limit
 from exporter.sls.errors import NotFound, SlsError
 from exporter.sls.json_values import Parsed
 from exporter.sls.remedies import remedy
 
 Publish = Callable[[GroupStatus], None]
+
+_IN_ORDER = frozenset({State.CAUGHT_UP, State.CONSUMING, State.FINISHED})
 
 
 class GroupPoll:
@@ -25,6 +28,8 @@ class GroupPoll:
 
     When a shard is settled, its progress is replaced as a whole, so a new checkpoint is never
     combined with an old end. Only the first poll of a group shows ages alone.
+
+    A filter by owners hides the shards of other consumers while they are in order.
     """
 
     def __init__(
@@ -56,8 +61,14 @@ class GroupPoll:
         )
         self._publish = publish
         self._stale_after = settings.polling.stale_after
-        shards = known.snapshot.shards if known and known.snapshot else ()
+        self._age_limit_of_others = age_limit(
+            interval=settings.polling.interval, stale_after=self._stale_after
+        )
+        before = known.snapshot if known else None
+        shards = before.shards if before else ()
         self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
+        self._shown_before = self._before.keys() - (before.hidden if before else ())
+        self._is_read: Callable[[int], bool] = lambda _: False
         self._shown: dict[int, ShardProgress] = {**self._before}
         self._settled: dict[int, ShardProgress] = {}
         self._selected: Mapping[int, Checkpoint] = {}
@@ -99,13 +110,19 @@ class GroupPoll:
         chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
         self._selected = {each.shard: each for each in chosen}
         return [
-            Pair(self.target.name, each, self._before.get(each.shard), self.read.server)
+            Pair(
+                self.target.name,
+                each,
+                self._before.get(each.shard),
+                self.read.server,
+                is_named=self.target.names(each.consumer),
+            )
             for each in chosen
             if listed is not None and each.shard in listed
         ]
 
-    def settle(self, pair: Pair, end: ShardEnd, unread: Unread) -> None:
-        """Note the progress in a shard."""
+    def settle(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:
+        """Note the progress in a shard; ``read_at`` is when its end was read, if it was."""
         line = evaluate(
             pair.checkpoint,
             previous=pair.previous,
@@ -113,6 +130,8 @@ class GroupPoll:
             unread=unread,
             seen_at=pair.seen_at,
         )
+        if read_at != pair.seen_at:
+            line = replace(line, judged_at=read_at)
         if self._settled.get(line.shard) != line:
             self._settled[line.shard] = self._shown[line.shard] = line
             self.is_changed = True
@@ -125,14 +144,18 @@ class GroupPoll:
             self.status,
             last_success=self._read_wall,
             failure=None,
-            snapshot=GroupSnapshot(polled=self.read, shards=shards),
+            snapshot=GroupSnapshot(polled=self.read, shards=shards, hidden=self._hidden(shards)),
         )
         self._publish(self.status)
 
-    def complete(self, *, cursor_access: bool | None) -> None:
-        """Publish exactly the current shards, including those that could not be settled."""
+    def complete(self, *, cursor_access: bool | None, is_read: Callable[[int], bool]) -> None:
+        """Publish exactly the current shards, including those that could not be settled.
+
+        ``is_read`` returns whether this poll tried to read the end of a shard.
+        """
         if self.checkpoints is None:
             return
+        self._is_read = is_read
         self._shown = {
             shard: self._final(checkpoint, cursor_access=cursor_access)
             for shard, checkpoint in self._selected.items()
@@ -147,7 +170,31 @@ class GroupPoll:
         before = self._before.get(checkpoint.shard)
         if before is None or not cursor_access:
             return line
-        return carry_over(line, before, now=self.read.server, max_age=self._stale_after)
+        is_named = self.target.names(checkpoint.consumer)
+        max_age = self._stale_after if is_named else self._age_limit_of_others
+        return carry_over(line, before, now=self.read.server, max_age=max_age)
+
+    def _hidden(self, shards: Iterable[ShardProgress]) -> frozenset[int]:
+        """Return the shards of other consumers that are in order, as far as is known.
+
+        A shard whose end was not read keeps its visibility, until a poll has tried to read it.
+        """
+        if not self.target.is_filtered:
+            return frozenset()
+        return frozenset(
+            shard.shard
+            for shard in shards
+            if not self.target.names(shard.consumer)
+            and (
+                self._is_in_order(shard)
+                if shard.unread is not None or self._is_read(shard.shard)
+                else shard.shard not in self._shown_before
+            )
+        )
+
+    def _is_in_order(self, shard: ShardProgress) -> bool:
+        found = state(shard, self.read.server, stall_after=self.status.stall_after)
+        return found in _IN_ORDER or (found is State.UNCONSUMED and shard.unread == 0)
 
     def _unconsumed_before(self, listed: Mapping[int, Shard] | None) -> Collection[int]:
         """Return the shards that count as never consumed if there is no checkpoint of them.

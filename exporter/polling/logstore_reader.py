@@ -16,6 +16,7 @@ from exporter.polling.outages import PollObserver
 from exporter.polling.readings import Reading
 from exporter.polling.since_proof import SinceProof
 from exporter.polling.targets import Target
+from exporter.polling.turns import Turns
 from exporter.sls.client import SlsClient
 from exporter.sls.errors import AccessDenied, InvalidCursor, InvalidResponse, SlsError
 from exporter.sls.json_values import Parsed
@@ -51,6 +52,7 @@ class LogstoreReader:
         """Held by the poll that uses the reader."""
         self.cursors = CursorCache()
         self.unresponsive = Unresponsive[int]()
+        self.turns = Turns()
         self.is_denied = False
         """Whether the permission to read cursors is missing."""
         self.was_refused = False
@@ -125,6 +127,7 @@ class LogstoreReader:
 
     def read_end(self, shard: Shard) -> EndReading:
         """Send GetCursor for the end of a shard; raises SlsError."""
+        self.turns.note_read(shard.shard)
         sent_at = self._client.server_now()
         cursor = self._get_cursor(shard.shard, "end")
         end = ShardEnd(cursor=cursor, readonly=_is_readonly(shard))
@@ -193,6 +196,7 @@ class LogstoreReader:
     def begin_poll(self) -> None:
         """Begin a poll, and forget a refusal in an earlier one."""
         self.was_refused = self._has_end = False
+        self.turns.begin_poll()
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
         """Forget unused cursors, and note whether cursors can be read again."""
@@ -201,6 +205,7 @@ class LogstoreReader:
             self._observer.cursor_access_changed(self._target.key, None)
         if shards is not None:
             self.cursors.end_poll(shards)
+            self.turns.keep_only(shards)
 
     def _recently_listed(self) -> Mapping[int, Shard] | None:
         now, stale_after = self._clock.monotonic(), self._target.settings.polling.stale_after

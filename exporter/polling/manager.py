@@ -15,7 +15,7 @@ from exporter.config.settings import project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import GroupStatus
-from exporter.polling.capacity import Demand, demands
+from exporter.polling.capacity import Demand, count_shards, demands
 from exporter.polling.discovery import Discovery, Listings
 from exporter.polling.hooks import Hooks
 from exporter.polling.logstore_reader import LogstoreReader
@@ -92,19 +92,25 @@ class PollManager:
 
     def demands(self) -> Sequence[Demand]:
         """Return the demand of the polls of each project, from known shards and latencies."""
-        shards = {
-            status.key: sum(status.shards_by_status.values())
-            for status in self._store.view().targets
-            if status.shards_by_status is not None
-        }
         members = self._members
+        counted = {
+            status.key: count
+            for status in self._store.view().targets
+            if status.key in members
+            and (count := count_shards(members[status.key].target, status)) is not None
+        }
         seconds = {
             key: latency
             for key, member in members.items()
             if (latency := member.client.latency) is not None
         }
         targets = [members[key].target for key in sorted(members)]
-        return demands(targets, shards=shards, seconds=seconds)
+        return demands(
+            targets,
+            shards={key: shards for key, (shards, _) in counted.items()},
+            others={key: others for key, (_, others) in counted.items()},
+            seconds=seconds,
+        )
 
     def configure(self, config: Config) -> None:
         """Apply a configuration: plain names immediately, patterns as they were last listed.

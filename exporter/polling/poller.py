@@ -24,6 +24,7 @@ from exporter.polling.refinements import EXACT_READINGS
 from exporter.polling.selection import count_by_status, is_logstore_gone
 from exporter.polling.settling import Settling
 from exporter.polling.targets import GroupTarget, Target
+from exporter.polling.turns import age_limit
 from exporter.sls.client import SlsClient
 from exporter.sls.errors import SlsError
 from exporter.sls.json_values import Parsed
@@ -135,7 +136,7 @@ class _Poll:
         self._fan.run()
         self._reader.end_poll(self._listed)
         for group in self._groups:
-            group.complete(cursor_access=self._reader.cursor_access)
+            group.complete(cursor_access=self._reader.cursor_access, is_read=self._is_read)
         return self._target_status()
 
     # Checkpoints come first and ends second, so that no checkpoint is ahead of its end.
@@ -227,6 +228,9 @@ class _Poll:
                 on_settled=self._settled,
                 budget=self._effort.budget,
                 exact=self._effort.exact,
+                age_limit=age_limit(
+                    interval=settings.polling.interval, stale_after=settings.polling.stale_after
+                ),
             )
         self._settle(self._groups)
 
@@ -241,8 +245,13 @@ class _Poll:
         if self._settling is not None and listed is not None:
             self._settling.add((listed[pair.checkpoint.shard], pair) for pair in pairs)
 
-    def _settled(self, pair: Pair, end: ShardEnd, unread: Unread) -> None:
-        self._by_name[pair.group].settle(pair, end, unread)
+    def _is_read(self, shard: int) -> bool:
+        """Return whether a shard would be known now if its end could be read."""
+        reader = self._reader
+        return self._settling is None or reader.is_denied or self._settling.is_read(shard)
+
+    def _settled(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:
+        self._by_name[pair.group].settle(pair, end, unread, read_at)
         clock = self._poller.clock
         started = clock.monotonic()
         if started < self._publish_at:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection
 
 from exporter.model.snapshot import TargetStatus
-from exporter.polling.capacity import requests_at_rest
+from exporter.polling.capacity import count_shards, requests_at_rest
 from exporter.polling.fanout import FanOut
 from exporter.polling.refinements import EXACT_READINGS
 from exporter.polling.targets import Target
@@ -20,6 +20,7 @@ class _Work:
     """The polls of one logstore."""
 
     def __init__(self, target: Target) -> None:
+        self.target = target
         self.interval = target.settings.polling.interval
         self.at_rest = requests_at_rest(target)
         """Requests of a poll that finds nothing unread."""
@@ -55,6 +56,8 @@ class ProjectLoad:
             known = self._work.get(target.key.logstore)
             if known is None or known.interval != target.settings.polling.interval:
                 self._work[target.key.logstore] = _Work(target)
+            else:
+                known.target = target
 
     def keep_only(self, logstores: Collection[str]) -> None:
         """Forget the logstores that are not polled any more."""
@@ -79,8 +82,10 @@ class ProjectLoad:
         # Large polls are rare, so the influence of one decreases over the next polls.
         work.expected = fan.sent if not work.is_polled else (work.expected + fan.sent) / 2
         work.is_polled = True
-        if status.shards_by_status is not None:
-            work.at_rest = 1 + len(status.groups) + sum(status.shards_by_status.values())
+        counted = count_shards(work.target, status)
+        if counted is not None:
+            shards, others = counted
+            work.at_rest = requests_at_rest(work.target, shards, others=others)
 
     def needed(self) -> float:
         """Return the requests per second that the polls need to fit in their interval."""

@@ -45,12 +45,29 @@ class Rules(Struct, frozen=True, kw_only=True):
 class Pair:
     """A consumer group in one shard, as a poll found it. Instants are on the service's clock."""
 
-    __slots__ = ("checkpoint", "group", "is_standing", "moved_at", "previous", "seen_at", "start")
+    __slots__ = (
+        "checkpoint",
+        "group",
+        "is_named",
+        "is_standing",
+        "moved_at",
+        "previous",
+        "seen_at",
+        "start",
+    )
 
     def __init__(
-        self, group: str, checkpoint: Checkpoint, previous: ShardProgress | None, seen_at: float
+        self,
+        group: str,
+        checkpoint: Checkpoint,
+        previous: ShardProgress | None,
+        seen_at: float,
+        *,
+        is_named: bool = True,
     ) -> None:
         self.group = group
+        self.is_named = is_named
+        """Whether the shard is read in every poll: no filter by owners leaves its owner out."""
         self.checkpoint = checkpoint
         self.previous = previous
         self.seen_at = seen_at
@@ -66,6 +83,12 @@ class Pair:
     def is_behind(self, end: ShardEnd) -> bool:
         """Return whether there are unread log groups after a checkpoint that can be read."""
         return self.start is not None and self.start < end.cursor
+
+    def may_be_stalled(self, stall_after: float) -> bool:
+        """Return whether the checkpoint alone does not prove that the shard is being consumed."""
+        return self.start is None or (
+            self.moved_at is None or self.seen_at - self.moved_at > stall_after
+        )
 
     def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
         """Return the shortest and longest time the checkpoint may have stalled, in seconds."""

@@ -22,18 +22,16 @@ def select(
     listed: Mapping[int, Shard] | None,
     maybe_unconsumed: Collection[int],
 ) -> tuple[Checkpoint, ...]:
-    """Choose the checkpoints of interest, in the order of shards.
+    """Choose the checkpoints of the watched shards, regardless of their owners, in order.
 
     If the shards are listed, a shard that no longer exists is left out. A shard in
     ``maybe_unconsumed`` without a checkpoint of the group counts as never consumed, unless its
     checkpoint might be among the entries that could not be read.
     """
-    chosen = list(answer.entries)
-    if not group.wants_all:
-        chosen = [each for each in chosen if group.wants(each.shard, each.consumer)]
+    chosen = [each for each in answer.entries if group.wants_shard(each.shard)]
     if listed is not None:
         chosen = [each for each in chosen if each.shard in listed]
-    if maybe_unconsumed and not group.consumers and not answer.faults:
+    if maybe_unconsumed and not answer.faults:
         known = {each.shard for each in answer.entries}
         chosen += [
             Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")

@@ -1,10 +1,10 @@
 """The part of a poll that reads ends and times until the groups in all shards are settled."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
-from exporter.model.progress import ShardEnd, Unread
+from exporter.model.progress import NOTHING_UNREAD, ShardEnd, Unread
 from exporter.model.shards import Shard
 from exporter.polling.fanout import FanOut, StopRequest
 from exporter.polling.logstore_reader import EndReading, LogstoreReader
@@ -17,9 +17,12 @@ _ENDS = (2.0,)
 _SUSPECT_ENDS = (8.0,)
 _SETTLING = (3.0,)
 _REFINING = 4.0
+_ENDS_OF_OTHERS = (3.3,)
+_SETTLING_OTHERS = (3.6,)
 
 T = TypeVar("T")
-OnSettled = Callable[[Pair, ShardEnd, Unread], None]
+OnSettled = Callable[[Pair, ShardEnd, Unread, float | None], None]
+"""Gets a settled pair with the end of its shard and the time at which that was read, if it was."""
 
 
 class Settling:
@@ -28,7 +31,8 @@ class Settling:
     At most one request about a shard is under way, so that no shard gets a burst: its consumers
     share its limit of reads. Everything except requests runs under the lock of ``fan``.
     ``on_settled`` gets a pair whenever more is known of it. A pair whose readings fail never
-    settles.
+    settles. A shard that is only watched for other consumers rests until its turn: without
+    requests, its checkpoint is compared with the last known end.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Settling:
         on_settled: OnSettled,
         budget: int,
         exact: int,
+        age_limit: float,
     ) -> None:
         self._fan = fan
         self._reader = reader
@@ -47,6 +52,8 @@ class Settling:
         self._on_settled = on_settled
         self._budget = budget
         self._exact = exact
+        self._age_limit = age_limit
+        self._resting: dict[int, list[Pair]] = {}
         self._waiting: dict[int, list[Pair]] = {}
         self._shards: dict[int, ShardPairs] = {}
         self._asked: set[Reading] = set()
@@ -62,26 +69,70 @@ class Settling:
         for shard, pair in added:
             found = self._shards.get(shard.shard)
             if found is None:
-                self._waiting.setdefault(shard.shard, []).append(pair)
+                resting = self._resting.pop(shard.shard, [])
+                self._waiting.setdefault(shard.shard, []).extend([*resting, pair])
             else:
                 found.add(pair)
         for number in {shard.shard for shard, _ in added} & self._shards.keys():
             self._unsettled += 1
             self._advance(self._shards[number])
+        for number in self._not_due(known[number] for number in new):
+            self._rest(known[number])
+        new = [number for number in new if number in self._waiting]
         self._unsettled += len(new)
         for number in self._reader.unresponsive.in_turn(new):
             self._read_end(known[number])
+
+    def is_read(self, shard: int) -> bool:
+        """Return whether the end of a shard was requested in this poll, or is final."""
+        return shard in self._waiting or shard in self._shards
+
+    def _not_due(self, shards: Iterable[Shard]) -> Collection[int]:
+        """Return the shards of other consumers whose turn it is not. ``budget`` limits turns."""
+        others = {
+            shard.shard: self._waiting[shard.shard]
+            for shard in shards
+            if not _has_named(self._waiting[shard.shard]) and not self._reader.final_end(shard)
+        }
+        due = self._reader.turns.choose(
+            others, stall_after=self._rules.stall_after, most=self._budget
+        )
+        self._budget -= len(due)
+        return others.keys() - due
+
+    def _rest(self, shard: Shard) -> None:
+        """Compare checkpoints with the last known end, without requests.
+
+        Before the first turn, a checkpoint that moved lately counts as the end, as its consumer is
+        alive.
+        """
+        pairs = self._resting[shard.shard] = self._waiting.pop(shard.shard)
+        cursors = self._reader.cursors.of(shard)
+        end, read_at = cursors.end, cursors.end_read_at
+        if end is not None and read_at is not None:
+            known = ShardPairs(cursors, end, self._rules)
+            for pair in pairs:
+                if pair.seen_at - read_at <= self._age_limit:
+                    known.add(pair)
+            self._report(known, read_at=read_at)
+        elif not self._reader.turns.last(shard.shard):
+            for pair in pairs:
+                if pair.start is not None and not pair.may_be_stalled(self._rules.stall_after):
+                    end = ShardEnd(cursor=pair.start, readonly=False)
+                    self._on_settled(pair, end, NOTHING_UNREAD, None)
 
     def _read_end(self, shard: Shard) -> None:
         final = self._reader.final_end(shard)
         if final is not None:
             self._begin(shard, ShardPairs(self._reader.cursors.of(shard), final, self._rules))
             return
+        is_named = _has_named(self._waiting[shard.shard])
         is_suspect = self._reader.unresponsive.is_suspect(shard.shard)
         self._fan.add(
             partial(self._ask, shard.shard, partial(self._reader.read_end, shard)),
             partial(self._end_read, shard),
-            priority=_SUSPECT_ENDS if is_suspect else _ENDS,
+            priority=_SUSPECT_ENDS if is_suspect else _ENDS if is_named else _ENDS_OF_OTHERS,
+            is_spare=not is_named,
         )
 
     def _end_read(self, shard: Shard, outcome: EndReading | SlsError) -> None:
@@ -129,7 +180,10 @@ class Settling:
             return self._ask(reading.shard, partial(self._reader.read, reading))
 
         self._asked.add(reading)
-        self._fan.add(ask, partial(then, pairs, reading), priority=priority)
+        is_spare = not _has_named(pairs.pairs)
+        if is_spare and priority == _SETTLING:
+            priority = _SETTLING_OTHERS
+        self._fan.add(ask, partial(then, pairs, reading), priority=priority, is_spare=is_spare)
 
     def _settling_read(
         self, pairs: ShardPairs, reading: Reading, outcome: int | SlsError | None
@@ -211,10 +265,12 @@ class Settling:
         self._reader.reading_read(pairs.cursors, reading, outcome)
         self._report(pairs)
 
-    def _report(self, pairs: ShardPairs) -> None:
+    def _report(self, pairs: ShardPairs, *, read_at: float | None = None) -> None:
+        """Report the settled groups of a shard; by default, its end was read in this poll."""
         for pair in pairs.pairs:
             if pairs.is_settled(pair):
-                self._on_settled(pair, pairs.end, pairs.unread(pair))
+                at = pair.seen_at if read_at is None else read_at
+                self._on_settled(pair, pairs.end, pairs.unread(pair), at)
 
     def _ask(self, shard: int, request: Callable[[], T]) -> T:
         if self._reader.was_refused:
@@ -225,6 +281,10 @@ class Settling:
     def _failed(self, shard: int, error: SlsError) -> None:
         self._reader.unresponsive.note(shard, error)
         self._reader.failed(error)
+
+
+def _has_named(pairs: Iterable[Pair]) -> bool:
+    return any(pair.is_named for pair in pairs)
 
 
 def _is_unknown(error: SlsError) -> bool:

@@ -15,27 +15,25 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
     shards: frozenset[int] | None = None
     """Numbers of the shards, None for all."""
     consumers: tuple[Pattern, ...] = ()
-    """Only shards of owners that match one of these; empty for any owner."""
+    """Patterns of the owners whose shards are always shown; empty for any owner."""
     exclude_consumers: tuple[Pattern, ...] = ()
-    """No shards of owners that match one of these. A shard without an owner is not excluded."""
+    """Patterns of owners that are not named. A shard without an owner is not excluded."""
     listing: ConsumerGroup | None = None
     """The settings of the group; None if it was not listed."""
 
     @property
-    def wants_all(self) -> bool:
-        """True if all shards are of interest, regardless of their owners."""
-        return self.shards is None and not self.consumers and not self.exclude_consumers
+    def is_filtered(self) -> bool:
+        """True if the owner of a shard matters."""
+        return bool(self.consumers or self.exclude_consumers)
 
     def wants_shard(self, shard: int) -> bool:
-        """Return whether a shard is of interest, regardless of its owner."""
+        """Return whether a shard is watched."""
         return self.shards is None or shard in self.shards
 
-    def wants(self, shard: int, consumer: str) -> bool:
-        """Return whether a shard is of interest while a consumer owns it."""
-        return (
-            self.wants_shard(shard)
-            and (not self.consumers or any_matches(self.consumers, consumer))
-            and not (consumer and any_matches(self.exclude_consumers, consumer))
+    def names(self, consumer: str) -> bool:
+        """Return whether the shards of a consumer are shown regardless of their state."""
+        return (not self.consumers or any_matches(self.consumers, consumer)) and not (
+            consumer and any_matches(self.exclude_consumers, consumer)
         )
 
 

@@ -57,7 +57,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     cursor_remedy: str | None = None
     """The remedy for a missing permission to read end cursors."""
     shards: Sequence[ShardRow]
-    """The shards, sorted by their numbers."""
+    """The shards that are shown, sorted by their numbers."""
 
 
 class StatusRows(Struct, frozen=True, kw_only=True):
@@ -143,7 +143,8 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
 def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: float) -> GroupRow:
     snapshot = group.visible(monotonic)
     now = snapshot.polled.server_now(monotonic) if snapshot else wall
-    shards = snapshot.shards if snapshot else ()
+    shown = snapshot.shown if snapshot else ()
+    shards = shown or (snapshot.shards if snapshot else ())  # a bad shard is always shown
     stalls = [stalled_seconds(shard, now, interval=group.interval) for shard in shards]
     states = [state(shard, now, stall_after=group.stall_after) for shard in shards]
     # The position is unique, so it decides between shards that are otherwise equal.
@@ -176,7 +177,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         stalled_seconds=_most(stalls),
         cursor_access=target.cursor_access,
         cursor_remedy=target.cursor_remedy,
-        shards=_Shards(shards, now=now, stall_after=group.stall_after, interval=group.interval),
+        shards=_Shards(shown, now=now, stall_after=group.stall_after, interval=group.interval),
     )
 
 

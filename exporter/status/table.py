@@ -69,7 +69,7 @@ def _group(row: GroupRow, *, unfold: bool) -> Html:
         "stalled": duration(row.stalled_seconds),
         "lag": duration(row.lag_seconds),
         "age": duration(row.age_seconds),
-        "owners": f"{len(row.consumers):,}" if row.shards else "-",
+        "owners": "-" if row.worst_shard is None else f"{len(row.consumers):,}",
         "last_success": _ago(row.last_success_seconds),
     }
     cells = [_cell(name, value) for name, value in values.items()]
@@ -95,7 +95,7 @@ def _pills(row: GroupRow) -> Html:
     if row.up:
         return _pill(row.state)
     failing = tag("span", "failing", class_="pill bad")
-    return join(failing, " ", _pill(row.state)) if row.shards else failing
+    return failing if row.worst_shard is None else join(failing, " ", _pill(row.state))
 
 
 def _pill(state: State) -> Html:

@@ -85,6 +85,12 @@ class Bench:
         assert snapshot is not None
         return {shard.shard: shard for shard in snapshot.shards}
 
+    def shown(self, name: str = GROUP) -> set[int]:
+        """Return the numbers of the shards that are shown."""
+        snapshot = self.group(name).snapshot
+        assert snapshot is not None
+        return {shard.shard for shard in snapshot.shown}
+
     def state(self, shard: int = 0, name: str = GROUP) -> State:
         """Return the current state of a shard."""
         return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)

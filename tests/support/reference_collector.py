@@ -170,7 +170,8 @@ class Families:
             snapshot = group.visible(now)
             if snapshot is not None and self._config.granularity == "shard":
                 for shard in snapshot.shards:
-                    self._add_shard(group, shard, snapshot.polled.server_now(now))
+                    if shard.shard not in snapshot.hidden:
+                        self._add_shard(group, shard, snapshot.polled.server_now(now))
         if target.is_fresh(now):
             for metric, of in _OF_LOGSTORES.items():
                 self._add(metric, target.key, of(target))

@@ -1,5 +1,6 @@
 """Targets built by hand, with defaults for everything that a test does not need."""
 
+from exporter.config.patterns import Pattern
 from exporter.model.names import TargetKey
 from exporter.polling.targets import GroupTarget, Target
 from tests.support.settings import project_settings
@@ -15,6 +16,7 @@ def target(
     rate: float = 10.0,
     lag: bool = True,
     workers: int = 8,
+    consumers: tuple[str, ...] = (),
 ) -> Target:
     """Build a logstore with some groups; ``rate`` is its project's limit of requests per second."""
     settings = project_settings(
@@ -22,7 +24,14 @@ def target(
     )
     return Target(
         key=TargetKey(project, f"store-{number}"),
-        groups=tuple(GroupTarget(name=f"group-{group}", shards=shards) for group in range(groups)),
+        groups=tuple(
+            GroupTarget(
+                name=f"group-{group}",
+                shards=shards,
+                consumers=tuple(Pattern.parse(each) for each in consumers),
+            )
+            for group in range(groups)
+        ),
         settings=settings,
         refresh_seconds=300.0,
     )
