@@ -137,6 +137,16 @@ def test_consumers_are_counted_once_and_only_with_a_name() -> None:
     assert collected(target(group(*shards))).value("sls_consumer_group_consumers") == 2
 
 
+def test_hidden_shards_have_no_series_but_count_for_their_group() -> None:
+    shards = [shard(number, consumer=owner) for number, owner in enumerate(("mine", "other"))]
+    found = collected(target(group(*shards, hidden=frozenset({1}))))
+    for name in PER_SHARD:
+        assert {sample.labels["shard"] for sample in found.find(name)} <= {"0"}
+    assert found.value("sls_consumer_group_stalled_seconds", shard="0") == 0.0
+    assert found.value("sls_consumer_group_shards", state="caught_up") == 2
+    assert found.value("sls_consumer_group_consumers") == 2
+
+
 def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> None:
     failure = Failure(code="timeout", message="too late", since=1000.0)
     status = target(group(shard(), failure=failure))

@@ -34,7 +34,7 @@ moments = st.floats(0, 250) | st.floats(890, 1010)
 counts = st.none() | st.integers(0, 3) | st.integers(0, 2**63)
 shards = st.builds(
     ShardProgress,
-    shard=st.integers(0, 2**31),
+    shard=st.integers(0, 3) | st.integers(0, 2**31),
     consumer=texts,
     checkpoint=st.sampled_from(["", "MTA="]),
     updated_at=instants,
@@ -51,6 +51,7 @@ snapshots = st.builds(
     GroupSnapshot,
     polled=st.builds(Instant, server=st.floats(0, 4e9), monotonic=st.floats(0, 100)),
     shards=st.lists(shards, max_size=4).map(tuple),
+    hidden=st.frozensets(st.integers(0, 3)),
 )
 groups = st.builds(
     GroupStatus,

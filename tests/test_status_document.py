@@ -53,6 +53,21 @@ def test_state_of_a_group_is_that_of_its_worst_shard() -> None:
     assert row.error is None
 
 
+def test_hidden_shards_have_no_rows_but_their_owners_count() -> None:
+    shards = [caught_up(0, consumer="a"), behind(1, stalled=100, consumer="b")]
+    row = only(View(targets=(target(group(*shards, hidden=frozenset({1}))),)))
+    assert [each.shard for each in row.shards] == [0]
+    assert row.consumers == ["a", "b"]
+    assert (row.state, row.worst_shard) == (State.CAUGHT_UP, 0)
+
+
+def test_group_whose_shards_are_all_hidden_has_the_state_of_the_worst_one() -> None:
+    shards = [caught_up(0, consumer="a"), behind(1, stalled=100, consumer="b")]
+    row = only(View(targets=(target(group(*shards, hidden=frozenset({0, 1}))),)))
+    assert list(row.shards) == []
+    assert (row.state, row.worst_shard) == (State.CONSUMING, 1)
+
+
 def test_lost_data_is_worse_than_any_stall() -> None:
     row = only(
         View(

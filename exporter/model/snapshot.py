@@ -28,6 +28,11 @@ class Instant(Struct, frozen=True, kw_only=True):
         """Return the server's time at a reading of the monotonic clock."""
         return self.server + max(0.0, monotonic - self.monotonic)
 
+    def seen_from(self, later: "Instant") -> "Instant":
+        """Return the same moment, with the server's time according to a later instant."""
+        server = later.server - (later.monotonic - self.monotonic)
+        return Instant(server=server, monotonic=self.monotonic)
+
 
 class GroupSnapshot(Struct, frozen=True, kw_only=True):
     """The result of one successful poll of a consumer group."""
@@ -40,7 +45,7 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> tuple[ShardProgress, ...]:
-        """The shards that have series and rows of their own."""
+        """The shards with per-shard series and rows."""
         if not self.hidden:
             return self.shards
         return tuple(shard for shard in self.shards if shard.shard not in self.hidden)

@@ -5,7 +5,7 @@ shard does not affect other shards, a failed group does not affect other groups.
 poll early.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -234,9 +234,15 @@ class _Poll:
             )
         self._settle(self._groups)
 
-    def _settle(self, groups: Iterable[GroupPoll]) -> None:
-        """Determine how far groups have read the shards of interest."""
+    def _settle(self, groups: Collection[GroupPoll]) -> None:
+        """Determine how far groups have read the shards of interest.
+
+        By now there are several responses, so a single one with a wrong time does not matter.
+        """
         listed = self._listed
+        monotonic, server_now = self._poller.clock.monotonic(), self._poller.client.server_now()
+        for group in groups:
+            group.read = group.read.seen_from(Instant(server=server_now, monotonic=monotonic))
         pairs = [
             pair
             for group in groups

@@ -1,7 +1,8 @@
 """The turns in which the shards of other consumers are read.
 
-A filter by owners names the shards to watch. The others are read too, since a shard that nobody
-consumes belongs to no living consumer, but rarely: every consumer's sidecar reads them.
+A filter by owners names the shards to watch. The other shards are read too, since a shard that no
+consumer reads any more has the name of its last owner. They are read rarely, since every sidecar of
+a consumer group reads them.
 """
 
 from collections.abc import Collection, Mapping, Sequence

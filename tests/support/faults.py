@@ -6,9 +6,11 @@ Each is a ``Fault`` of ``exchange``.
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.simulator.wire import Response, json_response
 from tests.support.exchange import Exchange
@@ -74,6 +76,19 @@ class Redirect(Struct, frozen=True, kw_only=True):
     def apply(self, exchange: Exchange) -> None:
         """Respond with the redirect."""
         exchange.respond(Response(status=self.status, headers={"Location": self.location}))
+
+
+class WrongTime(Struct, frozen=True, kw_only=True):
+    """The regular response with a server time that is some seconds ahead."""
+
+    ahead: float
+
+    def apply(self, exchange: Exchange) -> None:
+        """Respond with the wrong time in x-log-time and Date."""
+        response = exchange.answer()
+        time = float(response.headers["x-log-time"]) + self.ahead
+        headers = {"x-log-time": f"{time:.0f}", "Date": formatdate(time, usegmt=True)}
+        exchange.respond(replace(response, headers={**response.headers, **headers}))
 
 
 class Delay(Struct, frozen=True, kw_only=True):

@@ -47,9 +47,11 @@ def group(
     listing: ConsumerGroup | None = None,
     has_snapshot: bool = True,
     key: TargetKey = KEY,
+    hidden: frozenset[int] = frozenset(),
 ) -> GroupStatus:
     """Build a group that was polled at 1000 by the server's clock and 50 by the exporter's."""
-    snapshot = GroupSnapshot(polled=Instant(server=1000.0, monotonic=50.0), shards=shards)
+    polled = Instant(server=1000.0, monotonic=50.0)
+    snapshot = GroupSnapshot(polled=polled, shards=shards, hidden=hidden)
     return GroupStatus(
         key=GroupKey(*key, name),
         last_success=1000.0 if has_snapshot else None,

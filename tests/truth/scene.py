@@ -23,6 +23,10 @@ class Scene:
     build: Callable[[Stage], None]
     seconds: float
     trouble: Trouble | None = None
+    looks_like: Trouble | None = None
+    """The trouble that all observable values show, although a consumer is alive."""
+    consumers: tuple[str, ...] = ()
+    """The owners whose shards the exporter is configured to show; empty for all."""
     shards: int = 2
     groups: tuple[str, ...] = (TROUBLED,)
     ttl_days: int = 7
@@ -38,6 +42,7 @@ class Scene:
             ttl_days=self.ttl_days,
             our_clock_ahead=self.our_clock_ahead,
             service=self.service,
+            consumers=self.consumers,
         )
         self.build(stage)
         return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)

@@ -3,6 +3,7 @@
 from tests.support.faults import Html
 from tests.truth import alerts
 from tests.truth.busy_scenes import BUSY_SCENES
+from tests.truth.doubtful_scenes import DOUBTFUL_SCENES
 from tests.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.truth.scene import (
     DAY,
@@ -314,4 +315,5 @@ SCENES = (
         trouble=only_on(1, since=1801.0),
     ),
     *BUSY_SCENES,
+    *DOUBTFUL_SCENES,
 )

@@ -92,8 +92,10 @@ class Stage:
         ttl_days: int = 7,
         our_clock_ahead: float = 0.0,
         service: Service = FAST,
+        consumers: Sequence[str] = (),
     ) -> None:
         self.shards = shards
+        self.consumers = consumers
         self.groups = groups
         self.held = HeldClock(START)
         self.world = World(wall=self.held.wall)
@@ -217,6 +219,7 @@ class Stage:
         # One thread waits for one slot after the other, so that each run is the same.
         workers = 8 if self._is_fast else 1
         requests_per_second = 10_000 if self._is_fast else 100
+        owners = f", consumers: [{', '.join(self.consumers)}]" if self.consumers else ""
         return parse(
             f"""\
 credentials:
@@ -227,7 +230,7 @@ projects:
   - project: {project}
     endpoint: {self.simulator.endpoint}
     logstores:
-      - {{logstore: {logstore}, consumer_groups: [{", ".join(self.groups)}]}}
+      - {{logstore: {logstore}, consumer_groups: [{", ".join(self.groups)}]{owners}}}
 """,
             name="truth",
             environ={},
