@@ -137,7 +137,7 @@ def test_consumers_are_counted_once_and_only_with_a_name() -> None:
     assert collected(target(group(*shards))).value("sls_consumer_group_consumers") == 2
 
 
-def test_hidden_shards_have_no_series_but_count_for_their_group() -> None:
+def test_hidden_shards_have_no_series_and_count_for_their_group() -> None:
     shards = [shard(number, consumer=owner) for number, owner in enumerate(("mine", "other"))]
     found = collected(target(group(*shards, hidden=frozenset({1}))))
     for name in PER_SHARD:

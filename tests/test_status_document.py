@@ -53,7 +53,7 @@ def test_state_of_a_group_is_that_of_its_worst_shard() -> None:
     assert row.error is None
 
 
-def test_hidden_shards_have_no_rows_but_their_owners_count() -> None:
+def test_hidden_shards_have_no_rows_and_their_owners_count() -> None:
     shards = [caught_up(0, consumer="a"), behind(1, stalled=100, consumer="b")]
     row = only(View(targets=(target(group(*shards, hidden=frozenset({1}))),)))
     assert [each.shard for each in row.shards] == [0]
