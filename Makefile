@@ -76,10 +76,10 @@ wheel: $(DEVELOPMENT) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 test-wheel: wheel ## install that wheel into fresh environments, and test it there
-	SLS_EXPORTER_WHEEL=$$(echo dist/*.whl) $(BIN)/python -m pytest tests/test_wheel_install.py
+	SLS_EXPORTER_WHEEL=$$(echo dist/*.whl) $(BIN)/python -m pytest tests/process/test_wheel.py
 
 test-image: $(DEVELOPMENT) tools ## build the image, run a container of it against a simulated SLS
-	$(BIN)/python -m pytest tests/test_image.py
+	$(BIN)/python -m pytest tests/process/test_image.py
 
 mutants: $(DEVELOPMENT) ## put small faults into the core one by one, list those no test notices
 	$(BIN)/python -m tests.mutants $(MODULES)

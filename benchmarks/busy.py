@@ -27,12 +27,12 @@ from benchmarks.exact import Exact
 from benchmarks.moving import Shape
 from benchmarks.observe import observe
 from benchmarks.standin import Behavior, Standin, created, standin
+from tools.paths import ROOT
 
 CASES = ("16x6", "64x20", "256x30", "64x10@250ms", "64x10/20")
 _STAGGER_SECONDS = 8.0
 _STALL_AFTER, _FLEET_STALL_AFTER = 150.0, 240.0
 _EXACT_SECONDS = 20.0
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def measure(
@@ -74,7 +74,7 @@ def _exact(case: Case, served: Standin, seconds: float) -> Exact:
         *("--groups", str(case.groups), "--seconds", str(seconds)),
     ]
     done = subprocess.run(  # noqa: S603  part of this benchmark
-        command, cwd=_ROOT, check=True, capture_output=True
+        command, cwd=ROOT, check=True, capture_output=True
     )
     return msgspec.json.decode(done.stdout, type=Exact)
 

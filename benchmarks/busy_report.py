@@ -9,8 +9,9 @@ import msgspec
 
 from benchmarks.busy_table import exact_requests, markdown_table, mean_requests
 from benchmarks.cases import Figures
+from tools.paths import ROOT
 
-_DOCS = Path(__file__).resolve().parents[1] / "docs"
+_DOCS = ROOT / "docs"
 _BEGIN, _END = "<!-- busy: begin -->", "<!-- busy: end -->"
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM, _BAR = 720, 150, 80, 20, 50, 16
 _SIDES = (("sls-exporter", "#1f77b4"), ("exact way", "#d62728"))

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from benchmarks.processes import Process
+from tools.paths import ROOT
 
-_ROOT = Path(__file__).resolve().parents[1]
 _STOP_SECONDS = 30.0
 
 
@@ -93,7 +93,7 @@ def daemon(config: Mapping[str, object]) -> Iterator[Daemon]:
         ]
         started_at = time.time()
         with subprocess.Popen(  # noqa: S603  the exporter of this checkout
-            command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
                 running = Process(pid=process.pid, said="")

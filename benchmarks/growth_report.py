@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.growth import Size
+from tools.paths import ROOT
 
-_DOCS = Path(__file__).resolve().parents[1] / "docs"
+_DOCS = ROOT / "docs"
 _BEGIN, _END = "<!-- growth: begin -->", "<!-- growth: end -->"
 _SERIES = (
     ("scrape time", "scrape_seconds", "#1f77b4"),

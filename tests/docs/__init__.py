@@ -1,0 +1,1 @@
+"""Tests that compare each page of the documentation with the program."""

@@ -8,13 +8,12 @@ import ast
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from tests.mutants import table
 from tests.mutants.subjects import HARMLESS, SUBJECTS
 from tests.mutants.trial import Subject, attempts, passes, warm_up
+from tools.paths import ROOT
 
-_ROOT = Path(__file__).parent.parent.parent
 _SECONDS = 120  # for the tests of one module; a mutant may make them run forever
 
 
@@ -44,14 +43,15 @@ def complaints(overlooked: Mapping[str, int], explained: Collection[str]) -> lis
 
 def _try(module: str) -> table.Count | None:
     """Test every mutant of a module. Return None if the result differs from the explanations."""
+    package = module.split(".")[1]
     names = SUBJECTS[module]
     subject = Subject(
         module=module,
-        source=_ROOT / f"{module.replace('.', '/')}.py",
-        tests=tuple(_ROOT / "tests" / f"{name}.py" for name in names),
+        source=ROOT / f"{module.replace('.', '/')}.py",
+        tests=tuple(ROOT / "tests" / "unit" / package / f"{name}.py" for name in names),
     )
     began = time.monotonic()
-    warm_up(f"tests.{name}" for name in names)
+    warm_up(f"tests.unit.{package}.{name}" for name in names)
     if not passes(subject, ast.parse(subject.text()), seconds=_SECONDS):
         _tell(f"{module}: its tests fail without any fault")
         return None

@@ -5,14 +5,17 @@ from collections.abc import Mapping
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.sls.signing": ("test_signing",),
     "exporter.model.snapshot": ("test_snapshot",),
-    "exporter.evaluation.shard": ("test_progress",),
-    "exporter.metrics.registry_text": ("test_metrics_counted",),
-    "exporter.metrics.text_format": ("test_metrics_lines", "test_metrics"),
-    "exporter.metrics.ages": ("test_metrics_since", "test_metrics"),
-    "exporter.metrics.gzip_stream": ("test_metrics_pieces",),
-    "exporter.metrics.polled_text": ("test_metrics", "test_metrics_kept", "test_metrics_text"),
+    "exporter.evaluation.shard": ("test_shard",),
+    "exporter.metrics.registry_text": ("test_registry_text",),
+    "exporter.metrics.text_format": ("test_text_format", "test_catalogue"),
+    "exporter.metrics.ages": ("test_ages", "test_catalogue"),
+    "exporter.metrics.gzip_stream": ("test_gzip_stream",),
+    "exporter.metrics.polled_text": ("test_catalogue", "test_kept_text", "test_polled_text"),
 }
-"""Tests by the module that they cover. They must be fast, since each one runs for each mutant."""
+"""Tests by the module that they cover, in the folder of its package below ``tests/unit``.
+
+They must be fast, since each one runs for each mutant.
+"""
 
 _NO_FIPS = "differs only where OpenSSL is restricted to FIPS"
 _SLOWER = "the same is written, only more slowly"

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.mutants.subjects import HARMLESS, SUBJECTS
 from tests.support.docs import replaced
+from tools.paths import ROOT
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
+PAGE = ROOT / "docs" / "testing.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

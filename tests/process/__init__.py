@@ -1,0 +1,1 @@
+"""Tests of the exporter as a process, as a distribution and as an image."""

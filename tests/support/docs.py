@@ -1,9 +1,9 @@
 """The project's documents, and the contents of their fenced blocks."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from tools.paths import ROOT
+
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda path: path.as_posix()
 )

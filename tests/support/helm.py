@@ -12,7 +12,8 @@ import helm_python
 import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.paths import ROOT
+
 CHART = ROOT / "helm" / "sls-exporter"
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 RELEASE, NAMESPACE = "test", "watch"

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from exporter.config.schema import json_schema
+from tools.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "sls-exporter"
 RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
 VALUES = CHART / "values.yaml"

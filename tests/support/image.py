@@ -23,8 +23,8 @@ from typing import Any
 
 from tests.support.debian import program
 from tests.support.wait import wait_for
+from tools.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 BASE = "localhost/slim-python-stand-in"
 NAME = "localhost/sls-exporter"
 CONFIG_FOLDER = "/etc/sls-exporter"

@@ -1,11 +1,11 @@
 """The alert rules for tests: their path, and the same rules with shorter times."""
 
 import re
-from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.paths import ROOT
+
 RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
 
 _MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}

@@ -13,22 +13,22 @@ import pytest
 from exporter.app.assembly import assemble
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from tests.oracle.account import (
+from tests.simulation.oracle.account import (
     ACCOUNT,
     REQUESTS_PER_SECOND,
     STALE_AFTER,
     configuration,
 )
-from tests.oracle.churn import START, Churn
-from tests.oracle.comparing import (
+from tests.simulation.oracle.churn import START, Churn
+from tests.simulation.oracle.comparing import (
     Allowed,
     Series,
     compare,
     samples,
 )
-from tests.oracle.oracle import Oracle
-from tests.oracle.troubles import AIMS, KINDS, Troubles
-from tests.oracle.verdicts import STATES
+from tests.simulation.oracle.oracle import Oracle
+from tests.simulation.oracle.troubles import AIMS, KINDS, Troubles
+from tests.simulation.oracle.verdicts import STATES
 from tests.support.faulty_simulator import FaultySimulator
 
 WORKERS = 6  # concurrent polls, so that the pauses before retries overlap

@@ -3,12 +3,11 @@
 ``python -m tools.dashboards`` writes these files.
 """
 
-from pathlib import Path
-
 from tools.dashboards import exporter_itself, group, overview
 from tools.dashboards.frame import to_json
+from tools.paths import ROOT
 
-FOLDER = Path(__file__).resolve().parents[2] / "helm" / "sls-exporter" / "dashboards"
+FOLDER = ROOT / "helm" / "sls-exporter" / "dashboards"
 
 
 def build() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Tests of the Helm chart, of the alert rules and of the dashboards."""

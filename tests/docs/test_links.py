@@ -1,0 +1,59 @@
+"""Links between documents have existing targets, and all metrics that documents name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exporter.metrics.catalogue import CATALOGUE
+from tests.support.docs import PAGES
+from tools.paths import ROOT
+
+LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
+METRIC = re.compile(r"\bsls_(?:consumer_group|logstore|exporter)_[a-z_]+\b")
+SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are commonly made."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert file.is_relative_to(ROOT), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            file = (page.parent / target.partition("#")[0]).resolve()
+            waiting += sorted(file.glob("*.md")) if file.is_dir() else []
+            waiting += [file] if file.suffix == ".md" else []
+    assert {name(page) for page in PAGES} - {name(page) for page in reached} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_metric_that_a_document_names_exists(page: Path) -> None:
+    known = {metric.name for metric in CATALOGUE}
+    known |= {metric.name + suffix for metric in CATALOGUE for suffix in SUFFIXES}
+    named = set(METRIC.findall(page.read_text(encoding="utf-8")))
+    # A name that ends with an underscore is the beginning of several.
+    assert {each for each in named - known if not each.endswith("_")} == set()

@@ -1,0 +1,1 @@
+"""Simulated accounts, and the series of the exporter that they should have."""

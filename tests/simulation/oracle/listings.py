@@ -1,0 +1,118 @@
+"""The logstores and groups to watch, according to the listings.
+
+A successful listing replaces the previous one, even if it is empty. A failed listing changes
+nothing. If the project or logstore does not exist, the listing becomes empty.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.simulator.views import GroupRow
+from exporter.simulator.world import World
+from tests.simulation.oracle.account import Entry, is_plain
+from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
+
+Place = tuple[str, str]
+"""A project and a logstore."""
+
+Failures = Counter[tuple[str, str, str, str]]
+"""By project, logstore, consumer group and code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A watched group: the entry that selects it, and its row in the listing, if any."""
+
+    entry: Entry
+    row: GroupRow | None
+
+
+Watch = Mapping[str, Watched]
+"""The groups of a logstore by name."""
+
+
+class Listings:
+    """The last successful listings."""
+
+    def __init__(self, world: World, entries: Sequence[Entry]) -> None:
+        self._world = world
+        self._entries = entries
+        self._logstores: dict[str, list[str]] = {}
+        self._groups: dict[Place, list[GroupRow]] = {}
+        self.failures: Failures = Counter()
+        """Failures of the latest round."""
+
+    def before_any(self) -> dict[Place, Watch]:
+        """Return what the configuration names in full."""
+        return self._merged(
+            ((entry.project, entry.logstore), entry, _chosen(entry, []))
+            for entry in self._entries
+            if is_plain(entry.logstore)
+        )
+
+    def resolve(self, fates: Fates) -> dict[Place, Watch]:
+        """List all names, and return the targets to watch."""
+        self.failures = Counter()
+        asked: set[Place] = set()
+        found = []
+        for entry in self._entries:
+            for logstore in self._names(entry, fates):
+                place = (entry.project, logstore)
+                rows: list[GroupRow] = []
+                if not all(map(is_plain, entry.groups)):
+                    asked.add(place)
+                    rows = self._rows(place, fates)
+                found.append((place, entry, _chosen(entry, rows)))
+        self._groups = {place: rows for place, rows in self._groups.items() if place in asked}
+        return self._merged(found)
+
+    def _names(self, entry: Entry, fates: Fates) -> list[str]:
+        if is_plain(entry.logstore):
+            return [entry.logstore]
+        project = entry.project
+        listed = answer(lambda: self._world.logstores(project), fates.of("ListLogStores", project))
+        if not isinstance(listed, Refused):
+            self._logstores[project] = listed
+        elif self._is_gone(listed, (project, "")):
+            self._logstores.pop(project, None)
+        known = self._logstores.get(project, [])
+        return [name for name in known if re.fullmatch(entry.logstore, name)]
+
+    def _rows(self, place: Place, fates: Fates) -> list[GroupRow]:
+        listed = answer(lambda: self._world.groups(*place), fates.of("ListConsumerGroup", *place))
+        if not isinstance(listed, Refused):
+            self._groups[place] = listed
+        elif self._is_gone(listed, place):
+            self._groups.pop(place, None)
+        return self._groups.get(place, [])
+
+    def _is_gone(self, refused: Refused, place: Place) -> bool:
+        self.failures[(*place, "", refused.code)] += 1
+        return refused.fate is Fate.GONE
+
+    @staticmethod
+    def _merged(
+        found: Iterable[tuple[Place, Entry, Mapping[str, GroupRow | None]]],
+    ) -> dict[Place, Watch]:
+        """Assign a group that several entries select to the first of them."""
+        merged: dict[Place, dict[str, Watched]] = {}
+        for place, entry, rows in found:
+            for name in sorted(rows):
+                watch = merged.setdefault(place, {})
+                watch.setdefault(name, Watched(entry=entry, row=rows[name]))
+        return dict(merged)
+
+
+def _chosen(entry: Entry, rows: Sequence[GroupRow]) -> dict[str, GroupRow | None]:
+    """Return the groups that are named in full, and listed groups that match a pattern."""
+    found: dict[str, GroupRow | None] = dict.fromkeys(filter(is_plain, entry.groups))
+    found |= {
+        row.name: row for row in rows if any(re.fullmatch(each, row.name) for each in entry.groups)
+    }
+    return {
+        name: row
+        for name, row in found.items()
+        if not any(re.fullmatch(each, name) for each in entry.exclude)
+    }

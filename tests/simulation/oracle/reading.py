@@ -1,0 +1,188 @@
+"""Data of one poll about the shards of a logstore: their list, their ends, and unread data.
+
+The documents allow the exporter to keep some of it:
+
+- the end of a read-only shard
+- the last successfully read list of shards, until ``stale_after``
+- a missing permission and the retention time, until the next discovery would be due
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from exporter.simulator.errors import ServiceError
+from exporter.simulator.server import RequestRecord
+from exporter.simulator.views import CheckpointRow
+from exporter.simulator.world import World
+from tests.simulation.oracle.account import REFRESH, STALE_AFTER
+from tests.simulation.oracle.comparing import exactly
+from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
+from tests.simulation.oracle.listings import Failures, Place
+from tests.simulation.oracle.unread import UnreadData
+from tests.simulation.oracle.verdicts import Alternatives, Stand, Verdict, kept, moved_at, position
+
+_DAY_SECONDS = 86_400.0
+
+
+class Asked:
+    """The cursors and times that a poll requested from one logstore, to know which ones failed.
+
+    A poll may choose its requests freely, except for the retention time and the ends.
+    """
+
+    def __init__(self, records: Iterable[RequestRecord], place: Place) -> None:
+        own = [record for record in records if (record.project, record.logstore) == place]
+        self.retention = any(record.operation == "GetLogStore" for record in own)
+        # A retry is the same request.
+        self.cursors = dict.fromkeys(
+            (record.operation, record.shard, record.cursor or "")
+            for record in own
+            if record.operation in {"GetCursor", "GetCursorTime"} and record.shard is not None
+        )
+
+    def end(self, shard: int) -> bool:
+        """Return whether the end of a shard was requested."""
+        return ("GetCursor", shard, "end") in self.cursors
+
+
+class Reading:
+    """The stored data about one logstore, independent of the watched groups."""
+
+    def __init__(self, world: World, place: Place) -> None:
+        self._world = world
+        self._place = place
+        self._statuses: Mapping[int, str] | None = None
+        self._listed_at = 0.0
+        self._created: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._ask_again_at = 0.0
+        self._is_read = False
+        self.denied = False
+        self.is_stood_in = False
+        """Whether an earlier listing of shards replaces one that failed."""
+        self.lacks_listing = False
+        """Whether the last successful listing of shards is too old to replace a failed one."""
+        self.retention: float | None = None
+        self._retention_due = 0.0
+        self.failures: Failures = Failures()
+        self._failed: set[int] = set()
+        self._now = 0.0
+        self._asked = Asked((), place)
+        self._fates = Fates()
+
+    def begin(self, asked: Asked, fates: Fates, now: float) -> None:
+        """Begin a poll."""
+        self._asked, self._fates, self._now = asked, fates, now
+        self.failures = Failures()
+        self._failed = set()
+        self.is_stood_in = self.lacks_listing = self._is_read = False
+
+    def shards(self) -> Mapping[int, str] | None:
+        """Return the statuses of the shards; None if they are unknown."""
+        if self.denied and self._now < self._ask_again_at:
+            return None
+        self._is_read = True
+        listed = answer(lambda: self._world.shards(*self._place), self._refused("ListShards"))
+        if not isinstance(listed, Refused):
+            for row in listed:
+                if self._created.get(row.shard, row.created) != row.created:
+                    self._ends.pop(row.shard, None)  # another logstore was there before
+            self._created = {row.shard: row.created for row in listed}
+            self._statuses = {row.shard: row.status for row in listed}
+            self._listed_at = self._now
+        elif self._is_denial(listed):
+            self._statuses = None
+        elif self._now - self._listed_at > STALE_AFTER:
+            self.lacks_listing = self._statuses is not None
+            return None
+        else:
+            self.is_stood_in = self._statuses is not None
+        return self._statuses
+
+    def ends(self, wanted: Iterable[int]) -> dict[int, int]:
+        """Return the ends of shards, or none without permission to read them."""
+        withheld = self._note_failures()
+        found: dict[int, int] = {}
+        for shard in sorted(wanted):
+            is_asked = self._asked.end(shard)
+            if not is_asked and shard in self._ends and self._is_readonly(shard):
+                found[shard] = self._ends[shard]  # final, even if the shard has been deleted
+                continue
+            refused = self._refused("GetCursor", shard) if is_asked else None
+            end = answer(partial(self._world.end_cursor, *self._place, shard), refused)
+            if not isinstance(end, Refused):
+                found[shard] = self._ends[shard] = end
+        if withheld:
+            return {}
+        if found:
+            self.denied = False
+        return found
+
+    def verdicts(self, row: CheckpointRow, before: Stand | None, end: int) -> Alternatives:
+        """Return each possible ``Verdict`` on a shard whose end was read."""
+        shard, start = row.shard, position(row.checkpoint)
+        readonly = self._is_readonly(shard)
+        if row.checkpoint and start is None:
+            return (Verdict(at=self._now, unread=None, readonly=readonly),)
+        if start is not None and start >= end:
+            return (Verdict(at=self._now, unread=exactly(0), lag=exactly(0), readonly=readonly),)
+        found: list[Verdict | None] = []
+        certain = shard not in self._failed and not self.is_stood_in
+        if not certain:
+            found += kept(before, now=self._now, stale_after=STALE_AFTER)
+        try:
+            data = UnreadData(self._world, self._place, shard, end=end, readonly=readonly)
+        except ServiceError:  # the shard has vanished
+            return tuple(found)
+        if start is None:
+            found.append(data.never_consumed(is_stood_in=self.is_stood_in))
+        else:
+            moved = moved_at(row, before, now=self._now)
+            found += data.after(start, moved, certain=certain)
+        return tuple(found)
+
+    def end(self) -> None:
+        """Store the retention time if it was requested or should have been."""
+        is_due = self._is_read and self._now >= self._retention_due
+        if not self._asked.retention and not is_due:
+            return
+        self._retention_due = self._now + REFRESH
+        refused = self._refused("GetLogStore")
+        logstore = answer(lambda: self._world.logstore(*self._place), refused)
+        if not isinstance(logstore, Refused):
+            self.retention = logstore.ttl_days * _DAY_SECONDS
+        elif logstore.fate is Fate.DENIED:
+            self.retention = None
+
+    def _note_failures(self) -> bool:
+        """Count failed requests about cursors. Return whether a permission is missing."""
+        withheld = False
+        for operation, shard, cursor in self._asked.cursors:
+            outcome = answer(
+                partial(self._read, operation, shard or 0, cursor),
+                self._refused(operation, shard),
+            )
+            if isinstance(outcome, Refused) and outcome.code != "InvalidCursor":
+                self._failed.add(shard or 0)
+                withheld = self._is_denial(outcome) or withheld
+        return withheld
+
+    def _read(self, operation: str, shard: int, cursor: str) -> int:
+        if operation == "GetCursorTime":
+            return self._world.cursor_time(*self._place, shard, cursor)
+        return self._world.end_cursor(*self._place, shard)
+
+    def _is_readonly(self, shard: int) -> bool:
+        return self._statuses is not None and self._statuses.get(shard) == "readonly"
+
+    def _refused(self, operation: str, shard: int | None = None) -> Refused | None:
+        return self._fates.of(operation, *self._place, shard=shard)
+
+    def _is_denial(self, refused: Refused) -> bool:
+        """Count a failed request, and return whether a missing permission was the reason."""
+        if refused.fate is not Fate.DENIED:
+            self.failures[(*self._place, "", refused.code)] += 1
+            return False
+        self.denied = True
+        self._ask_again_at = self._now + REFRESH
+        return True

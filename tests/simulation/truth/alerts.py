@@ -1,0 +1,166 @@
+"""The shipped alerts about stalls, as Prometheus would evaluate them over a recording.
+
+The durations and the threshold come from the rules. The expressions are reimplemented here in
+Python. A test verifies with promtool that both are equivalent.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.simulation.truth.stage import START, Frame
+
+STALLED = "sls_consumer_group_stalled_seconds"
+UP = "sls_consumer_group_up"
+SHARDS = "sls_consumer_group_shards"
+UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
+OLDEST = "sls_consumer_group_oldest_unread_timestamp_seconds"
+LAG = "sls_consumer_group_lag_seconds"
+
+SHARD_STALLED = "SLSConsumerShardStalled"
+GROUP_STALLED = "SLSConsumerGroupStalled"
+DATA_LOST = "SLSConsumerDataLost"
+UNCONSUMED = "SLSConsumerShardsUnconsumed"
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_THRESHOLD = re.compile(rf"{STALLED} > (\d+)")
+
+Holds = Callable[[Frame], Iterable[str]]
+"""A function that returns the shards in the result of an expression, or "" without a shard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """An alerting rule; durations in seconds."""
+
+    name: str
+    holds: Holds
+    hold_seconds: float
+    keep_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """An alert that fired from an instant on; until None, to the end of the recording."""
+
+    alert: str
+    shard: str
+    since: float
+    until: float | None = None
+
+
+def load(path: Path) -> tuple[Rule, ...]:
+    """Read the rules about stalls from a file of rules."""
+    found: Mapping[str, Mapping[str, Any]] = {
+        rule["alert"]: rule
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    threshold = _THRESHOLD.search(found[SHARD_STALLED]["expr"])
+    assert threshold is not None
+    expressions: Mapping[str, Holds] = {
+        SHARD_STALLED: lambda frame: _stalled_shards(frame, float(threshold[1])),
+        GROUP_STALLED: _stalled_group,
+        DATA_LOST: lambda frame: [""] if _shards_in(frame, "expired") else [],
+        UNCONSUMED: _unconsumed,
+    }
+    return tuple(
+        Rule(
+            name=name,
+            holds=holds,
+            hold_seconds=_seconds(found[name].get("for", "0s")),
+            keep_seconds=_seconds(found[name].get("keep_firing_for", "0s")),
+        )
+        for name, holds in expressions.items()
+    )
+
+
+def firings(rules: Iterable[Rule], frames: Iterable[Frame]) -> list[Firing]:
+    """Evaluate the rules after each scrape; return what fired, in the order of time."""
+    watches = [_Watch(rule) for rule in rules]
+    for frame in frames:
+        for watch in watches:
+            watch.evaluate(frame)
+    fired = [firing for watch in watches for firing in watch.fired]
+    return sorted(fired, key=lambda firing: (firing.since, firing.alert, firing.shard))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Active:
+    since: float
+    firing: Firing | None = None
+    gone_since: float | None = None
+
+
+class _Watch:
+    """One rule with its alerts: pending, then firing, as in Prometheus's rules/alerting.go."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._active: dict[str, _Active] = {}
+        self._ended: list[Firing] = []
+
+    @property
+    def fired(self) -> list[Firing]:
+        """The alerts that fired so far, ended or not."""
+        return [*self._ended, *(each.firing for each in self._active.values() if each.firing)]
+
+    def evaluate(self, frame: Frame) -> None:
+        results = set(self._rule.holds(frame))
+        for shard in results:
+            active = self._active.setdefault(shard, _Active(since=frame.at))
+            active.gone_since = None
+            if active.firing is None and frame.at - active.since >= self._rule.hold_seconds:
+                active.firing = Firing(alert=self._rule.name, shard=shard, since=frame.at)
+        for shard in self._active.keys() - results:
+            self._miss(shard, frame.at)
+
+    def _miss(self, shard: str, at: float) -> None:
+        active = self._active[shard]
+        if active.firing is not None:
+            active.gone_since = at if active.gone_since is None else active.gone_since
+            if at - active.gone_since < self._rule.keep_seconds:
+                return
+            ended = active.firing
+            self._ended.append(Firing(alert=ended.alert, shard=shard, since=ended.since, until=at))
+        del self._active[shard]
+
+
+def _stalled_shards(frame: Frame, threshold: float) -> list[str]:
+    if not _is_up(frame):
+        return []
+    return [shard for shard, value in frame.by_shard(STALLED).items() if value > threshold]
+
+
+def _stalled_group(frame: Frame) -> list[str]:
+    stalled = _is_up(frame) and _shards_in(frame, "stalled") + _shards_in(frame, "expired") > 0
+    newest = max(frame.by_shard(UPDATED).values(), default=float("-inf"))
+    return [""] if stalled and not newest > START + frame.at - 300 else []
+
+
+def _unconsumed(frame: Frame) -> list[str]:
+    known = frame.by_shard(UPDATED).keys() | frame.by_shard(LAG).keys()
+    waiting = {
+        shard for shard, oldest in frame.by_shard(OLDEST).items() if START + frame.at - oldest > 900
+    }
+    return [""] if waiting - known else []
+
+
+def _is_up(frame: Frame) -> bool:
+    return 0.0 not in frame.samples.get(UP, {}).values()
+
+
+def _shards_in(frame: Frame, state: str) -> float:
+    return sum(
+        value
+        for labels, value in frame.samples.get(SHARDS, {}).items()
+        if ("state", state) in labels
+    )
+
+
+def _seconds(duration: str) -> float:
+    return float(duration[:-1]) * _UNITS[duration[-1]]

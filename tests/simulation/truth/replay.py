@@ -1,0 +1,102 @@
+"""Recordings as input for promtool, to have Prometheus itself evaluate the rules over them.
+
+The expected alerts come from the model in ``alerts``, for the instants before and at each change.
+The rules have no annotations here, because these do not affect when an alert fires.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.simulation.truth.alerts import Firing, Rule, firings
+from tests.simulation.truth.stage import GROUP, SCRAPE_SECONDS, START, Frame, Labels
+
+_LABELS = dict(zip(("project", "logstore", "consumer_group"), GROUP, strict=True))
+
+
+def write(
+    folder: Path, rules_file: Path, rules: Sequence[Rule], scenes: Mapping[str, Sequence[Frame]]
+) -> Path:
+    """Write the rules and a test file of all scenes into a folder; return the test file."""
+    modelled = {rule.name for rule in rules}
+    severities = {}
+    for group in (document := yaml.safe_load(rules_file.read_text()))["groups"]:
+        group["rules"] = [rule for rule in group["rules"] if rule["alert"] in modelled]
+        for rule in group["rules"]:
+            del rule["annotations"]
+            severities[rule["alert"]] = rule["labels"]["severity"]
+    (folder / "rules.yaml").write_text(yaml.safe_dump(document))
+    interval = f"{SCRAPE_SECONDS:.0f}s"
+    tests = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": interval,
+        "tests": [
+            {
+                "name": name,
+                "interval": interval,
+                "input_series": list(_series(frames)),
+                "alert_rule_test": list(_expected(frames, rules, severities)),
+            }
+            for name, frames in scenes.items()
+        ],
+    }
+    path = folder / "tests.yaml"
+    path.write_text(yaml.safe_dump(tests, width=100_000_000))
+    return path
+
+
+def _series(frames: Sequence[Frame]) -> Iterable[Mapping[str, str]]:
+    keys: dict[tuple[str, Labels], None] = {}
+    for frame in frames:
+        keys |= {(name, labels): None for name, found in frame.samples.items() for labels in found}
+    for name, labels in keys:
+        # promtool's time begins at 0.
+        shift = START + frames[0].at if name.endswith("_timestamp_seconds") else 0.0
+        values = [frame.samples.get(name, {}).get(labels) for frame in frames]
+        selector = ",".join(f'{label}="{value}"' for label, value in labels)
+        yield {"series": f"{name}{{{selector}}}", "values": " ".join(_tokens(values, shift))}
+
+
+def _tokens(values: Iterable[float | None], shift: float) -> Iterable[str]:
+    was_there = False
+    for value, run in itertools.groupby(values):
+        count = len(list(run))
+        if value is not None:
+            yield f"{value - shift!r}x{count - 1}" if count > 1 else repr(value - shift)
+        elif was_there:
+            # A series that is absent from a scrape ends immediately.
+            yield "stale"
+            if count > 1:
+                yield f"_x{count - 1}"
+        else:
+            yield f"_x{count}"
+        was_there = value is not None
+
+
+def _expected(
+    frames: Sequence[Frame], rules: Sequence[Rule], severities: Mapping[str, str]
+) -> Iterable[Mapping[str, Any]]:
+    start, end = frames[0].at, frames[-1].at
+    fired = firings(rules, frames)
+    for rule in rules:
+        mine = [each for each in fired if each.alert == rule.name]
+        changes = {at for each in mine for at in (each.since, each.until) if at is not None}
+        looks = {end, *changes, *(at - SCRAPE_SECONDS for at in changes)}
+        for at in sorted(at for at in looks if at >= start):
+            yield {
+                "eval_time": f"{at - start:.0f}s",
+                "alertname": rule.name,
+                "exp_alerts": [
+                    {"exp_labels": _alert_labels(each, severities)}
+                    for each in mine
+                    if each.since <= at and (each.until is None or at < each.until)
+                ],
+            }
+
+
+def _alert_labels(firing: Firing, severities: Mapping[str, str]) -> Mapping[str, str]:
+    shard = {"shard": firing.shard} if firing.shard else {}
+    return {**_LABELS, **shard, "severity": severities[firing.alert]}

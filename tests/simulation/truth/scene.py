@@ -1,0 +1,78 @@
+"""A row of the truth table, and common parts of many rows.
+
+Seconds count from the start of a scene. Consumers flush every 60 s by default, so they
+commit at full minutes. Producers write a log group per second and shard.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.simulation.truth.judges import IN_TIME, Trouble
+from tests.simulation.truth.service import FAST, Service
+from tests.simulation.truth.stage import GROUP, LOGSTORE, POLL_PHASE, TROUBLED, Recording, Stage
+
+HOUR = 3600.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A row: a stage is set and its events are planned, then it runs while it is watched."""
+
+    name: str
+    build: Callable[[Stage], None]
+    seconds: float
+    trouble: Trouble | None = None
+    looks_like: Trouble | None = None
+    """The trouble that all observable values show, although a consumer is alive."""
+    consumers: tuple[str, ...] = ()
+    """The owners whose shards the exporter is configured to show; empty for all."""
+    shards: int = 2
+    groups: tuple[str, ...] = (TROUBLED,)
+    ttl_days: int = 7
+    watch_from: float = 0.0
+    our_clock_ahead: float = 0.0
+    service: Service = FAST
+
+    def play(self, *, poll_phase: float = POLL_PHASE) -> Mapping[str, Recording]:
+        """Run the scene and return the recording of each group."""
+        stage = Stage(
+            shards=self.shards,
+            groups=self.groups,
+            ttl_days=self.ttl_days,
+            our_clock_ahead=self.our_clock_ahead,
+            service=self.service,
+            consumers=self.consumers,
+        )
+        self.build(stage)
+        return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)
+
+
+def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
+    """Return the trouble of shards without a consumer while no other shard of the group moves."""
+    return Trouble(since=since, shards=frozenset(map(str, shards)), in_time=in_time)
+
+
+def only_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
+    """Return the trouble of shards without a consumer while others of the group go on."""
+    return Trouble(
+        since=since, shards=frozenset(map(str, shards)), also=frozenset(), in_time=in_time
+    )
+
+
+def produce(stage: Stage, *, shards: int = 2, interval: float | None = 1.0) -> None:
+    for shard in range(shards):
+        stage.world.set_producer(*LOGSTORE, shard, interval)
+
+
+def consume(stage: Stage, *, shards: int = 2) -> None:
+    stage.world.start_consumer(*GROUP, "c1", shards=range(shards))
+
+
+def crash(stage: Stage, name: str = "c1") -> None:
+    stage.world.crash_consumer(*GROUP, name)
+
+
+def steady(stage: Stage) -> None:
+    produce(stage)
+    consume(stage)

@@ -1,0 +1,87 @@
+"""The truth table as Markdown, and its position in the document."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.simulation.truth import alerts
+from tests.simulation.truth.judges import (
+    BURROW,
+    NAIVE,
+    OURS,
+    SERVICE,
+    Outcome,
+    Trouble,
+    Verdict,
+    outcomes,
+    worst,
+)
+from tests.simulation.truth.scene import Scene
+from tests.simulation.truth.scenes import SCENES
+from tests.simulation.truth.stage import TROUBLED, Recording
+from tests.support.docs import replaced
+from tests.support.rules import RULES
+from tools.paths import ROOT
+
+DOCUMENT = ROOT / "docs" / "truth.md"
+
+_JUDGES = (OURS, NAIVE, SERVICE, BURROW)
+
+
+@functools.cache
+def recordings_of(scene: Scene) -> Mapping[str, Recording]:
+    """Play a scene, once in a process; return the recording of each group."""
+    return scene.play()
+
+
+def recording_of(scene: Scene) -> Recording:
+    """Return the recording of the group that is in trouble, if one is."""
+    return recordings_of(scene)[TROUBLED]
+
+
+@functools.cache
+def shipped_rules() -> tuple[alerts.Rule, ...]:
+    """Return the rules about stalls as they are shipped."""
+    return alerts.load(RULES)
+
+
+@functools.cache
+def outcomes_of(scene: Scene) -> Mapping[str, Outcome]:
+    """Return the outcome of a scene by judge. That of the exporter uses the shipped rules."""
+    return judged(recordings_of(scene), scene.trouble)
+
+
+def judged(recordings: Mapping[str, Recording], trouble: Trouble | None) -> Mapping[str, Outcome]:
+    """Return the outcome of each judge for all groups, which is the worst outcome of a group."""
+    found = [
+        outcomes(recording, trouble if group == TROUBLED else None, rules=shipped_rules())
+        for group, recording in recordings.items()
+    ]
+    return {judge: worst(each[judge] for each in found) for judge in _JUDGES}
+
+
+def render() -> str:
+    """Run all scenes and return the table."""
+    lines = [
+        "| what happens | alarm due | " + " | ".join(_JUDGES) + " |",
+        "|---|---|" + "---|" * len(_JUDGES),
+    ]
+    right = dict.fromkeys(_JUDGES, 0)
+    for scene in SCENES:
+        found = outcomes_of(scene)
+        for judge in _JUDGES:
+            right[judge] += found[judge].verdict is Verdict.RIGHT
+        cells = " | ".join(_cell(found[judge]) for judge in _JUDGES)
+        lines.append(f"| {scene.name} | {'yes' if scene.trouble else 'no'} | {cells} |")
+    totals = " | ".join(f"{right[judge]} of {len(SCENES)}" for judge in _JUDGES)
+    lines.append(f"| **right** | | {totals} |")
+    return "\n".join(lines) + "\n"
+
+
+def update(path: Path = DOCUMENT) -> None:
+    """Update the table in the document."""
+    path.write_text(replaced(path.read_text(), "table", render()))
+
+
+def _cell(outcome: Outcome) -> str:
+    return str(outcome) if outcome.verdict is Verdict.RIGHT else f"**{outcome}**"
