@@ -29,7 +29,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test tests lint ruff format imports typecheck yaml shell dockerfile \
-	example-check wheel test-wheel test-image mutants lock audit sbom release-notes clean
+	example-check generate wheel test-wheel test-image mutants lock audit sbom release-notes clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ dockerfile: $(DEVELOPMENT)
 example-check: $(RUNTIME) ## check the example configuration with the exporter itself
 	SLS_KEY_ID=id SLS_KEY_SECRET=secret $(BIN)/sls-exporter check --config.file=$(CONFIG) >/dev/null
 
+generate: $(DEVELOPMENT) ## write all generated files; FILES=docs/truth.md plays the scenes for that
+	$(BIN)/python -m tools.generate $(FILES)
+
 wheel: $(DEVELOPMENT) ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
@@ -82,7 +85,7 @@ test-image: $(DEVELOPMENT) tools ## build the image, run a container of it again
 	$(BIN)/python -m pytest tests/process/test_image.py
 
 mutants: $(DEVELOPMENT) ## put small faults into the core one by one, list those no test notices
-	$(BIN)/python -m tests.mutants $(MODULES)
+	$(BIN)/python -m tools.mutants $(MODULES)
 
 lock: $(SUPPLY) ## lock the newest dependencies that pyproject.toml allows, with their hashes
 	$(BIN)/$(COMPILE) --output-file $(LOCK) pyproject.toml

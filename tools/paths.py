@@ -1,5 +1,7 @@
-"""The root of the project, from which tools, tests and benchmarks find its files."""
+"""Paths in the project, for tools, tests and benchmarks."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+CHART = ROOT / "helm" / "sls-exporter"
+RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"

@@ -12,7 +12,6 @@ import yaml
 
 import exporter
 from tests.support.helm import (
-    CHART,
     CI_VALUES,
     KUBERNETES,
     RefusedError,
@@ -22,7 +21,8 @@ from tests.support.helm import (
     render,
     with_dashboards,
 )
-from tests.support.helm_files import VALUES, UndocumentedError, derived, rows
+from tools.chart import VALUES, UndocumentedError, rows
+from tools.paths import CHART
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
 CLUSTER_FEATURES = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "NetworkPolicy"}
@@ -133,13 +133,6 @@ def test_the_chart_installs_the_version_of_the_package() -> None:
     assert chart["appVersion"] == exporter.__version__
     image = feature("least-values.yaml").container()["image"]
     assert image == f"sls-exporter:{exporter.__version__}"
-
-
-@pytest.mark.parametrize("path", [path.name for path in derived()])
-def test_a_derived_file_is_current(path: str) -> None:
-    expected = {each.name: (each, text) for each, text in derived().items()}
-    file, text = expected[path]
-    assert file.read_text(encoding="utf-8") == text, "run python -m tests.support.helm_files"
 
 
 @pytest.mark.parametrize(

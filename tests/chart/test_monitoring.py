@@ -6,17 +6,8 @@ from pathlib import Path
 import yaml
 
 from tests.support import promtool
-from tests.support.helm import (
-    CHART,
-    DASHBOARDS,
-    KUBERNETES,
-    check,
-    feature,
-    read,
-    render,
-    with_dashboards,
-)
-from tests.support.helm_files import RULES
+from tests.support.helm import DASHBOARDS, KUBERNETES, check, feature, read, render, with_dashboards
+from tools.paths import CHART, RULES
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
 

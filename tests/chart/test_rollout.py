@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from tests.support.helm import CHART, Values, feature, read, watching
+from tests.support.helm import Values, feature, read, watching
+from tools.paths import CHART
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
 USERS = "basic_auth_users: {a: $2y$04$6FqhN0ypq5DyIw6jnEplEevNVVHmUZUfJ7cVRRMa8wNBJZHaVyB8i}\n"

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from tests.support import promtool
-from tests.support.rules import RULES, scaled
-from tools.paths import ROOT
+from tests.support.rules import scaled
+from tools.paths import ROOT, RULES
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ALERTS_PAGE = ROOT / "docs" / "alerts.md"

@@ -6,8 +6,9 @@ from typing import Any
 import helm_python
 import pytest
 
-from tests.support.helm import CHART, read, render
-from tests.support.helm_files import VALUES, rows
+from tests.support.helm import read, render
+from tools.chart import VALUES, rows
+from tools.paths import CHART
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
 ROWS = {row.path for row in rows(VALUES.read_text(encoding="utf-8"))}

@@ -15,10 +15,10 @@ import yaml
 import exporter
 from exporter.commands.flags import parse
 from exporter.config.reader import load
-from tests.support.helm import CHART, KUBERNETES, Manifest, check, read, render
-from tests.support.helm_files import VALUES, rows
+from tests.support.helm import KUBERNETES, Manifest, check, read, render
 from tests.support.pod import Container, Outside, layout
-from tools.paths import ROOT
+from tools.chart import VALUES, rows
+from tools.paths import CHART, ROOT
 
 GUIDE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 SIDECAR = ROOT / "docs" / "examples" / "sidecar.yaml"

@@ -22,9 +22,9 @@ from tests.support.alertmanager import Webhook, alertmanager, webhook
 from tests.support.daemon import Daemon, daemon
 from tests.support.held_clock import HeldClock
 from tests.support.prometheus import Prometheus, prometheus
-from tests.support.rules import RULES, scaled
+from tests.support.rules import scaled
 from tests.support.wait import wait_for
-from tools.paths import ROOT
+from tools.paths import ROOT, RULES
 
 FACTOR = 1 / 30
 FLUSH_SECONDS = 1.0

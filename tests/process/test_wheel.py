@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.commands import demo_world
 from tests.support.pythons import PYTHONS, interpreter
-from tools.paths import ROOT
+from tools.paths import ROOT, RULES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -140,9 +140,8 @@ def test_rules_of_the_wheel_are_at_the_documented_path(
     code = "import importlib.resources as r; print(r.files('exporter').joinpath('rules/{}'))"
     asked = code.format("sls-exporter.rules.yaml")
     shown = Path(installed.run("python", "-c", asked, cwd=tmp_path).stdout.strip())
-    in_tree = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
     assert shown.is_relative_to(installed.folder)
-    assert shown.read_bytes() == in_tree.read_bytes()
+    assert shown.read_bytes() == RULES.read_bytes()
 
 
 def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import table
-from tests.mutants.__main__ import complaints, main
-from tests.mutants.changes import mutants
-from tests.mutants.subjects import HARMLESS, SUBJECTS
-from tests.support.docs import between, read
+from tests.support.docs import read
+from tools.marks import between
+from tools.mutants.__main__ import complaints, main
+from tools.mutants.changes import mutants
+from tools.mutants.subjects import HARMLESS, SUBJECTS
 from tools.paths import ROOT
 
 SEARCH = """
@@ -19,7 +19,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.mutants.trial import Subject, attempts, warm_up
+from tools.mutants.trial import Subject, attempts, warm_up
 
 warm_up([])
 tiny = Subject(module="tiny", source=Path("tiny.py"), tests=(Path("test_tiny.py"),))
@@ -153,7 +153,3 @@ def test_page_lists_tests_and_equivalent_mutants_of_each_module() -> None:
     ]
     for module, _, tried, found, harmless in told:
         assert int(tried) == int(found) + int(harmless), module
-
-
-def test_page_explains_each_equivalent_mutant() -> None:
-    assert between(read("docs/testing.md"), "harmless") == table.explained()

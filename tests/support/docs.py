@@ -18,19 +18,3 @@ def blocks(text: str, language: str) -> list[str]:
     """Return the contents of the fenced blocks of a language, in order."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     return [str(block) for block in found]
-
-
-def between(text: str, name: str) -> str:
-    """Return the text between the marks of a name in a document."""
-    found = _marked(name).search(text)
-    assert found is not None, f"no marks of {name}"
-    return found[2]
-
-
-def replaced(text: str, name: str, inner: str) -> str:
-    """Return a document with other text between the marks of a name."""
-    return _marked(name).sub(lambda found: found[1] + inner + found[3], text)
-
-
-def _marked(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- end of {name} -->)", re.DOTALL)

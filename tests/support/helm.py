@@ -12,9 +12,8 @@ import helm_python
 import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import yaml
 
-from tools.paths import ROOT
+from tools.paths import CHART
 
-CHART = ROOT / "helm" / "sls-exporter"
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 RELEASE, NAMESPACE = "test", "watch"
 KUBERNETES = ("1.27.0", "1.32.0", "1.37.0")

@@ -1,12 +1,8 @@
-"""The alert rules for tests: their path, and the same rules with shorter times."""
+"""The alert rules with shorter times, for tests."""
 
 import re
 
 import yaml
-
-from tools.paths import ROOT
-
-RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
 
 _MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _DURATION = r"(\d+)([smh])\b"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.simulation.faults.catalogue import CASES, Case
 from tests.simulation.faults.stage import PHASES, staged
-from tests.support.docs import replaced
+from tools.marks import replaced
 from tools.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
@@ -56,7 +56,6 @@ def names_and_codes(table: str) -> dict[str, str]:
     }
 
 
-def update(path: Path = DOCUMENT) -> None:
-    """Update the table in the document."""
-    table = render()
-    path.write_text(replaced(path.read_text(), "matrix", table))
+def page() -> str:
+    """Return the document with an updated table."""
+    return replaced(DOCUMENT.read_text(encoding="utf-8"), "matrix", render())

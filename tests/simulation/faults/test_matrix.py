@@ -31,11 +31,11 @@ from tests.simulation.faults.catalogue import CASES, Case
 from tests.simulation.faults.stage import PHASES, slug, staged
 from tests.simulation.faults.table import DOCUMENT, names_and_codes
 from tests.support import faults
-from tests.support.docs import between
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
 from tests.support.scrape import Scrape, scrape
 from tests.support.wait import wait_for
+from tools.marks import between
 
 REPRESENTATIVE = {
     "address swallows packets",
@@ -68,7 +68,7 @@ def test_a_fault_does_not_affect_other_targets_in_any_phase_and_leaves_no_trace(
 def test_the_table_in_the_document_names_every_fault_with_its_codes() -> None:
     assert names_and_codes(between(DOCUMENT.read_text(), "matrix")) == names_and_codes(
         "\n".join(f"| {case.name} | {', '.join(sorted(case.codes))} |" for case in CASES)
-    ), "run python -m tests.simulation.faults"
+    ), "run python -m tools.generate docs/reliability.md"
 
 
 # Projects that hang

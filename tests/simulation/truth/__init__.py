@@ -1,4 +1,4 @@
 """The truth table: simulated hours of consumer groups, and the results of four judges for each.
 
-``python -m tests.simulation.truth`` runs it and updates the table in docs/truth.md.
+``python -m tools.generate docs/truth.md`` runs it and writes the table.
 """

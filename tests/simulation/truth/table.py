@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 from tests.simulation.truth import alerts
 from tests.simulation.truth.judges import (
@@ -19,9 +18,8 @@ from tests.simulation.truth.judges import (
 from tests.simulation.truth.scene import Scene
 from tests.simulation.truth.scenes import SCENES
 from tests.simulation.truth.stage import TROUBLED, Recording
-from tests.support.docs import replaced
-from tests.support.rules import RULES
-from tools.paths import ROOT
+from tools.marks import replaced
+from tools.paths import ROOT, RULES
 
 DOCUMENT = ROOT / "docs" / "truth.md"
 
@@ -78,9 +76,9 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def update(path: Path = DOCUMENT) -> None:
-    """Update the table in the document."""
-    path.write_text(replaced(path.read_text(), "table", render()))
+def page() -> str:
+    """Return the document with an updated table."""
+    return replaced(DOCUMENT.read_text(encoding="utf-8"), "table", render())
 
 
 def _cell(outcome: Outcome) -> str:

@@ -30,8 +30,8 @@ from tests.simulation.truth.table import (
     shipped_rules,
 )
 from tests.support import promtool
-from tests.support.docs import between
-from tests.support.rules import RULES
+from tools.marks import between
+from tools.paths import RULES
 
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 each_phase = pytest.mark.parametrize("phase", [1.0, 13.0, 31.0, 59.0])
@@ -83,7 +83,7 @@ def test_alert_is_right_in_every_scene(scene: Scene) -> None:
 
 def test_the_table_in_the_document_is_what_the_scenes_give() -> None:
     assert between(DOCUMENT.read_text(), "table") == render(), (
-        "run python -m tests.simulation.truth"
+        "run python -m tools.generate docs/truth.md"
     )
 
 

@@ -1,25 +1,20 @@
-"""Generated files of the chart: the rules, parts of the schema, the table of values.
-
-``python -m tests.support.helm_files`` writes them again. A test fails if they are outdated.
-"""
+"""Generated files of the chart: the rules, parts of the schema, the table of values."""
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from exporter.config.schema import json_schema
-from tools.paths import ROOT
+from tools.marks import replaced
+from tools.paths import CHART, RULES
 
-CHART = ROOT / "helm" / "sls-exporter"
-RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
 VALUES = CHART / "values.yaml"
-
-_TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end of values -->\n)", re.DOTALL)
+SCHEMA = CHART / "values.schema.json"
+README = CHART / "README.md"
 
 
 class UndocumentedError(Exception):
@@ -36,17 +31,38 @@ class Row:
     text: str
 
 
-def derived() -> dict[Path, str]:
-    """Return the expected contents of the generated files."""
-    rules = RULES.read_text(encoding="utf-8")
-    schema = CHART / "values.schema.json"
-    readme = CHART / "README.md"
-    table = _table(rows(VALUES.read_text(encoding="utf-8")))
-    return {
-        CHART / "files" / RULES.name: rules,
-        schema: _schema(schema.read_text(encoding="utf-8"), rules),
-        readme: _TABLE.sub(lambda _: table, readme.read_text(encoding="utf-8")),
+def rules() -> str:
+    """Return the alert rules, of which the chart has a copy."""
+    return RULES.read_text(encoding="utf-8")
+
+
+def schema() -> str:
+    """Return the schema of the values.
+
+    Its definitions with a capital letter come from the exporter's code and rules.
+    """
+    written = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    configuration = json_schema()
+    definitions = configuration.pop("$defs")
+    # The chart itself reports missing projects, and they are not required with a user's ConfigMap.
+    for key in ("$schema", "title", "required"):
+        del configuration[key]
+    groups = yaml.safe_load(rules())["groups"]
+    own = {name: each for name, each in written["definitions"].items() if name[0].islower()}
+    written["definitions"] = {
+        **own,
+        "Alert": {"enum": [rule["alert"] for group in groups for rule in group["rules"]]},
+        "Configuration": configuration,
+        **definitions,
     }
+    text = json.dumps(written, indent=2, ensure_ascii=False)
+    return text.replace("#/$defs/", "#/definitions/") + "\n"
+
+
+def readme() -> str:
+    """Return the page of the chart, with the table of its values."""
+    table = _table(rows(VALUES.read_text(encoding="utf-8")))
+    return replaced(README.read_text(encoding="utf-8"), "values", table)
 
 
 def rows(text: str) -> list[Row]:
@@ -55,7 +71,8 @@ def rows(text: str) -> list[Row]:
     A mapping whose keys have no comments is one value; its comment is that of the whole.
     """
     node = yaml.compose(text)
-    assert isinstance(node, yaml.MappingNode)
+    if not isinstance(node, yaml.MappingNode):
+        raise TypeError("the values are not a mapping")
     return list(_rows(node, (), text.splitlines(), yaml.safe_load(text)))
 
 
@@ -107,33 +124,3 @@ def _table(found: list[Row]) -> str:
         default = json.dumps(row.default, ensure_ascii=False)
         parts.append(f"| `{row.path}` | `{default}` | {row.text.replace('|', chr(92) + '|')} |\n")
     return "".join(parts) + "\n"
-
-
-def _schema(current: str, rules: str) -> str:
-    """Replace the definitions with a capital letter by values from the exporter's code."""
-    schema = json.loads(current)
-    configuration = json_schema()
-    definitions = configuration.pop("$defs")
-    # The chart itself reports missing projects, and they are not required with a user's ConfigMap.
-    for key in ("$schema", "title", "required"):
-        del configuration[key]
-    alerts = [rule["alert"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
-    own = {name: each for name, each in schema["definitions"].items() if name[0].islower()}
-    schema["definitions"] = {
-        **own,
-        "Alert": {"enum": alerts},
-        "Configuration": configuration,
-        **definitions,
-    }
-    text = json.dumps(schema, indent=2, ensure_ascii=False)
-    return text.replace("#/$defs/", "#/definitions/") + "\n"
-
-
-def main() -> None:
-    """Write the generated files."""
-    for path, text in derived().items():
-        path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,7 @@ from types import CodeType, ModuleType
 import pytest
 from hypothesis import Phase, settings
 
-from tests.mutants.changes import Mutant, mutants
+from tools.mutants.changes import Mutant, mutants
 
 _MEMORY = 4 * 1024**3  # of a mutant that never stops to take more
 _OPTIONS = (
@@ -90,8 +90,7 @@ def _run(subject: Subject, tree: ast.Module, seconds: int) -> int:
 
 def _ours() -> Iterator[str]:
     for name in sys.modules:
-        top = name.partition(".")[0]
-        if top in {"exporter", "tests"} and not name.startswith("tests.mutants"):
+        if name.partition(".")[0] in {"exporter", "tests"}:
             yield name
 
 

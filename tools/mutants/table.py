@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.mutants.subjects import HARMLESS, SUBJECTS
-from tests.support.docs import replaced
+from tools.marks import replaced
+from tools.mutants.subjects import HARMLESS, SUBJECTS
 from tools.paths import ROOT
 
 PAGE = ROOT / "docs" / "testing.md"
@@ -19,10 +19,13 @@ class Count:
 
 
 def update(counts: Mapping[str, Count]) -> None:
-    """Update the tables."""
-    text = PAGE.read_text(encoding="utf-8")
-    text = replaced(text, "faults", counted(counts))
-    PAGE.write_text(replaced(text, "harmless", explained()), encoding="utf-8")
+    """Update both tables."""
+    PAGE.write_text(replaced(page(), "faults", counted(counts)), encoding="utf-8")
+
+
+def page() -> str:
+    """Return the page with an updated table of the equivalent mutants."""
+    return replaced(PAGE.read_text(encoding="utf-8"), "harmless", explained())
 
 
 def counted(counts: Mapping[str, Count]) -> str:

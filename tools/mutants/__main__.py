@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [module …]``: list the mutants that survive the tests of a module.
+"""``python -m tools.mutants [module …]``: list the mutants that survive the tests of a module.
 
 A run for all modules writes the result into docs/testing.md. The exit status is 1 if a mutant
 survived without an explanation in ``subjects``, or if an explanation is out of date.
@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from tests.mutants import table
-from tests.mutants.subjects import HARMLESS, SUBJECTS
-from tests.mutants.trial import Subject, attempts, passes, warm_up
+from tools.mutants import table
+from tools.mutants.subjects import HARMLESS, SUBJECTS
+from tools.mutants.trial import Subject, attempts, passes, warm_up
 from tools.paths import ROOT
 
 _SECONDS = 120  # for the tests of one module; a mutant may make them run forever
