@@ -14,12 +14,32 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupStatus, TargetStatus, View
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, TargetStatus, View
 
 Samples = Mapping[tuple[str, ...], float | None]
 """Values by the labels that follow those of a group or logstore."""
 
 _STATES = ("caught_up", "consuming", "stalled", "unconsumed", "expired", "finished", "unknown")
+_STUCK_AFTER = 900.0  # seconds after which values are no longer served though polls succeed
+
+
+def _server_time(polled: Instant, now: float) -> float:
+    return polled.server + (now - polled.monotonic if now > polled.monotonic else 0.0)
+
+
+def _served(group: GroupStatus, now: float) -> GroupSnapshot | None:
+    snapshot = group.snapshot
+    if snapshot is None:
+        return None
+    limit = group.stale_after if group.failure else max(group.stale_after, _STUCK_AFTER)
+    return snapshot if now - snapshot.polled.monotonic <= limit else None
+
+
+def _is_fresh(target: TargetStatus, now: float) -> bool:
+    limit = target.stale_after
+    if any(group.failure is None for group in target.groups):
+        limit = max(limit, _STUCK_AFTER)
+    return now - target.polled_monotonic <= limit
 
 
 def _elapsed(since: float, now: float) -> float:
@@ -64,7 +84,7 @@ _OF_SHARDS: Mapping[Family, Callable[[ShardProgress, GroupStatus, float], float 
 
 
 def _shards_by_state(group: GroupStatus, now: float) -> Samples:
-    snapshot = group.visible(now)
+    snapshot = _served(group, now)
     if snapshot is None:
         return {}
     states = [_state(shard, group, snapshot.polled.server) for shard in snapshot.shards]
@@ -72,7 +92,7 @@ def _shards_by_state(group: GroupStatus, now: float) -> Samples:
 
 
 def _consumers(group: GroupStatus, now: float) -> Samples:
-    snapshot = group.visible(now)
+    snapshot = _served(group, now)
     if snapshot is None:
         return {}
     return {(): len({shard.consumer for shard in snapshot.shards if shard.consumer})}
@@ -85,7 +105,7 @@ def _info(group: GroupStatus, _: float) -> Samples:
 
 
 def _up(group: GroupStatus, now: float) -> Samples:
-    is_up = group.failure is None and group.visible(now) is not None
+    is_up = group.failure is None and _served(group, now) is not None
     return {(): 1.0 if is_up else 0.0}
 
 
@@ -167,12 +187,12 @@ class Families:
         for group in target.groups:
             for metric, samples_of in _OF_GROUPS.items():
                 self._add(metric, group.key, samples_of(group, now))
-            snapshot = group.visible(now)
+            snapshot = _served(group, now)
             if snapshot is not None and self._config.granularity == "shard":
                 for shard in snapshot.shards:
                     if shard.shard not in snapshot.hidden:
-                        self._add_shard(group, shard, snapshot.polled.server_now(now))
-        if target.is_fresh(now):
+                        self._add_shard(group, shard, _server_time(snapshot.polled, now))
+        if _is_fresh(target, now):
             for metric, of in _OF_LOGSTORES.items():
                 self._add(metric, target.key, of(target))
 

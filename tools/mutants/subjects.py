@@ -10,7 +10,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.metrics.text_format": ("test_text_format", "test_catalogue"),
     "exporter.metrics.ages": ("test_ages", "test_catalogue"),
     "exporter.metrics.gzip_stream": ("test_gzip_stream",),
-    "exporter.metrics.polled_text": ("test_catalogue", "test_kept_text", "test_polled_text"),
+    "exporter.metrics.polled_text": ("test_catalogue", "test_polled_text"),
 }
 """Tests by the module that they cover, in the folder of its package below ``tests/unit``.
 

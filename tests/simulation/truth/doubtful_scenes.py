@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from tests.support.faults import WrongTime
 from tests.simulation.truth.scene import HOUR, Scene, crash, nobody_on, only_on, produce, steady
 from tests.simulation.truth.stage import GROUP, POLL_SECONDS, Stage
+from tests.support.faults import WrongTime
 
 JUMPS = (1200.0, -7200.0, 1e9, 840.0, -840.0)
 """Seconds by which a server time is wrong. SLS accepts a difference of 900."""

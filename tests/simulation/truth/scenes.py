@@ -1,6 +1,5 @@
 """The rows of the truth table: events and the trouble that they cause, if any."""
 
-from tests.support.faults import Html
 from tests.simulation.truth import alerts
 from tests.simulation.truth.busy_scenes import BUSY_SCENES
 from tests.simulation.truth.doubtful_scenes import DOUBTFUL_SCENES
@@ -17,6 +16,7 @@ from tests.simulation.truth.scene import (
     steady,
 )
 from tests.simulation.truth.stage import GROUP, LOGSTORE, POLL_SECONDS, SCRAPE_SECONDS, Stage
+from tests.support.faults import Html
 
 OUTAGE = Html(status=200)  # the page of a proxy in front, which is not retried
 UNREADABLE = "bm90IGEgY3Vyc29y"  # base64, but not of a number

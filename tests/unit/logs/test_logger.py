@@ -200,26 +200,32 @@ def test_lines_of_many_threads_do_not_mix(tmp_path: Path) -> None:
     assert sorted(messages) == sorted(str(number) * 1000 for number in range(8) for _ in range(50))
 
 
-def test_a_reader_that_disconnected_causes_no_exception() -> None:
+def test_reader_that_disconnected_causes_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         handler = LineHandler(stream)
         handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_closed_stream_causes_no_exception(tmp_path: Path) -> None:
+def test_closed_stream_causes_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stream = (tmp_path / "log").open("w", encoding="utf-8")
     handler = LineHandler(stream)
     stream.close()
     handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+    assert (tmp_path / "log").read_text() == ""
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_full_disk_causes_no_exception_and_leaves_no_buffered_rest() -> None:
+def test_full_disk_causes_no_error_and_leaves_no_buffered_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as stream:
         handler = LineHandler(stream)
         handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
-        stream.flush()
+        stream.flush()  # raises OSError if a rest is buffered
+    assert capsys.readouterr() == ("", "")
 
 
 class FullNow(io.RawIOBase):

@@ -10,7 +10,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter.config.schema import MetricsConfig
-from exporter.metrics.gzip_stream import Piece, gzipped, plain
+from exporter.metrics.gzip_stream import Part, Piece, gzipped, plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
@@ -164,15 +164,24 @@ def test_a_new_snapshot_and_a_new_configuration_take_effect() -> None:
     assert b"checkpoint_age" not in written(text, second, coarse, 60.0)
 
 
-def test_groups_that_left_are_forgotten() -> None:
+def test_text_of_absent_groups_and_logstores_is_forgotten() -> None:
     text = PolledText()
-    found = group(shard())
-    view = View(targets=(target(found),))
-    references = sys.getrefcount(found)
-    written(text, view, MetricsConfig(), 60.0)
-    assert sys.getrefcount(found) > references
-    text.keep_only([])
-    assert sys.getrefcount(found) == references
+    found = target(group(shard()))
+
+    def references() -> tuple[int, int]:
+        """Return the number of references to the group, and to the logstore."""
+        return sys.getrefcount(found.groups[0]), sys.getrefcount(found)
+
+    key = found.groups[0].key
+    of_group, of_logstore = references()
+    text.prepare(found, MetricsConfig())
+    text.keep_only([key])
+    assert references() == (of_group + 1, of_logstore + 1)
+    text.keep_only([key._replace(consumer_group="other")])
+    assert references() == (of_group, of_logstore + 1)
+    text.prepare(found, MetricsConfig())
+    text.keep_only([key._replace(logstore="other")])
+    assert references() == (of_group, of_logstore)
 
 
 def test_shards_of_a_large_group_are_kept_compressed_and_come_out_the_same() -> None:
@@ -186,3 +195,35 @@ def test_shards_of_a_large_group_are_kept_compressed_and_come_out_the_same() -> 
     assert written(PolledText(), view, MetricsConfig(), 60.0) == generate_latest(
         registry_of(view, MetricsConfig(), 60.0)
     )
+
+
+# Text that is kept compressed
+
+
+def kept(consumer: str) -> list[Part]:
+    """Return the text of the only value that a shard has between polls."""
+    only = shard(consumer=consumer, updated_at=None, unread=None)
+    parts = PolledText().write(View(targets=(target(group(only)),)), MetricsConfig(), 60.0)
+    return [
+        part
+        for part in parts
+        if next(iter(plain([part]))).startswith(b"sls_consumer_group_lag_seconds{")
+    ]
+
+
+def test_only_lines_of_more_than_2048_bytes_are_compressed_by_themselves() -> None:
+    (short,) = kept("")
+    assert isinstance(short, bytes)
+    room = 2048 - len(short)
+    (whole,) = kept("w" * room)
+    assert isinstance(whole, bytes)
+    assert len(whole) == 2048
+    (compressed,) = kept("w" * (room + 1))
+    assert isinstance(compressed, Piece)
+    assert compressed.text() == whole.replace(b'="w', b'="ww')
+
+
+def test_defaults_show_a_million_series_of_shards_with_their_consumers() -> None:
+    config = MetricsConfig()
+    assert (config.granularity, config.consumer_label) == ("shard", True)
+    assert config.max_series == 1_000_000

@@ -86,12 +86,18 @@ def test_a_port_is_free_again_after_the_stop() -> None:
         server.stop(1.0)
 
 
-def test_stopping_twice_or_before_the_start_does_nothing() -> None:
+def test_server_starts_after_an_early_stop_and_can_be_stopped_twice() -> None:
     server = new_server("127.0.0.1:0")
     server.stop(0.0)
     server.start()
-    server.stop(0.0)
-    server.stop(0.0)
+    try:
+        port = server.addresses[0].port
+        assert fetch(port, "/-/healthy").status == 200
+    finally:
+        server.stop(0.0)
+        server.stop(0.0)
+    with pytest.raises(ConnectionRefusedError):
+        fetch(port, "/-/healthy")
 
 
 def test_no_thread_is_left_when_it_has_stopped() -> None:
