@@ -174,7 +174,7 @@ def test_a_refresh_shows_what_is_new_and_loses_nothing(browser: Browser) -> None
         assert shown.complaints == []
 
 
-def test_nothing_refreshes_unless_asked(browser: Browser) -> None:
+def test_page_does_not_refresh_by_default(browser: Browser) -> None:
     with serving_status(varied()) as served, tab(browser) as shown:
         asked: list[str] = []
         shown.page.on("request", lambda request: asked.append(request.url))

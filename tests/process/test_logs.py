@@ -107,7 +107,7 @@ def test_an_exception_that_python_has_to_ignore_is_a_line() -> None:
     assert event["exception"].endswith("KeyError: 'gone'")
 
 
-def test_a_warning_is_a_line() -> None:
+def test_warning_of_python_is_one_log_line() -> None:
     (event,) = events_of("warnings.warn('careful\\nnow', ResourceWarning)")
     assert (event["level"], event["logger"]) == ("warning", "python")
     assert (event["msg"], event["category"]) == ("careful now", "ResourceWarning")

@@ -29,7 +29,7 @@ def final_stage() -> dict[str, list[str]]:
     return stage
 
 
-def test_the_linter_is_content() -> None:
+def test_hadolint_reports_no_problem() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("hadolint"), ROOT / "Dockerfile"],
         capture_output=True,
@@ -50,7 +50,7 @@ def test_the_base_is_a_slim_python_that_the_package_supports() -> None:
     assert re.fullmatch(r"BASE=python:3\.1[1-9]-slim-[a-z]+", base)
 
 
-def test_nothing_runs_in_the_final_stage_so_it_adds_one_layer_of_files() -> None:
+def test_final_stage_adds_one_layer_of_files() -> None:
     stage = final_stage()
     assert "RUN" not in stage
     assert stage["COPY"] == ["--from=build /opt/sls-exporter /opt/sls-exporter"]

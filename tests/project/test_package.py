@@ -59,7 +59,7 @@ def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) ->
     assert b"Apache License" in wheel.read(f"{folder}/licenses/LICENSE")
 
 
-def test_the_wheel_says_what_it_is(metadata: Message) -> None:
+def test_wheel_has_the_metadata_of_the_project(metadata: Message) -> None:
     assert metadata["Name"] == "sls-exporter"
     assert metadata["Version"] == exporter.__version__
     assert metadata["License-Expression"] == "Apache-2.0"
@@ -131,7 +131,7 @@ def test_tool_check_prints_nothing_if_no_tool_is_missing(tmp_path: Path) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_scripts_may_be_run() -> None:
+def test_scripts_are_executable() -> None:
     scripts = [path for path in (ROOT / ".ci").iterdir() if path.suffix != ".txt"]
     assert scripts
     assert all(os.access(path, os.X_OK) for path in scripts)

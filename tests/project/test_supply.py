@@ -41,7 +41,7 @@ def test_every_dependency_is_locked_within_its_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_everything_that_is_locked_has_its_hashes(name: str) -> None:
+def test_locked_packages_have_hashes(name: str) -> None:
     found = locked(name)
     lines = [line for line in read(name).splitlines() if re.match("[a-zA-Z]", line)]
     assert len(found) == len(lines) > 0

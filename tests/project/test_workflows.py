@@ -49,7 +49,7 @@ def tool(name: str, *arguments: str | Path, text: str = "") -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def test_there_is_one_for_changes_one_for_releases_and_one_for_what_becomes_known() -> None:
+def test_workflows_are_audit_ci_and_release() -> None:
     assert [path.name for path in WORKFLOWS] == ["audit.yml", "ci.yml", "release.yml"]
 
 
@@ -88,7 +88,7 @@ def test_shellcheck_finds_no_error_in_commands(path: Path) -> None:
 
 
 @every_workflow
-def test_nothing_that_an_event_brings_is_pasted_into_a_shell(path: Path) -> None:
+def test_workflow_commands_contain_no_expressions(path: Path) -> None:
     assert [command for command in commands(path) if "${{" in command] == []
 
 
@@ -114,7 +114,7 @@ def test_no_checkout_leaves_its_token_behind(path: Path) -> None:
 
 
 @every_workflow
-def test_every_job_ends_some_time(path: Path) -> None:
+def test_every_job_has_a_timeout(path: Path) -> None:
     assert all(0 < job["timeout-minutes"] <= 60 for job in load(path)["jobs"].values())
 
 

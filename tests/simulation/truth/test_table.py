@@ -227,7 +227,7 @@ def test_in_an_outage_series_stay_for_stale_after_and_come_back_with_the_api() -
     assert max(hidden) < first_good_poll <= 2460.0
 
 
-def test_nothing_is_claimed_of_checkpoints_that_cannot_be_read() -> None:
+def test_shards_with_unreadable_checkpoints_are_unknown_and_have_only_an_age() -> None:
     last = frames_of("checkpoints that cannot be read")[-1]
     assert states(last) == {"unknown": 2.0}
     for metric in (alerts.STALLED, alerts.LAG, alerts.OLDEST):

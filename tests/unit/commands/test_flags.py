@@ -104,7 +104,7 @@ def test_variables_that_kubernetes_sets_for_a_service_of_the_same_name_are_ignor
     assert parse([], environ) == parse([], {})
 
 
-def test_addresses_add_up() -> None:
+def test_repeated_listen_addresses_are_all_used() -> None:
     flags = parse(["--web.listen-address=:1", "--web.listen-address", "127.0.0.1:2"], {})
     assert flags.web_listen_address == (
         ListenAddress(host="", port=1),

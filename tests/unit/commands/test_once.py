@@ -71,7 +71,7 @@ def test_the_table_tells_every_condition_of_the_demonstration_apart(demo: Demo) 
 
 
 @pytest.mark.parametrize("columns", ["1", "40", "80", "100", "200"])
-def test_no_width_loses_anything(columns: str, demo: Demo) -> None:
+def test_table_contains_all_names_at_any_width(columns: str, demo: Demo) -> None:
     environ = environment({"COLUMNS": columns})
     done = subprocess.run(
         command("once", f"--config.file={demo.config}"),
@@ -208,7 +208,7 @@ def test_progress_of_many_targets_is_shown_on_a_terminal(demo: Demo) -> None:
     assert "polling logstores" in on_terminal(demo, targets=20)
 
 
-def test_few_targets_need_no_progress(demo: Demo) -> None:
+def test_few_targets_show_no_progress_bar(demo: Demo) -> None:
     assert on_terminal(demo, targets=19) == ""
 
 

@@ -152,7 +152,7 @@ def test_an_alias_repeats_a_value() -> None:
     assert len(second.consumer_groups) == 2
 
 
-def test_json_is_yaml_too() -> None:
+def test_json_file_is_accepted() -> None:
     text = '{"projects": [{"project": "p", "endpoint": "h", "logstores": '
     text += '[{"logstore": "l", "consumer_groups": ["g"]}]}], "lag": false}'
     assert read(text).lag is False

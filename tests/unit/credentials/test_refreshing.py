@@ -261,7 +261,7 @@ def test_an_unexpected_error_in_a_fetch_leaves_no_thread_waiting() -> None:
         held.advance(60)
 
 
-def test_no_thread_stays_behind(rig: Rig) -> None:
+def test_refresh_leaves_no_thread(rig: Rig) -> None:
     rig.credentials()
     wait_for(
         lambda: not [thread for thread in threading.enumerate() if thread.name == "credentials"]

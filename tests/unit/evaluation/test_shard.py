@@ -107,7 +107,7 @@ def test_unread_log_groups_are_counted_exactly_beyond_what_a_float_holds(
     assert judged(saved(start), end_at(start + gap)).unread == gap
 
 
-def test_one_unread_log_group_beyond_2_to_the_53_is_one_and_not_none() -> None:
+def test_unread_is_exact_for_cursors_above_2_to_the_53() -> None:
     progress = judged(saved(BIRTH), end_at(BIRTH + 1), oldest_at=NOW - 40.0)
     assert progress.unread == 1
     assert float(BIRTH) == float(BIRTH + 1)
@@ -420,7 +420,7 @@ def behind(draw: st.DrawFn) -> ShardProgress:
 
 
 @given(behind(), instants)
-def test_nothing_is_ever_negative(progress: ShardProgress, now: float) -> None:
+def test_stall_lag_and_unread_are_never_negative(progress: ShardProgress, now: float) -> None:
     for value in (stalled_seconds(progress, now), progress.lag_seconds, progress.unread):
         assert value is None or value >= 0
 

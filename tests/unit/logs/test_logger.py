@@ -149,7 +149,7 @@ def test_a_long_traceback_keeps_its_end() -> None:
     assert 8_000 < len(exception) < 20_000
 
 
-def test_a_value_is_bounded() -> None:
+def test_message_and_values_are_cut_to_2000_characters() -> None:
     log = Log()
     log.logger.info("m" * 10_000, value="v" * 10_000)
     event = log.events[0]
@@ -378,7 +378,7 @@ def test_no_lines_are_omitted_if_no_thread_can_report_them_later() -> None:
     assert len(log.events) == 10
 
 
-def test_a_period_ends_by_itself() -> None:
+def test_burst_is_summed_up_at_the_end_of_its_period() -> None:
     log = Log()
     bursts = BurstHandler(log.handler, most=1, period=0.05)
     log.standard.handlers[:] = [bursts]

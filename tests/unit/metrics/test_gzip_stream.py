@@ -63,7 +63,7 @@ class Scrape:
         return taken[1:-1]  # without the header and the end
 
 
-def test_parts_do_not_wait_for_others() -> None:
+def test_part_is_written_as_soon_as_it_is_taken() -> None:
     kept = Piece.of(b"kept")
     assert Scrape(b"a", b"b", kept, b"c").taken() == [1, 2, 3, 3, 4, 4]
 

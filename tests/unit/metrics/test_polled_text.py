@@ -121,7 +121,7 @@ def test_text_is_identical_to_that_of_prometheus_client(
     st.lists(st.lists(shards, max_size=4), min_size=2, max_size=4),
     st.lists(st.booleans(), min_size=4, max_size=4),
 )
-def test_nothing_of_an_earlier_poll_shows(
+def test_scrape_shows_only_values_of_the_newest_poll(
     polls: list[list[ShardProgress]], seen: list[bool]
 ) -> None:
     text = PolledText()

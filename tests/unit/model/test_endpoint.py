@@ -125,5 +125,5 @@ def test_addresses_of_metadata_services_are_recognized(text: str) -> None:
         "http://[::ffff:10.0.0.1]",
     ],
 )
-def test_other_places_have_no_metadata(text: str) -> None:
+def test_other_address_is_not_a_metadata_address(text: str) -> None:
     assert not Endpoint.parse(text).is_metadata

@@ -264,7 +264,7 @@ def test_a_removed_group_keeps_the_stored_data_of_the_logstore(fleet: Fleet) -> 
     assert found.value("sls_consumer_group_shards", state="unconsumed") == 2
 
 
-def test_other_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
+def test_changed_settings_take_effect_at_the_next_poll(fleet: Fleet) -> None:
     engine = fleet.engine(ONE_LOGSTORE)
     fleet.discover(engine)
     assert not fleet.poll(engine).find("sls_logstore_shards")

@@ -139,7 +139,7 @@ def test_staircase_rises_and_bounds_like_all_of_its_steps(
 # Examples
 
 
-def test_nothing_is_known_of_a_new_shard() -> None:
+def test_new_history_has_unknown_brackets_and_no_end() -> None:
     assert EndHistory().bracket(BIRTH) == UNKNOWN_BRACKET
     assert EndHistory().end is None
 

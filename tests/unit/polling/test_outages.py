@@ -105,7 +105,7 @@ def test_alternating_error_codes_are_not_reported_indefinitely(polls: Polls) -> 
     assert polls.log.events[-1]["after_seconds"] == 720.0
 
 
-def test_one_group_s_failure_is_not_another_s(polls: Polls) -> None:
+def test_recovery_is_reported_for_each_group(polls: Polls) -> None:
     polls.poll(("billing", "timeout"), ("etl", "timeout"))
     assert polls.poll(("etl", "timeout"), good={"billing"}) == ["poll recovered billing"]
 

@@ -53,7 +53,9 @@ def test_injected_error_response_has_any_status_and_code(
 
 
 @pytest.mark.parametrize("status", [200, 502])
-def test_html_comes_with_any_status(simulator: FaultySimulator, status: int) -> None:
+def test_html_has_the_given_status_and_its_content_type(
+    simulator: FaultySimulator, status: int
+) -> None:
     simulator.faults.add(faults.Html(status=status))
     response = get(simulator)
     assert (response.status_code, response.headers["Content-Type"]) == (status, "text/html")
@@ -61,13 +63,13 @@ def test_html_comes_with_any_status(simulator: FaultySimulator, status: int) -> 
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", '{"a": [1]}'])
-def test_a_body_may_be_any_text(simulator: FaultySimulator, text: str) -> None:
+def test_body_is_the_given_text(simulator: FaultySimulator, text: str) -> None:
     simulator.faults.add(faults.Body(text=text))
     response = get(simulator)
     assert (response.status_code, response.text) == (200, text)
 
 
-def test_a_redirect_leads_elsewhere(simulator: FaultySimulator) -> None:
+def test_redirect_has_its_status_and_location(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Redirect(location="http://127.0.0.1:1/"))
     response = get(simulator)
     assert (response.status_code, response.headers["Location"]) == (302, "http://127.0.0.1:1/")
@@ -84,7 +86,7 @@ def test_a_truncated_body_is_shorter_than_declared(simulator: FaultySimulator) -
         response.read()
 
 
-def test_a_reset_is_a_reset(simulator: FaultySimulator) -> None:
+def test_reset_resets_the_connection(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.Reset())
     connection = raw(simulator)
     with pytest.raises(ConnectionResetError):
@@ -189,7 +191,7 @@ def test_a_huge_body_ends_where_it_should(simulator: FaultySimulator) -> None:
     assert get(simulator).content == b" " * 100_000
 
 
-def test_an_endless_body_goes_on(simulator: FaultySimulator) -> None:
+def test_endless_body_is_chunked_and_does_not_end(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.EndlessBody())
     connection = raw(simulator)
     response = connection.getresponse()

@@ -85,7 +85,7 @@ def test_get_checkpoint_of_a_shard_returns_that_shard_or_nothing_if_unknown(
     assert error_of(client.get(GROUP_PATH, shard=-1)) == (400, "ParameterInvalid")
 
 
-def test_list_consumer_group(client: Client, world: World) -> None:
+def test_list_consumer_group_returns_settings(client: Client, world: World) -> None:
     world.create_group(PROJECT, LOGSTORE, "etl-1", timeout=30, order=True)
     assert client.get("/logstores/orders/consumergroups").json() == [
         {"name": "billing", "timeout": 60, "order": False},
@@ -93,7 +93,9 @@ def test_list_consumer_group(client: Client, world: World) -> None:
     ]
 
 
-def test_list_shards(client: Client, held: HeldClock, world: World) -> None:
+def test_list_shards_returns_status_keys_and_times(
+    client: Client, held: HeldClock, world: World
+) -> None:
     held.advance(10.0)
     world.split_shard(PROJECT, LOGSTORE, 0)
     assert client.get("/logstores/orders/shards").json() == [
@@ -183,7 +185,7 @@ def test_list_project_is_served_without_a_project_in_the_host(client: Client, wo
     ]
 
 
-def test_get_logstore(client: Client, world: World) -> None:
+def test_get_logstore_returns_retention_and_number_of_shards(client: Client, world: World) -> None:
     world.split_shard(PROJECT, LOGSTORE, 0)
     document = client.get("/logstores/orders").json()
     assert (document["logstoreName"], document["ttl"], document["shardCount"]) == ("orders", 7, 2)
@@ -383,7 +385,7 @@ def test_a_clock_beyond_fifteen_minutes_is_too_skewed(
         assert response.json()["errorCode"] == "RequestTimeTooSkewed"
 
 
-def test_the_clock_may_go_unchecked(world: World) -> None:
+def test_wrong_date_is_accepted_without_check_clock(world: World) -> None:
     with (
         Simulator(world, check_clock=False) as simulator,
         Client(simulator=simulator, wall=lambda: 0.0) as client,

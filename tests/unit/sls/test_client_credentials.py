@@ -132,7 +132,7 @@ def test_a_renewal_that_fails_leaves_the_services_own_error() -> None:
         ErrorAnswer(status=403, code="ProjectForbidden", message="token expired"),
     ],
 )
-def test_other_refusals_do_not_renew(answer: ErrorAnswer) -> None:
+def test_credentials_are_not_renewed_after_other_refusals(answer: ErrorAnswer) -> None:
     with scene() as found:
         found.poll()
         found.held.advance(60)

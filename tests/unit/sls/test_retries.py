@@ -140,7 +140,7 @@ def test_refusal_has_its_code_status_and_request_id() -> None:
     assert str(raised.value) == ("GetCheckPoint: 403 ProjectForbidden: so it is (request id 5F1E)")
 
 
-def test_a_second_try_may_succeed() -> None:
+def test_failed_request_is_retried_and_both_attempts_are_counted() -> None:
     behaviour = in_turn(always(refusal("500 Oh", "InternalServerError")), always(EMPTY_LIST))
     with misbehaving(behaviour) as server, rig(server.endpoint, uniform=at_once) as made:
         assert made.client.list_shards("orders").entries == ()
@@ -226,7 +226,7 @@ def test_a_try_without_a_place_in_time_is_not_made() -> None:
     assert len(server.requests) == 1
 
 
-def test_a_try_waits_for_its_place() -> None:
+def test_retry_waits_for_its_slot() -> None:
     arrived: list[float] = []
 
     def note(turn: Turn) -> None:

@@ -19,7 +19,7 @@ def names(found: Any) -> list[str]:  # noqa: ANN401  JSON
     return [row["consumer_group"] for row in found["groups"]]
 
 
-def test_everything_known_of_a_stalled_group_is_there() -> None:
+def test_stalled_group_has_all_its_fields() -> None:
     found = answer(varied(), consumer_group="mailer")
     assert found["groups"] == [
         {
@@ -142,7 +142,7 @@ def test_a_hostile_name_arrives_as_it_is() -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_any_text_gives_json(name: str, consumer: str) -> None:
+def test_names_with_any_characters_are_valid_json(name: str, consumer: str) -> None:
     view = View(targets=(target(group(caught_up(0, consumer=consumer), name=name)),))
     (found,) = answer(view)["groups"]
     assert found["consumer_group"] == name.encode("utf-8", errors="replace").decode()

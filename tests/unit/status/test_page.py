@@ -233,7 +233,7 @@ def test_links_are_relative_so_that_the_page_works_under_any_path() -> None:
     assert read(html).one("form", id="filter").attributes["action"] == "./"
 
 
-def test_nothing_is_fetched_from_elsewhere_and_nothing_refreshes_by_itself() -> None:
+def test_page_has_no_external_resources_and_no_automatic_refresh() -> None:
     found = read(page_of(varied()))
     assert [element.attributes.get("http-equiv") for element in found.all("meta")] == [None, None]
     assert [link.attributes["rel"] for link in found.all("link")] == ["icon"]

@@ -127,7 +127,7 @@ def test_a_snapshot_that_is_too_old_is_not_shown() -> None:
     assert row.consumers == ()
 
 
-def test_nothing_is_younger_than_now_when_the_clock_was_set_back() -> None:
+def test_ages_are_zero_after_the_clock_was_set_back() -> None:
     view = View(targets=(target(group(caught_up(0)), failing("timeout", "late", name="failing")),))
     good, bad = document(view, monotonic=MONOTONIC, wall=5.0).groups
     assert good.last_success_seconds == 0.0

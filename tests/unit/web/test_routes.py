@@ -160,7 +160,7 @@ def test_every_response_forbids_type_sniffing_and_names_no_server(path: str) -> 
 
 
 @pytest.mark.parametrize("state", ["healthy", "ready"])
-def test_a_check_says_why_it_fails(state: str) -> None:
+def test_failing_check_responds_with_the_reason(state: str) -> None:
     def reason() -> str | None:
         return "the scheduler stands still"
 

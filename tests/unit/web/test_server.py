@@ -145,7 +145,7 @@ def test_pipelined_requests_are_served_in_order() -> None:
     assert text.index(b"\nhealthy") < text.index(b"\nready")
 
 
-def test_what_is_malformed_behind_a_request_does_not_spoil_its_answer() -> None:
+def test_malformed_data_after_a_request_leaves_its_response_complete() -> None:
     leave = threading.Event()
 
     def body() -> Iterator[bytes]:
