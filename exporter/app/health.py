@@ -17,6 +17,9 @@ class StuckAfter(Struct, frozen=True, kw_only=True):
 
 DEFAULT_STUCK_AFTER = StuckAfter()
 
+_LISTINGS_SECONDS = 60.0
+"""For so long after the start, readiness waits for listings that fail for a passing reason."""
+
 
 class Health:
     """The liveness and readiness checks. Each returns None if it succeeds, otherwise the reason.
@@ -28,6 +31,7 @@ class Health:
         self._parts = parts
         self._jobs = jobs
         self._stuck_after = stuck_after
+        self._started = parts.clock.monotonic()
 
     def unhealthy(self) -> str | None:
         """Return the reason why the process is not alive; None if it is alive."""
@@ -44,5 +48,8 @@ class Health:
             return "stopping"
         if not self._parts.manager.discovered:
             return "the names in the configuration are not resolved yet"
+        unread = self._parts.manager.unread_listings
+        if unread and self._parts.clock.monotonic() - self._started < _LISTINGS_SECONDS:
+            return f"listings not read yet: {unread}"
         pending = len(self._parts.store.view().pending)
         return f"targets not polled yet: {pending}" if pending else None

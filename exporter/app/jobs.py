@@ -35,6 +35,7 @@ class Jobs:
         self._log = log
         self._lock = threading.Lock()
         self._listings_due = threading.Event()
+        self._is_retry_due = False
         self._warned: frozenset[str] = frozenset()
         self._is_capacity_due = False
         self.heartbeat_at = parts.clock.monotonic()
@@ -112,14 +113,26 @@ class Jobs:
         return Job(
             key=_job_key(key),
             interval=target.settings.polling.interval,
-            run=lambda: self._parts.manager.poll(key),
+            run=lambda: self._poll_once(key),
             pool=pool_of(target),
         )
 
+    def _poll_once(self, key: TargetKey) -> None:
+        """Poll a target. If nothing of it was ever read, poll it again soon."""
+        self._parts.manager.poll(key)
+        after = self._parts.manager.seconds_to_poll(key)
+        if after is not None:
+            self.scheduler.run_by(_job_key(key), after=after)
+
     def _discover(self) -> None:
+        """Read all listings, or in a run between two regular ones, those that never succeeded."""
+        only_due = self._is_retry_due and not self._listings_due.is_set()
         self._listings_due.clear()
-        self._parts.manager.discover()
-        self.update()
+        has_changed = self._parts.manager.discover(only_due=only_due)
+        if has_changed or not only_due:
+            self.update()
+        after = self._parts.manager.seconds_to_listing()
+        self._is_retry_due = after is not None and self.scheduler.run_by(_DISCOVERY, after=after)
 
     def _beat(self) -> None:
         self.heartbeat_at = self._parts.clock.monotonic()

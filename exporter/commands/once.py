@@ -115,7 +115,7 @@ def table(rows: Sequence[GroupRow]) -> Table:
         result.add_column(heading, justify="right", no_wrap=True)
     for row in sorted(rows, key=_rank):
         result.add_row(
-            Text(_place(row.project, row.logstore, row.consumer_group) + _worst(row)),
+            Text(_name(row) + _worst(row)),
             _shards(row),
             duration(row.stalled_seconds),
             duration(row.lag_seconds),
@@ -153,21 +153,28 @@ def _place(*names: str) -> str:
     return " / ".join(bounded(name) for name in names if name)
 
 
-def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
-    """Return a line per failed group and per failed listing.
+def _name(row: GroupRow) -> str:
+    return _place(row.project or row.sls_endpoint or "", row.logstore, row.title)
 
-    The line of a listing refers to the log, because only the log contains the error text.
+
+def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
+    """Return a line per failed group, per failed listing and per failure of a logstore.
+
+    The line of a logstore refers to the log, because only the log contains the error text.
     """
-    lines = [
-        f"{_place(row.project, row.logstore, row.consumer_group)}: {bounded(row.error or '')}"
-        for row in rows
-        if not row.up
-    ]
+    failed = [row for row in rows if not row.up]
+    listings = {(row.project, row.logstore, row.error_code) for row in failed if row.listing}
+    lines = [f"{_name(row)}: {bounded(row.error or '')}" for row in failed]
     for family in parts.registry.collect():
         for sample in family.samples:
-            if sample.name == catalogue.POLL_ERRORS.name and not sample.labels["consumer_group"]:
-                place = _place(sample.labels["project"], sample.labels["logstore"])
-                lines.append(f"{place}: {sample.labels['code']} (see the log)")
+            labels = sample.labels
+            if sample.name != catalogue.POLL_ERRORS.name or labels["consumer_group"]:
+                continue
+            project, logstore, code = labels["project"], labels["logstore"], labels["code"]
+            # The counter has the pattern of projects that could not be listed.
+            projects = "" if not logstore and ("", "", code) in listings else project
+            if (projects, logstore, code) not in listings:
+                lines.append(f"{_place(project, logstore)}: {code} (see the log)")
     return lines
 
 

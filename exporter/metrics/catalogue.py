@@ -10,6 +10,7 @@ from exporter.evaluation.shard import stalled_since, state
 from exporter.metrics.family import (
     AgeFamily,
     Column,
+    EntryFamily,
     Family,
     GroupFamily,
     LogstoreFamily,
@@ -139,6 +140,17 @@ CURSOR_ACCESS = LogstoreFamily(
     f"known for lack of the right. {POLLED}",
     values=lambda target: {(): target.cursor_access},
 )
+DISCOVERY_SUCCESS = EntryFamily(
+    name="sls_exporter_discovery_success",
+    help="Whether the newest listing succeeded (1) or failed (0). A listing of projects has an "
+    f"empty project, and a listing of logstores an empty logstore. {POLLED}",
+    value=lambda entry: int(entry.failure is None),
+)
+DISCOVERY_LAST_SUCCESS = EntryFamily(
+    name="sls_exporter_discovery_last_success_timestamp_seconds",
+    help="Unix timestamp of the last successful listing, absent before the first. " + POLLED,
+    value=lambda entry: entry.last_success,
+)
 SERIES = Family(
     name="sls_exporter_series",
     help="Series of polled metrics in this scrape.",
@@ -261,3 +273,4 @@ CATALOGUE: tuple[Family, ...] = tuple(
 OF_SHARDS = tuple(family for family in CATALOGUE if isinstance(family, ShardFamily))
 OF_GROUPS = tuple(family for family in CATALOGUE if isinstance(family, GroupFamily))
 OF_LOGSTORES = tuple(family for family in CATALOGUE if isinstance(family, LogstoreFamily))
+OF_ENTRIES = tuple(family for family in CATALOGUE if isinstance(family, EntryFamily))

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus
+from exporter.model.snapshot import EntryStatus, GroupSnapshot, GroupStatus, TargetStatus
 
 _UNITS = frozenset({"seconds", "ratio", "bytes"})
 
@@ -71,3 +71,10 @@ class LogstoreFamily(Family, frozen=True, kw_only=True, eq=False):
 
     labels: tuple[str, ...] = ("project", "logstore")
     values: Callable[[TargetStatus], Values]
+
+
+class EntryFamily(Family, frozen=True, kw_only=True, eq=False):
+    """A gauge of each listing that the configuration needs; None if there is no series."""
+
+    labels: tuple[str, ...] = ("sls_endpoint", "project", "logstore")
+    value: Callable[[EntryStatus], float | None]

@@ -13,6 +13,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.ages import AgeLines, age_lines
 from exporter.metrics.family import (
     AgeFamily,
+    EntryFamily,
     Family,
     GroupFamily,
     LogstoreFamily,
@@ -32,7 +33,13 @@ from exporter.metrics.text_format import (
 )
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, TargetStatus, View
+from exporter.model.snapshot import (
+    EntryStatus,
+    GroupSnapshot,
+    GroupStatus,
+    TargetStatus,
+    View,
+)
 
 
 class GroupText:
@@ -134,6 +141,10 @@ class PolledText:
             series += yield from _family(
                 head_of(of_logstore), (text.blocks[of_logstore] for text in fresh)
             )
+        for of_entry in catalogue.OF_ENTRIES:
+            series += yield from _family(
+                head_of(of_entry), (_of_entry(of_entry, at) for at in view.entries)
+            )
         for metric, value in (
             (catalogue.SERIES, series),
             (catalogue.SERIES_DROPPED, dropped),
@@ -197,6 +208,13 @@ def _of_group(
         family: _block(family, group.key, key, family.values(group, snapshot))
         for family in catalogue.OF_GROUPS
     }
+
+
+def _of_entry(family: EntryFamily, entry: EntryStatus) -> Block:
+    value = family.value(entry)
+    if value is None:
+        return EMPTY
+    return Block(text=line(family.name, label_text(entry.key._asdict()), value), count=1)
 
 
 def _block(family: Family, key: GroupKey | TargetKey, key_text: bytes, values: Values) -> Block:

@@ -10,6 +10,17 @@ class TargetKey(NamedTuple):
     logstore: str
 
 
+class EntryKey(NamedTuple):
+    """One listing that the configuration needs.
+
+    A listing of projects has no project, and a listing of logstores has no logstore.
+    """
+
+    sls_endpoint: str
+    project: str = ""
+    logstore: str = ""
+
+
 class GroupKey(NamedTuple):
     """One consumer group of one logstore."""
 

@@ -6,7 +6,7 @@ from math import inf
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
 
@@ -57,13 +57,15 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """The reason why polls of a group fail, and the time of the first failure (Unix seconds)."""
+    """The reason why polls or a listing fail, and the time of the first failure (Unix seconds)."""
 
     code: str
     message: str
     since: float
     remedy: str | None = None
     """What to do about it; None if the message is all that is known."""
+    is_refusal: bool = False
+    """Whether SLS refused the request, so that the failure does not pass by itself."""
 
 
 class GroupStatus(Struct, frozen=True, kw_only=True):
@@ -124,10 +126,21 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
         return monotonic - self.polled_monotonic <= limit
 
 
+class EntryStatus(Struct, frozen=True, kw_only=True):
+    """A listing that the configuration needs, after its newest attempt."""
+
+    key: EntryKey
+    last_success: float | None = None
+    """Time of the last successful listing, in Unix seconds of the exporter's clock."""
+    failure: Failure | None = None
+
+
 class View(Struct, frozen=True, kw_only=True):
     """The statuses of all targets at one moment, in the order of project and logstore."""
 
     targets: tuple[TargetStatus, ...] = ()
+    entries: tuple[EntryStatus, ...] = ()
+    """The listings that have been attempted, in the order of their keys."""
     pending: frozenset[TargetKey] = field(default_factory=frozenset)
     """Targets whose first poll has not ended. Some of their groups may be known already."""
 

@@ -4,20 +4,22 @@ A listing that fails removes nothing, since the last successful listing replaces
 succeeds counts, even if it is empty.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from msgspec import Struct
 
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings, project_settings
-from exporter.model.names import TargetKey
+from exporter.model.names import EntryKey, TargetKey
 from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import EntryStatus
 from exporter.polling.fanout import Unresponsive
-from exporter.polling.outages import PollObserver
+from exporter.polling.listings import Entries, Listings, Place
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
-from exporter.sls.errors import Cancelled, NotFound, SlsError
 from exporter.sls.json_values import Parsed
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
@@ -25,15 +27,27 @@ ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 
 _PROJECTS_AT_ONCE = 8
 
-Listings = dict[Hashable, tuple[object, ...]]
-_Listing = Callable[[Hashable, TargetKey, Callable[[], Parsed[Any]]], Sequence[object]]
+_Map = Callable[..., Iterable[Any]]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The targets of a configuration, and the listings that it needs to find them."""
+
+    targets: tuple[Target, ...]
+    needed: frozenset[Place]
+    places: frozenset[tuple[str, str]]
+    """The endpoints and projects that requests are sent to.
+
+    The project is empty where projects are listed.
+    """
 
 
 class Discovery:
     """A resolver of a configuration into targets, which is used repeatedly.
 
     ``listings`` contains the last successful ones, and another configuration may keep using them.
-    A logstore that belongs to another exporter causes no requests.
+    ``on_entry`` gets the status of each listing that was attempted. A logstore that belongs to
+    another exporter causes no requests.
     """
 
     def __init__(
@@ -41,16 +55,15 @@ class Discovery:
         config: Config,
         *,
         client_for: ClientFor,
-        observer: PollObserver,
         listings: Listings,
+        on_entry: Callable[[EntryStatus], None],
         owns: Callable[[TargetKey], bool],
     ) -> None:
         self._config = config
         self._client_for = client_for
-        self._observer = observer
         self._listings = listings
+        self._on_entry = on_entry
         self._owns = owns
-        self._asked: set[Hashable] = set()
 
     @property
     def needs_listings(self) -> bool:
@@ -62,55 +75,38 @@ class Discovery:
             for pattern in (project.project, logstore.logstore, *logstore.consumer_groups)
         )
 
-    def known(self) -> tuple[Target, ...]:
+    def known(self) -> Found:
         """Return the targets of literal names and earlier listings, without requests."""
-        return self._merged(
-            self._resolve_project(project, settings, name, self._remembered)
-            for project, settings in self._projects()
-            for name in self._project_names(project, settings, self._remembered)
-        )
+        return self._found(_Round(self._listings, lambda _: False, self._on_entry), map)
 
-    def places(self) -> set[tuple[str, str]]:
-        """Return the endpoints and projects that requests are sent to, as they are known.
-
-        The project is empty where projects are listed.
-        """
-        return {
-            (str(settings.endpoint), name)
-            for project, settings in self._projects()
-            for name in (
-                *self._project_names(project, settings, self._remembered),
-                *(() if project.project.literal else ("",)),
-            )
-        }
-
-    def resolve(self) -> tuple[Target, ...]:
+    def resolve(self, *, only_due: bool = False) -> Found:
         """Return all targets, from new listings. Raises Cancelled when the exporter stops.
 
-        Listings that are no longer needed are forgotten.
+        With ``only_due``, read only listings that have never succeeded and are due again.
         """
-        self._asked.clear()
-        named = [
-            (project, settings, name)
-            for project, settings in self._projects()
-            for name in self._project_names(project, settings, self._listed)
-        ]
+        is_wanted = self._listings.is_due if only_due else lambda _: True
         with ThreadPoolExecutor(_PROJECTS_AT_ONCE) as pool:
-            found = pool.map(
-                lambda each: self._resolve_project(each[0], each[1], each[2], self._listed), named
-            )
-            targets = self._merged(found)
-        for place in self._listings.keys() - self._asked:
-            del self._listings[place]
-        return targets
+            return self._found(_Round(self._listings, is_wanted, self._on_entry), pool.map)
 
-    def _projects(self) -> list[tuple[ProjectConfig, ProjectSettings]]:
-        return [
+    def _found(self, listing: "_Round", run: _Map) -> Found:
+        projects = [
             (project, project_settings(self._config, project)) for project in self._config.projects
         ]
+        names = run(lambda each: self._project_names(listing, *each), projects)
+        named = [
+            (project, settings, name)
+            for (project, settings), found in zip(projects, names, strict=True)
+            for name in found
+        ]
+        targets = _merged(run(lambda each: self._resolve_project(listing, *each), named))
+        places = {(str(settings.endpoint), name) for _, settings, name in named}
+        listed = {place.key[:2] for place in listing.needed}
+        return Found(
+            targets=targets, needed=frozenset(listing.needed), places=frozenset(places | listed)
+        )
 
     def _resolve_project(
-        self, project: ProjectConfig, settings: ProjectSettings, name: str, listing: _Listing
+        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings, name: str
     ) -> list[Target]:
         client = self._client_for(settings, name)
         unanswered = Unresponsive[str](trusting=False)
@@ -118,19 +114,17 @@ class Discovery:
         def logstores(pattern: Pattern) -> Iterable[str]:
             if pattern.literal:
                 return [pattern.text]
-            key = TargetKey(name, "")
-            found = listing(
-                ("logstores", str(settings.endpoint), key),
-                key,
+            found = listing.entries(
+                _place(settings, name),
+                TargetKey(name, ""),
                 lambda: unanswered.ask("", client.list_logstores),
             )
             return [each for each in _names(found) if pattern.matches(each)]
 
         def groups(logstore: str) -> Sequence[ConsumerGroup]:
-            key = TargetKey(name, logstore)
-            found = listing(
-                ("groups", str(settings.endpoint), key),
-                key,
+            found = listing.entries(
+                _place(settings, name, logstore),
+                TargetKey(name, logstore),
                 lambda: unanswered.ask(logstore, lambda: client.list_consumer_groups(logstore)),
             )
             return [each for each in found if isinstance(each, ConsumerGroup)]
@@ -149,68 +143,76 @@ class Discovery:
         ]
 
     def _project_names(
-        self, project: ProjectConfig, settings: ProjectSettings, listing: _Listing
+        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings
     ) -> list[str]:
         return [
             name
-            for name in self._matching_projects(project, settings, listing)
+            for name in self._matching_projects(listing, project, settings)
             if not any_matches(self._config.exclude_projects, name)
         ]
 
     def _matching_projects(
-        self, project: ProjectConfig, settings: ProjectSettings, listing: _Listing
+        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings
     ) -> Iterable[str]:
         if project.project.literal:
             return [project.project.text]
         client = self._client_for(settings, None)
-        found = listing(
-            ("projects", str(settings.endpoint)),
+        found = listing.entries(
+            _place(settings),
             TargetKey(project.project.text, ""),
             client.list_projects,
         )
         return [name for name in _names(found) if project.project.matches(name)]
 
-    def _listed(
-        self, place: Hashable, key: TargetKey, read: Callable[[], Parsed[Any]]
-    ) -> Sequence[object]:
-        """Read a listing, or return the last successful one if that fails."""
-        self._asked.add(place)
-        try:
-            parsed = read()
-        except Cancelled:
-            raise
-        except SlsError as error:
-            self._observer.poll_failed(key, "", error)
-            if isinstance(error, NotFound):
-                self._listings.pop(place, None)
-        else:
-            if parsed.faults:
-                self._observer.entries_skipped(key, "", parsed.faults)
-            self._listings[place] = parsed.entries
-        return self._listings.get(place, ())
 
-    def _remembered(
-        self, place: Hashable, _key: TargetKey, _read: Callable[[], Parsed[Any]]
-    ) -> Sequence[object]:
-        """Return the last successful listing."""
-        return self._listings.get(place, ())
+class _Round:
+    """One pass over the configuration, which reads each wanted listing once.
 
-    @staticmethod
-    def _merged(lists: Iterable[Iterable[Target]]) -> tuple[Target, ...]:
-        """Join targets of one logstore; a group that several entries select goes to the first."""
-        merged: dict[TargetKey, Target] = {}
-        for target in (each for targets in lists for each in targets):
-            known = merged.get(target.key)
-            first = {group.name: group for group in known.groups} if known else {}
-            groups = {**{group.name: group for group in target.groups}, **first}
-            if groups:
-                merged[target.key] = Target(
-                    key=target.key,
-                    groups=tuple(groups[name] for name in sorted(groups)),
-                    settings=known.settings if known else target.settings,
-                    refresh_seconds=target.refresh_seconds,
-                )
-        return tuple(merged.values())
+    ``needed`` are the listings that the pass has come across. Threads may share an instance.
+    """
+
+    def __init__(
+        self,
+        listings: Listings,
+        is_wanted: Callable[[Place], bool],
+        on_entry: Callable[[EntryStatus], None],
+    ) -> None:
+        self._listings = listings
+        self._is_wanted = is_wanted
+        self._on_entry = on_entry
+        self._read: set[Place] = set()
+        self.needed: set[Place] = set()
+
+    def entries(
+        self, place: Place, reported: TargetKey, request: Callable[[], Parsed[Any]]
+    ) -> Entries:
+        """Return the entries of a listing; if it fails or is not wanted, those of the last one."""
+        self.needed.add(place)
+        if place not in self._read and self._is_wanted(place):
+            self._on_entry(self._listings.read(place, reported, request))
+            self._read.add(place)
+        return self._listings.entries(place)
+
+
+def _place(settings: ProjectSettings, project: str = "", logstore: str = "") -> Place:
+    return Place(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
+
+
+def _merged(lists: Iterable[Iterable[Target]]) -> tuple[Target, ...]:
+    """Join targets of one logstore; a group that several entries select goes to the first."""
+    merged: dict[TargetKey, Target] = {}
+    for target in (each for targets in lists for each in targets):
+        known = merged.get(target.key)
+        first = {group.name: group for group in known.groups} if known else {}
+        groups = {**{group.name: group for group in target.groups}, **first}
+        if groups:
+            merged[target.key] = Target(
+                key=target.key,
+                groups=tuple(groups[name] for name in sorted(groups)),
+                settings=known.settings if known else target.settings,
+                refresh_seconds=target.refresh_seconds,
+            )
+    return tuple(merged.values())
 
 
 def _groups(

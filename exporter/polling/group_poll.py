@@ -9,14 +9,14 @@ from exporter.evaluation.shard import carry_over, evaluate, state
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, State, Unread
 from exporter.model.shards import Checkpoint, Shard
-from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant
+from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
+from exporter.polling.failures import failure_of
 from exporter.polling.readings import Pair
 from exporter.polling.selection import select
 from exporter.polling.targets import GroupTarget
 from exporter.polling.turns import age_limit
 from exporter.sls.errors import NotFound, SlsError
 from exporter.sls.json_values import Parsed
-from exporter.sls.remedies import remedy
 
 Publish = Callable[[GroupStatus], None]
 
@@ -91,9 +91,7 @@ class GroupPoll:
         since = status.failure.since if status.failure else wall
         self.status = replace(
             status,
-            failure=Failure(
-                code=error.code, message=str(error), since=since, remedy=remedy(error.code)
-            ),
+            failure=failure_of(error, since=since),
             # A deleted group is removed immediately. If a read fails, old values may still hold.
             snapshot=None if isinstance(error, NotFound) else status.snapshot,
         )

@@ -14,10 +14,12 @@ from exporter.config.schema import Config
 from exporter.config.settings import project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import GroupStatus
+from exporter.model.snapshot import EntryStatus, GroupStatus
 from exporter.polling.capacity import Demand, count_shards, demands
-from exporter.polling.discovery import Discovery, Listings
+from exporter.polling.discovery import Discovery, Found
+from exporter.polling.failures import first_read_seconds
 from exporter.polling.hooks import Hooks
+from exporter.polling.listings import Listings
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import Outages
 from exporter.polling.poller import Effort, Poller
@@ -62,8 +64,7 @@ class PollManager:
         self._clock = clock
         self._workers = workers
         self._is_single_round = is_single_round
-        self._listing_outages = Outages(counts.poll_failed, log, clock=clock)
-        self._listings: Listings = {}
+        self._listings = Listings(counts.poll_failed, log, clock=clock)
         self._targets_lock = threading.Lock()
         self._members: Mapping[TargetKey, _Member] = {}
         self._loads: dict[tuple[str, str], ProjectLoad] = {}
@@ -72,7 +73,9 @@ class PollManager:
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
         """Called after each request of a poll."""
         self.discovered = False
-        """Whether every name has been resolved at least once."""
+        """Whether every name has been resolved at least once, as far as listings succeeded."""
+        self.unread_listings = 0
+        """Number of listings that have never succeeded for a reason that can pass by itself."""
         self.configure(config)
 
     @property
@@ -120,33 +123,47 @@ class PollManager:
         discovery = Discovery(
             config,
             client_for=self._clients.get,
-            observer=self._listing_outages,
             listings=self._listings,
+            on_entry=lambda status: self._put_entry(discovery, status),
             owns=self._sharding.owns,
         )
         settings = {project_settings(config, project) for project in config.projects}
         with self._targets_lock:
             for each in settings:
                 self._clients.get(each, None)
-            self._set_targets(discovery.known(), discovery.places())
+            self._apply(discovery.known())
             self._config, self._discovery = config, discovery
             self._clients.forget_others(settings)
         self.discovered = self.discovered or not discovery.needs_listings
 
-    def discover(self) -> None:
-        """Resolve the configured names again and apply the targets that they stand for."""
+    def discover(self, *, only_due: bool = False) -> bool:
+        """Resolve the configured names again and apply the targets that they stand for.
+
+        With ``only_due``, read only listings that have never succeeded and are due again. Return
+        whether the targets have changed.
+        """
         discovery = self._discovery
         try:
-            targets = discovery.resolve()
+            found = discovery.resolve(only_due=only_due)
         except Cancelled:
-            return
-        self._listing_outages.end_poll()
+            return False
         with self._targets_lock:
-            if discovery is self._discovery:  # otherwise a reload has overtaken the listings
-                self._set_targets(targets, discovery.places())
-                self.discovered = True
-            else:
+            if discovery is not self._discovery:  # a reload has overtaken the listings
                 self._forget_others()
+                return False
+            before = self._members
+            self._apply(found)
+            self.discovered = True
+            return before != self._members
+
+    def seconds_to_listing(self) -> float | None:
+        """Return the seconds until a listing that never succeeded is due; None without one."""
+        return self._listings.seconds_to_due()
+
+    def seconds_to_poll(self, key: TargetKey) -> float | None:
+        """Return the seconds until a target of which nothing was read is due; None otherwise."""
+        status = self._store.get(key)
+        return first_read_seconds(status, self._clock.wall()) if status else None
 
     def poll(self, key: TargetKey) -> None:
         """Poll one target and store its new status. A stop keeps the old one."""
@@ -216,6 +233,17 @@ class PollManager:
             exact=exact,
         )
 
+    def _put_entry(self, discovery: Discovery, status: EntryStatus) -> None:
+        with self._targets_lock:
+            if discovery is self._discovery:
+                self._store.put_entry(status)
+
+    def _apply(self, found: Found) -> None:
+        self._listings.keep_only(found.needed)
+        self._store.keep_entries({place.key for place in found.needed})
+        self._set_targets(found.targets, found.places)
+        self.unread_listings = self._listings.unread
+
     def _set_targets(self, targets: Iterable[Target], places: Collection[tuple[str, str]]) -> None:
         """Apply a new set of targets. Unchanged targets keep their pollers.
 
@@ -233,7 +261,7 @@ class PollManager:
         }
         self._store.expect(groups)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
-        self._kept, self._places = polled | self._listing_outages.failing, places
+        self._kept, self._places = polled | self._listings.failing, places
         self._forget_others()
         self._hooks.on_groups(polled)
 

@@ -147,6 +147,16 @@ class Scheduler:
                 at = datetime.now(UTC) + timedelta(seconds=after)
                 self._scheduler.modify_job(key, next_run_time=at)
 
+    def run_by(self, key: str, *, after: float) -> bool:
+        """Run a job after some seconds, unless its next run is sooner. Return whether it is not."""
+        with self._lock:
+            job = None if self._stopping.is_set() else self._scheduler.get_job(key)
+            at = datetime.now(UTC) + timedelta(seconds=after)
+            if job is None or job.next_run_time is None or job.next_run_time <= at:
+                return False
+            job.modify(next_run_time=at)
+            return True
+
     def note_progress(self, key: str) -> None:
         """Note that the active runs of a job have made progress."""
         for run in list(self._under_way.values()):

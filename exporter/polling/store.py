@@ -1,4 +1,4 @@
-"""The newest status of each target. Readers get an immutable view.
+"""The newest status of each target and of each listing. Readers get an immutable view.
 
 A poll replaces the status of a group whenever it has read more of it. At its end, it replaces the
 status of the whole target. A value that the new status lacks is removed.
@@ -10,17 +10,18 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from exporter.model.names import TargetKey
-from exporter.model.snapshot import GroupStatus, TargetStatus, View
+from exporter.model.names import EntryKey, TargetKey
+from exporter.model.snapshot import EntryStatus, GroupStatus, TargetStatus, View
 
 
 class Store:
-    """The newest status of each target. Readers get an immutable view of all of them."""
+    """The newest status of each target and listing. Readers get an immutable view of them all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._statuses: dict[TargetKey, TargetStatus | None] = {}
         self._pending: set[TargetKey] = set()
+        self._entries: dict[EntryKey, EntryStatus] = {}
         self._expected: Mapping[TargetKey, Collection[str]] = MappingProxyType({})
 
     def expect(self, targets: Mapping[TargetKey, Collection[str]]) -> None:
@@ -64,12 +65,24 @@ class Store:
             self._statuses[key] = replace(known, groups=in_order)
             return True
 
+    def put_entry(self, status: EntryStatus) -> None:
+        """Store the status of a listing after an attempt."""
+        with self._lock:
+            self._entries[status.key] = status
+
+    def keep_entries(self, keys: Collection[EntryKey]) -> None:
+        """Forget all other listings."""
+        with self._lock:
+            self._entries = {key: each for key, each in self._entries.items() if key in keys}
+
     def view(self) -> View:
-        """Return the current view of all targets."""
+        """Return the current view of all targets and listings."""
         with self._lock:
             statuses, pending = self._statuses.copy(), frozenset(self._pending)
+            entries = self._entries.copy()
         return View(
             targets=tuple(status for status in statuses.values() if status is not None),
+            entries=tuple(entries[key] for key in sorted(entries)),
             pending=pending,
         )
 

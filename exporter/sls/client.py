@@ -20,7 +20,6 @@ from exporter.sls import operations
 from exporter.sls.errors import (
     CLOCK_CODES,
     Cancelled,
-    InvalidResponse,
     NoCredentials,
     SlsError,
     Throttled,
@@ -31,6 +30,7 @@ from exporter.sls.errors import (
 from exporter.sls.json_values import Parsed
 from exporter.sls.observer import Observer
 from exporter.sls.operations import Operation
+from exporter.sls.paging import PAGE_SIZE, read_listing
 from exporter.sls.request_rate import RequestRate
 from exporter.sls.responses import Page, parsed
 from exporter.sls.server_clock import ServerClock
@@ -41,9 +41,6 @@ TRIES = 3
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 5.0
 _SMOOTHING = 20  # of the latency: about this many requests count
-PAGE_SIZE = 500
-MAX_PAGES = 200
-_MAX_LISTED = MAX_PAGES * PAGE_SIZE
 
 T = TypeVar("T")
 
@@ -135,20 +132,9 @@ class SlsClient:
         return self._pages(operations.LIST_PROJECTS)
 
     def _pages(self, operation: Operation[Page]) -> Parsed[str]:
-        names: list[str] = []
-        faults: list[str] = []
-        offset = 0
-        for _ in range(MAX_PAGES):
-            page = self._call(operation, offset=str(offset), size=str(PAGE_SIZE))
-            names += page.names.entries
-            faults += page.names.faults
-            offset += page.count
-            if page.count == 0 or offset >= page.total:
-                return Parsed(entries=tuple(dict.fromkeys(names)), faults=tuple(faults))
-            if offset >= _MAX_LISTED:
-                break
-        raise InvalidResponse(
-            f"the listing goes on beyond {MAX_PAGES} pages of {PAGE_SIZE}", operation=operation.name
+        return read_listing(
+            lambda offset: self._call(operation, offset=str(offset), size=str(PAGE_SIZE)),
+            operation.name,
         )
 
     def _call(self, operation: Operation[T], **parameters: str) -> T:

@@ -47,6 +47,11 @@ class SlsError(Exception):
 
     retryable = False
 
+    @property
+    def is_refusal(self) -> bool:
+        """True if SLS refused the request, and would refuse it again."""
+        return isinstance(self, ApiError) and not self.retryable
+
     def __init__(
         self,
         message: str,

@@ -8,7 +8,14 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from exporter.sls.operations import GET_CHECKPOINT, GET_CURSOR, LIST_SHARDS
+from exporter.sls.operations import (
+    GET_CHECKPOINT,
+    GET_CURSOR,
+    LIST_CONSUMER_GROUPS,
+    LIST_LOGSTORES,
+    LIST_PROJECTS,
+    LIST_SHARDS,
+)
 
 NO_CURSOR_ACCESS = (
     f"Lag and stalls are not known: the RAM policy does not allow {LIST_SHARDS.action} and "
@@ -49,9 +56,17 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "invalid_response": "Something in between answers in place of SLS: check the proxy.",
     }
 )
+_LISTING_RIGHTS: Mapping[str, str] = MappingProxyType(
+    {
+        each.name: f"Check the access key, and that its RAM policy allows {each.action}."
+        for each in (LIST_CONSUMER_GROUPS, LIST_LOGSTORES, LIST_PROJECTS)
+    }
+)
 _OF_QUOTA = re.compile(r"quota|qps|too_?many", re.IGNORECASE)
 
 
-def remedy(code: str) -> str | None:
-    """Return the remedy for an error code, or None if there is only its message."""
+def remedy(code: str, operation: str = GET_CHECKPOINT.name) -> str | None:
+    """Return the remedy for an error code of an operation, or None if there is only a message."""
+    if code == "Unauthorized" and operation in _LISTING_RIGHTS:
+        return _LISTING_RIGHTS[operation]
     return REMEDIES.get(code) or (_QUOTA if _OF_QUOTA.search(code) else None)

@@ -42,6 +42,8 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "project": row.project,
         "logstore": row.logstore,
         "consumer_group": row.consumer_group,
+        "listing": row.listing,
+        "sls_endpoint": row.sls_endpoint,
         "state": row.state,
         "up": row.up,
         "consumers": list(row.consumers),

@@ -147,9 +147,9 @@ def _nothing(found: StatusRows, asked: Query) -> Html:
 
 def _pager(asked: Query, *, number: int, last: int, shown: int, total: int) -> Html:
     first = (number - 1) * PAGE_ROWS
-    places = f"{first + 1:,} to {first + shown:,} of {counted(total, 'group')}"
+    places = f"{first + 1:,} to {first + shown:,} of {counted(total, 'row')}"
     if last == 1:
-        return tag("p", counted(total, "group"), " shown", class_="quiet")
+        return tag("p", counted(total, "row"), " shown", class_="quiet")
 
     def link(words: str, to: int, rel: str) -> Html:
         if not 1 <= to <= last:
@@ -181,6 +181,7 @@ def _legend() -> Html:
     terms: Sequence[tuple[str, str]] = [
         *((_term(state), STATE_MEANINGS[state]) for state in SEVERITY),
         ("failing", "the newest poll failed; what is shown is what the last good one found"),
+        ("listing", "finds the names that match a pattern; it is shown while it fails"),
         ("stalled for", "how long nothing has moved although there is unread data"),
         ("lag", "from the newest log back to the last one consumed, by their time of receipt"),
         ("age", "since the last checkpoint was saved; it grows while there is nothing to read"),

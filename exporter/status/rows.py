@@ -1,16 +1,19 @@
 """Consumer groups and their shards as rows: their state at one time.
 
-The row of a shard is built only when it is read, so thousands of groups stay cheap.
+A listing that fails is a row as well, since it may hide groups. The row of a shard is built only
+when it is read, so thousands of groups stay cheap.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Literal, overload
 
 from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.progress import ShardProgress, State
-from exporter.model.snapshot import GroupStatus, TargetStatus, View
+from exporter.model.snapshot import EntryStatus, GroupStatus, TargetStatus, View
+
+Listing = Literal["projects", "logstores", "consumer_groups"]
 
 
 class ShardRow(Struct, frozen=True, kw_only=True):
@@ -26,11 +29,18 @@ class ShardRow(Struct, frozen=True, kw_only=True):
 
 
 class GroupRow(Struct, frozen=True, kw_only=True):
-    """One consumer group. Times are in seconds, and None if unknown."""
+    """One consumer group, or a listing that fails. Times are in seconds, and None if unknown."""
 
     project: str
+    """Empty for a listing of projects."""
     logstore: str
+    """Empty for a listing of projects or logstores."""
     consumer_group: str
+    """Empty for a listing."""
+    listing: Listing | None = None
+    """The kind of names that the listing would find; None for a group."""
+    sls_endpoint: str | None = None
+    """The endpoint of the listing; None for a group."""
     state: State
     """The state of the worst shard; unknown if no shards are known."""
     up: bool
@@ -59,9 +69,16 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     shards: Sequence[ShardRow]
     """The shards that are shown, sorted by their numbers."""
 
+    @property
+    def title(self) -> str:
+        """The name of the group, or a description of the listing."""
+        if self.listing is None:
+            return self.consumer_group
+        return f"listing of {self.listing.replace('_', ' ')}"
+
 
 class StatusRows(Struct, frozen=True, kw_only=True):
-    """All groups at one time.
+    """All groups, and the listings that fail, at one time.
 
     ``at`` is a Unix timestamp in seconds. ``pending_targets`` is the number of logstores that have
     not been polled yet.
@@ -135,7 +152,8 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
             _group(group, target, monotonic, wall)
             for target in view.targets
             for group in target.groups
-        ],
+        ]
+        + [_listing(entry, wall) for entry in view.entries if entry.failure],
         pending_targets=len(view.pending),
     )
 
@@ -178,6 +196,31 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         cursor_access=target.cursor_access,
         cursor_remedy=target.cursor_remedy,
         shards=_Shards(shown, now=now, stall_after=group.stall_after, interval=group.interval),
+    )
+
+
+def _listing(entry: EntryStatus, wall: float) -> GroupRow:
+    key, failure = entry.key, entry.failure
+    kind: Listing = "logstores" if key.project else "projects"
+    return GroupRow(
+        project=key.project,
+        logstore=key.logstore,
+        consumer_group="",
+        listing="consumer_groups" if key.logstore else kind,
+        sls_endpoint=key.sls_endpoint,
+        state=State.UNKNOWN,
+        up=failure is None,
+        consumers=(),
+        last_success_seconds=_since(entry.last_success, wall),
+        error=failure.message if failure else None,
+        error_code=failure.code if failure else None,
+        remedy=failure.remedy if failure else None,
+        failing_seconds=_since(failure.since, wall) if failure else None,
+        worst_shard=None,
+        age_seconds=None,
+        lag_seconds=None,
+        stalled_seconds=None,
+        shards=(),
     )
 
 

@@ -110,7 +110,7 @@ def parse(query: Mapping[str, str], *, numbers: Collection[str]) -> Query:
 def select(rows: Iterable[GroupRow], query: Query) -> Sequence[GroupRow]:
     """Return the rows that match the query, in its order. Rows without a value come last."""
     kept = _searched(_in_state(_named(rows, query), query.state), query.q)
-    kept.sort(key=lambda row: (row.project, row.logstore, row.consumer_group))
+    kept.sort(key=_name)
     key = KEYS[query.sort.removeprefix("-")]
     known = [row for row in kept if key(row) is not None]
     unknown = [row for row in kept if key(row) is None]
@@ -121,6 +121,10 @@ def select(rows: Iterable[GroupRow], query: Query) -> Sequence[GroupRow]:
 def is_trouble(row: GroupRow) -> bool:
     """Return whether a group needs attention: it fails, or its state is not a good one."""
     return not row.up or row.state not in _FINE
+
+
+def _name(row: GroupRow) -> tuple[str, str, str]:
+    return row.project, row.logstore, row.consumer_group or row.sls_endpoint or ""
 
 
 def _named(rows: Iterable[GroupRow], query: Query) -> list[GroupRow]:
@@ -152,6 +156,6 @@ def _searched(rows: list[GroupRow], text: str) -> list[GroupRow]:
 
 
 def _contains(row: GroupRow, words: Sequence[str]) -> bool:
-    place = f"{row.project}/{row.logstore}/{row.consumer_group}"
+    place = "/".join(_name(row))
     whole = "\n".join((place, *row.consumers, row.error or "")).casefold()
     return all(word in whole for word in words)

@@ -62,9 +62,7 @@ def _heading(name: str, words: str, asked: Query) -> Html:
 def _group(row: GroupRow, *, unfold: bool) -> Html:
     values = {
         "state": _pills(row),
-        "project": row.project,
-        "logstore": row.logstore,
-        "consumer_group": row.consumer_group,
+        **_names(row),
         "shard": _worst(row),
         "stalled": duration(row.stalled_seconds),
         "lag": duration(row.lag_seconds),
@@ -82,6 +80,21 @@ def _group(row: GroupRow, *, unfold: bool) -> Html:
         tag("tr", more, role="row", class_="more"),
         role="rowgroup",
     )
+
+
+def _names(row: GroupRow) -> dict[str, str]:
+    """Return the names of a group, or a description of a listing."""
+    if row.listing is None:
+        return {
+            "project": row.project,
+            "logstore": row.logstore,
+            "consumer_group": row.consumer_group,
+        }
+    return {
+        "project": row.project or tag("span", row.sls_endpoint or "", class_="quiet"),
+        "logstore": row.logstore or "-",
+        "consumer_group": tag("span", row.title, class_="quiet"),
+    }
 
 
 def _cell(name: str, value: str) -> Html:
@@ -130,7 +143,15 @@ def _problem(row: GroupRow) -> Html:
     return Html()
 
 
+def _effect(row: GroupRow) -> str:
+    if row.last_success_seconds is None:
+        return "It has never succeeded, so nothing that it would find is watched."
+    return "New names are not found until it succeeds."
+
+
 def _shards(row: GroupRow, *, unfold: bool) -> Html:
+    if row.listing is not None:
+        return tag("p", _effect(row), class_="quiet")
     if not row.shards:
         words = "No shard has a checkpoint." if row.up else "Nothing recent is known."
         return tag("p", words, class_="quiet")

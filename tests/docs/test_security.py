@@ -6,7 +6,7 @@ from exporter.base.text import LIMIT
 from exporter.config import reader
 from exporter.credentials import fetcher, temporary
 from exporter.http import transport
-from exporter.sls import client, json_values
+from exporter.sls import json_values, paging
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.docs import read
 from tools.paths import ROOT
@@ -42,7 +42,7 @@ def test_bounds_are_those_of_the_code() -> None:
     assert "4 MiB a body" in table
     assert json_values.MAX_ENTRIES == 10_000
     assert "10 000 entries an answer" in table
-    assert (client.MAX_PAGES, client.PAGE_SIZE) == (200, 500)
+    assert (paging.MAX_PAGES, paging.PAGE_SIZE) == (200, 500)
     assert "200 pages of 500" in table
     assert LIMIT == 256
     assert "cut (to 256 characters" in table

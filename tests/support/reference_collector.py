@@ -14,7 +14,14 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
 from exporter.model.progress import ShardProgress
-from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant, TargetStatus, View
+from exporter.model.snapshot import (
+    EntryStatus,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetStatus,
+    View,
+)
 
 Samples = Mapping[tuple[str, ...], float | None]
 """Values by the labels that follow those of a group or logstore."""
@@ -135,6 +142,12 @@ _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
 }
 
 
+_OF_ENTRIES: Mapping[Family, Callable[[EntryStatus], float | None]] = {
+    catalogue.DISCOVERY_SUCCESS: lambda entry: 0.0 if entry.failure else 1.0,
+    catalogue.DISCOVERY_LAST_SUCCESS: lambda entry: entry.last_success,
+}
+
+
 class PolledCollector(Collector):
     """A collector over the newest view; ``config`` is called at each scrape and may change."""
 
@@ -160,6 +173,8 @@ class PolledCollector(Collector):
         now = self._monotonic()
         for target in view.targets:
             families.add_target(target, now)
+        for entry in view.entries:
+            families.add_entry(entry)
         polled = families.all()
         yield from polled
         yield _single(catalogue.SERIES, sum(len(family.samples) for family in polled))
@@ -175,7 +190,7 @@ class Families:
         self._config = config
         self._families = {
             metric: _family(metric, self._labels(metric))
-            for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES)
+            for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES, *_OF_ENTRIES)
         }
 
     def all(self) -> list[GaugeMetricFamily | InfoMetricFamily]:
@@ -195,6 +210,11 @@ class Families:
         if _is_fresh(target, now):
             for metric, of in _OF_LOGSTORES.items():
                 self._add(metric, target.key, of(target))
+
+    def add_entry(self, entry: EntryStatus) -> None:
+        """Add a listing."""
+        for metric, value_of in _OF_ENTRIES.items():
+            self._add(metric, entry.key, {(): value_of(entry)})
 
     def _add_shard(self, group: GroupStatus, shard: ShardProgress, now: float) -> None:
         labels: tuple[str, ...] = (str(shard.shard), shard.consumer)

@@ -65,7 +65,7 @@ class Soak:
         self.churn = Churn(self._chance)
         self.simulator = FaultySimulator(self.churn.world)
         self.troubles = Troubles(self.simulator, self._chance)
-        self.oracle = Oracle(self.churn.world, ACCOUNT)
+        self.oracle = Oracle(self.churn.world, ACCOUNT, lambda: self.simulator.endpoint)
         self._most, self._likely = most, likely
         self.steps = 0
         self.errors: defaultdict[str, list[float]] = defaultdict(list)

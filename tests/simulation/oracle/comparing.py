@@ -16,6 +16,7 @@ _COMPARED = (
     "sls_consumer_group_",
     "sls_logstore_",
     "sls_exporter_cursor_access",
+    "sls_exporter_discovery_",
     "sls_exporter_poll_errors_total",
     "sls_exporter_polls_total",
     "sls_exporter_series",

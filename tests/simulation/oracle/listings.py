@@ -6,12 +6,13 @@ nothing. If the project or logstore does not exist, the listing becomes empty.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.simulator.views import GroupRow
 from exporter.simulator.world import World
 from tests.simulation.oracle.account import Entry, is_plain
+from tests.simulation.oracle.comparing import Allowed, exactly
 from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
 
 Place = tuple[str, str]
@@ -36,11 +37,14 @@ Watch = Mapping[str, Watched]
 class Listings:
     """The last successful listings."""
 
-    def __init__(self, world: World, entries: Sequence[Entry]) -> None:
+    def __init__(self, world: World, entries: Sequence[Entry], endpoint: Callable[[], str]) -> None:
         self._world = world
         self._entries = entries
+        self._endpoint = endpoint
         self._logstores: dict[str, list[str]] = {}
         self._groups: dict[Place, list[GroupRow]] = {}
+        self._asked: set[Place] = set()
+        self._successes: dict[Place, float] = {}
         self.failures: Failures = Counter()
         """Failures of the latest round."""
 
@@ -55,38 +59,66 @@ class Listings:
     def resolve(self, fates: Fates) -> dict[Place, Watch]:
         """List all names, and return the targets to watch."""
         self.failures = Counter()
-        asked: set[Place] = set()
+        self._asked = set()
         found = []
         for entry in self._entries:
             for logstore in self._names(entry, fates):
                 place = (entry.project, logstore)
                 rows: list[GroupRow] = []
                 if not all(map(is_plain, entry.groups)):
-                    asked.add(place)
                     rows = self._rows(place, fates)
                 found.append((place, entry, _chosen(entry, rows)))
+        asked = self._asked
         self._groups = {place: rows for place, rows in self._groups.items() if place in asked}
+        self._successes = {place: at for place, at in self._successes.items() if place in asked}
         return self._merged(found)
+
+    def series(self) -> Iterator[tuple[str, dict[str, str], Allowed]]:
+        """Yield the series of the listings of the latest round."""
+        failing = {(project, logstore) for project, logstore, _, _ in self.failures}
+        for place in self._asked:
+            labels = {
+                "sls_endpoint": self._endpoint(),
+                "project": place[0],
+                "logstore": place[1],
+            }
+            yield "sls_exporter_discovery_success", labels, exactly(place not in failing)
+            if place in self._successes:
+                name = "sls_exporter_discovery_last_success_timestamp_seconds"
+                yield name, labels, exactly(self._successes[place])
 
     def _names(self, entry: Entry, fates: Fates) -> list[str]:
         if is_plain(entry.logstore):
             return [entry.logstore]
         project = entry.project
-        listed = answer(lambda: self._world.logstores(project), fates.of("ListLogStores", project))
-        if not isinstance(listed, Refused):
-            self._logstores[project] = listed
-        elif self._is_gone(listed, (project, "")):
-            self._logstores.pop(project, None)
+        if self._is_first(project, ""):
+            fate = fates.of("ListLogStores", project)
+            listed = answer(lambda: self._world.logstores(project), fate)
+            if not isinstance(listed, Refused):
+                self._logstores[project] = listed
+                self._successes[project, ""] = self._world.now()
+            elif self._is_gone(listed, (project, "")):
+                self._logstores.pop(project, None)
         known = self._logstores.get(project, [])
         return [name for name in known if re.fullmatch(entry.logstore, name)]
 
     def _rows(self, place: Place, fates: Fates) -> list[GroupRow]:
-        listed = answer(lambda: self._world.groups(*place), fates.of("ListConsumerGroup", *place))
-        if not isinstance(listed, Refused):
-            self._groups[place] = listed
-        elif self._is_gone(listed, place):
-            self._groups.pop(place, None)
+        if self._is_first(*place):
+            fate = fates.of("ListConsumerGroup", *place)
+            listed = answer(lambda: self._world.groups(*place), fate)
+            if not isinstance(listed, Refused):
+                self._groups[place] = listed
+                self._successes[place] = self._world.now()
+            elif self._is_gone(listed, place):
+                self._groups.pop(place, None)
         return self._groups.get(place, [])
+
+    def _is_first(self, project: str, logstore: str) -> bool:
+        """Return whether the round has not read a listing yet, which it does once."""
+        place = project, logstore
+        is_first = place not in self._asked
+        self._asked.add(place)
+        return is_first
 
     def _is_gone(self, refused: Refused, place: Place) -> bool:
         self.failures[(*place, "", refused.code)] += 1

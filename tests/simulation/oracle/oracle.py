@@ -1,7 +1,7 @@
 """Prediction from the world, poll by poll, of what a scrape must or may show."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from exporter.simulator.server import RequestRecord
 from exporter.simulator.world import World
@@ -16,13 +16,14 @@ from tests.simulation.oracle.reading import Asked
 class Oracle:
     """A prediction for the exporter of an account. The tests report each discovery and each poll.
 
-    ``seen`` counts the situations that occurred, to verify that none was missing.
+    ``endpoint`` returns the address of the service. ``seen`` counts the situations that occurred,
+    to verify that none was missing.
     """
 
-    def __init__(self, world: World, entries: Sequence[Entry]) -> None:
+    def __init__(self, world: World, entries: Sequence[Entry], endpoint: Callable[[], str]) -> None:
         self.seen: Counter[str] = Counter()
         self._world = world
-        self._listings = Listings(world, entries)
+        self._listings = Listings(world, entries, endpoint)
         self._watched: Mapping[Place, Watch] = {}
         self._logstores: dict[Place, Logstore] = {}
         self._errors: Failures = Counter()
@@ -56,6 +57,9 @@ class Oracle:
             named(name, labels): allowed
             for logstore in self._logstores.values()
             for name, labels, allowed in logstore.series(now)
+        }
+        polled |= {
+            named(name, labels): allowed for name, labels, allowed in self._listings.series()
         }
         for (name, labels), allowed in polled.items():
             if name == "sls_consumer_group_shards" and allowed.least:

@@ -48,7 +48,7 @@ def test_oracle_predicts_what_documents_promise(
     world.update_checkpoint("shop", "orders", "billing", 0, begin + 4, consumer="w-1")
     held.advance(idle_seconds)
     world.write("shop", "orders", 0)
-    oracle = Oracle(world, [Entry(project="shop", logstore="orders", groups=("billing",))])
+    oracle = Oracle(world, [Entry(project="shop", logstore="orders", groups=("billing",))], str)
     oracle.poll([], [("shop", "orders")], Fates())
     held.advance(20.0)
     logstore = {"project": "shop", "logstore": "orders"}
@@ -142,7 +142,7 @@ def test_oracle_makes_up_no_shard_from_an_earlier_listing() -> None:
         end = world.end_cursor("shop", "orders", shard)
         world.update_checkpoint("shop", "orders", "billing", shard, end)
     world.split_shard("shop", "orders", 0)
-    oracle = Oracle(world, [Entry(project="shop", logstore="orders", groups=("billing",))])
+    oracle = Oracle(world, [Entry(project="shop", logstore="orders", groups=("billing",))], str)
     failing = Trouble(
         name="listing fails",
         fault=None,

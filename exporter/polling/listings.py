@@ -1,0 +1,169 @@
+"""The newest result of each listing that the configuration needs.
+
+A listing that fails keeps the entries of its last success. Until the first success, it is due again
+soon.
+"""
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from exporter.base.clock import Clock
+from exporter.config.schema import CredentialsConfig
+from exporter.logs.logger import Logger
+from exporter.model.names import EntryKey, GroupKey, TargetKey
+from exporter.model.snapshot import EntryStatus
+from exporter.polling.failures import failure_of, retry_seconds
+from exporter.polling.outages import Outages
+from exporter.sls.errors import Cancelled, NotFound, SlsError
+from exporter.sls.json_values import Parsed
+
+Entries = tuple[object, ...]
+
+
+class Place(NamedTuple):
+    """A listing, with the credentials that it is read with (None for the default)."""
+
+    key: EntryKey
+    credentials: CredentialsConfig | None
+
+
+class Listings:
+    """The newest result of each listing, kept from round to round and over reloads.
+
+    ``count`` gets the place and the code of each failure. Threads may share an instance.
+    """
+
+    def __init__(
+        self, count: Callable[[GroupKey, str], None], log: Logger, *, clock: Clock
+    ) -> None:
+        self._count = count
+        self._log = log
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._listings: dict[EntryKey, dict[CredentialsConfig | None, _Listing]] = {}
+
+    @property
+    def failing(self) -> frozenset[GroupKey]:
+        """The projects and logstores whose listings fail."""
+        with self._lock:
+            return frozenset().union(*(listing.outages.failing for listing in self._all()))
+
+    @property
+    def unread(self) -> int:
+        """Number of listings that have never succeeded for a reason that can pass by itself."""
+        with self._lock:
+            return sum(
+                listing.is_unread and not listing.failure_is_refusal for listing in self._all()
+            )
+
+    def entries(self, place: Place) -> Entries:
+        """Return the entries of the last successful listing.
+
+        If a listing was only read with other credentials, its entries are returned.
+        """
+        with self._lock:
+            known = self._listings.get(place.key, {})
+            listing = known.get(place.credentials) or next(iter(known.values()), None)
+            return listing.entries if listing else ()
+
+    def read(
+        self, place: Place, reported: TargetKey, request: Callable[[], Parsed[Any]]
+    ) -> EntryStatus:
+        """Read a listing, and return the new status of all listings with the same key.
+
+        ``reported`` is the place in logs and counts. Raises Cancelled when the exporter stops.
+        """
+        with self._lock:
+            of_key = self._listings.setdefault(place.key, {})
+            listing = of_key.get(place.credentials)
+            if listing is None:
+                listing = _Listing(place.key, Outages(self._count, self._log, clock=self._clock))
+        try:
+            parsed = request()
+        except Cancelled:
+            raise
+        except SlsError as error:
+            listing.outages.poll_failed(reported, "", error)
+            with self._lock:
+                listing.failed(error, self._clock)
+        else:
+            if parsed.faults:
+                listing.outages.entries_skipped(reported, "", parsed.faults)
+            with self._lock:
+                listing.succeeded(parsed.entries, self._clock)
+        listing.outages.end_poll()
+        with self._lock:
+            of_key[place.credentials] = listing
+            return min((each.status for each in of_key.values()), key=_goodness)
+
+    def is_due(self, place: Place) -> bool:
+        """Return whether a listing has never succeeded, and it is time for the next attempt."""
+        with self._lock:
+            listing = self._listings.get(place.key, {}).get(place.credentials)
+            if listing is None:
+                return True
+            return listing.is_unread and self._clock.monotonic() >= listing.due_at
+
+    def seconds_to_due(self) -> float | None:
+        """Return the seconds until a listing is due; None if all have succeeded once."""
+        with self._lock:
+            due_at = min((each.due_at for each in self._all() if each.is_unread), default=None)
+        return None if due_at is None else max(0.0, due_at - self._clock.monotonic())
+
+    def keep_only(self, places: Collection[Place]) -> None:
+        """Forget all other listings. A listing whose credentials have changed is kept."""
+        wanted: dict[EntryKey, set[CredentialsConfig | None]] = {}
+        for key, credentials in places:
+            wanted.setdefault(key, set()).add(credentials)
+        with self._lock:
+            known, self._listings = self._listings, {}
+            for key in known.keys() & wanted.keys():
+                kept = {each: known[key][each] for each in known[key].keys() & wanted[key]}
+                left = [known[key][each] for each in known[key].keys() - wanted[key]]
+                self._listings[key] = kept | dict(
+                    zip(wanted[key] - kept.keys(), left, strict=False)
+                )
+
+    def _all(self) -> list["_Listing"]:
+        return [listing for of_key in self._listings.values() for listing in of_key.values()]
+
+
+class _Listing:
+    """The newest result of one listing."""
+
+    def __init__(self, key: EntryKey, outages: Outages) -> None:
+        self.outages = outages
+        self.entries: Entries = ()
+        self.status = EntryStatus(key=key)
+        self.due_at = 0.0
+        """Monotonic time of the next attempt, while no attempt has succeeded."""
+
+    @property
+    def is_unread(self) -> bool:
+        """True if no attempt has succeeded."""
+        return self.status.last_success is None
+
+    @property
+    def failure_is_refusal(self) -> bool:
+        """True if SLS refused the last attempt."""
+        failure = self.status.failure
+        return failure is not None and failure.is_refusal
+
+    def succeeded(self, entries: Entries, clock: Clock) -> None:
+        """Note a successful attempt."""
+        self.entries = entries
+        self.status = EntryStatus(key=self.status.key, last_success=clock.wall())
+
+    def failed(self, error: SlsError, clock: Clock) -> None:
+        """Note a failed attempt. A definite "does not exist" removes the entries."""
+        now, before = clock.wall(), self.status
+        failure = failure_of(error, since=before.failure.since if before.failure else now)
+        self.status = EntryStatus(key=before.key, last_success=before.last_success, failure=failure)
+        self.due_at = clock.monotonic() + retry_seconds(failure, now)
+        if isinstance(error, NotFound):
+            self.entries = ()
+
+
+def _goodness(status: EntryStatus) -> tuple[bool, float]:
+    return status.failure is None, status.last_success or 0.0

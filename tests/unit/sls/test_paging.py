@@ -1,0 +1,90 @@
+"""Listings in pages that change while they are read."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec import Struct
+
+from exporter.simulator.world import World
+from exporter.sls.errors import InvalidResponse
+from exporter.sls.json_values import Parsed
+from exporter.sls.paging import read_listing
+from exporter.sls.responses import Page
+from tests.support.exchange import Exchange
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.simulator_worlds import PROJECT, small_world
+from tests.support.sls_client import rig
+
+
+def pages_of(readings: Sequence[Sequence[str]], *, size: int) -> Callable[[int], Page]:
+    """Return a reader of pages, before each of which the listing becomes the next one."""
+    listings = iter(readings)
+
+    def read_page(offset: int) -> Page:
+        names = next(listings)
+        entries = tuple(names[offset : offset + size])
+        return Page(names=Parsed(entries=entries, faults=()), count=len(entries), total=len(names))
+
+    return read_page
+
+
+def listed(*readings: str, size: int = 2) -> str:
+    """List names of one letter."""
+    return "".join(read_listing(pages_of(readings, size=size), "ListLogStores").entries)
+
+
+def test_listing_that_does_not_change_is_read_once() -> None:
+    assert listed("abc", "abc") == "abc"
+
+
+def test_listing_that_shrinks_between_two_pages_is_read_again() -> None:
+    assert listed("abcde", "bcde", "bcde", "bcde") == "bcde"
+
+
+def test_listing_that_grows_between_two_pages_is_read_again() -> None:
+    assert listed("bcd", "abcd", "abcd", "abcd") == "abcd"
+
+
+def test_listing_that_becomes_empty_is_read_again() -> None:
+    assert listed("abc", "", "") == ""
+
+
+def test_listing_that_changes_in_each_reading_has_the_names_of_all_readings() -> None:
+    assert listed("abcd", "bcd", "bcd", "cd", "xcd", "cd") == "abdcx"
+
+
+def test_endless_listing_is_an_error() -> None:
+    def read_page(offset: int) -> Page:
+        names = Parsed(entries=(f"name-{offset}",), faults=())
+        return Page(names=names, count=1, total=offset + 2)
+
+    with pytest.raises(InvalidResponse, match="beyond 200 pages"):
+        read_listing(read_page, "ListLogStores")
+
+
+class DeletionAfterPage(Struct, frozen=True, kw_only=True):
+    """The regular response, after which a logstore is deleted."""
+
+    world: World
+    logstore: str
+
+    def apply(self, exchange: Exchange) -> None:
+        """Delete the logstore, and respond as if it still existed."""
+        response = exchange.answer()
+        self.world.delete_logstore(PROJECT, self.logstore)
+        exchange.respond(response)
+
+
+def test_logstore_stays_when_another_is_deleted_between_two_pages() -> None:
+    held, world = small_world()
+    for number in range(520):
+        world.create_logstore(PROJECT, f"store-{number:03}", shards=1)
+    with (
+        FaultySimulator(world) as simulator,
+        rig(simulator.endpoint, clock=held.clock) as made,
+    ):
+        deletion = DeletionAfterPage(world=world, logstore="store-007")
+        simulator.faults.add(deletion, operation="ListLogStores", times=1)
+        found = made.client.list_logstores().entries
+    assert sorted(found) == sorted(world.logstores(PROJECT))
+    assert len(found) == 520
