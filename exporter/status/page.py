@@ -50,7 +50,7 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
         _headline(summary, found.pending_targets),
         _ignored(asked),
         groups_table(shown, asked) if shown else _nothing(found, asked),
-        _pager(asked, number=number, last=last, shown=len(shown), total=len(rows)),
+        _pager(asked, number=number, last=last, shown=len(shown), rows=rows),
         tag("p", "Refreshed at ", _instant(found.at), class_="quiet"),
         id="found",
     )
@@ -145,11 +145,13 @@ def _nothing(found: StatusRows, asked: Query) -> Html:
     return tag("p", "There are no consumer groups to watch.", class_="nothing")
 
 
-def _pager(asked: Query, *, number: int, last: int, shown: int, total: int) -> Html:
+def _pager(asked: Query, *, number: int, last: int, shown: int, rows: Sequence[GroupRow]) -> Html:
+    total = len(rows)
+    noun = "row" if any(row.listing for row in rows) else "group"
     first = (number - 1) * PAGE_ROWS
-    places = f"{first + 1:,} to {first + shown:,} of {counted(total, 'row')}"
+    places = f"{first + 1:,} to {first + shown:,} of {counted(total, noun)}"
     if last == 1:
-        return tag("p", counted(total, "row"), " shown", class_="quiet")
+        return tag("p", counted(total, noun), " shown", class_="quiet")
 
     def link(words: str, to: int, rel: str) -> Html:
         if not 1 <= to <= last:

@@ -1,7 +1,6 @@
 """The daemon as a process: it starts even if the API fails, recovers, and stops immediately."""
 
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.daemon import daemon
+from tests.support.daemon import daemon, free_port
 from tests.support.faults import Hang
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.wait import wait_for
@@ -45,12 +44,6 @@ def config_file(folder: Path, endpoint: str, *, logstores: int = 1, polling: str
         f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n{entries}"
     )
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_the_daemon_polls_serves_and_ends_with_status_0(tmp_path: Path) -> None:

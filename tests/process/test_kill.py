@@ -23,7 +23,7 @@ import pytest
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support import faults
-from tests.support.daemon import Daemon, daemon
+from tests.support.daemon import Daemon, daemon, free_port
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.scrape import Scrape, parsed
 from tests.support.wait import wait_for
@@ -338,12 +338,6 @@ def test_the_daemon_writes_no_file(stage: Scene) -> None:
         unlimit(exporter, resource.RLIMIT_FSIZE)  # the coverage measurement writes a file at exit
         assert exporter.stop() == 0
     assert_clean(exporter)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import requests
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.daemon import Daemon, daemon
+from tests.support.daemon import Daemon, daemon, free_port
 from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.log_lines import parse_logfmt, without_head
@@ -64,12 +63,6 @@ def config_file(folder: Path, endpoint: str, *, logstores: int = 1, signature: s
         f"    logstores:\n{entries}"
     )
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_an_uncaught_exception_is_one_line() -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -97,3 +98,10 @@ def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> 
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

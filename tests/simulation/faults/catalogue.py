@@ -27,6 +27,11 @@ class Case:
     """Whether the exporter speaks TLS to the proxy."""
     resolves: bool = True
     """Whether the name of the endpoint can be resolved."""
+    listing: str | None = None
+    """The logstore whose groups cannot be listed, "" for the listing of logstores.
+
+    None if the fault affects all requests.
+    """
 
 
 # Responses
@@ -225,6 +230,22 @@ def forgotten_when_idle(exchange: Exchange) -> None:
     exchange.send(exchange.answer())
 
 
+def to_listing(request: bytes, response: bytes) -> Callable[[Exchange], None]:
+    """Respond to requests that begin with some bytes, and forward all others."""
+
+    def spoil(exchange: Exchange) -> None:
+        is_listing = exchange.request.startswith(request)
+        exchange.send(response if is_listing else exchange.answer())
+
+    return spoil
+
+
+def error(status: bytes, code: str) -> bytes:
+    """Return a response with an error of SLS."""
+    body = b'{"errorCode": "%b", "errorMessage": "no"}' % code.encode()
+    return _head(b"Content-Type: application/json", status=status, length=len(body)) + body
+
+
 def _head(*headers: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
     lines = [b"HTTP/1.1 " + status, *headers]
     if length is not None:
@@ -237,6 +258,12 @@ def _exchange(
 ) -> Case:
     codes = frozenset(code.split())
     return Case(name=name, codes=codes, fault=Fault(exchange=spoil), secure=secure)
+
+
+def _listing(name: str, status: bytes, code: str, *, logstore: str = "") -> Case:
+    groups = f"/{logstore}/consumergroups " if logstore else "?"
+    spoil = to_listing(f"GET /logstores{groups}".encode(), error(status, code))
+    return Case(name=name, codes=frozenset({code}), fault=Fault(exchange=spoil), listing=logstore)
 
 
 def _connecting(name: str, code: str, how: Connecting, *, secure: bool = False) -> Case:
@@ -323,4 +350,13 @@ CASES = (
     _exchange("HTML with status 502", "invalid_response", page(b"502 Bad Gateway")),
     _exchange("empty with status 200", "invalid_response", empty),
     _exchange("not HTTP", "invalid_response", banner),
+    _listing("listing of logstores refused", b"401 Unauthorized", "Unauthorized"),
+    _listing("listing of logstores fails", b"500 Internal Server Error", "InternalServerError"),
+    _listing("listing of groups refused", b"401 Unauthorized", "Unauthorized", logstore="app-1"),
+    _listing(
+        "listing of groups fails",
+        b"500 Internal Server Error",
+        "InternalServerError",
+        logstore="app-1",
+    ),
 )

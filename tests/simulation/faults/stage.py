@@ -58,6 +58,7 @@ _AGE = "sls_consumer_group_checkpoint_age_seconds"
 _UNREAD = "sls_consumer_group_unread_log_groups"
 _LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
 _ERRORS = "sls_exporter_poll_errors_total"
+_DISCOVERY = "sls_exporter_discovery_success"
 BILLING = {"logstore": "orders", "consumer_group": "billing"}
 
 
@@ -170,10 +171,7 @@ class Play:
         if codes:
             before = self._errors()
             wait_for(
-                lambda: (
-                    {sample.value for sample in self._scrape().find(_UP, project="bad", **BILLING)}
-                    == {0}
-                ),
+                self._is_down,
                 timeout=INTERVAL + TIMEOUT + SLACK,
                 what="the bad project to be down",
             )
@@ -192,7 +190,17 @@ class Play:
         cut_off = {"connection", "invalid_response"} if codes else set()
         assert {sample.labels["code"] for sample in found.find(_ERRORS)} <= codes | cut_off
         self._expect_good(found)
+        if self.case.listing is not None:
+            assert self._polls("bad", BILLING), "a plain name needs no listing"
         assert self.exporter.get("/-/healthy").status_code == 200
+
+    def _is_down(self) -> bool:
+        """Return whether the listing that fails, and what the fault affects, has failed last."""
+        found, listing = self._scrape(), self.case.listing
+        name, labels = (_UP, BILLING) if listing is None else (_DISCOVERY, {"logstore": listing})
+        listed = found.find(_DISCOVERY, project="bad", logstore=listing or "")
+        failed = found.find(name, project="bad", **labels)
+        return {sample.value for sample in (*listed, *failed)} == {0}
 
     def _expect_good(self, found: Scrape) -> None:
         # The first poll shows ages before it has read the ends of the shards.
@@ -201,6 +209,7 @@ class Play:
             wait_for(lambda: self._scrape().find(_UNREAD, **at_rest), what="the end of a shard")
             found = self._scrape()
         assert found.find(_ERRORS, project="good") == []
+        assert {sample.value for sample in found.find(_DISCOVERY, project="good")} == {1}
         assert {sample.value for sample in found.find(_UP, project="good")} == {1}
         now = time.time()
         truth = self.world.truth("good", "orders", "billing", 0)
@@ -220,11 +229,16 @@ class Play:
             timeout=2 * INTERVAL + SLACK,
             what="recovery",
         )
+        wait_for(self._is_discovered, timeout=2 * INTERVAL + SLACK, what="all listings")
         found = self._scrape()
         assert found.value(_LAST_SUCCESS, project="bad", **BILLING) - ended < (
             INTERVAL + TIMEOUT + SLACK
         )
         self._expect_good(found)
+
+    def _is_discovered(self) -> bool:
+        found = self._scrape().find(_DISCOVERY, project="bad")
+        return {sample.value for sample in found} == {1}
 
     def _polls(self, project: str, place: dict[str, str]) -> bool:
         """Return whether polls of a logstore or consumer group succeed."""
@@ -232,8 +246,10 @@ class Play:
         return bool(found) and all(sample.value == 1 for sample in found)
 
     def _errors(self) -> float:
-        """Count what failed in polls of the bad project's group, under the codes of the fault."""
-        found = self._scrape().find(_ERRORS, project="bad", **BILLING)
+        """Count failures of the bad project's group or listing, under the codes of the fault."""
+        listing = self.case.listing
+        place = BILLING if listing is None else {"logstore": listing, "consumer_group": ""}
+        found = self._scrape().find(_ERRORS, project="bad", **place)
         return sum(
             float(sample.value) for sample in found if sample.labels["code"] in self.case.codes
         )

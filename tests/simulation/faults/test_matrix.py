@@ -41,6 +41,8 @@ REPRESENTATIVE = {
     "address swallows packets",
     "length too small",
     "gzip bomb of 256 MB",
+    "listing of logstores refused",
+    "listing of groups fails",
 }
 PLAYED = [
     case

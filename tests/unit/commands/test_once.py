@@ -15,7 +15,7 @@ from exporter.app.assembly import assemble
 from exporter.commands.flags import Output
 from exporter.commands.once import poll_all, show
 from exporter.config.reader import load
-from exporter.simulator.demo_world import CLICKS, ORDERS, SHOP
+from exporter.simulator.demo_world import CLICKS, ORDERS, PLATFORM, SHOP
 from tests.support.commands import Demo, command, demo_world, environment
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.scrape import parsed
@@ -144,8 +144,36 @@ def test_failed_listing_is_reported_as_a_failure(demo: Demo) -> None:
     demo.simulator.deny("ListLogStores")
     good, text = once(demo)
     assert not good
-    assert text.splitlines()[-1] == "failed: demo-shop: Unauthorized (see the log)"
+    lines = text.splitlines()
+    assert lines[3].split("  ")[0] == "demo-shop / listing of logstores"
+    assert lines[3].split()[5] == "failed"
+    (failed,) = [line for line in lines if line.startswith("failed: ")]
+    assert failed.startswith(
+        "failed: demo-shop / listing of logstores: ListLogStores: 401 Unauthorized: denied by sts"
+    )
     assert "demo-platform / audit / expired" in text
+
+
+def test_failure_of_a_logstore_is_reported_next_to_that_of_a_listing(demo: Demo) -> None:
+    demo.simulator.deny("ListLogStores")
+    refusal = ErrorAnswer(status=400, code="ParameterInvalid")
+    demo.simulator.faults.add(refusal, operation="ListShards", project=PLATFORM)
+    good, text = once(demo)
+    assert not good
+    assert [line.partition(": ")[2][:20] for line in text.splitlines() if "failed: " in line] == [
+        "demo-shop / listing ",
+        "demo-platform / audi",
+    ]
+
+
+def test_refused_listing_of_projects_is_reported_once(demo: Demo) -> None:
+    text = demo.config.read_text(encoding="utf-8")
+    demo.config.write_text(text.replace("demo-shop", '"demo-s.*"'), encoding="utf-8")
+    demo.simulator.deny("ListProject")
+    good, text = once(demo)
+    assert not good
+    (failed,) = [line for line in text.splitlines() if line.startswith("failed: ")]
+    assert " / listing of projects: ListProject: 401 Unauthorized" in failed
 
 
 def test_empty_result_is_reported_as_a_failure(demo: Demo) -> None:

@@ -12,14 +12,20 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config.schema import MetricsConfig
-from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS
+from exporter.metrics.catalogue import (
+    CATALOGUE,
+    OF_ENTRIES,
+    OF_GROUPS,
+    OF_LOGSTORES,
+    OF_SHARDS,
+)
 from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.shards import ConsumerGroup
-from exporter.model.snapshot import Failure, TargetStatus, View
+from exporter.model.snapshot import EntryStatus, Failure, TargetStatus, View
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
@@ -275,7 +281,7 @@ def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
         metric
         for metric in CATALOGUE
         if metric.help.endswith("Polled on the exporter's schedule, not at the scrape.")
-    ] == [*polled]
+    ] == [*polled, *OF_ENTRIES]
     assert {metric.labels[:2] for metric in polled} == {("project", "logstore")}
     assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
 
@@ -297,7 +303,9 @@ def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> No
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
     )
-    polled = PolledText().write(View(targets=(status,)), MetricsConfig(), 60.0)
+    entry = EntryStatus(key=EntryKey("https://example.com", "shop"), last_success=1000.0)
+    view = View(targets=(status,), entries=(entry,))
+    polled = PolledText().write(view, MetricsConfig(), 60.0)
     written = b"".join(render(registry, lambda _: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}
     seen = set()

@@ -12,10 +12,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import Part, Piece, gzipped, plain
 from exporter.metrics.polled_text import PolledText
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
+    EntryStatus,
     Failure,
     GroupSnapshot,
     GroupStatus,
@@ -77,6 +78,12 @@ statuses = st.builds(
     retention_seconds=st.none() | st.floats(0, 1e9),
     cursor_access=st.none() | st.booleans(),
 )
+entries = st.builds(
+    EntryStatus,
+    key=st.builds(EntryKey, texts, texts, texts),
+    last_success=instants,
+    failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
+)
 configs = st.builds(
     MetricsConfig.model_construct,
     granularity=st.sampled_from(["shard", "group"]),
@@ -100,12 +107,16 @@ def written(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(statuses, max_size=3), configs, moments, moments)
+@given(st.lists(statuses, max_size=3), st.lists(entries, max_size=3), configs, moments, moments)
 def test_text_is_identical_to_that_of_prometheus_client(
-    targets: list[TargetStatus], config: MetricsConfig, now: float, later: float
+    targets: list[TargetStatus],
+    listings: list[EntryStatus],
+    config: MetricsConfig,
+    now: float,
+    later: float,
 ) -> None:
     pending = frozenset({TargetKey("a", "b"), *(each.key for each in targets[:1])})
-    view = View(targets=tuple(targets), pending=pending)
+    view = View(targets=tuple(targets), entries=tuple(listings), pending=pending)
     text = PolledText()
     for status in targets:
         text.prepare(status, config)

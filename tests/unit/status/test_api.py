@@ -26,6 +26,8 @@ def test_stalled_group_has_all_its_fields() -> None:
             "project": "shop",
             "logstore": "orders",
             "consumer_group": "mailer",
+            "listing": None,
+            "sls_endpoint": None,
             "state": "stalled",
             "up": True,
             "consumers": ["mailer-0", "mailer-1", "mailer-2"],

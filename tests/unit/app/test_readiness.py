@@ -1,0 +1,89 @@
+"""Readiness while listings fail: a short wait for what passes, none for a refusal."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from exporter.base.clock import Clock
+from exporter.simulator.server import DEFAULT_CREDENTIALS
+from exporter.simulator.world import World
+from tests.support.exchange import Fault
+from tests.support.faults import Close, ErrorAnswer
+from tests.support.faulty_simulator import FaultySimulator
+from tests.support.running import Running, running
+from tests.support.wait import wait_for
+
+SUCCESS = "sls_exporter_discovery_success"
+UP = "sls_consumer_group_up"
+FAULTS: dict[str, Fault] = {
+    "network": Close(),
+    "broken": ErrorAnswer(status=500, code="InternalServerError"),
+    "throttled": ErrorAnswer(status=403, code="ReadQuotaExceed"),
+}
+
+
+def config_file(folder: Path, endpoint: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(
+        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
+        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
+        "polling: {interval: 1s}\n"
+        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
+        '      - {logstore: "ord.*", consumer_groups: [billing]}\n'
+    )
+    return path
+
+
+def shop() -> World:
+    world = World(wall=time.time)
+    world.create_project("shop")
+    world.create_logstore("shop", "orders", shards=1)
+    world.create_group("shop", "orders", "billing")
+    return world
+
+
+def ready(exporter: Running) -> bool:
+    return exporter.get("/-/ready").status_code == 200
+
+
+def is_failing(exporter: Running) -> bool:
+    return [sample.value for sample in exporter.scrape().find(SUCCESS)] == [0.0]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_readiness_waits_for_a_listing_that_fails_for_a_passing_reason(
+    tmp_path: Path, name: str
+) -> None:
+    with FaultySimulator(shop()) as simulator:
+        simulator.faults.add(FAULTS[name], operation="ListLogStores")
+        with running(config_file(tmp_path, simulator.endpoint)) as exporter:
+            wait_for(lambda: is_failing(exporter), what="the failed listing")
+            wait_for(
+                lambda: "listings not read yet: 1" in exporter.get("/-/ready").text,
+                what="the reason",
+            )
+            assert not ready(exporter)
+            simulator.faults.clear()
+            wait_for(lambda: ready(exporter), timeout=20.0, what="the next attempt")
+            assert exporter.scrape().value(UP) == 1
+
+
+def test_readiness_waits_for_at_most_a_minute(tmp_path: Path) -> None:
+    shift = 0.0
+    clock = Clock(wall=time.time, monotonic=lambda: time.monotonic() + shift)
+    with FaultySimulator(shop()) as simulator:
+        simulator.faults.add(Close(), operation="ListLogStores")
+        with running(config_file(tmp_path, simulator.endpoint), clock=clock) as exporter:
+            wait_for(lambda: "listings not read yet" in exporter.get("/-/ready").text)
+            shift = 61.0
+            wait_for(lambda: ready(exporter))
+            assert is_failing(exporter)
+
+
+def test_refusal_does_not_delay_readiness(tmp_path: Path) -> None:
+    with FaultySimulator(shop()) as simulator:
+        simulator.deny("ListLogStores")
+        with running(config_file(tmp_path, simulator.endpoint)) as exporter:
+            wait_for(lambda: ready(exporter))
+            assert is_failing(exporter)
