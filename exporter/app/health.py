@@ -18,7 +18,7 @@ class StuckAfter(Struct, frozen=True, kw_only=True):
 DEFAULT_STUCK_AFTER = StuckAfter()
 
 _LISTINGS_SECONDS = 60.0
-"""For so long after the start, readiness waits for listings that fail for a passing reason."""
+"""Time after the start for which readiness waits for listings that fail for a passing reason."""
 
 
 class Health:

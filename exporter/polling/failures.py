@@ -1,6 +1,6 @@
 """Failures of requests as values, and the time of the next attempt.
 
-What has never been read is read again soon. After the first success, the schedule applies.
+A listing or logstore that was never read is read again soon. After that, the schedule applies.
 """
 
 from exporter.model.snapshot import Failure, TargetStatus

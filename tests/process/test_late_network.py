@@ -63,7 +63,7 @@ def test_series_appear_soon_after_the_network_for_plain_names_and_patterns(
     }
     arguments = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
     with daemon(*arguments, environ=environ) as exporter:
-        # Three tries of each of four requests in each of four rounds: pauses are seconds by then.
+        # Four rounds of four requests with three attempts each. The pauses are seconds by then.
         wait_for(lambda: attempts(exporter) > 48, timeout=40.0, what="several rounds of attempts")
         assert shown(exporter) == set()
         assert exporter.get("/-/ready").status_code == 503

@@ -60,7 +60,7 @@ def test_kind_of_a_listing_follows_from_its_names() -> None:
     }
 
 
-def test_listing_that_succeeds_is_no_row() -> None:
+def test_listing_that_succeeds_has_no_row() -> None:
     found = answer(view_with(failed("bank", failure=None, last_success=NOW)))
     assert found["total"] == found["summary"]["groups"] == 8
     assert found["summary"]["failing"] == 2
