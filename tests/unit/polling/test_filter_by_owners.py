@@ -33,16 +33,14 @@ BROKEN = ErrorAnswer(status=500, code="InternalServerError")
 
 
 @contextmanager
-def sidecar(
-    shards: int = 4, *, rate: float = 1.0, effort: Effort | None = None, lag: bool = True
-) -> Iterator[Bench]:
+def sidecar(shards: int = 4, *, effort: Effort | None = None, lag: bool = True) -> Iterator[Bench]:
     """Set up a sidecar of the consumer of the first shard; another one has the others."""
     group = GroupTarget(name=GROUP, consumers=owners(MINE))
     with bench(
         shards=shards, groups=(group,), effort=effort or Effort(exact=0), lag=lag, ttl_days=1
     ) as made:
         for shard in range(shards):
-            made.world.set_producer(*STORE, shard, rate)
+            made.world.set_producer(*STORE, shard, 1.0)
         made.world.start_consumer(*BY, MINE, shards=[OWN])
         made.world.start_consumer(*BY, OTHER, shards=range(1, shards))
         made.held.advance(300.0)
@@ -235,7 +233,7 @@ def test_moving_shards_of_other_consumers_are_never_stalled_however_rare_polls_a
     with sidecar() as made:
         for number in range(3 * EVERY):
             if number == EVERY:
-                made.world.set_producer(*STORE, 2, 0.0)
+                made.world.set_producer(*STORE, 2, None)
             made.poll(after=gap)
             assert made.shown() == {OWN}
 
@@ -272,7 +270,7 @@ def crash(made: Bench) -> None:
 
 def pause(made: Bench) -> None:
     for shard in range(8):
-        made.world.set_producer(*STORE, shard, 0.0)
+        made.world.set_producer(*STORE, shard, None)
 
 
 def break_ends(made: Bench) -> None:
