@@ -17,6 +17,7 @@ from exporter.config.schema import Config, LogstoreConfig, PollingConfig, Projec
 from exporter.config.settings import ProjectSettings, project_settings
 from exporter.credentials.providers import describe
 from exporter.model.credentials import CredentialsError
+from exporter.model.endpoint import requires_v4
 from exporter.polling.capacity import (
     BUSY_PER_GROUP,
     BUSY_PER_SHARD,
@@ -56,9 +57,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"project {_name(project.project)} at {settings.endpoint}"
         yield from _excluded("  ", project.project, config.exclude_projects)
         yield f"  credentials: {_credentials(settings, environ)}"
-        yield f"  signature: {settings.signature}" + (
-            f", region {settings.region}" if settings.signature == "v4" else ""
-        )
+        yield from _signature(config, project, settings)
         yield from _polling(settings.polling)
         yield (
             f"  a shard is stalled once it is behind and has not moved for "
@@ -71,6 +70,22 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
+
+
+def _signature(config: Config, project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
+    """Yield the signature version with the reason, and warnings about ignored keys."""
+    is_configured = project.signature is not None or "signature" in config.model_fields_set
+    if settings.signature == "v1":
+        yield f"  signature: v1, {'as configured' if is_configured else 'the default'}"
+        if project.region is not None:
+            yield "  warning: region is ignored, because only signature v4 contains the region"
+        return
+    is_required = requires_v4(settings.region)
+    reason = "which the region requires" if is_required else "as configured"
+    source = "the endpoint's name" if project.region is None else "the configuration"
+    yield f"  signature: v4, {reason}; region {settings.region}, from {source}"
+    if is_required and (project.signature or config.signature) == "v1" and is_configured:
+        yield "  warning: signature v1 is ignored, because the region accepts only v4"
 
 
 def _polling(polling: PollingConfig) -> Iterator[str]:

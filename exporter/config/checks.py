@@ -7,7 +7,7 @@ together with those of single values.
 from collections.abc import Iterator, Mapping
 
 from exporter.base.durations import format_duration, parse_duration
-from exporter.base.text import quoted
+from exporter.base.text import Expanded, quoted
 from exporter.config.patterns import is_literal
 from exporter.config.problems import KeyPath, Problem
 from exporter.config.schema import PollingConfig
@@ -25,6 +25,7 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
         yield from _credentials(project, path)
         yield from _stale_after(data, project, path)
         yield from _region(data, project, path)
+        yield from _project_in_endpoint(project, path)
         name = project.get("project")
         for number, logstore in _mappings(project, "logstores"):
             yield from _repeated_groups(logstore, (*path, "logstores", number))
@@ -106,6 +107,20 @@ def _region(
     if region is None:
         message = "signature v4 needs the region, and the endpoint's name does not tell it"
         yield Problem(path=(*path, "region"), message=message)
+
+
+def _project_in_endpoint(project: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
+    name, text = project.get("project"), project.get("endpoint")
+    if not (isinstance(name, str) and isinstance(text, str)):
+        return
+    try:
+        rest = Endpoint.parse(text).without_project(name if is_literal(name) else None)
+    except ValueError:
+        return
+    if rest is not None:
+        host = "the rest" if isinstance(text, Expanded) else str(rest).removeprefix("https://")
+        message = f"already begins with a project's name, which the exporter adds; write {host}"
+        yield Problem(path=(*path, "endpoint"), message=message)
 
 
 def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:

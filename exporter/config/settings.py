@@ -13,7 +13,7 @@ from exporter.config.schema import (
     Signature,
 )
 from exporter.config.validation import Section
-from exporter.model.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint, requires_v4
 
 S = TypeVar("S", bound=Section)
 
@@ -40,11 +40,12 @@ def project_settings(config: Config, project: ProjectConfig) -> ProjectSettings:
 
     Polling and HTTP are merged key by key. Credentials replace the global ones as a whole.
     """
+    region = project.region or project.endpoint.region
     return ProjectSettings(
         endpoint=project.endpoint,
-        region=project.region or project.endpoint.region,
+        region=region,
         credentials=project.credentials or config.credentials,
-        signature=project.signature or config.signature,
+        signature="v4" if requires_v4(region) else project.signature or config.signature,
         polling=_with_stale_after(_merged(config.polling, project.polling)),
         lag=config.lag if project.lag is None else project.lag,
         stall_after=project.stall_after or config.stall_after,

@@ -7,8 +7,14 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-# {region}.log.aliyuncs.com is public; -intranet, -vpc and -share are other ways into one region.
-_REGIONAL = re.compile(r"([a-z0-9-]+?)(?:-intranet|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com")
+# {region}.log.aliyuncs.com is public. The suffixes name other networks of the same region.
+_REGIONAL = re.compile(
+    r"([a-z0-9-]+?)(?:-intranet|-internal|-share|-vpc)?\.(?:log|sls)\.aliyuncs\.com"
+)
+# The names of these endpoints differ from their regions.
+_CORP = re.compile(r".+-corp")
+_DEDICATED = re.compile(r"log(?:-intranet|-internal)?\.[a-z0-9-]+\.idptcloud01cs\.com")
+_GLOBAL = "log-global.aliyuncs.com"
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}")
 # Resolvers interpret such a name as an address in decimal, octal or hexadecimal.
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
@@ -74,7 +80,26 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     def region(self) -> str | None:
         """The region in the name of the host, or None if the name has no region."""
         match = _REGIONAL.fullmatch(self.host)
-        return match[1] if match and match[1] != "log-global" else None
+        return match[1] if match and not _CORP.fullmatch(match[1]) else None
+
+    def without_project(self, project: str | None) -> Self | None:
+        """Return the endpoint without the project's name at its beginning.
+
+        Return None if the endpoint does not begin with the name of a project. A known endpoint of
+        the vendor with one more name in front begins with a project, even if ``project`` is None.
+        """
+        name, _, rest = self.host.partition(".")
+        if self._is_known or "." not in rest:
+            return None
+        found = type(self)(scheme=self.scheme, host=rest, port=self.port)
+        is_project = project is not None and name == project.lower()
+        return found if found._is_known or is_project else None  # noqa: SLF001  of its own class
+
+    @property
+    def _is_known(self) -> bool:
+        return self.host == _GLOBAL or any(
+            form.fullmatch(self.host) for form in (_REGIONAL, _DEDICATED)
+        )
 
     def base_url(self, project: str | None) -> str:
         """Return the URL to connect to, with the project's own host if its name can resolve.
@@ -97,6 +122,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     def _netloc(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+
+def requires_v4(region: str | None) -> bool:
+    """Return whether a region accepts only signature v4, as the vendor's SDKs assume."""
+    return region is not None and "-acdr-ut-" in region
 
 
 def _is_name(host: str) -> bool:

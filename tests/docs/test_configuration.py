@@ -10,6 +10,7 @@ import yaml
 from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
 from exporter.config.schema import json_schema
+from exporter.model.endpoint import Endpoint
 from tools.paths import ROOT
 
 EXAMPLE = ROOT / "config.example.yaml"
@@ -61,6 +62,15 @@ def uncommented() -> str:
     """Return the example with its optional keys switched on: `# key: value` and `#   key: …`."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     return "\n".join(re.sub(r"^( +)# ( *[a-z_]+:(?: |$))", r"\1\2", line) for line in lines)
+
+
+def test_guide_states_region_of_every_form_of_endpoint() -> None:
+    body = GUIDE.split("\n## Endpoints\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"^\| `(.+?)` \|.*\| (.+) \|$", body, flags=re.MULTILINE)
+    assert len(found) == 13
+    for endpoint, stated in found:
+        region = Endpoint.parse(endpoint).region
+        assert stated == ("set `region`" if region is None else f"`{region}`")
 
 
 def test_the_guide_describes_every_model() -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from exporter.commands.check import explain
 from exporter.config.reader import parse
 
@@ -34,7 +36,7 @@ exclude_projects: [team-a, "g.*"]
 EXPLAINED = """\
 project my-project at https://cn-shanghai.log.aliyuncs.com
   credentials: from the configuration
-  signature: v4, region cn-shanghai
+  signature: v4, as configured; region cn-shanghai, from the endpoint's name
   each logstore is polled every 30s, with up to 2 requests at the same time
   a request may take 5s; at most 2.5 are sent per second
   series are withdrawn after 2m of failures
@@ -59,7 +61,7 @@ after a start
 project like team-.* at http://127.0.0.1:8080
   but not: team-a, like g.*
   credentials: from the configuration
-  signature: v1
+  signature: v1, the default
   each logstore is polled every 1m, with up to 3 requests at the same time
   a request may take 10s; at most 100 are sent per second
   series are withdrawn after 3m of failures
@@ -103,3 +105,58 @@ def test_missing_keys_are_reported_but_the_configuration_stays_valid() -> None:
 def test_groups_named_in_full_cost_one_request_each_without_lag() -> None:
     text = FULL.replace("[archiver]", "[archiver, backup, '.*']")
     assert explained(text).endswith(": G\n")
+
+
+REGIONS = """\
+projects:
+  - project: my-project
+    endpoint: ENDPOINT
+    logstores: [{logstore: orders, consumer_groups: [billing]}]
+"""
+UT = "cn-hangzhou-acdr-ut-3"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "lines", "expected"),
+    [
+        ("cn-hangzhou-internal.log.aliyuncs.com", "", ["signature: v1, the default"]),
+        ("cn-hangzhou.log.aliyuncs.com", "signature: v1", ["signature: v1, as configured"]),
+        (
+            "cn-hangzhou-internal.log.aliyuncs.com",
+            "signature: v4",
+            ["signature: v4, as configured; region cn-hangzhou, from the endpoint's name"],
+        ),
+        (
+            "log-global.aliyuncs.com\n    signature: v4\n    region: cn-hangzhou",
+            "",
+            ["signature: v4, as configured; region cn-hangzhou, from the configuration"],
+        ),
+        (
+            f"{UT}-intranet.log.aliyuncs.com",
+            "",
+            [f"signature: v4, which the region requires; region {UT}, from the endpoint's name"],
+        ),
+        (
+            f"logs.example.org\n    region: {UT}",
+            "signature: v1",
+            [
+                f"signature: v4, which the region requires; region {UT}, from the configuration",
+                "warning: signature v1 is ignored, because the region accepts only v4",
+            ],
+        ),
+        (
+            "cn-hangzhou.log.aliyuncs.com\n    region: cn-hangzhou",
+            "",
+            [
+                "signature: v1, the default",
+                "warning: region is ignored, because only signature v4 contains the region",
+            ],
+        ),
+    ],
+)
+def test_signature_is_explained_with_its_reason(
+    endpoint: str, lines: str, expected: list[str]
+) -> None:
+    text = explained(f"{REGIONS.replace('ENDPOINT', endpoint)}{lines}\n")
+    found = [line.strip() for line in text.splitlines()]
+    assert [line for line in found if "signature" in line] == expected

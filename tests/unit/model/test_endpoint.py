@@ -1,8 +1,13 @@
 """Endpoints: where to connect for a project, and how the project is named."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exporter.model.endpoint import Endpoint
+from exporter.model.endpoint import Endpoint, requires_v4
+
+REGIONS = ["cn-hangzhou", "cn-shanghai-finance-1", "cn-heyuan-acdr-1", "cn-hangzhou-acdr-ut-3"]
+HOSTS = st.sampled_from(["log.aliyuncs.com", "sls.aliyuncs.com"])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,77 @@ def test_a_project_is_a_virtual_host_in_front_of_the_endpoint(
     assert endpoint.base_url("shop") == base_url
     assert endpoint.host_header("shop") == host_header
     assert endpoint.region == region
+
+
+@given(
+    region=st.sampled_from(REGIONS)
+    | st.from_regex(r"[a-z]{2}-[a-z]{4,9}(-[1-9])?", fullmatch=True),
+    network=st.sampled_from(["", "-intranet", "-internal", "-share", "-vpc"]),
+    host=HOSTS,
+    port=st.sampled_from(["", ":443"]),
+)
+def test_region_is_prefix_without_suffix_of_network(
+    region: str, network: str, host: str, port: str
+) -> None:
+    assert Endpoint.parse(f"{region}{network}.{host}{port}").region == region
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("x-intranet-share.log.aliyuncs.com", "x-intranet"),
+        ("x-vpc-internal.log.aliyuncs.com", "x-vpc"),
+        ("cn-hangzhou-corp.sls.aliyuncs.com", None),
+        ("zhangbei-corp-share.log.aliyuncs.com", None),
+        ("log-global.aliyuncs.com", None),
+        ("log.cn-hangzhou.idptcloud01cs.com", None),
+        ("log-internal.cn-hangzhou.idptcloud01cs.com", None),
+        ("shop.cn-hangzhou.log.aliyuncs.com", None),
+        ("cn_hangzhou.log.aliyuncs.com", None),
+        ("cn-hangzhou.logs.aliyuncs.com", None),
+        ("logs.example.org", None),
+    ],
+)
+def test_region_of_unusual_endpoint_is_its_only_certain_one(text: str, region: str | None) -> None:
+    assert Endpoint.parse(text).region == region
+
+
+@pytest.mark.parametrize(
+    ("region", "required"),
+    [
+        ("cn-hangzhou-acdr-ut-3", True),
+        ("cn-heyuan-acdr-1", False),
+        ("cn-hangzhou", False),
+        (None, False),
+    ],
+)
+def test_regions_of_acdr_ut_require_v4(region: str | None, *, required: bool) -> None:
+    assert requires_v4(region) is required
+
+
+@pytest.mark.parametrize(
+    ("text", "project", "rest"),
+    [
+        ("shop.cn-hangzhou.log.aliyuncs.com", "shop", "https://cn-hangzhou.log.aliyuncs.com"),
+        ("shop.cn-hangzhou-vpc.sls.aliyuncs.com", None, "https://cn-hangzhou-vpc.sls.aliyuncs.com"),
+        ("http://bank.log-global.aliyuncs.com:81", "shop", "http://log-global.aliyuncs.com:81"),
+        ("shop.log.cn-x.idptcloud01cs.com", "shop", "https://log.cn-x.idptcloud01cs.com"),
+        ("Shop.logs.example.org", "SHOP", "https://logs.example.org"),
+        ("shop.logs.example.org", "bank", None),
+        ("shop.logs.example.org", None, None),
+        ("cn-hangzhou.log.aliyuncs.com", "cn-hangzhou", None),
+        ("log-global.aliyuncs.com", "log-global", None),
+        ("log.cn-x.idptcloud01cs.com", "log", None),
+        ("http://shop.localhost", "shop", None),
+        ("http://127.0.0.1", "127", None),
+        ("http://[::1]", "shop", None),
+    ],
+)
+def test_endpoint_that_begins_with_project_is_recognized(
+    text: str, project: str | None, rest: str | None
+) -> None:
+    found = Endpoint.parse(text).without_project(project)
+    assert (None if found is None else str(found)) == rest
 
 
 def test_requests_without_a_project_go_to_the_endpoint_itself() -> None:
