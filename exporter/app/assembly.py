@@ -6,11 +6,13 @@ The parts do not import each other. This module passes them the callables that t
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from exporter.base.clock import Clock
+from exporter.base.text import bounded
 from exporter.config.schema import Config
 from exporter.credentials.providers import provider
 from exporter.logs.logger import get_logger
@@ -109,6 +111,7 @@ def assemble(
         on_rate_change=RateReports(
             self_metrics.request_limit, get_logger("exporter.polls")
         ).changed,
+        on_ca_change=_log_ca_change,
         total_shards=sharding.total,
         start=start_rate,
         make_rate=make_rate,
@@ -143,3 +146,13 @@ def assemble(
         manager=manager,
         is_single_round=is_single_round,
     )
+
+
+def _log_ca_change(ca_file: Path, reason: str | None) -> None:
+    log, path = get_logger("exporter.polls"), bounded(str(ca_file))
+    if reason is None:
+        log.info("file of authorities loaded again", path=path)
+    else:
+        log.warning(
+            "cannot load file of authorities, keeping the previous ones", path=path, error=reason
+        )

@@ -117,7 +117,9 @@ class HttpConfig(Section):
     """Connections to the API."""
 
     ca_file: CaFile | None = Field(
-        None, description="PEM file of the authorities to trust instead of the usual ones."
+        None,
+        description="PEM file of the authorities to trust instead of the usual ones; loaded again"
+        " when it changes.",
     )
     proxy_from_environment: Boolean = Field(
         default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured."

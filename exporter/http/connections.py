@@ -10,7 +10,6 @@ them silently. Three measures prevent failed requests over such a connection:
 
 import contextlib
 import io
-import ssl
 import threading
 import time
 import weakref
@@ -24,6 +23,7 @@ from msgspec import Struct
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from exporter.http.authorities import Authorities
 from exporter.http.request import encode_request
 from exporter.http.response import ReceivedResponse, read_response
 from exporter.http.routes import Route, find_route, open_stream
@@ -45,28 +45,30 @@ MAX_HOSTS = 1000
 class _Kept(Struct, frozen=True):
     stream: Stream
     idle_since: float
+    version: int
+    """The version of the authorities that it was opened with."""
 
 
 class Adapter(BaseAdapter):
     """A transport adapter for the requests library, for use in one thread.
 
     It keeps one connection per host and looks up the proxy once per host. Setting ``cancelled``
-    ends every wait. ``context`` is called for each connection with TLS. ``monotonic`` is the clock
-    that measures how long connections are idle.
+    ends every wait. A connection is replaced when ``authorities`` change. ``monotonic`` is the
+    clock that measures how long connections are idle.
     """
 
     def __init__(
         self,
         *,
         cancelled: threading.Event,
-        context: Callable[[], ssl.SSLContext],
+        authorities: Authorities,
         max_body_bytes: int,
         proxy_from_environment: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._watch = Watch(cancelled)
-        self._context = context
+        self._authorities = authorities
         self._max_body_bytes = max_body_bytes
         self._monotonic = monotonic
         find = partial(find_route, proxy_from_environment=proxy_from_environment)
@@ -95,6 +97,8 @@ class Adapter(BaseAdapter):
         base_url = f"{parts.scheme}://{parts.netloc}"
         route = self._route(base_url)
         message = _encode(request, route, base_url)
+        self._authorities.refresh()
+        version = self._authorities.version
         opened, begun = self._begin(base_url, route, message, repeatable=request.method == "GET")
         is_kept = False
         try:
@@ -104,7 +108,7 @@ class Adapter(BaseAdapter):
             is_kept = received.keep_alive
         finally:
             if is_kept:
-                self._keep(base_url, opened)
+                self._keep(base_url, _Kept(opened, self._monotonic(), version))
             else:
                 opened.close()
         return _as_response(received, request)
@@ -125,6 +129,7 @@ class Adapter(BaseAdapter):
         if kept is not None:
             is_usable = (
                 repeatable
+                and kept.version == self._authorities.version
                 and self._monotonic() - kept.idle_since <= IDLE_SECONDS
                 and not kept.stream.is_readable()
             )
@@ -132,7 +137,7 @@ class Adapter(BaseAdapter):
                 return kept.stream, begun
             kept.stream.close()
             self._watch.next_wait()
-        stream = open_stream(route, self._watch, self._context)
+        stream = open_stream(route, self._watch, self._authorities.context)
         try:
             stream.send(message)
         except BaseException:
@@ -152,10 +157,10 @@ class Adapter(BaseAdapter):
             return stream.receive()
         return b""
 
-    def _keep(self, base_url: str, stream: Stream) -> None:
+    def _keep(self, base_url: str, kept: _Kept) -> None:
         if len(self._kept) == MAX_HOSTS:
             _close_all(self._kept)
-        self._kept[base_url] = _Kept(stream, self._monotonic())
+        self._kept[base_url] = kept
 
 
 def _close_all(kept: dict[str, _Kept]) -> None:

@@ -4,17 +4,16 @@ Redirects are not followed. A GET is sent again only if a kept connection is dea
 ``connections``).
 """
 
-import ssl
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 
-import certifi
 import requests
 
+from exporter.http.authorities import Authorities, OnCaChange, ignore_change
 from exporter.http.connections import MAX_HOSTS, Adapter
 from exporter.http.failure import HttpFailure
 from exporter.http.response import Response
@@ -27,7 +26,8 @@ MAX_BODY_BYTES = 4 * 2**20
 class Transport:
     """A sender of requests with one adapter per thread, each with its own connection to a host.
 
-    ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only if
+    ``ca_file`` replaces the bundled authorities. When it changes, it is loaded again, connections
+    are replaced, and ``on_ca_change`` is called. Proxies of the environment are used only if
     ``proxy_from_environment`` is true. Setting ``cancelled`` ends every current exchange.
     ``monotonic`` is the clock that decides whether a connection was idle for too long.
     """
@@ -37,13 +37,14 @@ class Transport:
         *,
         cancelled: threading.Event,
         ca_file: Path | None = None,
+        on_ca_change: OnCaChange = ignore_change,
         proxy_from_environment: bool = False,
         max_body_bytes: int = MAX_BODY_BYTES,
         user_agent: str = "sls-exporter",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cancelled = cancelled
-        self._ca_file = ca_file or Path(certifi.where())
+        self._authorities = Authorities(ca_file, on_change=on_ca_change)
         self._proxy_from_environment = proxy_from_environment
         self._max_body_bytes = max_body_bytes
         headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
@@ -114,7 +115,7 @@ class Transport:
         if adapter is None:
             adapter = self._local.adapter = Adapter(
                 cancelled=self._cancelled,
-                context=self._shared_context,
+                authorities=self._authorities,
                 max_body_bytes=self._max_body_bytes,
                 proxy_from_environment=self._proxy_from_environment,
                 monotonic=self._monotonic,
@@ -122,20 +123,6 @@ class Transport:
             with self._lock:
                 self._adapters.add(adapter)
         return adapter
-
-    def _shared_context(self) -> ssl.SSLContext:
-        """Return the TLS context that all connections share.
-
-        It is created once, because reading all authorities takes longer than a poll.
-        """
-        with self._lock:
-            return self._context
-
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self._ca_file))
-        context.set_alpn_protocols(["http/1.1"])
-        return context
 
 
 def _prepare(headers: Mapping[str, str], method: str, base_url: str) -> requests.PreparedRequest:

@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.base.clock import Clock
 from exporter.config.schema import CredentialsConfig, HttpConfig
 from exporter.config.settings import ProjectSettings
+from exporter.http.authorities import OnCaChange, ignore_change
 from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
 from exporter.sls.client import SlsClient
@@ -28,7 +29,7 @@ class Clients:
     CredentialsError. ``total_shards`` exporters share the limits of a project. ``start`` is where
     the rate of a project begins, in requests per second, and ``make_rate`` makes it from its
     ceiling. ``on_rate_change`` gets each new limit of a project, and the current one whenever its
-    client is requested.
+    client is requested. ``on_ca_change`` gets each change of a file of authorities.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Clients:
         clock: Clock,
         cancelled: threading.Event,
         on_rate_change: OnRateChange,
+        on_ca_change: OnCaChange = ignore_change,
         total_shards: int = 1,
         start: float = START,
         make_rate: Callable[..., RequestRate] = RequestRate,
@@ -48,6 +50,7 @@ class Clients:
         self._clock = clock
         self._cancelled = cancelled
         self._on_rate_change = on_rate_change
+        self._on_ca_change = on_ca_change
         self._total_shards = total_shards
         self._start = start / total_shards
         self._make_rate = make_rate
@@ -109,6 +112,7 @@ class Clients:
             self._transports[http] = Transport(
                 cancelled=self._cancelled,
                 ca_file=http.ca_file,
+                on_ca_change=self._on_ca_change,
                 proxy_from_environment=http.proxy_from_environment,
                 user_agent=f"sls-exporter/{__version__}",
             )
