@@ -70,6 +70,8 @@ def _load(ca_file: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=certifi.where())
     else:
         pem = read(ca_file, MAX_CA_BYTES).decode("ascii", errors="replace")
+        if not pem:  # ssl would trust the authorities of the system.
+            raise ssl.SSLError("the file is empty")
         context = ssl.create_default_context(cadata=pem)
     context.set_alpn_protocols(["http/1.1"])
     return context

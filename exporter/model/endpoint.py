@@ -89,7 +89,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         the vendor with one more name in front begins with a project, even if ``project`` is None.
         """
         name, _, rest = self.host.partition(".")
-        if self._is_known or "." not in rest:
+        if self._is_known or _is_address(self.host) or "." not in rest:
             return None
         found = type(self)(scheme=self.scheme, host=rest, port=self.port)
         is_project = project is not None and name == project.lower()
