@@ -5,7 +5,6 @@ The parts do not import each other. This module passes them the callables that t
 
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from exporter.base.clock import Clock
 from exporter.base.text import bounded
 from exporter.config.schema import Config
-from exporter.credentials.providers import provider
+from exporter.credentials.providers import Providers
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText
@@ -103,8 +102,9 @@ def assemble(
     self_metrics = SelfMetrics(registry, operations=OPERATION_NAMES)
     self_metrics.sharded(sharding.shard, sharding.total)
     polled_text = PolledText()
+    providers = Providers(environ, clock=clock, cancelled=cancelled)
     clients = Clients(
-        provider=partial(provider, environ=environ, clock=clock, cancelled=cancelled),
+        provider=lambda settings: providers.of_project(settings).provider,
         observer=self_metrics,
         clock=clock,
         cancelled=cancelled,

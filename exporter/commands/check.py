@@ -15,7 +15,8 @@ from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
 from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings, project_settings
-from exporter.credentials.providers import describe
+from exporter.credentials.chain import SOURCE_VARIABLES
+from exporter.credentials.providers import Providers
 from exporter.model.credentials import CredentialsError
 from exporter.model.endpoint import requires_v4
 from exporter.polling.capacity import (
@@ -50,13 +51,14 @@ def run_check(flags: Flags) -> int:
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield human-readable lines without secrets."""
+    providers = Providers(environ)
     for number, project in enumerate(config.projects):
         settings = project_settings(config, project)
         if number:
             yield ""
         yield f"project {_name(project.project)} at {settings.endpoint}"
         yield from _excluded("  ", project.project, config.exclude_projects)
-        yield f"  credentials: {_credentials(settings, environ)}"
+        yield from _credentials(settings, providers)
         yield from _signature(config, project, settings)
         yield from _polling(settings.polling)
         yield (
@@ -70,6 +72,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
+    yield from _unused_credentials(config, environ)
 
 
 def _signature(config: Config, project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
@@ -208,12 +211,36 @@ def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[O
         yield LIST_CONSUMER_GROUPS
 
 
-def _credentials(settings: ProjectSettings, environ: Mapping[str, str]) -> str:
-    """Return the source of the access keys, never the keys themselves."""
+def _credentials(settings: ProjectSettings, providers: Providers) -> Iterator[str]:
+    """Yield the source of the access keys, never the keys themselves, and ignored variables."""
     try:
-        return describe(settings.credentials, environ)
+        found = providers.of_project(settings)
     except CredentialsError as error:
-        return f"none yet ({error})"
+        yield f"  credentials: none yet ({error})"
+        return
+    yield f"  credentials: {found.description}"
+    for role in found.assumed:
+        yield f"  permission needed to assume the role: sts:AssumeRole on {role}"
+    if found.ignored:
+        yield f"  warning: {_without_effect(found.ignored)}, because another source comes first"
+
+
+def _unused_credentials(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield warnings about sources of access keys that no project uses."""
+    every = [project_settings(config, project).credentials for project in config.projects]
+    own = [project.credentials for project in config.projects]
+    if config.credentials is not None and all(each and each.source for each in own):
+        yield "warning: the global credentials have no effect, because each project has its own"
+    unused = tuple(name for name in SOURCE_VARIABLES if environ.get(name))
+    if unused and all(each and each.source and not each.profile for each in every):
+        yield (
+            f"warning: {_without_effect(unused)}, because the configuration has credentials for"
+            " each project"
+        )
+
+
+def _without_effect(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect"
 
 
 def _names(patterns: Iterable[Pattern]) -> str:

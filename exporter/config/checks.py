@@ -10,9 +10,10 @@ from exporter.base.durations import format_duration, parse_duration
 from exporter.base.text import Expanded, quoted
 from exporter.config.patterns import is_literal
 from exporter.config.problems import KeyPath, Problem
-from exporter.config.schema import PollingConfig
+from exporter.config.schema import ROLE_FIELDS, PollingConfig
 from exporter.model.endpoint import Endpoint
 
+_KEY_FIELDS = ("access_key_id", "access_key_secret", "security_token")
 _PAIR = {"interval", "stale_after"}
 
 
@@ -48,12 +49,20 @@ def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem
         return
     path = (*path, "credentials")
     present = {key for key, value in keys.items() if value is not None}
-    for key in ("access_key_id", "access_key_secret", "security_token"):
+    if "role_arn" not in present:
+        for key in present & {*ROLE_FIELDS}:
+            yield Problem(path=(*path, key), message="needs role_arn, the role to assume")
+    given = sorted(present & {*_KEY_FIELDS, *(f"{key}_file" for key in _KEY_FIELDS)})
+    if "profile" in present and given:
+        message = f"excludes {given[0]}, which is given too; keep one of the two"
+        yield Problem(path=(*path, "profile"), message=message)
+    needs_key = "profile" not in present and (given or "role_arn" not in present)
+    for key in _KEY_FIELDS:
         twin = f"{key}_file"
         if {key, twin} <= present:
             message = f"excludes {key}, which is given too; keep one of the two"
             yield Problem(path=(*path, twin), message=message)
-        elif key != "security_token" and not {key, twin} & present:
+        elif needs_key and key != "security_token" and not {key, twin} & present:
             yield Problem(path=(*path, key), message=f"{key} or {twin} is required")
 
 

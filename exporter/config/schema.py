@@ -14,21 +14,30 @@ from exporter.config.values import (
     CaFile,
     Duration,
     EndpointText,
+    ExternalId,
     Interval,
     KeyId,
     Name,
+    ProfileName,
     ProjectName,
     Rate,
     Region,
+    RoleArn,
     Secret,
     SecretFile,
     Series,
+    SessionName,
     Shard,
+    StsEndpoint,
     Workers,
 )
 
 Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
+
+
+ROLE_FIELDS = ("role_arn", "external_id", "role_session_name", "sts_endpoint")
+"""The keys of `credentials` that describe a role."""
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -37,7 +46,10 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class CredentialsConfig(Section):
-    """An access key. Without this section keys come from the environment of the process."""
+    """An access key, and a role to assume with it.
+
+    Without a key or a profile in this section, the key comes from the environment of the process.
+    """
 
     access_key_id: KeyId | None = Field(None, description="ID of the access key.")
     access_key_id_file: SecretFile | None = Field(
@@ -51,6 +63,27 @@ class CredentialsConfig(Section):
     security_token_file: SecretFile | None = Field(
         None, description="File that holds the STS token; read again when it changes."
     )
+    profile: ProfileName | None = Field(
+        None, description="Name of a profile of the vendor's tools, in place of a key."
+    )
+    role_arn: RoleArn | None = Field(
+        None, description="ARN of a RAM role to assume, which can belong to another account."
+    )
+    external_id: ExternalId | None = Field(
+        None, description="External ID that the role requires from those who assume it."
+    )
+    role_session_name: SessionName | None = Field(
+        None, description="Name of the sessions of the role."
+    )
+    sts_endpoint: StsEndpoint | None = Field(
+        None, description="Host of STS, where the role is assumed."
+    )
+
+    @property
+    def source(self) -> "CredentialsConfig | None":
+        """This section without its role, or None if the key comes from the environment."""
+        key = {name: value for name, value in self if name not in ROLE_FIELDS}
+        return self.model_copy(update=dict.fromkeys(ROLE_FIELDS)) if any(key.values()) else None
 
 
 class PollingConfig(Section):
@@ -163,7 +196,9 @@ class ProjectConfig(Section):
         None, description="Region for signature v4, where the endpoint's name does not tell it."
     )
     credentials: CredentialsConfig | None = Field(
-        None, description="Access key for this project, in place of the global one."
+        None,
+        description="Access key for this project, in place of the global one, or a role to assume"
+        " with the global one.",
     )
     signature: Signature | None = Field(None, description="Signature version for this project.")
     polling: ProjectPollingConfig = Field(

@@ -5,6 +5,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from exporter.config.schema import (
+    ROLE_FIELDS,
     Config,
     CredentialsConfig,
     HttpConfig,
@@ -38,19 +39,28 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 def project_settings(config: Config, project: ProjectConfig) -> ProjectSettings:
     """Return the settings of one of the projects of a configuration.
 
-    Polling and HTTP are merged key by key. Credentials replace the global ones as a whole.
+    Polling and HTTP are merged key by key. Credentials replace the global ones as a whole, except
+    that a role without a key is assumed with the global key.
     """
     region = project.region or project.endpoint.region
     return ProjectSettings(
         endpoint=project.endpoint,
         region=region,
-        credentials=project.credentials or config.credentials,
+        credentials=_credentials(config.credentials, project.credentials),
         signature="v4" if requires_v4(region) else project.signature or config.signature,
         polling=_with_stale_after(_merged(config.polling, project.polling)),
         lag=config.lag if project.lag is None else project.lag,
         stall_after=project.stall_after or config.stall_after,
         http=_merged(config.http, project.http),
     )
+
+
+def _credentials(
+    base: CredentialsConfig | None, own: CredentialsConfig | None
+) -> CredentialsConfig | None:
+    if base is None or own is None or own.source is not None:
+        return own or base
+    return base.model_copy(update={key: getattr(own, key) for key in ROLE_FIELDS})
 
 
 def _merged(base: S, override: S) -> S:

@@ -107,13 +107,16 @@ def _project(value: object) -> Pattern:
 
 
 def _endpoint(value: object) -> Endpoint:
+    return _endpoint_of("SLS", value, "a host such as cn-shanghai.log.aliyuncs.com")
+
+
+def _endpoint_of(service: str, value: object, expected: str) -> Endpoint:
     # The error does not quote the text, because a user might have put credentials into it.
-    expected = "a host such as cn-shanghai.log.aliyuncs.com"
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         raise ValueError(f"expected {expected}")
     endpoint = Endpoint.parse(expect_text(value, expected))
     if endpoint.is_metadata:
-        raise ValueError("SLS is not where a machine finds its metadata")
+        raise ValueError(f"{service} is not where a machine finds its metadata")
     return endpoint
 
 
@@ -134,6 +137,26 @@ def _key_text(value: object) -> str:
     if not re.fullmatch(r"[!-~]+", value):
         raise ValueError("must not hold spaces, control characters or letters beyond ASCII")
     return value
+
+
+def _matching(pattern: str, expected: str) -> Callable[[object], str]:
+    """Return a parser of a text in `credentials`, whose errors do not quote the text."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return parse
+
+
+def _sts_endpoint(value: object) -> Endpoint:
+    endpoint = _endpoint_of("STS", value, "a host such as sts.cn-shanghai.aliyuncs.com")
+    if not endpoint.is_confidential:
+        raise ValueError("credentials travel by https beyond this machine, not http")
+    return endpoint
 
 
 def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, bytes]:
@@ -205,3 +228,27 @@ KeyId = Annotated[str, PlainValidator(_key_text, str)]
 Secret = Annotated[SecretStr, BeforeValidator(_key_text, str)]
 SecretFile = Annotated[Path, PlainValidator(_secret_file, _PathText), PlainSerializer(str)]
 CaFile = Annotated[Path, PlainValidator(_ca_file, _PathText), PlainSerializer(str)]
+ProfileName = Annotated[
+    str, PlainValidator(_matching(r"[!-~]{1,128}", "the name of a profile"), _PathText)
+]
+RoleArn = Annotated[
+    str,
+    PlainValidator(
+        _matching(
+            r"acs:ram::[0-9]{1,20}:role/[A-Za-z0-9._/-]{1,128}",
+            "the ARN of a role, acs:ram::ACCOUNT:role/NAME",
+        ),
+        str,
+    ),
+]
+SessionName = Annotated[
+    str,
+    PlainValidator(
+        _matching(r"[A-Za-z0-9.@_-]{2,64}", "2 to 64 letters, digits, dots, hyphens, @ or _"), str
+    ),
+]
+ExternalId = Annotated[
+    SecretStr,
+    BeforeValidator(_matching(r"[!-~]{2,1224}", "2 to 1224 characters without spaces"), str),
+]
+StsEndpoint = Annotated[Endpoint, PlainValidator(_sts_endpoint, str), PlainSerializer(str)]

@@ -1,81 +1,77 @@
 """The choice of a source of access keys: the configuration, then the environment variables.
 
-The variables and their order are those of the vendor's tools, with one exception. The metadata of
-an ECS instance is used only if a variable names a role. This module does not use the network.
+The variables and their order are those of the vendor's tools, except that the metadata of an ECS
+instance are the last source, and are used only if a variable asks for them. This module does not
+use the network.
 """
 
-import contextlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from exporter.base.text import bounded
 from exporter.config.schema import CredentialsConfig
+from exporter.credentials.assume_role import AssumedRole
 from exporter.credentials.key_files import KeyFiles, read_key
-from exporter.credentials.profile import NoProfileError, read_profile
-from exporter.credentials.sources import CredentialsUri, EcsRole, OidcRole, Source
-from exporter.logs.logger import get_logger
-from exporter.model.credentials import (
-    SECRET_VARIABLES,
-    Credentials,
-    CredentialsError,
-    is_key,
+from exporter.credentials.profiles import default_profile, named_profile
+from exporter.credentials.sources import (
+    ROLE_NAME,
+    CredentialsUri,
+    EcsRole,
+    FixedKey,
+    Found,
+    OidcRole,
 )
-from exporter.model.endpoint import METADATA_ADDRESS, Endpoint
+from exporter.credentials.variables import (
+    CREDENTIALS_FILE,
+    CREDENTIALS_URI,
+    ECS_DISABLED,
+    ECS_ROLE,
+    ECS_V1_DISABLED,
+    KEY_ID,
+    KEY_SECRET,
+    PROFILE,
+    PROVIDER_ARN,
+    ROLE_ARN,
+    TOKEN,
+    TOKEN_FILE,
+    Environ,
+    all_or_none,
+    endpoint,
+    is_true,
+    metadata_endpoint,
+    session_name,
+    sts_endpoint,
+)
+from exporter.logs.logger import get_logger
+from exporter.model.credentials import Credentials, CredentialsError, is_key
 
-KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
-KEY_SECRET, TOKEN = SECRET_VARIABLES
-ROLE_ARN = "ALIBABA_CLOUD_ROLE_ARN"
-PROVIDER_ARN = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
-TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105  the name of a variable
-SESSION_NAME = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
-STS_ENDPOINT = "ALIBABA_CLOUD_STS_ENDPOINT"
-STS_REGION = "ALIBABA_CLOUD_STS_REGION"
-STS_BY_VPC = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
-CREDENTIALS_FILE = "ALIBABA_CLOUD_CREDENTIALS_FILE"
-PROFILE = "ALIBABA_CLOUD_PROFILE"
-CREDENTIALS_URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
-ECS_ROLE = "ALIBABA_CLOUD_ECS_METADATA"
-ECS_DISABLED = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
-ECS_V1_DISABLED = "ALIBABA_CLOUD_IMDSV1_DISABLED"
-ECS_ENDPOINT = "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT"
-
-_HOME_FILES = (".alibabacloud/credentials.ini", ".alibabacloud/credentials")
-_ROLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_REGION = re.compile(r"[a-z0-9-]{1,64}")
 _FIELDS = ("access_key_id", "access_key_secret", "security_token")
-
-Environ = Mapping[str, str]
-
-
-class FixedKey(Struct, frozen=True, kw_only=True):
-    """An access key that does not change while the process runs."""
-
-    description: str
-    credentials: Credentials
-
-    def __call__(self) -> Credentials:
-        """Return the access key."""
-        return self.credentials
-
-
-Found = FixedKey | KeyFiles | Source
 
 
 def choose(config: CredentialsConfig | None, environ: Environ) -> Found:
-    """Return the source of access keys.
+    """Return the source of access keys, without the role that the configuration adds to it.
 
     Raises CredentialsError if no source is configured or its settings are not valid.
     """
-    if config is not None:
-        return _configured(config)
-    for look in (_static, _oidc, _profile, _uri, _ecs):
+    if config is None:
+        return _from_environment(environ)
+    return named_profile(environ, config.profile) if config.profile else _configured(config)
+
+
+def _from_environment(environ: Environ) -> Found:
+    for look, variables in _SOURCES.items():
         if found := look(environ):
-            return found
+            is_role = isinstance(found.source, AssumedRole | OidcRole)
+            used = {*variables, ROLE_ARN} if is_role else {*variables}
+            ignored = tuple(
+                name for name in SOURCE_VARIABLES if environ.get(name) and name not in used
+            )
+            return replace(found, ignored=ignored)
     raise CredentialsError(
         f"no credentials: set `credentials` in the configuration file, or {KEY_ID} and "
         f"{KEY_SECRET} in the environment, or the variables of another source there"
@@ -101,18 +97,18 @@ def _configured(config: CredentialsConfig) -> Found:
     if paths:
         description = f"from the configuration: {', '.join(map(str, paths))}"
         log = get_logger("exporter.credentials")
-        return KeyFiles(paths, read, description=bounded(description, 1000), log=log)
-    return FixedKey(description="from the configuration", credentials=read())
+        return Found(source=KeyFiles(paths, read, description=bounded(description, 1000), log=log))
+    return Found(source=FixedKey(description="from the configuration", credentials=read()))
 
 
 def _static(environ: Environ) -> Found | None:
-    if not _all_or_none(environ, (KEY_ID, KEY_SECRET)):
+    if not all_or_none(environ, (KEY_ID, KEY_SECRET)):
         return None
-    for name in (KEY_ID, KEY_SECRET, TOKEN):
+    for name in (KEY_ID, KEY_SECRET, TOKEN, ROLE_ARN):
         if environ.get(name) and not is_key(environ[name]):
             raise CredentialsError(f"{name} holds spaces or characters beyond printable ASCII")
     token = environ.get(TOKEN) or None
-    return FixedKey(
+    key = FixedKey(
         description="from the environment" + (": a temporary access key" if token else ""),
         credentials=Credentials(
             access_key_id=environ[KEY_ID],
@@ -120,65 +116,34 @@ def _static(environ: Environ) -> Found | None:
             security_token=token,
         ),
     )
+    role = environ.get(ROLE_ARN)
+    # With these variables, the role is that of a pod, which its token assumes and not this key.
+    if not role or environ.get(PROVIDER_ARN) or environ.get(TOKEN_FILE):
+        return Found(source=key)
+    return Found(
+        source=AssumedRole(
+            sts=sts_endpoint(environ),
+            role_arn=role,
+            session_name=session_name(environ),
+            keys=key,
+        )
+    )
 
 
 def _oidc(environ: Environ) -> Found | None:
-    # ROLE_ARN alone is not enough, because the vendor's tools use it for other sources too.
+    # ROLE_ARN alone is not enough, because it also applies to an access key.
     if not (environ.get(PROVIDER_ARN) or environ.get(TOKEN_FILE)):
         return None
-    _all_or_none(environ, (ROLE_ARN, PROVIDER_ARN, TOKEN_FILE))
-    return OidcRole(
-        sts=_sts(environ),
-        role_arn=environ[ROLE_ARN],
-        provider_arn=environ[PROVIDER_ARN],
-        token_file=Path(environ[TOKEN_FILE]),
-        session_name=environ.get(SESSION_NAME) or "sls-exporter",
+    all_or_none(environ, (ROLE_ARN, PROVIDER_ARN, TOKEN_FILE))
+    return Found(
+        source=OidcRole(
+            sts=sts_endpoint(environ),
+            role_arn=environ[ROLE_ARN],
+            provider_arn=environ[PROVIDER_ARN],
+            token_file=Path(environ[TOKEN_FILE]),
+            session_name=session_name(environ),
+        )
     )
-
-
-def _sts(environ: Environ) -> Endpoint:
-    region = environ.get(STS_REGION)
-    if region and not _REGION.fullmatch(region):
-        raise CredentialsError(f"{STS_REGION} is not the name of a region")
-    prefix = "sts-vpc" if _is_true(environ, STS_BY_VPC) else "sts"
-    default = f"{prefix}.{region}.aliyuncs.com" if region else "sts.aliyuncs.com"
-    return _endpoint(STS_ENDPOINT, environ.get(STS_ENDPOINT) or default)
-
-
-def _profile(environ: Environ) -> Found | None:
-    named, name = environ.get(CREDENTIALS_FILE), environ.get(PROFILE)
-    path = Path(named) if named else _home_file(environ)
-    if path is None or not (named or name or _has_profile(path, "default")):
-        return None
-    profile = name or "default"
-    return KeyFiles(
-        (path,),
-        lambda: read_profile(path, profile),
-        description=f"from the profile {bounded(profile)} in {bounded(str(path))}",
-        log=get_logger("exporter.credentials"),
-    )
-
-
-def _home_file(environ: Environ) -> Path | None:
-    home = environ.get("HOME")
-    for name in _HOME_FILES if home else ():
-        path = Path(home or "", name)
-        # Ignore a home directory for which this process has no permission.
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                return path
-    return None
-
-
-def _has_profile(path: Path, name: str) -> bool:
-    """Return whether the profile exists, even if it is not valid."""
-    try:
-        read_profile(path, name)
-    except (FileNotFoundError, PermissionError, NoProfileError):
-        return False
-    except (OSError, ValueError):
-        return True
-    return True
 
 
 def _uri(environ: Environ) -> Found | None:
@@ -193,46 +158,40 @@ def _uri(environ: Environ) -> Found | None:
         # The error does not quote the address, because it can contain a secret.
         raise CredentialsError(f"{CREDENTIALS_URI} is not an address such as https://host/path")
     query = f"?{parts.query}" if parts.query else ""
-    return CredentialsUri(
-        place=_endpoint(CREDENTIALS_URI, f"{parts.scheme}://{parts.netloc}"),
-        target=f"{parts.path or '/'}{query}",
+    return Found(
+        source=CredentialsUri(
+            place=endpoint(CREDENTIALS_URI, f"{parts.scheme}://{parts.netloc}"),
+            target=f"{parts.path or '/'}{query}",
+        )
     )
 
 
 def _ecs(environ: Environ) -> Found | None:
-    role = environ.get(ECS_ROLE)
-    if not role or _is_true(environ, ECS_DISABLED):
+    role = environ.get(ECS_ROLE) or None
+    disabled = environ.get(ECS_DISABLED, "").lower()
+    if disabled == "true" or not (role or disabled == "false"):
         return None
-    if not _ROLE_NAME.fullmatch(role):
+    if role and not ROLE_NAME.fullmatch(role):
         raise CredentialsError(f"{ECS_ROLE} is not the name of a role")
-    return EcsRole(
-        metadata=_endpoint(ECS_ENDPOINT, environ.get(ECS_ENDPOINT) or f"http://{METADATA_ADDRESS}"),
-        role=role,
-        allow_v1=not _is_true(environ, ECS_V1_DISABLED),
+    return Found(
+        source=EcsRole(
+            metadata=metadata_endpoint(environ),
+            role=role,
+            allow_v1=not is_true(environ, ECS_V1_DISABLED),
+        )
     )
 
 
-def _endpoint(name: str, text: str) -> Endpoint:
-    try:
-        endpoint = Endpoint.parse(text)
-    except ValueError as error:
-        raise CredentialsError(f"{name}: {bounded(str(error))}") from None
-    if not endpoint.is_confidential:
-        raise CredentialsError(f"{name}: credentials travel by https beyond this machine, not http")
-    return endpoint
-
-
-def _all_or_none(environ: Environ, names: tuple[str, ...]) -> bool:
-    """Return whether all variables are set. Raises CredentialsError if only some are set."""
-    unset = [name for name in names if not environ.get(name)]
-    if unset and len(unset) < len(names):
-        given = [name for name in names if environ.get(name)]
-        raise CredentialsError(f"{' and '.join(given)} set without {' and '.join(unset)}")
-    return not unset
-
-
-def _is_true(environ: Environ, name: str) -> bool:
-    return environ.get(name, "").lower() == "true"
+_SOURCES: dict[Callable[[Environ], Found | None], tuple[str, ...]] = {
+    _static: (KEY_ID, KEY_SECRET, TOKEN),
+    _oidc: (PROVIDER_ARN, TOKEN_FILE),
+    default_profile: (CREDENTIALS_FILE, PROFILE),
+    _uri: (CREDENTIALS_URI,),
+    _ecs: (ECS_ROLE,),
+}
+"""The sources in the order in which they are tried, with the variables that only they use."""
+SOURCE_VARIABLES = (*chain.from_iterable(_SOURCES.values()), ROLE_ARN)
+"""The variables that select a source."""
 
 
 def _reader(path: Path) -> Callable[[], str]:

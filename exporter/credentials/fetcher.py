@@ -1,4 +1,4 @@
-"""A client for temporary credentials, with one deadline per fetch, no proxy and small responses.
+"""A client for temporary credentials, with one deadline per fetch and small responses.
 
 Credentials are fetched about once per hour, so each fetch opens its own connections.
 """
@@ -25,7 +25,8 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 class Fetcher:
     """A sender of requests with a common deadline, ``seconds`` after its creation.
 
-    ``ca_file`` replaces the bundled authorities. Setting ``cancelled`` ends the current request.
+    ``ca_file`` replaces the bundled authorities. Proxies of the environment are used only if
+    ``proxy_from_environment`` is true. Setting ``cancelled`` ends the current request.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Fetcher:
         *,
         cancelled: threading.Event,
         ca_file: Path | None = None,
+        proxy_from_environment: bool = False,
         seconds: float = BUDGET_SECONDS,
     ) -> None:
         self._transport = Transport(
             cancelled=cancelled,
             ca_file=ca_file,
+            proxy_from_environment=proxy_from_environment,
             max_body_bytes=MAX_BODY_BYTES,
             user_agent=f"sls-exporter/{__version__}",
         )

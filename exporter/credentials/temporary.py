@@ -5,7 +5,7 @@ STS, the metadata of an ECS instance and a credentials URI return the same four 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,7 +25,14 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class FetchError(Exception):
-    """A failed fetch of credentials. The text is truncated and contains no secret."""
+    """A failed fetch of credentials. The text is truncated and contains no secret.
+
+    ``code`` is the error code in the response, if there is one.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Temporary(Struct, frozen=True, kw_only=True):
@@ -35,11 +42,13 @@ class Temporary(Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
-def document(answer: "Response", *, with_message: bool = False) -> Mapping[str, object]:
+def document(
+    answer: "Response", *, with_message: bool = False, hidden: Iterable[str] = ()
+) -> Mapping[str, object]:
     """Return the JSON object of a response with status 200. Otherwise, raises FetchError.
 
-    The error contains the message of a refusal if ``with_message`` is true. Set it only if the
-    request has no short secret that the message could repeat, because only long tokens are removed.
+    The error contains the message of a refusal if ``with_message`` is true. Long tokens and the
+    texts in ``hidden`` are removed from it. These must include all short secrets of the request.
     """
     try:
         found = json.loads(answer.body)
@@ -47,9 +56,8 @@ def document(answer: "Response", *, with_message: bool = False) -> Mapping[str, 
         found = None
     fields: Mapping[str, object] = found if isinstance(found, dict) else {}
     if answer.status != HTTPStatus.OK:
-        raise FetchError(
-            f"refused with status {answer.status}{_reason(fields, with_message=with_message)}"
-        )
+        reason = _reason(fields, with_message=with_message, hidden=hidden)
+        raise FetchError(f"refused with status {answer.status}{reason}", _code(fields))
     if not fields:
         raise FetchError("the answer is not a JSON object")
     return fields
@@ -94,13 +102,20 @@ def _instant(fields: Mapping[str, object], name: str) -> float:
         raise FetchError(f"the answer's {name} is missing or is not a time") from None
 
 
-def _reason(fields: Mapping[str, object], *, with_message: bool = False) -> str:
+def _code(fields: Mapping[str, object]) -> str | None:
+    code = fields.get("Code")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+
+def _reason(
+    fields: Mapping[str, object], *, with_message: bool = False, hidden: Iterable[str] = ()
+) -> str:
     """Return the reason in an error response as text; empty for a page of HTML."""
-    code, message, request_id = (fields.get(name) for name in ("Code", "Message", "RequestId"))
-    text = ""
-    if isinstance(code, str) and _CODE.fullmatch(code):
-        text += f", {code}"
+    code, message, request_id = _code(fields), fields.get("Message"), fields.get("RequestId")
+    text = f", {code}" if code else ""
     if with_message and isinstance(message, str):
+        for secret in hidden:
+            message = message.replace(secret, "…")
         text += f": {without_tokens(message)}"
     if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id):
         text += f" (request id {request_id})"

@@ -6,7 +6,7 @@ from functools import partial
 
 from exporter import __version__
 from exporter.base.clock import Clock
-from exporter.config.schema import CredentialsConfig, HttpConfig
+from exporter.config.schema import HttpConfig
 from exporter.config.settings import ProjectSettings
 from exporter.http.authorities import OnCaChange, ignore_change
 from exporter.http.transport import Transport
@@ -25,8 +25,8 @@ class Clients:
     """The clients of all projects.
 
     Each project has one request rate, over all reloads. Projects with equal HTTP settings share
-    one transport. ``provider`` makes the source of keys for a configuration, or raises
-    CredentialsError. ``total_shards`` exporters share the limits of a project. ``start`` is where
+    one transport. ``provider`` returns the source of keys of a project, or raises CredentialsError.
+    ``total_shards`` exporters share the limits of a project. ``start`` is where
     the rate of a project begins, in requests per second, and ``make_rate`` makes it from its
     ceiling. ``on_rate_change`` gets each new limit of a project, and the current one whenever its
     client is requested. ``on_ca_change`` gets each change of a file of authorities.
@@ -35,7 +35,7 @@ class Clients:
     def __init__(
         self,
         *,
-        provider: Callable[[CredentialsConfig | None], Provider],
+        provider: Callable[[ProjectSettings], Provider],
         observer: Observer,
         clock: Clock,
         cancelled: threading.Event,
@@ -45,7 +45,7 @@ class Clients:
         start: float = START,
         make_rate: Callable[..., RequestRate] = RequestRate,
     ) -> None:
-        self._make_provider = provider
+        self._provider = provider
         self._observer = observer
         self._clock = clock
         self._cancelled = cancelled
@@ -58,7 +58,6 @@ class Clients:
         self._clients: dict[tuple[str, str | None, ProjectSettings], SlsClient] = {}
         self._rates: dict[tuple[str, str | None], RequestRate] = {}
         self._transports: dict[HttpConfig, Transport] = {}
-        self._providers: list[tuple[object, Provider]] = []
 
     def get(self, settings: ProjectSettings, project: str | None) -> SlsClient:
         """Return the client of a project, or (None) of its endpoint; raises CredentialsError."""
@@ -117,11 +116,3 @@ class Clients:
                 user_agent=f"sls-exporter/{__version__}",
             )
         return self._transports[http]
-
-    def _provider(self, settings: ProjectSettings) -> Provider:
-        for config, known in self._providers:
-            if config == settings.credentials:
-                return known
-        made = self._make_provider(settings.credentials)
-        self._providers.append((settings.credentials, made))
-        return made

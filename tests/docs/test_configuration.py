@@ -19,6 +19,7 @@ ENVIRON = {
     "SLS_KEY_ID": "LTAI",
     "SLS_KEY_SECRET": "hunter2",
     "SLS_SECURITY_TOKEN": "hunter3",
+    "SLS_EXTERNAL_ID": "hunter4",
     "OTHER_KEY_ID": "LTAJ",
     "HOSTNAME": "pod-1",
 }

@@ -28,9 +28,10 @@ def test_every_row_about_protections_names_a_test() -> None:
 
 
 def test_the_operations_are_all_that_the_client_knows() -> None:
-    listed = TEXT.partition("It knows nine operations")[2].partition("of STS")[0]
+    listed = TEXT.partition("It knows ten operations")[2].partition("of STS")[0]
     assert set(re.findall(r"`([A-Z]\w+)`", listed)) - {"GET"} == {
         *OPERATION_NAMES,
+        "AssumeRole",
         "AssumeRoleWithOIDC",
     }
     assert len(OPERATION_NAMES) == 8

@@ -2,9 +2,10 @@
 
 import tempfile
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
-from exporter.credentials import chain, temporary
+from exporter.credentials import chain, temporary, variables
 from exporter.credentials.key_files import read_key, unreadable
 from exporter.credentials.profile import read_profile
 from exporter.credentials.temporary import FetchError, Temporary
@@ -55,9 +56,11 @@ def key_files(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "credentials")
         path.write_bytes(data)
-        for name in ("default", "a\nb"):
+        json_path = Path(directory, "config.json")
+        json_path.write_bytes(data)
+        for file, name in product((path, json_path), (None, "default", "a\nb")):
             try:
-                _require_keys(read_profile(path, name))
+                _require_keys(read_profile(file, name).credentials())
             except ValueError as error:
                 require_showable(unreadable(error), _LONGEST)
         try:
@@ -69,10 +72,12 @@ def key_files(data: bytes) -> None:
 
 
 _VARIABLES = (
-    *(chain.KEY_ID, chain.KEY_SECRET, chain.TOKEN, chain.ROLE_ARN, chain.PROVIDER_ARN),
-    *(chain.TOKEN_FILE, chain.SESSION_NAME, chain.STS_ENDPOINT, chain.STS_REGION),
-    *(chain.STS_BY_VPC, chain.CREDENTIALS_FILE, chain.PROFILE, chain.CREDENTIALS_URI),
-    *(chain.ECS_ROLE, chain.ECS_DISABLED, chain.ECS_V1_DISABLED, chain.ECS_ENDPOINT, "HOME"),
+    *sorted(
+        value
+        for value in vars(variables).values()
+        if isinstance(value, str) and value.startswith("ALIBABA_CLOUD_")
+    ),
+    "HOME",
 )
 _VALUES = (
     *("x", "", "true", "\x01", "/dev/null", "/nowhere", "a" * 10_000, "https://h:99999/", "//"),
@@ -99,9 +104,9 @@ def key_environment(data: bytes) -> None:
     environ: dict[str, str] = {}
     for _ in range(reader.below(8)):
         name = reader.pick(_VARIABLES)
-        if name in {chain.KEY_SECRET, chain.TOKEN}:
+        if name in {variables.KEY_SECRET, variables.TOKEN}:
             environ[name] = reader.pick(_SECRETS)
-        elif name == chain.CREDENTIALS_URI and reader.below(2):
+        elif name == variables.CREDENTIALS_URI and reader.below(2):
             environ[name] = reader.pick(_ADDRESSES)
         else:
             environ[name] = reader.text() if reader.below(4) == 1 else reader.pick(_VALUES)

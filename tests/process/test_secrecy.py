@@ -1,5 +1,6 @@
 """Every source of access keys in the real commands: it works, recovers, and shows no secret."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from exporter.simulator.wire import Response, json_response
 from exporter.simulator.world import World
 from tests.support.commands import run
 from tests.support.credential_servers import (
+    ASSUMED_ROLE,
     HELPER_TARGET,
     METADATA_TOKEN,
     OIDC_TOKEN,
     ROLE_ARN,
     SECRET,
+    AssumeRoleSts,
     Helper,
     Metadata,
     StandIn,
@@ -191,8 +194,9 @@ def test_keys_under_a_wrong_key_of_the_configuration_are_never_shown(tmp_path: P
 
 def blabbing(stand_in: StandIn) -> None:
     """Have a stand-in refuse with every secret that it knows."""
-    secrets = [OIDC_TOKEN, METADATA_TOKEN, HELPER_TARGET, f"{SECRET}-token-1"]
-    stand_in.refusal = reply({"Code": "Nope", "Message": OIDC_TOKEN, "Secrets": secrets}, 403)
+    secrets = [OIDC_TOKEN, METADATA_TOKEN, HELPER_TARGET, f"{SECRET}-token-1", f"{SECRET}-base"]
+    message = f"{OIDC_TOKEN} {SECRET}-base" if isinstance(stand_in, AssumeRoleSts) else OIDC_TOKEN
+    stand_in.refusal = reply({"Code": "Nope", "Message": message, "Secrets": secrets}, 403)
 
 
 def source(kind: str, folder: Path) -> tuple[StandIn, Callable[[], dict[str, str]], str]:
@@ -204,11 +208,29 @@ def source(kind: str, folder: Path) -> tuple[StandIn, Callable[[], dict[str, str
     if kind == "ecs":
         metadata = Metadata()
         return metadata, metadata.environ, "ECS RAM role sls-exporter-ecs"
+    if kind == "role":
+        roles = AssumeRoleSts()
+        return (
+            roles,
+            lambda: environ_of_role(roles),
+            f"RAM role {ASSUMED_ROLE} at http://127.0.0.1:",
+        )
     helper = Helper()
     return helper, helper.environ, "credentials URI at http://127.0.0.1:"
 
 
-@pytest.mark.parametrize("kind", ["oidc", "ecs", "uri"])
+def environ_of_role(sts: AssumeRoleSts) -> dict[str, str]:
+    """Return an access key and a role that it may assume."""
+    [key] = sts.keys.values()
+    return {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.access_key_secret,
+        "ALIBABA_CLOUD_ROLE_ARN": ASSUMED_ROLE,
+        "ALIBABA_CLOUD_STS_ENDPOINT": sts.url,
+    }
+
+
+@pytest.mark.parametrize("kind", ["oidc", "ecs", "uri", "role"])
 def test_temporary_keys_are_never_shown_and_one_fetch_serves_all_projects(
     tmp_path: Path, kind: str
 ) -> None:
@@ -240,3 +262,27 @@ def test_a_source_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
             wait_for(lambda: helper.asked, what="the first fetch")
             assert exporter.stop(within=8.0) == 0
     assert "Traceback" not in exporter.log
+
+
+def test_external_id_and_profile_of_roles_are_never_shown(tmp_path: Path) -> None:
+    profiles = tmp_path / ".aliyun/config.json"
+    profiles.parent.mkdir()
+    sts = AssumeRoleSts(external_ids={ASSUMED_ROLE: f"{SECRET}-external"})
+    [key] = sts.keys.values()
+    fields = {"access_key_id": "id", "access_key_secret": key.access_key_secret}
+    profiles.write_text(json.dumps({"profiles": [{"name": "hub", "mode": "AK", **fields}]}))
+    with serving(sts):
+        extra = (
+            f"credentials: {{profile: hub, role_arn: '{ASSUMED_ROLE}', sts_endpoint: '{sts.url}',"
+            f" external_id: {SECRET}-external}}\n"
+        )
+        sts.external_ids = {ASSUMED_ROLE: f"{SECRET}-new"}
+
+        def recover() -> None:
+            sts.external_ids = {ASSUMED_ROLE: f"{SECRET}-external"}
+
+        with place(tmp_path, issued(1), extra=extra) as found:
+            written = everything_written(found, {"HOME": str(tmp_path)}, recover=recover)
+    assert "NoPermission: You are not authorized to do this action with …." in written
+    assert f"assumed with the key from the profile hub in {profiles}" in written
+    assert SECRET not in written

@@ -4,6 +4,9 @@ They refuse the requests that the real ones refuse. Every secret that they send 
 SECRET, so that a test can look for it in all output.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import threading
 import time
@@ -24,6 +27,7 @@ ROLE_ARN = "acs:ram::1234567890123456:role/sls-exporter"
 PROVIDER_ARN = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-c0123456789abcdef0123456789abcdef"
 REQUEST_ID = "6894B13B-6D71"
 OIDC_TOKEN = f"eyJhbGciOiJSUzI1NiJ9.{SECRET * 40}.{SECRET * 40}"
+ASSUMED_ROLE = "acs:ram::2234567890123456:role/sls-reader"
 ECS_ROLE = "sls-exporter-ecs"
 METADATA_TOKEN = f"{SECRET}-metadata-token"
 HELPER_TARGET = f"/credentials?key={SECRET}-query"
@@ -142,11 +146,83 @@ class Sts(StandIn):
         return next((fault for fault, found in faults.items() if found), None)
 
 
+@dataclass(kw_only=True)
+class AssumeRoleSts(StandIn):
+    """AssumeRole, which requires a signature by a known key, and the external ID of the role."""
+
+    keys: dict[str, Credentials] = field(
+        default_factory=lambda: {
+            "id": Credentials(access_key_id="id", access_key_secret=f"{SECRET}-base")
+        }
+    )
+    """The known access keys by their IDs."""
+    external_ids: dict[str, str | None] = field(default_factory=lambda: {ASSUMED_ROLE: None})
+    """The roles, each with the external ID that it requires."""
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.refusal:
+            return self.refusal
+        refusal = self._refusal(asked, asked.query)
+        if refusal:
+            status, code, message = refusal
+            return reply({"RequestId": REQUEST_ID, "Code": code, "Message": message}, status)
+        user = {
+            "Arn": f"{asked.query['RoleArn']}/{asked.query['RoleSessionName']}",
+            "AssumedRoleId": f"3{self.given}:x",
+        }
+        fields = self.fields()
+        return reply({"RequestId": REQUEST_ID, "AssumedRoleUser": user, "Credentials": fields})
+
+    def _refusal(  # noqa: PLR0911  one for each reason
+        self, asked: Asked, given: Mapping[str, str]
+    ) -> tuple[int, str, str] | None:
+        call = (asked.method, asked.path, given["Action"], given["Version"], given["Format"])
+        if call != ("GET", "/", "AssumeRole", "2015-04-01", "JSON"):
+            return 404, "InvalidAction.NotFound", "Specified api is not found."
+        known = self.keys.get(given["AccessKeyId"])
+        if known is None:
+            return 404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."
+        if known.security_token != given.get("SecurityToken"):
+            return 400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."
+        skew = datetime.fromisoformat(given["Timestamp"]).timestamp() - self.wall()
+        if abs(skew) > 900:
+            return 400, "InvalidTimeStamp.Expired", "Specified time stamp is expired."
+        text, signature = rpc_signature(asked, known.access_key_secret)
+        if signature != given["Signature"]:
+            message = f"Signature is not matched, server string to sign is:{text}"
+            return 400, "SignatureDoesNotMatch", message
+        if given["RoleArn"] not in self.external_ids:
+            return 404, "EntityNotExist.Role", "The role does not exist."
+        if self.external_ids[given["RoleArn"]] != given.get("ExternalId"):
+            message = f"You are not authorized to do this action with {given.get('ExternalId')}."
+            return 403, "NoPermission", message
+        if not 900 <= int(given["DurationSeconds"]) <= 3600:
+            return 400, "InvalidParameter.DurationSeconds", "The duration is out of range."
+        return None
+
+
+def rpc_signature(asked: Asked, secret: str) -> tuple[str, str]:
+    """Return the text that a GET of the RPC style signs, and its signature."""
+
+    def escape(text: str) -> str:
+        plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
+        return "".join(
+            chr(byte) if chr(byte) in plain else f"%{byte:02X}" for byte in text.encode()
+        )
+
+    pairs = sorted((name, value) for name, value in asked.query.items() if name != "Signature")
+    query = "&".join(f"{escape(name)}={escape(value)}" for name, value in pairs)
+    text = "&".join([asked.method, escape("/"), escape(query)])
+    mac = hmac.new(f"{secret}&".encode(), text.encode(), hashlib.sha1)
+    return text, base64.b64encode(mac.digest()).decode()
+
+
 class Metadata(StandIn):
     """The metadata of an ECS instance with a role."""
 
     tokens: Literal["required", "optional", "unknown", "lost"] = "optional"
     """Whether a token is needed and available; lost: the response with the token never arrives."""
+    role: str | None = ECS_ROLE
 
     def environ(self) -> dict[str, str]:
         return {
@@ -162,7 +238,10 @@ class Metadata(StandIn):
         token = asked.headers.get("x-aliyun-ecs-metadata-token")
         if token != METADATA_TOKEN and (token is not None or self.tokens == "required"):
             return Reply(status=403, body=b"<html>403 Forbidden</html>")
-        if asked.path != f"/latest/meta-data/ram/security-credentials/{ECS_ROLE}":
+        path = "/latest/meta-data/ram/security-credentials/"
+        if self.role is not None and asked.path == path:
+            return Reply(body=f"{self.role}\n".encode())
+        if self.role is None or asked.path != f"{path}{self.role}":
             return Reply(status=404, body=b"<html>404 Not Found</html>")
         return reply({**self.fields(), "Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z"})
 

@@ -160,3 +160,66 @@ def test_signature_is_explained_with_its_reason(
     text = explained(f"{REGIONS.replace('ENDPOINT', endpoint)}{lines}\n")
     found = [line.strip() for line in text.splitlines()]
     assert [line for line in found if "signature" in line] == expected
+
+
+ROLES = """\
+credentials: {access_key_id: LTAI, access_key_secret: hunter2}
+projects:
+  - project: my-project
+    endpoint: cn-shanghai.log.aliyuncs.com
+    credentials: {role_arn: "acs:ram::2:role/reader", external_id: hunter3}
+    logstores: [{logstore: orders, consumer_groups: [billing]}]
+"""
+
+
+def test_role_is_explained_with_its_key_and_permission() -> None:
+    text = explained(ROLES)
+    assert (
+        "  credentials: RAM role acs:ram::2:role/reader at https://sts.aliyuncs.com, assumed with"
+        " the key from the configuration\n"
+        "  permission needed to assume the role: sts:AssumeRole on acs:ram::2:role/reader\n"
+    ) in text
+    assert "hunter" not in text
+
+
+def test_variables_without_effect_are_warned_of() -> None:
+    keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
+    text = explained(BARE, **keys, ALIBABA_CLOUD_CREDENTIALS_URI="http://localhost/hunter3")
+    warning = (
+        "  warning: ALIBABA_CLOUD_CREDENTIALS_URI has no effect, because another source comes first"
+    )
+    assert text.splitlines().count(warning) == 2
+    assert "hunter" not in text
+
+
+ALL_CONFIGURED = (
+    "warning: ALIBABA_CLOUD_PROFILE, ALIBABA_CLOUD_ROLE_ARN have no effect, because the"
+    " configuration has credentials for each project"
+)
+
+
+@pytest.mark.parametrize(
+    ("top", "environ", "warning"),
+    [
+        (
+            "credentials: {profile: none}",
+            {},
+            "warning: the global credentials have no effect, because each project has its own",
+        ),
+        (
+            "",
+            {"ALIBABA_CLOUD_PROFILE": "p", "ALIBABA_CLOUD_ROLE_ARN": "r"},
+            ALL_CONFIGURED,
+        ),
+    ],
+)
+def test_credentials_that_no_project_uses_are_warned_of(
+    top: str, environ: dict[str, str], warning: str
+) -> None:
+    key = "{access_key_id: LTAI, access_key_secret: hunter2}"
+    own = ROLES.partition("\n")[2].replace(
+        '{role_arn: "acs:ram::2:role/reader", external_id: hunter3}', key
+    )
+    assert "warning" not in explained(own)
+    text = explained(f"{own}{top}\n", **environ)
+    assert [line for line in text.splitlines() if "warning" in line] == [warning]

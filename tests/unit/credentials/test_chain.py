@@ -20,9 +20,8 @@ OIDC = {
 }
 URI = {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://localhost:8080/keys?token=hunter2"}
 ECS = {"ALIBABA_CLOUD_ECS_METADATA": "node-role"}
-ASSUMED = (
-    "profile 'assumed' in {path} has the type 'ram_role_arn'; access_key and sts are supported"
-)
+SUPPORTED = "access_key, sts, ram_role_arn, oidc_role_arn and ecs_ram_role are supported"
+UNSUPPORTED = f"profile 'rsa' in {{path}} has the type 'rsa_key_pair'; {SUPPORTED}"
 PROFILE = """\
 [default]
 type = access_key          # of the test
@@ -35,10 +34,10 @@ access_key_id = sts-id
 access_key_secret = sts-secret
 security_token = sts-token
 
-[assumed]
-type = ram_role_arn
-access_key_id = file-id
-access_key_secret = hunter2
+[rsa]
+type = rsa_key_pair
+public_key_id = file-id
+private_key_file = hunter2
 
 [half]
 type = access_key
@@ -217,11 +216,7 @@ def test_an_invalid_credentials_file_in_the_home_is_not_skipped(tmp_path: Path) 
         ("none", PROFILE, "{path} has no profile 'none'"),
         ("default", "access_key_secret = hunter2", "{path} is not an INI file"),
         ("default", "[default]\nx\n[default]\nhunter2", "{path} is not an INI file"),
-        (
-            "assumed",
-            PROFILE,
-            ASSUMED,
-        ),
+        ("rsa", PROFILE, UNSUPPORTED),
         ("half", PROFILE, "profile 'half' in {path}: access_key_secret is missing or no key"),
     ],
 )
@@ -241,8 +236,7 @@ def test_an_invalid_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) ->
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
     assert str(raised.value) == (
-        f"profile 'default' in {path} has no type, or one that is none; "
-        "access_key and sts are supported"
+        f"profile 'default' in {path} has no type, or one that is none; {SUPPORTED}"
     )
 
 
