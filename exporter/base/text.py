@@ -49,10 +49,13 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     A secret can be percent-encoded, or truncated to at least 8 characters. Secrets that have fewer
     than 6 characters are not masked, because they can be a part of any word.
     """
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            for form in {secret, quote(secret, safe="")}:
-                text = _without(form, text)
+    known = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    forms = {form for secret in known for form in (secret, quote(secret, safe=""))}
+    # A secret can begin like another one, so replace complete secrets first.
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "…")
+    for form in forms:
+        text = _without(form, text)
     return _SECRET.sub("…", text)
 
 

@@ -12,8 +12,9 @@ from exporter.base.text import SHORTEST_SECRET, masked
 from exporter.config.document import Document
 from exporter.config.problems import KeyPath, Problem
 
-_SHOWN_ENDINGS = ("_id", "_file")
-"""The ends of the keys whose values are not secret."""
+_SHOWN_KEYS = {"access_key_id", "profile", "role_arn", "role_session_name", "sts_endpoint"}
+_SHOWN_ENDING = "_file"
+"""The keys, and the end of further ones, whose values are not secret."""
 
 
 def secrets(data: object, secret_keys: Collection[str], others: Iterable[str]) -> Collection[str]:
@@ -45,7 +46,7 @@ def _is_secret(path: KeyPath, secret_keys: Collection[str]) -> bool:
     """Return whether the value at a path is in a section for secrets, and is not shown."""
     if set(path[:-1]).isdisjoint(secret_keys):
         return False
-    return not str(path[-1]).endswith(_SHOWN_ENDINGS)
+    return path[-1] not in _SHOWN_KEYS and not str(path[-1]).endswith(_SHOWN_ENDING)
 
 
 def _texts(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -22,7 +22,7 @@ from exporter.model.endpoint import Endpoint
 if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
     from exporter.credentials.fetcher import Fetcher
 
-_OUTDATED_KEY = ("InvalidSecurityToken", "InvalidAccessKeyId", "MissingSecurityToken")
+_REJECTED_KEY = ("InvalidSecurityToken", "InvalidAccessKeyId", "MissingSecurityToken")
 _REMEDIES = {
     "NoPermission": "allow the key sts:AssumeRole on the role, and let the role trust its account",
     "EntityNotExist.Role": "correct the ARN of the role",
@@ -51,19 +51,23 @@ class AssumedRole:
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:
         """Call AssumeRole. If STS rejects a temporary key, renew the key and call again once."""
+        key = self._key()
         try:
-            return self._assume(fetcher, now)
+            return self._assume(key, fetcher, now)
         except FetchError as error:
-            rejected = (error.code or "").startswith(_OUTDATED_KEY)
-            if not (rejected and isinstance(self.keys, Refreshable) and self.keys.refresh()):
+            source = self.keys
+            is_rejected = (error.code or "").startswith(_REJECTED_KEY)
+            if not (is_rejected and isinstance(source, Refreshable) and source.refresh(key)):
                 raise
-        return self._assume(fetcher, now)
+        return self._assume(self._key(), fetcher, now)
 
-    def _assume(self, fetcher: "Fetcher", now: float) -> Temporary:
+    def _key(self) -> Credentials:
         try:
-            keys = self.keys()
+            return self.keys()
         except CredentialsUnavailableError as error:
             raise FetchError(f"no key to assume it with: {error}") from None
+
+    def _assume(self, key: Credentials, fetcher: "Fetcher", now: float) -> Temporary:
         query = {
             "Action": "AssumeRole",
             "Version": "2015-04-01",
@@ -73,18 +77,18 @@ class AssumedRole:
             "DurationSeconds": str(self.seconds),
             "Policy": self.policy,
             "ExternalId": self.external_id,
-            "AccessKeyId": keys.access_key_id,
-            "SecurityToken": keys.security_token,
+            "AccessKeyId": key.access_key_id,
+            "SecurityToken": key.security_token,
             "Timestamp": timestamp(now),
             "SignatureNonce": secrets.token_hex(16),
             "SignatureMethod": "HMAC-SHA1",
             "SignatureVersion": "1.0",
         }
         target = signed_target(
-            {name: value for name, value in query.items() if value}, keys.access_key_secret
+            {name: value for name, value in query.items() if value}, key.access_key_secret
         )
         response = fetcher.send(self.sts, "GET", target)
-        hidden = filter(None, (keys.access_key_secret, keys.security_token, self.external_id))
+        hidden = tuple(filter(None, (*key.secrets, self.external_id)))
         try:
             fields = temporary.document(response, with_message=True, hidden=hidden)
         except FetchError as error:

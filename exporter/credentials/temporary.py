@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from exporter.base.text import without_tokens
+from exporter.base.text import masked, without_tokens
 from exporter.model.credentials import Credentials, is_key
 
 if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
@@ -114,9 +114,7 @@ def _reason(
     code, message, request_id = _code(fields), fields.get("Message"), fields.get("RequestId")
     text = f", {code}" if code else ""
     if with_message and isinstance(message, str):
-        for secret in hidden:
-            message = message.replace(secret, "…")
-        text += f": {without_tokens(message)}"
+        text += f": {without_tokens(masked(message, hidden))}"
     if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id):
         text += f" (request id {request_id})"
     return text

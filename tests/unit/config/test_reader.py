@@ -205,6 +205,15 @@ def test_project_settings_are_equal_if_a_default_is_written_out() -> None:
     assert len({settings_of(written_out), settings_of(read(GOOD))}) == 1
 
 
+def test_profile_and_role_can_share_names_with_a_project() -> None:
+    config = read(
+        GOOD.replace("project: p", "project: payments").replace("logstore: l", "logstore: audit")
+        + "credentials: {profile: payments, role_arn: 'acs:ram::1:role/audit',"
+        " role_session_name: payments, sts_endpoint: cn-shanghai.log.aliyuncs.com}\n"
+    )
+    assert config.projects[0].project.text == "payments"
+
+
 def test_credentials_of_a_project_replace_the_global_ones_whole() -> None:
     config = read(
         in_project("credentials: {access_key_id: B, access_key_secret: b}")

@@ -292,12 +292,12 @@ def test_temporary_key_that_sts_rejects_is_renewed_once(
         held.advance(60)
         sts.keys = {"STS.2": issued(2)}
         assert isinstance(credentials, Refreshable)
-        assert credentials.refresh()
+        assert credentials.refresh(issued(1))
         assert len(helper.asked) == 2
         assert [asked.query["AccessKeyId"] for asked in sts.asked] == ["STS.1", "STS.1", "STS.2"]
         held.advance(60)
         sts.keys = {}
-        assert not credentials.refresh()
+        assert not credentials.refresh(issued(2))
         assert len(helper.asked) == 3
         assert len(sts.asked) == 5
 
