@@ -94,7 +94,9 @@ GROUP_SHARDS = GroupFamily(
 )
 GROUP_CONSUMERS = GroupFamily(
     name="sls_consumer_group_consumers",
-    help=f"Distinct consumers that own a shard and have a name. {POLLED}",
+    help="Number of distinct consumer names in the checkpoints of the consumer group. A dead "
+    "consumer counts until another one takes over its shards, and one without a name, as of Flink, "
+    f"does not. {POLLED}",
     values=lambda _, snapshot: {} if snapshot is None else {(): len(snapshot.consumers)},
 )
 GROUP_INFO = GroupFamily(

@@ -45,6 +45,8 @@ METRICS = {
     "sls_exporter_clock_skew_seconds",
     "sls_exporter_config_last_reload_success_timestamp_seconds",
     "sls_exporter_config_last_reload_successful",
+    "sls_exporter_discovery_last_success_timestamp_seconds",
+    "sls_exporter_discovery_success",
     "sls_exporter_ignored_server_times_total",
     "sls_exporter_poll_interval_usage_ratio",
     "sls_exporter_request_limit_per_second",
@@ -53,7 +55,9 @@ METRICS = {
     "sls_exporter_poll_errors_total",
     "sls_exporter_polls_skipped_total",
     "sls_exporter_polls_total",
+    "sls_exporter_retention_access",
     "sls_exporter_series",
+    "sls_exporter_series_dropped",
     "sls_exporter_shard",
     "sls_exporter_targets",
     "sls_exporter_tls_handshake_errors_total",
@@ -217,6 +221,44 @@ def test_queries_in_the_runbook_are_valid_and_name_metrics_that_exist(tmp_path: 
     assert set().union(*map(metrics_in, queries)) <= METRICS
 
 
+def test_rule_for_vanished_groups_names_those_that_left_while_all_listings_succeed(
+    tmp_path: Path,
+) -> None:
+    (query,) = fenced(ALERTS_PAGE, "promql")
+    group = "project='p',logstore='l',consumer_group='{}'"
+    up = f"sls_consumer_group_up{{{{{group},job='{{}}',instance='{{}}'}}}}"
+    listed = "sls_exporter_discovery_success{{project='p',sls_endpoint='e',job='{}'}}"
+    alive = "sls_exporter_build_info{{job='{}'}}"
+    inputs = [
+        (up.format("deleted", "sls", "a"), "1x10 stale"),
+        (up.format("living", "sls", "a"), "1x10 stale"),
+        (up.format("living", "sls", "b"), "_x10 0x60"),
+        (listed.format("sls"), "1x60"),
+        (alive.format("sls"), "1x60"),
+        (up.format("hidden", "failing", "a"), "1x10 stale"),
+        (listed.format("failing"), "1x10 0x60"),
+        (alive.format("failing"), "1x60"),
+        (up.format("unseen", "gone", "a"), "1x10 stale"),
+        (listed.format("gone"), "1x10 stale"),
+        (alive.format("gone"), "1x10 stale"),
+    ]
+    vanished = '{job="sls",project="p",logstore="l",consumer_group="deleted"}'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in inputs],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "30m",
+                "exp_samples": [{"labels": vanished, "value": 1}],
+            }
+        ],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    promtool.run("promtool", "test", "rules", file)
+
+
 def test_the_alertmanager_example_is_valid_and_names_alerts_that_exist(tmp_path: Path) -> None:
     (example,) = fenced(ALERTS_PAGE, "yaml")
     file = tmp_path / "alertmanager.yml"
@@ -225,7 +267,11 @@ def test_the_alertmanager_example_is_valid_and_names_alerts_that_exist(tmp_path:
     promtool.run("amtool", "check-config", file)
 
     for inhibition in yaml.safe_load(example)["inhibit_rules"]:
-        assert inhibition["equal"] == ["project", "logstore", "consumer_group"]
+        assert inhibition["equal"] in (
+            ["project", "logstore", "consumer_group"],
+            ["sls_endpoint", "project", "logstore"],
+            ["job"],
+        )
         for matchers in (inhibition["source_matchers"], inhibition["target_matchers"]):
             ((operator, pattern),) = (
                 re.fullmatch(r'alertname(=~?)"(.+)"', matcher).groups()  # type: ignore[union-attr] # no match fails the test
@@ -260,5 +306,7 @@ def test_rules_scaled_by_one_change_only_the_unit_of_their_ranges() -> None:
     same = scaled(RULES.read_text(), 1)
 
     for before, after in zip(RULE_LIST, rules_of(same), strict=True):
-        expression = after["expr"].replace("900000ms", "15m").replace("1800000ms", "30m")
+        expression = after["expr"]
+        for scaled_range, written in (("900000", "15m"), ("1800000", "30m"), ("3600000", "1h")):
+            expression = expression.replace(f"{scaled_range}ms", written)
         assert expression == before["expr"]

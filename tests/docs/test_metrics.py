@@ -79,3 +79,43 @@ def test_every_query_is_valid(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     assert f"{len(queries)} rules found" in promtool.run("promtool", "check", "rules", file)
+
+
+def test_queries_about_consumers_tell_dead_groups_from_those_without_names(tmp_path: Path) -> None:
+    section = TEXT.partition("### `sls_consumer_group_consumers`")[2].partition("\n### ")[0]
+    dead, nameless = blocks(section, "promql")
+    of_group = "sls_consumer_group_{}{{project='p',logstore='l',consumer_group='{}'{}}}"
+    shard = ",shard='0',consumer='{}'"
+    inputs = [
+        (of_group.format(metric, group, labels), values)
+        for group, name, stalled, written, age in (
+            ("dead", "c1", 1, "0x60", "0+60x60"),
+            ("healthy", "c1", 0, "0+60x60", "30x60"),
+            ("idle", "c1", 0, "0x60", "0+60x60"),
+            ("flink", "", 0, "0+60x60", "30x60"),
+        )
+        for metric, labels, values in (
+            ("consumers", "", f"{int(name != '')}x60"),
+            ("shards", ",state='stalled'", f"{stalled}x60"),
+            ("shards", ",state='expired'", "0x60"),
+            ("checkpoint_update_timestamp_seconds", shard.format(name), written),
+            ("checkpoint_age_seconds", shard.format(name), age),
+        )
+    ]
+    inputs.append((of_group.format("consumers", "unconsumed", ""), "0x60"))
+    labels = "{{project='p',logstore='l',consumer_group='{}'}}"
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values} for series, values in inputs],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "30m",
+                "exp_samples": [{"labels": labels.format(group), "value": value}],
+            }
+            for query, group, value in ((dead, "dead", 1), (nameless, "flink", 0))
+        ],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    promtool.run("promtool", "test", "rules", file)

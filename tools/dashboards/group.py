@@ -192,8 +192,8 @@ def _consumers() -> list[Panel]:
     return [
         curves(
             "Consumers",
-            "Distinct owners of the group's shards. A dead consumer counts until another takes "
-            "over its shards.",
+            "Distinct consumer names in the checkpoints. A dead consumer counts until another one "
+            "takes over its shards, and one without a name (Flink) does not.",
             [Query(worst(GROUP_CONSUMERS), "consumers")],
             unit="short",
         ),

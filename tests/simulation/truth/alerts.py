@@ -18,6 +18,7 @@ STALLED = "sls_consumer_group_stalled_seconds"
 UP = "sls_consumer_group_up"
 SHARDS = "sls_consumer_group_shards"
 UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
+READ = "sls_consumer_group_last_success_timestamp_seconds"
 OLDEST = "sls_consumer_group_oldest_unread_timestamp_seconds"
 LAG = "sls_consumer_group_lag_seconds"
 
@@ -139,7 +140,8 @@ def _stalled_shards(frame: Frame, threshold: float) -> list[str]:
 def _stalled_group(frame: Frame) -> list[str]:
     stalled = _is_up(frame) and _shards_in(frame, "stalled") + _shards_in(frame, "expired") > 0
     newest = max(frame.by_shard(UPDATED).values(), default=float("-inf"))
-    return [""] if stalled and not newest > START + frame.at - 300 else []
+    read_at = max(frame.samples.get(READ, {}).values(), default=float("inf"))
+    return [""] if stalled and newest <= min(START + frame.at, read_at) - 300 else []
 
 
 def _unconsumed(frame: Frame) -> list[str]:
