@@ -66,6 +66,8 @@ def _shard(row: ShardRow) -> dict[str, Any]:
         "shard": row.shard,
         "state": row.state,
         "consumer": row.consumer,
+        "checkpoint": row.checkpoint,
+        "updated_at": row.updated_at,
         "age_seconds": row.age_seconds,
         "lag_seconds": row.lag_seconds,
         "unread_log_groups": row.unread_log_groups,

@@ -22,6 +22,10 @@ class ShardRow(Struct, frozen=True, kw_only=True):
     shard: int
     state: State
     consumer: str
+    checkpoint: str | None
+    """The cursor up to which the group has read; None if it has none."""
+    updated_at: float | None
+    """When the checkpoint was last written, in Unix seconds of the server's clock."""
     age_seconds: float | None
     lag_seconds: float | None
     unread_log_groups: int | None
@@ -137,6 +141,8 @@ class _Shards(Sequence[ShardRow]):
             shard=shard.shard,
             state=state(shard, self._now, stall_after=self._stall_after),
             consumer=shard.consumer,
+            checkpoint=shard.checkpoint or None,
+            updated_at=shard.updated_at,
             age_seconds=_age(shard, self._now),
             lag_seconds=shard.lag_seconds,
             unread_log_groups=shard.unread,

@@ -83,6 +83,8 @@ def test_shard_row_shows_current_data() -> None:
         shard=7,
         state=State.STALLED,
         consumer="worker-1",
+        checkpoint="MTA=",
+        updated_at=610.0,
         age_seconds=400.0,
         lag_seconds=200.0,
         unread_log_groups=1200,
