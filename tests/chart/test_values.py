@@ -5,6 +5,7 @@ from typing import Any
 
 import helm_python
 import pytest
+import yaml
 
 from tests.support.helm import read, render
 from tools.chart import VALUES, rows
@@ -63,6 +64,7 @@ def test_a_chart_that_depends_on_this_one_may_use_a_condition_and_globals() -> N
 
 
 KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
+ROLE = {"role_arn": "acs:ram::1:role/reader", "external_id": "ab"}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,17 @@ KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
         (
             {
                 "config": {**LEAST["config"], "credentials": {"access_key_id": "a"}},
+                "credentials": KEYS,
+            },
+            "config.credentials and the credentials of the chart exclude each other",
+        ),
+        (
+            {"config": {**LEAST["config"], "credentials": ROLE}, "credentials": KEYS},
+            None,
+        ),
+        (
+            {
+                "config": {**LEAST["config"], "credentials": {**ROLE, "profile": "a"}},
                 "credentials": KEYS,
             },
             "config.credentials and the credentials of the chart exclude each other",
@@ -112,3 +125,15 @@ def test_contradictory_values_are_rejected_with_an_explanation(
     with pytest.raises(helm_python.HelmRenderError) as caught:
         render({**LEAST, **values})
     assert message in str(caught.value)
+
+
+def test_role_of_configuration_is_assumed_with_key_of_chart() -> None:
+    rendered = render(
+        {**LEAST, "config": {**LEAST["config"], "credentials": ROLE}, "credentials": KEYS}
+    )
+    config = yaml.safe_load(rendered.one("ConfigMap")["data"]["config.yaml"])
+    assert config["credentials"] == {
+        **ROLE,
+        "access_key_id_file": "/var/run/secrets/sls/access-key-id",
+        "access_key_secret_file": "/var/run/secrets/sls/access-key-secret",
+    }

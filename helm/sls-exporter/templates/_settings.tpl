@@ -7,14 +7,16 @@
 {{- define "sls-exporter.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if and (include "sls-exporter.credentialsSecret" .) (eq .Values.credentials.provideAs "files") -}}
-{{- if $config.credentials -}}
+{{- $own := default dict $config.credentials -}}
+{{- $role := pick $own "role_arn" "external_id" "role_session_name" "sts_endpoint" -}}
+{{- if ne (len $role) (len $own) -}}
 {{- fail "config.credentials and the credentials of the chart exclude each other: keep one of the two, or set credentials.provideAs to env" -}}
 {{- end -}}
 {{- $files := dict "access_key_id_file" "/var/run/secrets/sls/access-key-id" "access_key_secret_file" "/var/run/secrets/sls/access-key-secret" -}}
 {{- if include "sls-exporter.securityTokenKey" . -}}
 {{- $_ := set $files "security_token_file" "/var/run/secrets/sls/security-token" -}}
 {{- end -}}
-{{- $_ := set $config "credentials" $files -}}
+{{- $_ := set $config "credentials" (merge $files $role) -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
