@@ -28,8 +28,9 @@ BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test tests lint ruff format imports typecheck yaml shell dockerfile \
-	example-check generate wheel test-wheel test-image mutants lock audit sbom release-notes clean
+.PHONY: help setup tools demo test tests lint ruff format imports typecheck words yaml shell \
+	dockerfile example-check generate wheel test-wheel test-image mutants lock audit sbom \
+	release-notes clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +46,7 @@ test: setup ## set up everything, then lint, typecheck and run all tests
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
 
-lint: ruff format imports typecheck yaml shell dockerfile example-check ## check all that is not run
+lint: ruff format imports typecheck words yaml shell dockerfile example-check ## check all that is not run
 
 ruff: $(DEVELOPMENT)
 	$(BIN)/ruff check
@@ -58,6 +59,9 @@ imports: $(DEVELOPMENT)
 
 typecheck: $(DEVELOPMENT) ## check the types with mypy
 	$(BIN)/mypy
+
+words: $(DEVELOPMENT) ## check that comments, messages and test names use plain words
+	$(BIN)/python -m tools.prose
 
 yaml: $(DEVELOPMENT)
 	$(BIN)/yamllint --strict .

@@ -107,7 +107,7 @@ _FIGURES: Sequence[tuple[str, Callable[[Figures], str]]] = (
         lambda found: _NOTHING if found.cpu_seconds is None else f"{found.cpu_seconds * 1e3:.0f}",
     ),
     ("share of a core, scrapes included", lambda found: f"{found.core_share:.1%}"),
-    ("share of a core, stand-in", lambda found: f"{found.standin_core_share:.1%}"),
+    ("share of a core, fake SLS", lambda found: f"{found.standin_core_share:.1%}"),
     ("peak memory, MB", lambda found: f"{found.peak_megabytes:.0f}"),
     ("detection delay, s", lambda found: _seconds(found.detected_after)),
     ("live shards shown as stalled", lambda found: f"{found.false_stalls}"),

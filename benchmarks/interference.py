@@ -116,7 +116,7 @@ def _report(shards: int, seconds: float) -> None:
     for name, quiet, loud in zip(("health check", "poll"), before, under, strict=True):
         delay = statistics.median(loud) - statistics.median(quiet)
         print(
-            f"  {name:12} before {_shown(quiet)}; under scrapes {_shown(loud)};"
+            f"  {name:12} before {_shown(quiet)}, under scrapes {_shown(loud)},"
             f" median delay {delay * 1e3:.1f} ms"
         )
 

@@ -92,7 +92,7 @@ def of_a_small_scrape(shards: int) -> Parts:
     SelfMetrics(registry, operations=OPERATION_NAMES)
     return {
         "the exporter's own": lambda: registry_text(registry, openmetrics=False),
-        "what was polled": _scrape(targets(shards), MetricsConfig()),
+        "polled metrics": _scrape(targets(shards), MetricsConfig()),
     }
 
 
@@ -122,13 +122,13 @@ def main() -> None:
     options = parser.parse_args()
     shards, rounds = (2000, 1) if options.quick else (100_000, options.rounds)
     found = least(of_a_poll(), number=20, rounds=rounds)
-    report("a poll, but for its request", found, sum(found.values()))
+    report("a poll without its request", found, sum(found.values()))
     found = least(of_a_small_scrape(_FEW), number=20, rounds=rounds)
-    report(f"a scrape of {_FEW} shards, but for HTTP", found, sum(found.values()))
+    report(f"a scrape of {_FEW} shards without HTTP", found, sum(found.values()))
     found = least(of_a_scrape(shards), number=1, rounds=rounds)
     whole, idle = found.pop("all"), found.pop("all, with every third checkpoint hours old")
-    found["all else"] = whole - sum(found.values())
-    report(f"a scrape of {shards} shards, but for HTTP", found, whole)
+    found["all others"] = whole - sum(found.values())
+    report(f"a scrape of {shards} shards without HTTP", found, whole)
     print(f"  and with every third checkpoint hours old {idle / whole:.2f} times as long")
 
 

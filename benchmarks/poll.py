@@ -186,13 +186,13 @@ def report(found: dict[str, Cost]) -> None:
     first = found["ours"]
     for name, cost in found.items():
         scraped = (
-            f"; with a scrape {cost.with_scrape / first.with_scrape:5.2f} x ours"
+            f"; with a scrape {cost.with_scrape / first.with_scrape:5.2f} x the exporter"
             if cost.with_scrape > cost.poll
             else ""
         )
         print(
-            f"  {name:13} {cost.poll * 1e3:6.2f} ms of CPU a group, {1 / cost.poll:6.0f} groups a"
-            f" CPU second, {cost.poll / first.poll:5.2f} x ours{scraped}"
+            f"  {name:13} {cost.poll * 1e3:6.2f} ms of CPU per group, {1 / cost.poll:6.0f} groups"
+            f" per CPU second, {cost.poll / first.poll:5.2f} x the exporter{scraped}"
         )
 
 

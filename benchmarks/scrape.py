@@ -163,7 +163,7 @@ def main() -> None:
                 f"  time {each.seconds / ours.seconds:5.1f} x"
                 f"  memory {each.peak_megabytes / ours.peak_megabytes:4.1f} x"
             )
-        print(f"  two scrapes of ours at once take {together:.2f} x one alone")
+        print(f"  two concurrent scrapes of the exporter take {together:.2f} x one alone")
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ class Daemon:
     def _report_error(self, place: str, error: BaseException) -> None:
         if isinstance(error, ConfigError):
             self._log.error(
-                "web configuration not reloaded, the old one stays",
+                "web configuration reload failed, keeping the previous configuration",
                 faults=len(error.problems),
                 first=str(error.problems[0]),
             )

@@ -79,7 +79,7 @@ class Housekeeping:
         if now - max(self._jobs.heartbeat_at, self._realigned_at) > _LATE_SECONDS:
             self._realigned_at = now
             self._log.warning(
-                "the scheduler is late, all is run soon",
+                "the scheduler is late, rescheduling all polls",
                 seconds=round(now - self._jobs.heartbeat_at, 1),
             )
             self._jobs.scheduler.realign()

@@ -45,6 +45,8 @@ class Reloader:
                 return ()
             self._on_failure()
             self._log.error(
-                "configuration not reloaded, the old one stays", faults=len(faults), first=faults[0]
+                "configuration reload failed, keeping the previous configuration",
+                faults=len(faults),
+                first=faults[0],
             )
             return faults

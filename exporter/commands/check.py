@@ -68,7 +68,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
             else "  end cursors are not read: ages are known, but neither lag nor stalls"
         )
         rights = dict.fromkeys(each.action for each in _operations(project, settings))
-        yield f"  rights needed: {', '.join(rights)}"
+        yield f"  permissions needed: {', '.join(rights)}"
         yield from _fit(project, settings)
         for logstore in project.logstores:
             yield from _logstore(logstore, project, settings)
@@ -100,7 +100,7 @@ def _polling(polling: PollingConfig) -> Iterator[str]:
         f"  a request may take {format_duration(polling.timeout)}; at most "
         f"{polling.requests_per_second:g} are sent per second"
     )
-    yield f"  series are withdrawn after {format_duration(polling.stale_after)} of failures"
+    yield f"  series are dropped after {format_duration(polling.stale_after)} of failures"
 
 
 def _logstore(

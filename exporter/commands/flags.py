@@ -4,13 +4,13 @@ If a flag or variable is invalid, the process exits with status 2 and an error t
 """
 
 import argparse
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from exporter import __version__
 from exporter.base.text import bounded
+from exporter.commands import flag_values
 from exporter.logs.options import FORMATS, LEVELS, LogFormat, LogLevel
 
 if TYPE_CHECKING:  # help and the version must not need the modules of any command
@@ -23,10 +23,7 @@ Command = Literal["run", "check", "once", "demo", "schema"]
 Output = Literal["table", "json", "prometheus"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
-_ECHO_LIMIT = 64
 _ERROR_LIMIT = 1000
-_COUNT_DIGITS = 9
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
 class Flags(argparse.Namespace):
@@ -164,7 +161,7 @@ def _add_flags(command: Command, add: _Adder) -> None:
         _add_sharding_flags(add)
     # The other commands print results for people. Log lines about success would only disturb.
     level: LogLevel = "info" if command in {"run", "demo"} else "warn"
-    add("--log.level", **_choice(LEVELS, level, "least level that is logged"))
+    add("--log.level", **_choice(LEVELS, level, "minimum log level"))
     add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
 
 
@@ -172,7 +169,7 @@ def _add_web_flags(add: _Adder, listen: str | None) -> None:
     usual = listen or f"127.0.0.1:{DEFAULT_PORT}, or a free port where that is taken"
     add(
         "--web.listen-address",
-        _addresses,
+        flag_values.addresses,
         default=listen,
         action=_Extend,
         metavar="[HOST]:PORT",
@@ -180,17 +177,17 @@ def _add_web_flags(add: _Adder, listen: str | None) -> None:
     )
     add(
         "--web.telemetry-path",
-        _telemetry_path,
+        flag_values.telemetry_path,
         default="/metrics",
         metavar="PATH",
         help="path of the metrics (default: /metrics)",
     )
     add(
         "--web.max-requests",
-        _count,
+        flag_values.count,
         default="40",
         metavar="N",
-        help="scrapes answered at once, more get 503; 0 for no limit (default: 40)",
+        help="maximum number of concurrent scrapes, others get 503 (default: 40, 0 for no limit)",
     )
     add(
         "--web.config.file",
@@ -199,13 +196,13 @@ def _add_web_flags(add: _Adder, listen: str | None) -> None:
         metavar="FILE",
         help="TLS, basic authentication and headers, in the exporter-toolkit's format",
     )
-    add("--web.enable-lifecycle", **_switch("answer POST /-/reload"))
+    add("--web.enable-lifecycle", **_switch("allow POST /-/reload"))
 
 
 def _add_sharding_flags(add: _Adder) -> None:
     add(
         "--sharding.shard",
-        _ordinal,
+        flag_values.ordinal,
         default="0",
         metavar="N",
         help="number of this exporter among all, from 0, or a pod's name that ends with it "
@@ -213,7 +210,7 @@ def _add_sharding_flags(add: _Adder) -> None:
     )
     add(
         "--sharding.total-shards",
-        _count,
+        flag_values.count,
         default="1",
         metavar="N",
         help="number of exporters that share the logstores (default: 1)",
@@ -247,13 +244,8 @@ class _Extend(argparse.Action):
 
 
 def _choice(options: Sequence[str], default: str, text: str) -> dict[str, Any]:
-    def read(given: str) -> str:
-        if given not in options:
-            raise ValueError(f"expected {', '.join(options)}, not {given[:_ECHO_LIMIT]!r}")
-        return given
-
     return {
-        "read": read,
+        "read": flag_values.one_of(options),
         "default": default,
         "metavar": "{" + ",".join(options) + "}",
         "help": f"{text} (default: {default})",
@@ -262,7 +254,7 @@ def _choice(options: Sequence[str], default: str, text: str) -> dict[str, Any]:
 
 def _switch(text: str) -> dict[str, Any]:
     return {
-        "read": _boolean,
+        "read": flag_values.boolean,
         "default": "false",
         "nargs": "?",
         "const": True,
@@ -285,35 +277,6 @@ def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
             raise argparse.ArgumentTypeError(f"{origin}{error}") from error
 
     return convert
-
-
-def _addresses(text: str) -> "tuple[ListenAddress, ...]":
-    from exporter.web.listen import ListenAddress  # noqa: PLC0415  see above
-
-    return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
-
-
-def _telemetry_path(text: str) -> str:
-    if not _PLAIN_PATH.fullmatch(text):
-        raise ValueError(f"expected a plain path such as /metrics, not {text[:_ECHO_LIMIT]!r}")
-    return text
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
-        raise ValueError(f"expected a whole number, not {text[:_ECHO_LIMIT]!r}")
-    return int(text)
-
-
-def _ordinal(text: str) -> int:
-    """Return a number, given as such or as the last part of the name of a StatefulSet's pod."""
-    return _count(text.rpartition("-")[2])
-
-
-def _boolean(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError(f"expected true or false, not {text[:_ECHO_LIMIT]!r}")
-    return text == "true"
 
 
 def _dest(flag: str) -> str:

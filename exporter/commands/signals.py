@@ -85,7 +85,7 @@ def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                get_logger("exporter").warning("left behind", thread=thread.name)
+                get_logger("exporter").warning("thread did not stop in time", thread=thread.name)
                 _exit_now(0)
 
 

@@ -114,7 +114,7 @@ def _region(
     except ValueError:
         return
     if region is None:
-        message = "signature v4 needs the region, and the endpoint's name does not tell it"
+        message = "signature v4 requires a region, which the endpoint's name does not contain"
         yield Problem(path=(*path, "region"), message=message)
 
 

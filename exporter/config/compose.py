@@ -145,7 +145,7 @@ class _Composer:
                 event, "no anchor above has this alias's name; quote text that starts with *"
             )
         elif any(level.node is target for level in self._open):
-            self._fault(event, "this alias stands inside what it stands for")
+            self._fault(event, "this alias refers to a value that contains it")
             target = None
         elif isinstance(target, ListNode | MapNode):
             self._repeat(event, target)

@@ -67,7 +67,7 @@ class Pattern:
         if len(text) > LONGEST_PATTERN:
             raise ValueError(f"must have at most {LONGEST_PATTERN} characters, found {len(text)}")
         if not text.isprintable():
-            raise ValueError("a name must not hold control characters")
+            raise ValueError("a name must not contain control characters")
         # Compiling takes about 20 µs, and thousands of groups are usually plain names.
         literal = is_literal(text)
         return cls(text=text, literal=literal, _fullmatch=None if literal else _compiled(text))

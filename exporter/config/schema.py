@@ -87,7 +87,7 @@ class CredentialsConfig(Section):
 
 
 class PollingConfig(Section):
-    """How logstores are polled; independent of the times of scrapes."""
+    """Polling of logstores, which does not depend on scrapes."""
 
     interval: Interval = Field(
         60.0,
@@ -99,8 +99,8 @@ class PollingConfig(Section):
     )
     stale_after: Duration = Field(
         180.0,
-        description="How long the last good result is served while polls fail; then its series"
-        " are dropped. Not shorter than the interval. The default is three intervals if that is"
+        description="Time for which the last successful result is served while polls fail. Then its"
+        " series are dropped. At least the interval. The default is three intervals if that is"
         " longer.",
         json_schema_extra={"default": "3m"},
     )
@@ -122,27 +122,27 @@ class ProjectPollingConfig(PollingConfig):
 
 
 class DiscoveryConfig(Section):
-    """How patterns are matched against what exists."""
+    """Discovery of the names that patterns match."""
 
     interval: Interval = Field(
         300.0,
-        description="Time between two listings of what patterns match; at least 100ms.",
+        description="Time between two discoveries of names that patterns match; at least 100ms.",
         json_schema_extra={"default": "5m"},
     )
 
 
 class MetricsConfig(Section):
-    """What of the results becomes series."""
+    """Series that are made of the results."""
 
     consumer_label: Boolean = Field(
-        default=True, description="Whether series of a shard name their consumer in a label."
+        default=True, description="Whether series of a shard have the label consumer."
     )
     granularity: Granularity = Field(
-        "shard", description="shard: series for each shard; group: none below the consumer group."
+        "shard", description="shard: series for each shard; group: no series for single shards."
     )
     max_series: Series = Field(
         1_000_000,
-        description="Series of single shards served at most; groups beyond that are shown without.",
+        description="Maximum number of series of single shards. Groups beyond it have none.",
     )
 
 
@@ -155,7 +155,7 @@ class HttpConfig(Section):
         " when it changes.",
     )
     proxy_from_environment: Boolean = Field(
-        default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured."
+        default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are used."
     )
 
 
@@ -170,7 +170,7 @@ class LogstoreConfig(Section):
         (), description="Names of consumer groups to leave out, anchored regular expressions."
     )
     shards: tuple[Shard, ...] | None = Field(
-        None, min_length=1, description="Numbers of the shards to watch; absent means all."
+        None, min_length=1, description="Numbers of the shards to watch. If absent, all."
     )
     consumers: tuple[Name, ...] | None = Field(
         None,
@@ -185,7 +185,7 @@ class LogstoreConfig(Section):
 
 
 class ProjectConfig(Section):
-    """A project, or those that a pattern matches, and what to watch there."""
+    """A project, or all that a pattern matches, with the logstores to watch."""
 
     project: ProjectName = Field(description="Name of the project, an anchored regular expression.")
     endpoint: EndpointText = Field(
@@ -193,7 +193,8 @@ class ProjectConfig(Section):
         " scheme is given."
     )
     region: Region | None = Field(
-        None, description="Region for signature v4, where the endpoint's name does not tell it."
+        None,
+        description="Region for signature v4. Required if the endpoint's name does not contain it.",
     )
     credentials: CredentialsConfig | None = Field(
         None,
@@ -208,8 +209,8 @@ class ProjectConfig(Section):
     stall_after: Duration | None = Field(
         None, description="Time after which a shard of this project counts as stalled."
     )
-    http: HttpConfig = Field(default_factory=HttpConfig, description="How this project is reached.")
-    logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="What to watch.")
+    http: HttpConfig = Field(default_factory=HttpConfig, description="Connections to this project.")
+    logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="Logstores to watch.")
     exclude_logstores: tuple[Name, ...] = Field(
         (), description="Names of logstores to leave out, anchored regular expressions."
     )
@@ -219,14 +220,14 @@ class Config(Section):
     """Configuration file of sls-exporter."""
 
     credentials: CredentialsConfig | None = Field(
-        None, description="Access key; absent, keys come from the environment of the process."
+        None, description="Access key. If absent, keys come from the environment of the process."
     )
     signature: Signature = Field("v1", description="Version of the signature of API requests.")
     polling: PollingConfig = Field(
-        default_factory=PollingConfig, description="How logstores are polled."
+        default_factory=PollingConfig, description="Polling of logstores."
     )
     discovery: DiscoveryConfig = Field(
-        default_factory=DiscoveryConfig, description="How patterns are matched."
+        default_factory=DiscoveryConfig, description="Settings of discovery."
     )
     lag: Boolean = Field(
         default=True, description="Whether end cursors are read too, for lag and stalled shards."
@@ -237,10 +238,12 @@ class Config(Section):
         json_schema_extra={"default": "5m"},
     )
     metrics: MetricsConfig = Field(
-        default_factory=MetricsConfig, description="Which series are exported."
+        default_factory=MetricsConfig, description="Series that are exported."
     )
-    http: HttpConfig = Field(default_factory=HttpConfig, description="How the API is reached.")
-    projects: tuple[ProjectConfig, ...] = Field(min_length=1, description="What to watch.")
+    http: HttpConfig = Field(
+        default_factory=HttpConfig, description="Settings of connections to the API."
+    )
+    projects: tuple[ProjectConfig, ...] = Field(min_length=1, description="Projects to watch.")
     exclude_projects: tuple[ProjectName, ...] = Field(
         (), description="Names of projects to leave out, anchored regular expressions."
     )

@@ -120,7 +120,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         unique = sorted(dict.fromkeys(problems), key=lambda p: (p.position.line, p.position.column))
         shown = unique[:_MOST_PROBLEMS]
         if len(unique) > len(shown):
-            message = f"{len(unique) - len(shown)} more faults are not listed"
+            message = f"{len(unique) - len(shown)} more errors are not listed"
             last = shown[-1].position
             shown.append(Problem(path=(), message=message, position=last))
         file = printable(name)

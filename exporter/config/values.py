@@ -116,7 +116,7 @@ def _endpoint_of(service: str, value: object, expected: str) -> Endpoint:
         raise ValueError(f"expected {expected}")
     endpoint = Endpoint.parse(expect_text(value, expected))
     if endpoint.is_metadata:
-        raise ValueError(f"{service} is not where a machine finds its metadata")
+        raise ValueError(f"the address of the instance metadata is not an endpoint of {service}")
     return endpoint
 
 
@@ -135,7 +135,7 @@ def _key_text(value: object) -> str:
     if not value:
         raise ValueError("must not be empty")
     if not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("must not hold spaces, control characters or letters beyond ASCII")
+        raise ValueError("must not contain spaces, control characters or non-ASCII characters")
     return value
 
 
@@ -155,7 +155,7 @@ def _matching(pattern: str, expected: str) -> Callable[[object], str]:
 def _sts_endpoint(value: object) -> Endpoint:
     endpoint = _endpoint_of("STS", value, "a host such as sts.cn-shanghai.aliyuncs.com")
     if not endpoint.is_confidential:
-        raise ValueError("credentials travel by https beyond this machine, not http")
+        raise ValueError("credentials require https, except on this machine")
     return endpoint
 
 
@@ -177,7 +177,9 @@ def _read_file(value: object, info: ValidationInfo, limit: int) -> tuple[Path, b
 def _secret_file(value: object, info: ValidationInfo) -> Path:
     path, content = _read_file(value, info, _MAX_SECRET_BYTES)
     if not re.fullmatch(rb"[!-~]+", content.strip()):
-        raise ValueError(f"{described(value)} holds spaces or characters beyond printable ASCII")
+        raise ValueError(
+            f"{described(value)} contains spaces or characters other than printable ASCII"
+        )
     return path
 
 
@@ -188,7 +190,7 @@ def _ca_file(value: object, info: ValidationInfo) -> Path:
             cadata=content.decode("ascii", errors="replace")
         )
     except ssl.SSLError:
-        raise ValueError(f"{described(value)} holds no certificates in PEM form") from None
+        raise ValueError(f"{described(value)} contains no certificates in PEM format") from None
     return path
 
 

@@ -106,7 +106,9 @@ def _static(environ: Environ) -> Found | None:
         return None
     for name in (KEY_ID, KEY_SECRET, TOKEN, ROLE_ARN):
         if environ.get(name) and not is_key(environ[name]):
-            raise CredentialsError(f"{name} holds spaces or characters beyond printable ASCII")
+            raise CredentialsError(
+                f"{name} contains spaces or characters other than printable ASCII"
+            )
     token = environ.get(TOKEN) or None
     key = FixedKey(
         description="from the environment" + (": a temporary access key" if token else ""),

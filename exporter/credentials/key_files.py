@@ -29,7 +29,7 @@ def read_key(path: Path) -> str:
     content = read_text(path).strip()
     if not is_key(content):
         raise ValueError(
-            f"cannot read {path}: it is empty, or holds spaces or characters no key has"
+            f"cannot read {path}: it is empty or contains characters that keys do not have"
         )
     return content
 
@@ -80,7 +80,9 @@ class KeyFiles:
             self._failing = failing
             current = self._current
         if changed and failing:
-            self._log.warning("the access key cannot be read again, the last stands", error=reason)
+            self._log.warning(
+                "the access key cannot be read again, keeping the previous one", error=reason
+            )
         elif changed:
             self._log.info("the access key can be read again")
         return current

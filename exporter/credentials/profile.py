@@ -60,7 +60,7 @@ class Profile(Struct, frozen=True, kw_only=True):
         """Return a field that must contain a key, a name or an ARN. Raises ValueError."""
         value = self.fields.get(field, "")
         if not is_key(value):
-            raise ValueError(f"{self}: {field} is missing or no key")
+            raise ValueError(f"{self}: {field} is missing or is not a key")
         return value
 
     def credentials(self) -> Credentials:
@@ -87,7 +87,7 @@ def read_profile(path: Path, name: str | None) -> Profile:
     given = fields.get("type", "")
     kind = _KINDS_OF_CLI.get(given, given)
     if kind not in KINDS:
-        found = f"the type {given!r}" if _TYPE.fullmatch(given) else "no type, or one that is none"
+        found = f"the type {given!r}" if _TYPE.fullmatch(given) else "no type or an invalid one"
         raise ValueError(
             f"profile {bounded(name)!r} in {path} has {found}; "
             f"{', '.join(KINDS[:-1])} and {KINDS[-1]} are supported"

@@ -183,7 +183,9 @@ class EcsRole(Struct, frozen=True, kw_only=True):
         )
         token = answer.body.decode("ascii", errors="replace").strip()
         if answer.status != HTTPStatus.OK or not is_key(token):
-            raise FetchError(f"the metadata gave no token, but status {answer.status}")
+            raise FetchError(
+                f"expected a token of the metadata service, got status {answer.status}"
+            )
         return token
 
 

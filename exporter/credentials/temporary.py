@@ -59,14 +59,14 @@ def document(
         reason = _reason(fields, with_message=with_message, hidden=hidden)
         raise FetchError(f"refused with status {answer.status}{reason}", _code(fields))
     if not fields:
-        raise FetchError("the answer is not a JSON object")
+        raise FetchError("the response is not a JSON object")
     return fields
 
 
 def temporary(fields: object) -> Temporary:
     """Return the credentials in the fields of a response. Raises FetchError if they are invalid."""
     if not isinstance(fields, dict):
-        raise FetchError("the answer holds no credentials")
+        raise FetchError("the response contains no credentials")
     return Temporary(
         credentials=Credentials(
             access_key_id=_key(fields, "AccessKeyId"),
@@ -83,13 +83,13 @@ def require_success(fields: Mapping[str, object]) -> None:
     Metadata and credentials URIs return this field.
     """
     if fields.get("Code") != "Success":
-        raise FetchError(f"the answer is not a success{_reason(fields)}")
+        raise FetchError(f"the response does not report success{_reason(fields)}")
 
 
 def _key(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not is_key(value):
-        raise FetchError(f"the answer's {name} is missing or is not a key")
+        raise FetchError(f"the response's {name} is missing or is not a key")
     return value
 
 
@@ -99,7 +99,7 @@ def _instant(fields: Mapping[str, object], name: str) -> float:
         found = datetime.fromisoformat(value if isinstance(value, str) else "")
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise FetchError(f"the answer's {name} is missing or is not a time") from None
+        raise FetchError(f"the response's {name} is missing or is not a time") from None
 
 
 def _code(fields: Mapping[str, object]) -> str | None:

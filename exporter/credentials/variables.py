@@ -53,7 +53,7 @@ def endpoint(name: str, text: str) -> Endpoint:
     except ValueError as error:
         raise CredentialsError(f"{name}: {bounded(str(error))}") from None
     if not found.is_confidential:
-        raise CredentialsError(f"{name}: credentials travel by https beyond this machine, not http")
+        raise CredentialsError(f"{name}: credentials require https, except on this machine")
     return found
 
 

@@ -56,18 +56,6 @@ def evaluate(
     )
 
 
-def is_behind(checkpoint: Checkpoint, end: ShardEnd) -> bool:
-    """Return whether the times of unread log groups matter.
-
-    They do if nothing was consumed yet or the checkpoint is before the end. They do not if the
-    checkpoint cannot be read.
-    """
-    if not checkpoint.cursor:
-        return True
-    start = decode_cursor(checkpoint.cursor)
-    return start is not None and start < end.cursor
-
-
 def carry_over(
     progress: ShardProgress, previous: ShardProgress, *, now: float, max_age: float
 ) -> ShardProgress:

@@ -23,6 +23,12 @@ _MAX_NAME = 100
 _MAX_TRACEBACK = 8000
 _MAX_TRACEBACK_LINE = 500
 _MARGIN = "\n    | "
+_LEVEL_WIDTH = 8
+_MESSAGE_WIDTH = 30
+_RESET = "\033[0m"
+_BOLD = "\033[1m"
+_DIM = "\033[2m"
+_COLORS = {"warning": "\033[33m", "error": "\033[31m", "critical": "\033[1;31m"}
 _SPACES = str.maketrans("\t\n\r", "   ")
 _NOT_OF_A_KEY = re.compile(r"[^A-Za-z0-9_.-]")
 _BARE = re.compile(r"[^\s\"=\\]+")
@@ -38,12 +44,7 @@ class LineFormatter(logging.Formatter):
     def __init__(self, log_format: LogFormat, *, colors: bool = False) -> None:
         super().__init__()
         self._format = log_format
-        if log_format == "console":
-            from structlog.dev import ConsoleRenderer  # noqa: PLC0415  other formats start without it
-
-            self._console = ConsoleRenderer(
-                colors=colors, timestamp_key="ts", event_key="msg", sort_keys=False
-            )
+        self._colors = colors
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without the final line break."""
@@ -58,12 +59,23 @@ class LineFormatter(logging.Formatter):
     def _render(self, fields: Mapping[str, Value]) -> str:
         if self._format == "json":
             return json.dumps(fields, ensure_ascii=False)
-        if self._format == "logfmt":
-            return " ".join(f"{key}={_logfmt(value)}" for key, value in fields.items())
-        shown = dict(fields)
-        if isinstance(exception := shown.get("exception"), str):
-            shown["exception"] = _MARGIN[1:] + exception.replace("\n", _MARGIN)
-        return self._console(None, "", shown)
+        return _logfmt(fields) if self._format == "logfmt" else self._console(fields)
+
+    def _console(self, fields: Mapping[str, Value]) -> str:
+        rest = {**fields}
+        ts, level, logger, message = (
+            str(rest.pop(key)) for key in ("ts", "level", "logger", "msg")
+        )
+        exception = rest.pop("exception", None)
+        line = (
+            f"{self._paint(ts, _DIM)} {self._paint(level.ljust(_LEVEL_WIDTH), _COLORS.get(level))} "
+            f"{self._paint(message.ljust(_MESSAGE_WIDTH), _BOLD)} "
+            f"{self._paint(logger, _DIM)} {_logfmt(rest)}".rstrip()
+        )
+        return line if exception is None else line + _MARGIN + str(exception).replace("\n", _MARGIN)
+
+    def _paint(self, text: str, style: str | None) -> str:
+        return f"{style}{text}{_RESET}" if style and self._colors else text
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Value]:
@@ -116,7 +128,11 @@ def _traceback(error: BaseException) -> str:
     return "\n".join(reversed(kept))
 
 
-def _logfmt(value: Value) -> str:
+def _logfmt(fields: Mapping[str, Value]) -> str:
+    return " ".join(f"{key}={_bare_or_quoted(value)}" for key, value in fields.items())
+
+
+def _bare_or_quoted(value: Value) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -52,13 +52,13 @@ def _settings(group: GroupStatus, _: GroupSnapshot | None) -> Values:
 
 CHECKPOINT_AGE = AgeFamily(
     name="sls_consumer_group_checkpoint_age_seconds",
-    help="Time since the checkpoint was last written, computed at the scrape. An idle shard grows "
-    f"old behind a healthy consumer: alert on stalled_seconds instead. {POLLED}",
+    help="Time in seconds since the checkpoint was last written, computed at the scrape. It also "
+    f"grows while the shard gets no data, so alert on stalled_seconds instead. {POLLED}",
     values=lambda shards: [shard.updated_at for shard in shards],
 )
 CHECKPOINT_UPDATED = ShardFamily(
     name="sls_consumer_group_checkpoint_update_timestamp_seconds",
-    help=f"When the checkpoint was last written (updateTime), Unix time. {POLLED}",
+    help=f"Unix timestamp of the last write of the checkpoint (updateTime). {POLLED}",
     values=lambda shards: [shard.updated_at for shard in shards],
 )
 LAG = ShardFamily(
@@ -76,7 +76,7 @@ OLDEST_UNREAD = ShardFamily(
 )
 UNREAD = ShardFamily(
     name="sls_consumer_group_unread_log_groups",
-    help=f"Log groups between the checkpoint and the end of the shard. {POLLED}",
+    help=f"Number of log groups between the checkpoint and the end of the shard. {POLLED}",
     values=lambda shards: [shard.unread for shard in shards],
 )
 STALLED = AgeFamily(
@@ -89,7 +89,7 @@ STALLED = AgeFamily(
 GROUP_SHARDS = GroupFamily(
     name="sls_consumer_group_shards",
     labels=(*_GROUP, "state"),
-    help=f"Shards of the consumer group by state. {POLLED}",
+    help=f"Number of shards of the consumer group by state. {POLLED}",
     values=_shards_by_state,
 )
 GROUP_CONSUMERS = GroupFamily(
@@ -103,7 +103,8 @@ GROUP_INFO = GroupFamily(
     name="sls_consumer_group_info",
     kind="info",
     labels=(*_GROUP, "order", "timeout_seconds"),
-    help=f"1, with the settings of a consumer group that was listed. {POLLED}",
+    help="Settings of the consumer group as labels, always 1, absent if no listing contains the "
+    f"group. {POLLED}",
     values=_settings,
 )
 GROUP_UP = GroupFamily(
@@ -126,20 +127,20 @@ GROUP_INTERVAL = GroupFamily(
 LOGSTORE_SHARDS = LogstoreFamily(
     name="sls_logstore_shards",
     labels=(*_LOGSTORE, "status"),
-    help=f"Shards of the logstore by status. {POLLED}",
+    help=f"Number of shards of the logstore by status. {POLLED}",
     values=lambda target: {
         (status,): count for status, count in (target.shards_by_status or {}).items()
     },
 )
 LOGSTORE_RETENTION = LogstoreFamily(
     name="sls_logstore_retention_seconds",
-    help=f"How long the logstore keeps its logs. {POLLED}",
+    help=f"Time in seconds for which the logstore keeps its logs. {POLLED}",
     values=lambda target: {(): target.retention_seconds},
 )
 CURSOR_ACCESS = LogstoreFamily(
     name="sls_exporter_cursor_access",
-    help="1 if the exporter may read the cursors of the logstore, 0 if only checkpoints are "
-    f"known for lack of the right. {POLLED}",
+    help="Whether the exporter can read the cursors of the logstore (1) or lacks the permission "
+    f"and knows only checkpoints (0). {POLLED}",
     values=lambda target: {(): target.cursor_access},
 )
 DISCOVERY_SUCCESS = EntryFamily(
@@ -155,15 +156,15 @@ DISCOVERY_LAST_SUCCESS = EntryFamily(
 )
 SERIES = Family(
     name="sls_exporter_series",
-    help="Series of polled metrics in this scrape.",
+    help="Number of series of polled metrics in this scrape.",
 )
 SERIES_DROPPED = Family(
     name="sls_exporter_series_dropped",
-    help="Series of single shards left out of this scrape, which metrics.max_series bounds.",
+    help="Number of series of single shards that this scrape omits because of metrics.max_series.",
 )
 TARGETS = Family(
     name="sls_exporter_targets",
-    help="Logstores that are polled.",
+    help="Number of logstores that the exporter polls.",
 )
 
 POLL_ERRORS = Family(
@@ -192,13 +193,13 @@ RETRIES = Family(
     name="sls_exporter_api_retries_total",
     kind="counter",
     labels=("operation",),
-    help="Tries of requests to the SLS API after a first one that failed.",
+    help="Total number of retries of requests to the SLS API.",
 )
 REQUEST_DURATION = Family(
     name="sls_exporter_api_request_duration_seconds",
     kind="histogram",
     labels=("operation",),
-    help="Duration of requests to the SLS API, each try observed.",
+    help="Duration of requests to the SLS API in seconds, each attempt by itself.",
 )
 POLLS = Family(
     name="sls_exporter_polls_total",
@@ -208,7 +209,7 @@ POLLS = Family(
 POLL_DURATION = Family(
     name="sls_exporter_poll_duration_seconds",
     kind="histogram",
-    help="Duration of polls of a logstore.",
+    help="Duration of logstore polls in seconds.",
 )
 POLLS_SKIPPED = Family(
     name="sls_exporter_polls_skipped_total",
@@ -256,17 +257,17 @@ TOTAL_SHARDS = Family(
 )
 RELOAD_SUCCESSFUL = Family(
     name="sls_exporter_config_last_reload_successful",
-    help="1 if the last attempt to load the configuration succeeded, else 0.",
+    help="Whether the last attempt to load the configuration succeeded (1) or failed (0).",
 )
 RELOAD_SUCCESS_TIME = Family(
     name="sls_exporter_config_last_reload_success_timestamp_seconds",
-    help="When the configuration was last loaded successfully, Unix time.",
+    help="Unix timestamp of the last successful load of the configuration.",
 )
 BUILD_INFO = Family(
     name="sls_exporter_build_info",
     kind="info",
     labels=("version", "python"),
-    help="1, with the versions of the exporter and of Python.",
+    help="Versions of the exporter and of Python as labels, always 1.",
 )
 
 CATALOGUE: tuple[Family, ...] = tuple(

@@ -85,24 +85,17 @@ class Staircase:
 class EndHistory:
     """Known receive times of one shard. Instants are on the clock of the service."""
 
-    __slots__ = ("_end", "_lower", "_tolerance", "_upper")
+    __slots__ = ("_lower", "_tolerance", "_upper")
 
     def __init__(self, *, created_at: float | None = None) -> None:
         self._lower = Staircase(upper=False)
         self._upper = Staircase(upper=True)
         self._tolerance = TOLERANCE_SECONDS
-        self._end: int | None = None
         if created_at is not None:
             self._lower.add(0, created_at - self._tolerance)
 
-    @property
-    def end(self) -> int | None:
-        """The newest end that was read."""
-        return self._end
-
     def add_end(self, cursor: int, *, sent_at: float, received_at: float) -> None:
         """Add the end of the shard, read between two instants."""
-        self._end = cursor
         self._lower.add(cursor, sent_at - self._tolerance)
         self._upper.add(cursor, received_at + self._tolerance)
         self._lower.thin(received_at)

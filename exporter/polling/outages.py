@@ -89,16 +89,19 @@ class Outages:
             self._skipped.add(group)
         if is_new:
             self._log.warning(
-                "entries of an answer left out", **_place(group), count=len(faults), first=faults[0]
+                "invalid entries of a response ignored",
+                **_place(group),
+                count=len(faults),
+                first=faults[0],
             )
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
         """Log that only checkpoints are known from now on, or ends again as well."""
         if error is None:
-            self._log.info("cursors may be read again", **key._asdict())
+            self._log.info("cursors can be read again", **key._asdict())
         else:
             self._log.warning(
-                "cursors may not be read: only checkpoint ages are known, neither lag nor stalls",
+                "no permission to read cursors, reporting checkpoint ages without lag and stalls",
                 **key._asdict(),
                 code=error.code,
                 error=str(error),

@@ -122,9 +122,9 @@ class ShardPairs:
         """Yield the groups with unread log groups that they can read, with their cursors."""
         for pair in self.pairs:
             start = pair.start
-            is_behind = start is not None and start < self.end.cursor
-            if start is not None and is_behind and not self.cursors.has_expired(start):
-                yield pair, start
+            if start is None or not pair.is_behind(self.end) or self.cursors.has_expired(start):
+                continue
+            yield pair, start
 
     @property
     def has_unread(self) -> bool:

@@ -95,7 +95,7 @@ class Logstore:
             None,
         )
         if right is None:
-            raise parameter_invalid(f"shard {shard_id} has no neighbour to be merged with")
+            raise parameter_invalid(f"shard {shard_id} has no adjacent shard to merge with")
         rate = sum(1 / log.interval for log in (left.log, right.log) if log.interval)
         self._close(left, now)
         self._close(right, now)

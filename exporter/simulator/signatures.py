@@ -103,7 +103,7 @@ def read_signature(request: Request) -> V1Signature | V4Signature:
             region=match[4],
             signature=match[5],
         )
-    message = "the Authorization header is missing or is of no known version"
+    message = "the Authorization header is missing or has an unknown version"
     raise ServiceError(401, "Unauthorized", message)
 
 

@@ -83,7 +83,7 @@ class World(Storage):
         """
         with self._group(project, logstore, group) as (store, found, now):
             if name in found.consumers:
-                raise ValueError(f"consumer {name} runs already")
+                raise ValueError(f"consumer {name} is already running")
             taken = [store.shard(shard) for shard in shards]
             consumer = Consumer(name=name, pace=Pace(**pace), started=now)
             found.was_alive = True

@@ -34,7 +34,7 @@ class Parsed(Struct, Generic[T], frozen=True, kw_only=True):
 def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
     """Decode a body. Raises ShapeError if it is not JSON (NaN and Infinity are not)."""
     if not body:
-        raise ShapeError("the answer is empty")
+        raise ShapeError("the response is empty")
     try:
         # orjson ends the process if there is no memory for a large list.
         return msgspec.json.decode(body)
@@ -44,7 +44,7 @@ def load_json(body: bytes) -> Any:  # noqa: ANN401  JSON is any of its types
         return json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         start = bounded(body[:64].decode("utf-8", errors="replace"))
-        raise ShapeError(f"the answer is not JSON; it begins with {start!r}") from error
+        raise ShapeError(f"the response is not JSON; it begins with {start!r}") from error
 
 
 def of_json(parse: Callable[[object], T]) -> Callable[[bytes, float], T]:
@@ -57,7 +57,7 @@ def entries_of(answer: object, parse: Callable[[object], T]) -> Parsed[T]:
     if not isinstance(answer, list):
         raise ShapeError(f"expected an array, got {_kind(answer)}")
     if len(answer) > MAX_ENTRIES:
-        raise ShapeError(f"the answer lists {len(answer)} entries, more than {MAX_ENTRIES}")
+        raise ShapeError(f"the response lists {len(answer)} entries, more than {MAX_ENTRIES}")
     good: list[T] = []
     faults: list[str] = []
     for entry in answer:

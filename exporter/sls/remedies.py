@@ -31,7 +31,7 @@ _RIGHTS = (
 _CLOCK = "Set the clock of the exporter's host (NTP): SLS accepts 15 minutes of difference."
 _PROJECT = "Check the project's name, and that the endpoint is that of the project's region."
 _QUOTA = "Too many requests: raise polling.interval or lower polling.requests_per_second."
-_SERVICE = "SLS itself has a problem; polls go on. If it lasts, look at the vendor's status page."
+_SERVICE = "SLS itself has a problem and polls continue. If it lasts, see the vendor's status page."
 _PATH = "Check the endpoint, and the network, firewall and proxy on the way to it."
 
 REMEDIES: Mapping[str, str] = MappingProxyType(
@@ -50,10 +50,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "InternalServerError": _SERVICE,
         "RequestTimeout": _SERVICE,
         "ServerBusy": _SERVICE,
-        "credentials": "No access key can be had now: the log says where it was looked for.",
+        "credentials": "No access key is available: see the log for the sources that were tried.",
         "timeout": f"{_PATH} A slow path needs a longer polling.timeout.",
-        "connection": f"{_PATH} A name that does not resolve may be a project that is not there.",
-        "invalid_response": "Something in between answers in place of SLS: check the proxy.",
+        "connection": f"{_PATH} A name that does not resolve may be that of an unknown project.",
+        "invalid_response": "The response did not come from SLS: check the proxy on the way to it.",
     }
 )
 _LISTING_RIGHTS: Mapping[str, str] = MappingProxyType(

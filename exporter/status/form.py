@@ -15,7 +15,7 @@ COLUMNS = {
     "lag": "Lag",
     "age": "Age",
     "owners": "Owners",
-    "last_success": "Last good poll",
+    "last_success": "Last successful poll",
 }
 _STATES = (
     ("", "all"),
@@ -28,7 +28,7 @@ _SORTS = (
     ("-stalled", "longest stall first"),
     ("-lag", "largest lag first"),
     ("-age", "oldest checkpoint first"),
-    ("-last_success", "longest without a good poll"),
+    ("-last_success", "longest without a successful poll"),
     ("consumer_group", "consumer group, A to Z"),
     ("project", "project, A to Z"),
 )

@@ -182,7 +182,7 @@ def _term(state: State) -> str:
 def _legend() -> Html:
     terms: Sequence[tuple[str, str]] = [
         *((_term(state), STATE_MEANINGS[state]) for state in SEVERITY),
-        ("failing", "the newest poll failed; what is shown is what the last good one found"),
+        ("failing", "the newest poll failed; the row shows the results of the last successful one"),
         ("listing", "finds the names that match a pattern; it is shown while it fails"),
         ("stalled for", "how long nothing has moved although there is unread data"),
         ("lag", "from the newest log back to the last one consumed, by their time of receipt"),
@@ -192,5 +192,5 @@ def _legend() -> Html:
     pairs = [join(tag("dt", term), tag("dd", meaning)) for term, meaning in terms]
     return tag(
         "footer",
-        tag("details", tag("summary", "What the words mean"), tag("dl", *pairs), id="legend"),
+        tag("details", tag("summary", "Terms"), tag("dl", *pairs), id="legend"),
     )

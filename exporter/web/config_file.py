@@ -45,19 +45,13 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
-    """A loaded configuration that is ready for use, with the paths of its files."""
+    """A loaded configuration that is ready for use."""
 
     tls: TlsPolicy | None
     headers: Mapping[str, str]
     users: Mapping[str, str] = field(repr=False)
     rate_limit: RateLimit | None
-    files: tuple[Path, ...]
     is_empty: bool
-
-
-def load_web_config(path: Path) -> WebConfig:
-    """Read, check and prepare a web configuration file. Raises only ConfigError."""
-    return _load(path, NamedFiles(directory=path.parent))
 
 
 class WatchedWebConfig:
@@ -161,7 +155,6 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
         headers={key: value for key, value in headers.items() if value},
         users=model.basic_auth_users,
         rate_limit=_rate_limit(model.rate_limit),
-        files=(path, *named.found),
         is_empty=reading.document.is_empty,
     )
 

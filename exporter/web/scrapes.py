@@ -62,7 +62,7 @@ class Scrapes:
     async def endpoint(self, request: Request) -> Response:
         """Return the response to one scrape, or 503 if too many are in flight."""
         if self._max_requests and self._in_flight >= self._max_requests:
-            text = f"{self._max_requests} scrapes are being answered already, try again later."
+            text = f"{self._max_requests} scrapes are already being served, try again later."
             return plain_text(text, 503, {"Retry-After": _RETRY_AFTER})
         # A scrape counts until its last byte is sent. The response then calls ``_done``.
         self._in_flight += 1

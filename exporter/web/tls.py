@@ -113,7 +113,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cadata=settings.client_ca.decode("ascii"))
         except (ssl.SSLError, ValueError) as exc:
-            raise TlsError("client_ca", f"no certificate in it: {_why(exc)}") from exc
+            raise TlsError("client_ca", f"contains no certificate: {_why(exc)}") from exc
     elif context.verify_mode != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     return context
@@ -170,7 +170,7 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
     try:
         context.set_ciphers(":".join(names))
     except ssl.SSLError as exc:
-        raise TlsError("cipher_suites", "this OpenSSL has none of them") from exc
+        raise TlsError("cipher_suites", "this OpenSSL supports none of them") from exc
 
 
 def _set_curve(context: ssl.SSLContext, curves: tuple[str, ...]) -> None:

@@ -252,7 +252,7 @@ def of_key(document: object, key: str) -> Iterator[object]:
             yield from of_key(value, key)
 
 
-def test_every_metric_is_one_of_the_catalogue() -> None:
+def test_dashboards_use_only_metrics_of_the_catalog() -> None:
     known = {metric.name for metric in CATALOGUE} | OF_THE_PROCESS | OF_PROMETHEUS
     texts = [asked.expr for asked in queries()]
     used = {

@@ -10,10 +10,10 @@ import yaml
 
 from exporter.commands.flags import parse
 from exporter.config.reader import load
-from exporter.web.config_file import load_web_config
 from tests.support import commands
 from tests.support.helm import CI_VALUES, Rendered, Values, feature, read, watching
 from tests.support.pod import Container, Outside, layout
+from tests.support.web_config import load_web_config
 from tools.paths import CHART
 
 LEAST = read(CHART / "ci" / "least-values.yaml")

@@ -181,7 +181,7 @@ def test_every_example_of_the_guide_is_valid_except_for_files_and_omitted_keys(
 
 def test_the_errors_in_the_guide_are_the_real_error_messages() -> None:
     text = """\
-# A file with three faults.
+# A file with three errors.
 credentials: {access_key_id: A, access_key_secret: a}
 polling:
   interval: 60

@@ -189,7 +189,7 @@ def test_a_policy_allows_only_the_permissions_that_such_a_configuration_needs(
         f'logstores: [{{logstore: "{logstore}", consumer_groups: ["{group}"]}}]}}]\n'
     )
     config = parse(text, name="c", environ={}, base_dir=ROOT)
-    (line,) = [each for each in explain(config, {}) if "rights needed" in each]
+    (line,) = [each for each in explain(config, {}) if "permissions needed" in each]
     assert allowed == set(line.partition(": ")[2].split(", "))
 
 

@@ -93,8 +93,8 @@ def test_permissions_in_the_guide_are_enough_for_any_configuration(tmp_path: Pat
         "  - {project: p, endpoint: h, logstores: [{logstore: '.*', consumer_groups: ['.*']}]}\n"
     )
     explained = run("check", f"--config.file={config}").stdout
-    (needed,) = [line for line in explained.splitlines() if "rights needed: " in line]
+    (needed,) = [line for line in explained.splitlines() if "permissions needed: " in line]
     policy = yaml.safe_load(blocks(GUIDE, "json")[0])
     assert sorted(policy["Statement"][0]["Action"]) == sorted(
-        needed.partition("rights needed: ")[2].split(", ")
+        needed.partition("permissions needed: ")[2].split(", ")
     )

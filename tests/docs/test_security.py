@@ -42,13 +42,13 @@ def test_bounds_are_those_of_the_code() -> None:
     assert transport.MAX_BODY_BYTES == 4 * 2**20
     assert "4 MiB a body" in table
     assert json_values.MAX_ENTRIES == 10_000
-    assert "10 000 entries an answer" in table
+    assert "10 000 entries per response" in table
     assert (paging.MAX_PAGES, paging.PAGE_SIZE) == (200, 500)
     assert "200 pages of 500" in table
     assert LIMIT == 256
     assert "cut (to 256 characters" in table
     assert fetcher.MAX_BODY_BYTES == 64 * 2**10
     assert temporary.BUDGET_SECONDS == 5.0
-    assert "64 KiB a file or an answer, regular files only, 5 s" in table
+    assert "64 KiB per file or response, regular files only, 5 s" in table
     assert reader.MAX_FILE_BYTES == 64 * 2**20
     assert "64 MiB" in table

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.config.problems import ConfigError
-from exporter.web.config_file import load_web_config
 from tests.support.docs import blocks, read
+from tests.support.web_config import load_web_config
 
 
 def test_documentation_of_web_configuration_shows_the_real_errors(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def main() -> None:
     from tests.fuzz.targets import TARGETS  # noqa: PLC0415  atheris has to import it itself
 
     count = engines.by_chance_for(TARGETS[asked.target], corpus, asked.seconds)
-    print(f"{asked.target}: {count} cases, no fault")  # noqa: T201  the result of the command
+    print(f"{asked.target}: {count} cases, no failure")  # noqa: T201  the result of the command
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from exporter.evaluation.shard import evaluate, is_behind, stalled_seconds, state
+from exporter.evaluation.shard import evaluate, stalled_seconds, state
 from exporter.model.progress import ShardEnd, ShardProgress, Unread
 from exporter.model.shards import Checkpoint, decode_cursor, encode_cursor
 from exporter.sls import json_values, responses
@@ -39,7 +39,7 @@ def bodies(data: bytes) -> None:
         require(0 <= found.count <= MAX_ENTRIES and found.total >= 0, "a page has no such size")
         found = found.names
     if isinstance(found, Parsed):
-        require(len(found.entries) <= MAX_ENTRIES, "more entries than an answer may have")
+        require(len(found.entries) <= MAX_ENTRIES, "more entries than a response can have")
         for entry in (*found.entries, *found.faults):
             require_showable(str(entry), 1000)
     else:
@@ -61,8 +61,6 @@ def checkpoints(data: bytes) -> None:
     for _ in range(2):
         end = decode_cursor(reader.pick(_CURSORS))
         known = None if end is None else ShardEnd(cursor=end, readonly=reader.below(2) == 1)
-        if known is not None and is_behind(checkpoint, known):
-            require(not text or (value is not None and value < known.cursor), "it is not behind")
         unread = Unread(
             oldest_at=reader.pick(_INSTANTS),
             consumed_at=reader.pick(_INSTANTS),
@@ -72,6 +70,8 @@ def checkpoints(data: bytes) -> None:
         )
         previous = evaluate(checkpoint, previous=previous, end=known, unread=unread, seen_at=NOW)
         require((previous.unread or 0) >= 0, "a negative number of log groups")
+        if known is not None and text and previous.unread:
+            require(value is not None and value < known.cursor, "unread logs before the checkpoint")
         require((previous.lag_seconds or 0.0) >= 0, "a negative lag")
         for now in (NOW, 0.0, 1e12):
             stalled = stalled_seconds(previous, now)

@@ -20,11 +20,11 @@ from exporter.config.reader import parse
 from exporter.config.schema import Config
 from exporter.config.settings import project_settings
 from exporter.model.endpoint import Endpoint
-from exporter.web.config_file import load_web_config
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress
 from tests.fuzz.checks import SECRET, require, require_showable
 from tests.fuzz.reader import TEXTS, Reader
+from tests.support.web_config import load_web_config
 
 _LONGEST_FAULT = 2000
 _ENVIRON = {"A": "a", "S": SECRET}
@@ -93,10 +93,10 @@ def _read(text: bytes) -> None:
     try:
         found = parse(text, name="c.yaml", environ=_ENVIRON, base_dir=Path("/nowhere"))
     except ConfigError as error:
-        require(error.problems, "an error without a fault")
+        require(error.problems, "an error without a problem")
         require((error.__cause__, error.__context__) == (None, None), "a foreign error behind it")
         for line in str(error).split("\n"):
-            require(line.startswith("c.yaml:"), "a fault without its place")
+            require(line.startswith("c.yaml:"), "a problem without its position")
             require_showable(line, _LONGEST_FAULT)
     else:
         require(SECRET not in f"{found.credentials!r}", "a secret shows")
@@ -138,7 +138,7 @@ def web_config(data: bytes) -> None:
             found = load_web_config(path)
         except ConfigError as error:
             for line in str(error).split("\n"):
-                require(line.startswith(f"{path}:"), "a fault without its place")
+                require(line.startswith(f"{path}:"), "a problem without its position")
                 require_showable(line, 1000)
         else:
             for name, value in found.headers.items():

@@ -55,4 +55,4 @@ def test_the_command_prints_the_number_of_passed_cases() -> None:
         [*command, "--engine=hypothesis"], capture_output=True, text=True, timeout=100, check=True
     )
     assert ran.stdout.startswith("checkpoints: ")
-    assert ran.stdout.endswith(" cases, no fault\n")
+    assert ran.stdout.endswith(" cases, no failure\n")

@@ -23,9 +23,9 @@ LONG = "a-name-without-any-place-to-break-it-" * 5
 
 # The contrast of every text with its background, by the formula of WCAG 2.1.
 CONTRASTS = """() => {
-  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = (colour) => {
-    const [r, g, b] = parse(colour).slice(0, 3).map((part) => {
+  const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = parse(color).slice(0, 3).map((part) => {
       const share = part / 255;
       return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
     });
@@ -33,8 +33,8 @@ CONTRASTS = """() => {
   };
   const behind = (element) => {
     for (let node = element; node; node = node.parentElement) {
-      const colour = getComputedStyle(node).backgroundColor;
-      if ((parse(colour)[3] ?? 1) > 0) return colour;
+      const color = getComputedStyle(node).backgroundColor;
+      if ((parse(color)[3] ?? 1) > 0) return color;
     }
     return "rgb(255, 255, 255)";
   };
@@ -98,7 +98,7 @@ def test_typing_filters_and_keeps_what_is_typed(browser: Browser) -> None:
         expect(page.get_by_text("No group matches the filter.")).to_be_visible()
 
 
-def test_choosing_a_state_filters_at_once(browser: Browser) -> None:
+def test_choosing_a_state_filters_immediately(browser: Browser) -> None:
     with opened(browser, varied()) as (page, _):
         page.get_by_label("State", exact=True).select_option("failing")
         expect_names(page, "denied", "slow-path")
@@ -244,7 +244,7 @@ def test_without_scripts_everything_works_by_form_and_links(browser: Browser) ->
 def test_every_text_stands_out_from_what_is_behind_it(browser: Browser, *, dark: bool) -> None:
     with opened(browser, varied(), "?page=x", dark=dark) as (page, _):
         page.get_by_text("3 shards").click()
-        page.get_by_text("What the words mean").click()
+        page.get_by_text("Terms").click()
         seen, poor = page.evaluate(CONTRASTS)
         assert seen > 150
         assert poor == []

@@ -254,7 +254,7 @@ def test_a_thread_that_hangs_does_not_hold_up_the_exit() -> None:
         check=False,
     )
     assert done.returncode == 0
-    assert "left behind" in done.stdout + done.stderr
+    assert "thread did not stop in time" in done.stdout + done.stderr
 
 
 def test_once_shows_the_demonstration_and_ends_with_status_0(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ FLEETING = frozenset(key for things in FAST for key in things)
 # Minimum number of occurrences without which the test would prove little. Much more is usual.
 LEAST_DONE = {
     **{f"scrapes, {openmetrics=}, {gzip=}": 10 for openmetrics, gzip in KINDS},
-    **{f"answers of {path}": 10 for path in ("/", "/?state=stalled", "/api/v1/groups")},
-    "answers of /-/healthy": 10,
+    **{f"responses of {path}": 10 for path in ("/", "/?state=stalled", "/api/v1/groups")},
+    "responses of /-/healthy": 10,
     "reloads": 10,
     "reloads of other targets": 1,
     "refused reloads": 2,
@@ -351,7 +351,7 @@ def reader(race: Race) -> None:
                 assert answer.status_code == 200, (path, answer.text)
                 if path.startswith("/api"):
                     race.pages.append(answer.content)
-                race.done[f"answers of {path}"] += 1
+                race.done[f"responses of {path}"] += 1
             assert session.get(race.exporter.url + "/-/ready", timeout=30).status_code in {200, 503}
 
 
@@ -728,7 +728,7 @@ def descriptors() -> int:
 
 
 def assert_log_is_clean(records: Sequence[logging.LogRecord]) -> None:
-    known = ("configuration not reloaded, the old one stays", "poll fails")
+    known = ("configuration reload failed, keeping the previous configuration", "poll fails")
     bad = [
         record
         for record in records

@@ -125,7 +125,7 @@ def assert_true(stage: Scene, exporter: Daemon) -> None:
 
 
 def assert_clean(exporter: Daemon) -> None:
-    for sign in ("Traceback", "internal error", "left behind", "Warning"):
+    for sign in ("Traceback", "internal error", "thread did not stop in time", "Warning"):
         assert sign not in exporter.log
 
 
@@ -298,7 +298,7 @@ def test_after_an_hour_asleep_every_target_is_polled_immediately_and_once(tmp_pa
         assert codes <= {"RequestTimeTooSkewed"}
         assert_true(stage, exporter)
         assert successes(exporter) > woken
-        assert max(asked.values()) <= took / INTERVAL + 3, "what was due, and anew after the jump"
+        assert max(asked.values()) <= took / INTERVAL + 3, "the due polls, and again after the jump"
         assert exporter.get("/-/healthy").status_code == 200
         assert exporter.stop() == 0
     assert_clean(exporter)

@@ -193,14 +193,14 @@ def test_keys_under_a_wrong_key_of_the_configuration_are_never_shown(tmp_path: P
 
 
 def blabbing(stand_in: StandIn) -> None:
-    """Have a stand-in refuse with every secret that it knows."""
+    """Let a fake source refuse with every secret that it knows."""
     secrets = [OIDC_TOKEN, METADATA_TOKEN, HELPER_TARGET, f"{SECRET}-token-1", f"{SECRET}-base"]
     message = f"{OIDC_TOKEN} {SECRET}-base" if isinstance(stand_in, AssumeRoleSts) else OIDC_TOKEN
     stand_in.refusal = reply({"Code": "Nope", "Message": message, "Secrets": secrets}, 403)
 
 
 def source(kind: str, folder: Path) -> tuple[StandIn, Callable[[], dict[str, str]], str]:
-    """Return a stand-in, the environment that names it, and what check says of it."""
+    """Return a fake source, the environment that names it, and its description by check."""
     if kind == "oidc":
         (folder / "token").write_text(OIDC_TOKEN)
         sts = Sts()

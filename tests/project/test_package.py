@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFi
     assert {"exporter/py.typed", "exporter/rules/sls-exporter.rules.yaml"} <= in_wheel
 
 
-def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_the_command_and_the_license(wheel: zipfile.ZipFile) -> None:
     folder = f"sls_exporter-{exporter.__version__}.dist-info"
     entry_points = wheel.read(f"{folder}/entry_points.txt").decode()
     assert "sls-exporter = exporter.__main__:main" in entry_points

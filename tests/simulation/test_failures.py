@@ -331,7 +331,7 @@ def test_an_invalid_entry_is_omitted_and_counted_each_time_and_logged_once(
     for group in OTHERS:
         assert_fresh(scrape, group, at=START + 180)
     (event,) = events(log)
-    assert event["msg"] == "entries of an answer left out"
+    assert event["msg"] == "invalid entries of a response ignored"
     assert event["count"] == 1
     assert event["first"] == "shard is the text '�[31m', expected a whole number"
     assert {name: event[name] for name in BILLING} == BILLING

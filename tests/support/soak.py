@@ -47,11 +47,11 @@ SITUATIONS = (
     "logstore gone",
     "logstore kept",
     "logstore left",
-    "logstore withdrawn as stale",
+    "logstore dropped as stale",
     "rewrite was no progress",
-    "several verdicts",
-    "verdict kept",
-    "withdrawn as stale",
+    "several states",
+    "state kept",
+    "dropped as stale",
 )
 
 

@@ -65,7 +65,7 @@ def varied() -> View:
                 failing("Unauthorized", denied, name="denied", key=audit),
                 failing(
                     "timeout",
-                    "GetCheckPoint: timeout: no answer within 10 s",
+                    "GetCheckPoint: timeout: no response within 10 s",
                     caught_up(0, consumer="siem-0"),
                     name="slow-path",
                     key=audit,

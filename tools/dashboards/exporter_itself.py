@@ -40,7 +40,7 @@ def dashboard() -> Dashboard:
     return frame(
         EXPORTER_UID,
         "SLS consumer groups: the exporter",
-        "How sls-exporter itself is doing.",
+        "The health of sls-exporter itself.",
         variables=[datasource(), job(), _instance()],
         rows={
             "Now": _now(),
@@ -59,7 +59,7 @@ def _now() -> list[Panel]:
     return [
         label_value(
             "Version",
-            "The versions that run; more than one during an update.",
+            "Running versions. During an update, there is more than one.",
             Query(f"count by (version) ({BUILD_INFO.name}{ALL})", "{{version}}"),
         ),
         number(
@@ -71,13 +71,13 @@ def _now() -> list[Panel]:
         ),
         number(
             "Logstores polled",
-            "By the exporter with the most of them.",
+            "Logstores that the busiest exporter polls.",
             f"max({TARGETS.name}{ALL})",
             unit="short",
         ),
         number(
-            "Missing shares",
-            "Shares of a scaled-out exporter that no process runs: logstores are not watched.",
+            "Missing exporter shards",
+            "Shards of a scaled-out exporter without a process. Their logstores are not watched.",
             f"max({TOTAL_SHARDS.name}{{{JOB}}})\n"
             f'- count(count_values("number", {SHARD.name}{{{JOB}}}))',
             unit="short",
@@ -85,14 +85,14 @@ def _now() -> list[Panel]:
         ),
         number(
             "Refused configurations",
-            "Exporters that refused their newest configuration and run on with the one before.",
+            "Exporters that rejected their newest configuration and keep the previous one.",
             f"sum(1 - {RELOAD_SUCCESSFUL.name}{ALL})",
             unit="short",
             steps=ONE_IS_ODD,
         ),
         number(
-            "Configuration since",
-            "When a configuration was last loaded.",
+            "Configuration loaded",
+            "Time of the last successful load of a configuration.",
             f"1000 * max({RELOAD_SUCCESS_TIME.name}{ALL})",
             unit="dateTimeFromNow",
         ),
@@ -104,8 +104,8 @@ def _polls() -> list[Panel]:
     return [
         curves(
             "Poll duration and interval",
-            "How long a poll of one logstore takes, and how much time lies between two polls of "
-            "the same logstore. Polls that take longer than the interval are skipped. Over 10 "
+            "Duration of a poll of one logstore, and time between two polls of the same "
+            "logstore. The exporter skips a poll if the previous one has not ended. Over 10 "
             "minutes.",
             [
                 Query(f"histogram_quantile(0.5, {per_poll})", "duration, half of the polls"),
@@ -119,14 +119,14 @@ def _polls() -> list[Panel]:
         ),
         curves(
             "Polls",
-            "Polls of a logstore that ended, well or not.",
+            "Completed polls of logstores, including failed ones.",
             [Query(rate(POLLS, "instance"), "{{instance}}")],
             unit="ops",
         ),
         curves(
             "Skipped polls",
-            "Share of the polls that were left out because the one before had not ended: more "
-            "polling.workers or a longer interval are needed. Over 10 minutes.",
+            "Share of the polls that were skipped because the previous one had not ended. Raise "
+            "polling.workers or the interval. Over 10 minutes.",
             [
                 Query(
                     f"rate({POLLS_SKIPPED.name}{ALL}[10m])\n"
@@ -139,7 +139,7 @@ def _polls() -> list[Panel]:
         ),
         curves(
             "Failed polls by code",
-            "By the error code of SLS, or timeout, connection, invalid_response.",
+            "Failed polls by the error code of SLS, or timeout, connection, invalid_response.",
             [
                 Query(
                     or_none(rate(POLL_ERRORS, "code"), label="code", scraped=POLLS),
@@ -163,14 +163,14 @@ def _requests() -> list[Panel]:
     return [
         curves(
             "Requests by operation",
-            "Requests to the SLS API, each try counted.",
+            "Requests to the SLS API, including retries.",
             [Query(asked, "{{operation}}")],
             unit="reqps",
             stacked=True,
         ),
         curves(
             "Request errors by code",
-            "InvalidCursor is an answer, not a fault: data has expired, or a shard is empty.",
+            "InvalidCursor is not a failure. It means that data has expired or a shard is empty.",
             [
                 Query(
                     or_none(
@@ -203,7 +203,7 @@ def _requests() -> list[Panel]:
         ),
         curves(
             "Request latency",
-            "Duration of requests to SLS, each try by itself.",
+            "Duration of requests to SLS, each attempt by itself.",
             [
                 Query(quantile(0.5), "half of the requests"),
                 Query(quantile(0.95), "95 %"),
@@ -219,13 +219,13 @@ def _requests() -> list[Panel]:
         ),
         curves(
             "Retries by operation",
-            "Tries after a first one that failed.",
+            "Attempts after a first one that failed.",
             [Query(rate(RETRIES, "operation"), "{{operation}}")],
             unit="reqps",
         ),
         curves(
             "Throttled requests",
-            "Requests that SLS refused because of its quotas: lower polling.requests_per_second or "
+            "Requests that SLS refused because of its quotas. Lower polling.requests_per_second or "
             "poll less often.",
             [
                 Query(
@@ -246,7 +246,7 @@ def _process() -> list[Panel]:
     return [
         timeline(
             "Configuration",
-            "Green: the newest configuration is in force. Red: it was refused.",
+            "Green: the exporter uses the newest configuration. Red: it rejected the newest one.",
             Query(f"1 - {RELOAD_SUCCESSFUL.name}{ALL}", "{{instance}}"),
             unit="none",
             steps=ONE_IS_BAD,
@@ -254,7 +254,7 @@ def _process() -> list[Panel]:
         ),
         curves(
             "Clock skew",
-            "The clock of SLS minus the exporter's. From 15 minutes on SLS refuses its requests.",
+            "Clock of SLS minus clock of the exporter. SLS refuses requests from 15 minutes on.",
             [
                 Query(
                     f"max by (instance, sls_endpoint) ({CLOCK_SKEW.name}{ALL})",
@@ -272,7 +272,7 @@ def _process() -> list[Panel]:
         ),
         curves(
             "Scrape duration",
-            "How long Prometheus takes to scrape the exporter.",
+            "Duration of scrapes of the exporter, as measured by Prometheus.",
             [Query(f"scrape_duration_seconds{ALL}", "{{instance}}")],
             unit="s",
         ),

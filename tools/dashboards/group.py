@@ -44,7 +44,7 @@ def dashboard() -> Dashboard:
     return frame(
         GROUP_UID,
         "SLS consumer groups: one group",
-        "One consumer group, shard by shard.",
+        "The shards of one consumer group.",
         variables=[datasource(), job(), *of_group(one=True), shard()],
         rows={
             "Now": _now(),
@@ -59,21 +59,21 @@ def _now() -> list[Panel]:
     return [
         number(
             "State of the worst shard",
-            "What the worst shard of the group is doing.",
+            "State of the shard of the group with the worst state.",
             worst_state(),
             unit="none",
             states=True,
         ),
         number(
             "Stalled shards",
-            "Shards with unread data whose checkpoint has not moved for longer than stall_after.",
+            "Shards with unread data and a checkpoint that has not advanced for stall_after.",
             shards_in("stalled"),
             unit="short",
             steps=ONE_IS_BAD,
         ),
         number(
             "Worst stall",
-            "For how long the worst shard has had unread data without its checkpoint moving.",
+            "Time for which the worst shard has had unread data and an unchanged checkpoint.",
             worst(STALLED),
             unit="s",
             steps=STALL_SECONDS,
@@ -91,7 +91,7 @@ def _now() -> list[Panel]:
         number(
             "Retention used",
             "Age of the oldest unread log as a share of the retention time: at 100 % it is deleted "
-            "unread. A dash: nothing waits to be read.",
+            "unread. A dash: nothing is unread.",
             retention_used(BY_GROUP, GROUP),
             unit="percentunit",
             steps=RETENTION_SHARE,
@@ -99,7 +99,7 @@ def _now() -> list[Panel]:
         ),
         number(
             "Failed polls",
-            "1 while the exporter cannot poll this group; then what is shown here is old.",
+            "1 while the exporter cannot poll this group. The values here are then old.",
             f"1 - {worst(GROUP_UP)}",
             unit="short",
             steps=ONE_IS_BAD,
@@ -113,8 +113,8 @@ def _shards() -> Panel:
 
     return rows(
         "Shards",
-        "One row for each shard and its owner, the one that has stood still longest first. The "
-        "owner is the last one that wrote a checkpoint, alive or not.",
+        "One row for each shard and its owner, the longest stall first. The owner is the consumer "
+        "that wrote the last checkpoint, whether it still runs or not.",
         [
             Column(title="shard", label="shard", width=80),
             Column(title="consumer", label="consumer"),
@@ -135,45 +135,46 @@ def _shards() -> Panel:
 def _history() -> list[Panel]:
     return [
         timeline(
-            "Which shards stand still",
-            "Green: moves, or everything is read. Orange: unread data, and the checkpoint has not "
-            "moved for 2 minutes. Red: for 5 minutes, as in the alert.",
+            "Stalls by shard",
+            "Green: the checkpoint advances, or everything is read. Orange: there is unread data, "
+            "and the checkpoint has not advanced for 2 minutes. Red: for 5 minutes, as in the "
+            "alert.",
             Query(per_shard(STALLED), NAME),
             unit="s",
             steps=STALL_SECONDS,
         ),
         curves(
             "Stall",
-            "For how long unread data waits and the checkpoint has not moved; 0 when caught up.",
+            "Time for which data is unread and the checkpoint has not advanced. 0 if caught up.",
             [Query(per_shard(STALLED), NAME)],
             unit="s",
             steps=STALL_SECONDS,
         ),
         curves(
             "Lag",
-            "Receive time of the newest log minus that of the last consumed one. It may be out by "
-            "the consumer's flush interval and the polling interval.",
+            "Receive time of the newest log minus that of the last consumed one. The error is at "
+            "most the consumer's flush interval plus the polling interval.",
             [Query(per_shard(LAG), NAME)],
             unit="s",
             steps=LAG_SECONDS,
         ),
         curves(
             "Unread log groups",
-            "Log groups between the checkpoint and the end of the shard.",
+            "Number of log groups between the checkpoint and the end of the shard.",
             [Query(per_shard(UNREAD), NAME)],
             unit="short",
         ),
         curves(
             "Checkpoint age",
-            "Time since the checkpoint was last written. It grows while a shard is idle, too: "
-            "consumers do not write a checkpoint that has not changed.",
+            "Time since the checkpoint was last written. It also grows while a shard is idle, "
+            "because consumers do not write an unchanged checkpoint.",
             [Query(per_shard(CHECKPOINT_AGE), NAME)],
             unit="s",
         ),
         curves(
             "Retention headroom",
-            "Time left until the oldest unread log is deleted by the retention; at 0 data is lost. "
-            "A shard is left out while everything in it is read, and if it was never read.",
+            "Time left until SLS deletes the oldest unread log. At 0, data is lost. A shard is not "
+            "shown while everything in it is read, or if it was never read.",
             [Query(retention_left(BY_SHARD, SHARD), NAME)],
             unit="s",
         ),
@@ -199,8 +200,8 @@ def _consumers() -> list[Panel]:
         ),
         curves(
             "Owner changes",
-            "How often each shard got another owner in the last 10 minutes, at least: 0 is steady, "
-            "more says that the group is being rebalanced.",
+            "Minimum number of changes of the owner of each shard in the last 10 minutes. Above 0, "
+            "the group is being rebalanced.",
             [
                 Query(
                     "count by (shard) (\n"

@@ -51,7 +51,7 @@ def dashboard() -> Dashboard:
     return frame(
         OVERVIEW_UID,
         "SLS consumer groups: overview",
-        "All consumer groups that sls-exporter watches: who stands still, who is behind.",
+        "Stalls and lags of all consumer groups that sls-exporter watches.",
         variables=[datasource(), job(), *of_group(one=False)],
         rows={
             "Now": _now(),
@@ -66,28 +66,28 @@ def _now() -> list[Panel]:
     return [
         number(
             "Consumer groups",
-            "How many consumer groups are watched.",
+            "Number of consumer groups that are watched.",
             f"count({worst(GROUP_UP)})",
             unit="short",
         ),
         number(
             "Stalled shards",
-            "Shards with unread data whose checkpoint has not moved for longer than stall_after.",
+            "Shards with unread data and a checkpoint that has not advanced for stall_after.",
             f"sum({shards_in('stalled')})",
             unit="short",
             steps=ONE_IS_BAD,
         ),
         number(
             "Shards that lost data",
-            "Shards whose checkpoint is older than the first log that the retention has left.",
+            "Shards whose checkpoint is older than the oldest log that is left.",
             f"sum({shards_in('expired')})",
             unit="short",
             steps=ONE_IS_BAD,
         ),
         number(
             "Worst stall",
-            "For how long the worst shard has had unread data without its checkpoint moving; 0 if "
-            "everything moves or is read. A dash: no per-shard metrics or no cursor access.",
+            "Time for which the worst shard has had unread data and its checkpoint has not "
+            "advanced. 0 if there is none. A dash: no per-shard metrics or no cursor access.",
             f"max({worst(STALLED)})",
             unit="s",
             steps=STALL_SECONDS,
@@ -105,7 +105,7 @@ def _now() -> list[Panel]:
         number(
             "Oldest unread data",
             "Age of the oldest unread log as a share of its logstore's retention time: at 100 % it "
-            "is deleted unread. A dash: nothing waits to be read.",
+            "is deleted unread. A dash: nothing is unread.",
             f"max(\n{retention_used(BY_GROUP, GROUP)}\n)",
             unit="percentunit",
             steps=RETENTION_SHARE,
@@ -150,7 +150,7 @@ def _groups() -> Panel:
                 width=130,
             ),
             Column(
-                title="last good poll",
+                title="last successful poll",
                 expr=SINCE_GOOD_POLL,
                 unit="s",
                 steps=POLL_AGE_SECONDS,
@@ -165,7 +165,7 @@ def _history() -> list[Panel]:
     return [
         timeline(
             "State of the worst shard",
-            "What the worst shard of each group was doing. Blue and green are well.",
+            "State of the shard of each group with the worst state. Blue and green are healthy.",
             Query(worst_state(), NAME),
             unit="none",
             states=True,
@@ -173,7 +173,7 @@ def _history() -> list[Panel]:
         ),
         curves(
             "Worst stall by group",
-            "The 20 groups whose worst shard stands still longest; 0 where all move or are read.",
+            "The 20 groups with the longest stall of a shard. 0 if all shards advance or are read.",
             [Query(f"topk(20, {worst(STALLED)})", NAME)],
             unit="s",
             steps=STALL_SECONDS,
@@ -181,7 +181,7 @@ def _history() -> list[Panel]:
         ),
         curves(
             "Worst lag by group",
-            "The 20 groups whose worst shard is most behind its producers.",
+            "The 20 groups with the largest lag of a shard.",
             [Query(f"topk(20, {worst(LAG)})", NAME)],
             unit="s",
             steps=LAG_SECONDS,
@@ -189,7 +189,7 @@ def _history() -> list[Panel]:
         ),
         curves(
             "Shards by state",
-            "All shards of all selected groups; a shard counts once for each group.",
+            "All shards of all selected groups. A shard counts once for each group.",
             [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
             unit="short",
             stacked=True,
@@ -197,7 +197,7 @@ def _history() -> list[Panel]:
         ),
         curves(
             "Unread log groups",
-            "Log groups between checkpoint and end of the shard, the 20 groups with most.",
+            "The 20 groups with most log groups between checkpoints and the ends of their shards.",
             [
                 Query(
                     f"topk(20, sum by ({BY_GROUP}) (\n"
@@ -215,7 +215,7 @@ def _exporter() -> list[Panel]:
     return [
         number(
             "Exporters",
-            "Processes of the exporter that Prometheus scrapes. None: nothing here is watched.",
+            "Processes of the exporter that Prometheus scrapes. Without one, nothing is watched.",
             f"count({BUILD_INFO.name}{{{JOB}}})",
             unit="short",
             nothing="none",
@@ -228,9 +228,9 @@ def _exporter() -> list[Panel]:
             steps=ONE_IS_BAD,
         ),
         number(
-            "Oldest good poll",
-            "For how long the group that was not polled well for longest has not been: so old is "
-            "what is shown of it, and after stale_after its shards are not shown at all.",
+            "Longest time since a successful poll",
+            "Time since the last successful poll of the group with the oldest one. Its values are "
+            "that old, and its shards are not shown after stale_after.",
             f"max({SINCE_GOOD_POLL})",
             unit="s",
             steps=POLL_AGE_SECONDS,
@@ -238,8 +238,8 @@ def _exporter() -> list[Panel]:
         ),
         number(
             "Failed API requests",
-            "Share of the requests to SLS that failed in the last 15 minutes. InvalidCursor is "
-            "left out: so SLS says that data has expired or that a shard is empty.",
+            "Share of the requests to SLS that failed in the last 15 minutes. InvalidCursor does "
+            "not count, because it means that data has expired or a shard is empty.",
             "(\n"
             f"  sum(rate({REQUEST_ERRORS.name}{{{JOB}, {NOT_INVALID_CURSOR}}}[15m]))\n"
             f"  or on () 0 * sum({REQUESTS.name}{{{JOB}}})\n"
@@ -250,28 +250,28 @@ def _exporter() -> list[Panel]:
         ),
         number(
             "Logstores without cursors",
-            "Logstores whose cursors the exporter may not read: it cannot tell an idle consumer "
-            "from a dead one there. A dash: lag is switched off.",
+            "Logstores whose cursors the exporter has no permission to read. It cannot distinguish "
+            "idle from dead consumers there. A dash: lag is off.",
             f"sum(1 - max by (project, logstore) ({CURSOR_ACCESS.name}{{{LOGSTORE}}}))",
             unit="short",
             steps=ONE_IS_ODD,
         ),
         number(
             "Refused configurations",
-            "Exporters that refused their newest configuration and run on with the one before.",
+            "Exporters that rejected their newest configuration and keep the previous one.",
             f"sum(1 - {RELOAD_SUCCESSFUL.name}{{{JOB}}})",
             unit="short",
             steps=ONE_IS_ODD,
         ),
         curves(
             "Logstores polled",
-            "By exporter. Replicas poll the same ones, parts of a scaled-out exporter others.",
+            "Logstores by exporter. Replicas poll the same ones, shards poll different ones.",
             [Query(f"{TARGETS.name}{{{JOB}}}", "{{instance}}")],
             unit="short",
         ),
         curves(
-            "Time since the last good poll",
-            "The 20 groups that have not been polled well for longest.",
+            "Time since the last successful poll",
+            "The 20 groups with the oldest successful poll.",
             [Query(f"topk(20, {SINCE_GOOD_POLL})", NAME)],
             unit="s",
             steps=POLL_AGE_SECONDS,

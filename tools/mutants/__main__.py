@@ -53,7 +53,7 @@ def _try(module: str) -> table.Count | None:
     began = time.monotonic()
     warm_up(f"tests.unit.{package}.{name}" for name in names)
     if not passes(subject, ast.parse(subject.text()), seconds=_SECONDS):
-        _tell(f"{module}: its tests fail without any fault")
+        _tell(f"{module}: its tests fail without a mutant")
         return None
     tried = 0
     overlooked: dict[str, int] = {}

@@ -19,7 +19,7 @@ They must be fast, since each one runs for each mutant.
 
 _NO_FIPS = "differs only where OpenSSL is restricted to FIPS"
 _SLOWER = "the same is written, only more slowly"
-_NEGATIVE = "what is negative is written alike either way"
+_NEGATIVE = "a negative value is written in the same way"
 _EMPTY = "a block that has no lines is never written"
 _ONE_EACH = "there is one for each of the others"
 _TYPE = "only names a type"
@@ -33,11 +33,11 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "v4_signature: '~' -> '~X'": "letters are never quoted",
     },
     "exporter.evaluation.shard": {
-        "state: if progress.unread is None -> if False": "then it is not known since when either",
+        "state: if progress.unread is None -> if False": "the start of a stall is unknown too",
     },
     "exporter.metrics.registry_text": {
-        "the module: '' -> 'X'": "what names no format is answered as what says nothing",
-        "_filled: b'' -> b'X'": "stands only until it is replaced",
+        "the module: '' -> 'X'": "without a known format, the response is the default one",
+        "_filled: b'' -> b'X'": "is kept only until it is replaced",
     },
     "exporter.metrics.text_format": {
         "the module: 1000000.0 -> 999999.0": _SLOWER,
@@ -113,7 +113,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "AgeLines.at: 0 -> 1": _SLOWER,
         "AgeLines.at: 0 -> -1": _SLOWER,
         "AgeLines.at: bits <= _KNOWN_BITS -> bits < _KNOWN_BITS": _SLOWER,
-        "AgeLines.at: 0 -> -1 (3)": "a negative time is none",
+        "AgeLines.at: 0 -> -1 (3)": "a negative time counts as none",
         "AgeLines.at: zip(self.apart, _written(self.name, times), strict=True) ->"
         " zip(self.apart, _written(self.name, times))": _ONE_EACH,
         "AgeLines.at: True -> False": _ONE_EACH,

@@ -13,11 +13,11 @@
 {{- $_ := set $annotations "checksum/credentials" (toJson .Values.credentials | sha256sum) -}}
 {{- end -}}
 {{- if include "sls-exporter.hasWebConfig" . -}}
-{{- /* Switching TLS on or off takes a restart; everything else in a web configuration does not. */ -}}
+{{- /* Enabling or disabling TLS requires a restart. Other changes of a web configuration do not. */ -}}
 {{- $_ := set $annotations "sls-exporter/scheme" (include "sls-exporter.scheme" .) -}}
 {{- end -}}
 {{- $annotations = mergeOverwrite $annotations (deepCopy .Values.commonAnnotations) (deepCopy .Values.podAnnotations) -}}
-{{- /* A new version of the chart alone is no reason to restart. */ -}}
+{{- /* A new version of the chart alone does not restart the pods. */ -}}
 {{- $labels := omit (fromYaml (include "sls-exporter.labels" .)) "helm.sh/chart" -}}
 {{- $labels = mergeOverwrite $labels (deepCopy .Values.commonLabels) (deepCopy .Values.podLabels) -}}
 {{- $labels = mergeOverwrite $labels (fromYaml (include "sls-exporter.selectorLabels" .)) -}}
@@ -31,7 +31,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "sls-exporter.serviceAccountName" . | toYaml }}
   automountServiceAccountToken: false
-  # A Service named sls-exporter would bring variables that look like the exporter's own.
+  # Service links of a Service named sls-exporter would set variables with the prefix of the exporter's.
   enableServiceLinks: false
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
@@ -90,7 +90,7 @@ spec:
       {{- if or $sharded $asEnv .Values.extraEnv }}
       env:
         {{- if $sharded }}
-        # The number at the end of the pod's name is its shard.
+        # The number at the end of the pod's name is the number of its shard.
         - name: SLS_EXPORTER_SHARDING_SHARD
           valueFrom:
             fieldRef:
@@ -156,7 +156,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       volumeMounts:
-        # Whole directories: a file mounted by subPath would never change.
+        # Mount whole directories, because Kubernetes does not update a file mounted with subPath.
         - name: config
           mountPath: /etc/sls-exporter
           readOnly: true

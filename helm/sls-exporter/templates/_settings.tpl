@@ -106,7 +106,7 @@ httpGet
 {{- fail "existingConfigMap and config exclude each other: keep one of the two" -}}
 {{- end -}}
 {{- if and (gt (int .Values.shards) 1) (gt (int .Values.replicas) 1) -}}
-{{- fail "shards and replicas exclude each other: of the two, only one may be above 1" -}}
+{{- fail "shards and replicas exclude each other: set only one of the two above 1" -}}
 {{- end -}}
 {{- with .Values.credentials -}}
 {{- if and .existingSecret (or .accessKeyId .accessKeySecret .securityToken) -}}

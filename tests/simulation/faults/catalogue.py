@@ -284,7 +284,7 @@ CASES = (
         resolves=False,
     ),
     _connecting("connection refused", "connection", "refused"),
-    _connecting("address swallows packets", "timeout", "swallowed"),
+    _connecting("address drops packets", "timeout", "swallowed"),
     _connecting("accepts and says nothing", "timeout", "silent"),
     _connecting("accepts and closes", "connection", "closed"),
     _connecting("TLS handshake stalled", "timeout", "silent", secure=True),
@@ -294,15 +294,15 @@ CASES = (
     _certificate("certificate of an unknown authority", "unknown authority"),
     _certificate("no TLS where it is expected", "none"),
     _exchange("request arrives late", "timeout", request_late),
-    _exchange("request drips", "timeout", request_dripping),
+    _exchange("request sent slowly", "timeout", request_dripping),
     _exchange("request cut in half", "connection", request_cut),
-    _exchange("request swallowed", "timeout", request_swallowed),
+    _exchange("request dropped", "timeout", request_swallowed),
     _exchange("network forgets idle connections", "", forgotten_when_idle),
     _exchange("network forgets idle connections, under TLS", "", forgotten_when_idle, secure=True),
-    _exchange("answer late", "timeout", late),
-    _exchange("answer drips", "timeout", dripping),
-    _exchange("body drips", "timeout", dripping_body),
-    _exchange("reset before the answer", "connection", reset_after(lambda _head, _body: b"")),
+    _exchange("late response", "timeout", late),
+    _exchange("response sent slowly", "timeout", dripping),
+    _exchange("body sent slowly", "timeout", dripping_body),
+    _exchange("reset before the response", "connection", reset_after(lambda _head, _body: b"")),
     _exchange("reset after a byte", "connection", reset_after(lambda head, _body: head[:1])),
     _exchange(
         "reset in the head", "connection", reset_after(lambda head, _body: head[: len(head) // 2])
@@ -316,16 +316,16 @@ CASES = (
     _exchange(
         "reset before the last byte", "connection", reset_after(lambda head, body: head + body[:-1])
     ),
-    _exchange("half-closed before the answer", "connection", half_closed_before_answer),
+    _exchange("half-closed before the response", "connection", half_closed_before_answer),
     _exchange("half-closed in the body", "invalid_response", half_closed_in_body),
     _exchange("closed in the body", "invalid_response", closed_in_body),
     # TLS distinguishes an announced end of the connection from an unannounced one.
     _exchange(
         "closed in the body, under TLS", "connection invalid_response", closed_in_body, secure=True
     ),
-    _exchange("closed after each answer", "", closed_after_answer),
-    _exchange("each answer comes twice", "", answered_twice),
-    _exchange("each answer comes twice, under TLS", "", answered_twice, secure=True),
+    _exchange("closed after each response", "", closed_after_answer),
+    _exchange("each response comes twice", "", answered_twice),
+    _exchange("each response comes twice, under TLS", "", answered_twice, secure=True),
     _exchange("length too large", "timeout", with_length(lambda length: str(length + 10))),
     _exchange("length too small", "invalid_response", with_length(lambda length: str(length - 10))),
     _exchange("length no number", "invalid_response", with_length(lambda _: "ten")),
@@ -338,10 +338,10 @@ CASES = (
     _exchange("chunks end early", "invalid_response", chunks(b"ffff\r\n[]\r\n")),
     _exchange("endless chunks", "invalid_response", endless_chunks),
     _exchange("endless headers", "invalid_response", endless_headers),
-    _exchange("100 before the answer", "", continued),
+    _exchange("100 before the response", "", continued),
     _exchange("endless 100", "timeout invalid_response", endlessly_continued),
-    _exchange("103 before the answer", "", early_hints),
-    _exchange("101 instead of the answer", "invalid_response timeout", switching_protocols),
+    _exchange("103 before the response", "", early_hints),
+    _exchange("101 instead of the response", "invalid_response timeout", switching_protocols),
     _exchange("302 to the metadata address", "invalid_response", redirect(b"302 Found")),
     _exchange(
         "308 to the metadata address", "invalid_response", redirect(b"308 Permanent Redirect")

@@ -159,7 +159,7 @@ class Play:
         self._expect_fault()
         assert self.exporter.stop(signal.SIGTERM, within=_STOP_SECONDS) == 0
         wait_for(lambda: "stopping" in self.exporter.log)
-        for sign in ("Traceback", "internal error", "left behind", "Warning"):
+        for sign in ("Traceback", "internal error", "thread did not stop in time", "Warning"):
             assert sign not in self.exporter.log
         assert DEFAULT_CREDENTIALS.access_key_secret not in self.exporter.log
 

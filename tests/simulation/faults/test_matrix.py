@@ -38,7 +38,7 @@ from tests.support.wait import wait_for
 from tools.marks import between
 
 REPRESENTATIVE = {
-    "address swallows packets",
+    "address drops packets",
     "length too small",
     "gzip bomb of 256 MB",
     "listing of logstores refused",

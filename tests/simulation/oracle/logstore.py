@@ -106,14 +106,14 @@ class Logstore:
                 if is_fresh:
                     yield from _of_stands(group.stands, its, now)
                 else:
-                    self._seen["withdrawn as stale"] += 1
+                    self._seen["dropped as stale"] += 1
 
     def _of_logstore(self, labels: Labels, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
         """Yield the series of the logstore itself, until they become stale."""
         if self._read_at is None:
             return
         if now - self._read_at > STALE_AFTER:
-            self._seen["logstore withdrawn as stale"] += self._is_kept
+            self._seen["logstore dropped as stale"] += self._is_kept
             return
         self._seen["logstore kept"] += self._is_kept
         if self._statuses is not None:
@@ -196,14 +196,14 @@ class Logstore:
         if not self._has_lag or self._reading.denied:
             return (None,)
         found = kept(known, now=now, stale_after=STALE_AFTER)
-        self._seen["verdict kept"] += any(found)
+        self._seen["state kept"] += any(found)
         return found
 
     def _note(self, known: Stand | None, each: Stand) -> None:
         """Count the situations of a shard."""
         if known is not None and known.is_behind and each.has_lost and known.text == each.text:
             self._seen["data expired unread"] += 1
-        self._seen["several verdicts"] += len(each.verdicts) > 1
+        self._seen["several states"] += len(each.verdicts) > 1
         verdict = each.verdicts[0]
         if each.text and each.moved != each.written and verdict is not None:
             since = each.waits_since(verdict) if verdict.unread and verdict.unread.least else None

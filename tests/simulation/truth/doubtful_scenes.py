@@ -34,7 +34,7 @@ def jumps_and_half_dead(stage: Stage) -> None:
 
 
 def replaced_pod(stage: Stage) -> None:
-    """Let a log group stop the consumer on one shard, and replace its pod in vain."""
+    """Let a log group stop the consumer on one shard, and replace its pod without success."""
     produce(stage)
     stage.world.start_consumer(*GROUP, "pod-old", shards=range(2))
     stage.at(1830.0, lambda: stage.world.freeze_shard(*GROUP, "pod-old", 1))

@@ -203,7 +203,7 @@ SCENES = (
     Scene(name="checkpoints without an owner's name (Flink)", build=flink, seconds=HOUR),
     Scene(name="rebalance: shards change owners", build=rebalance, seconds=HOUR),
     Scene(
-        name="split and merge: the parents, drained, stand still",
+        name="split and merge: the drained parents do not advance",
         build=split_and_merge,
         seconds=HOUR,
     ),

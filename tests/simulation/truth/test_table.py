@@ -196,7 +196,7 @@ def test_after_a_rebalance_the_series_of_the_old_owner_are_gone() -> None:
 
 
 def test_drained_parents_are_finished_while_their_children_go_on() -> None:
-    last = frames_of("split and merge: the parents, drained, stand still")[-1]
+    last = frames_of("split and merge: the drained parents do not advance")[-1]
     assert states(last)["finished"] == 3.0
     assert last.by_shard(AGE)["0"] > 2700.0
 

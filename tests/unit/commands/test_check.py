@@ -39,9 +39,9 @@ project my-project at https://cn-shanghai.log.aliyuncs.com
   signature: v4, as configured; region cn-shanghai, from the endpoint's name
   each logstore is polled every 30s, with up to 2 requests at the same time
   a request may take 5s; at most 2.5 are sent per second
-  series are withdrawn after 2m of failures
+  series are dropped after 2m of failures
   a shard is stalled once it is behind and has not moved for 15m
-  rights needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
+  permissions needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
 log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
   logstore orders
     left out, because it is excluded
@@ -64,9 +64,9 @@ project like team-.* at http://127.0.0.1:8080
   signature: v1, the default
   each logstore is polled every 1m, with up to 3 requests at the same time
   a request may take 10s; at most 100 are sent per second
-  series are withdrawn after 3m of failures
+  series are dropped after 3m of failures
   end cursors are not read: ages are known, but neither lag nor stalls
-  rights needed: log:GetConsumerGroupCheckPoint, log:ListProject
+  permissions needed: log:GetConsumerGroupCheckPoint, log:ListProject
   logstore audit
     consumer groups: archiver
     requests per poll: 1

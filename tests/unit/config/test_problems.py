@@ -55,7 +55,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("deep block nesting", "- " * 3000, ["c.yaml:1:65: (document): nested more than 32 levels deep"]),
     ("an alias bomb", "x: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)), ["c.yaml:6:8: (document): aliases repeat more than 200000 values"]),
     ("nesting through aliases", "a: &a " + "[" * 20 + "]" * 20 + "\nb: " + "[" * 20 + "*a" + "]" * 20, ["c.yaml:2:24: (document): nested more than 32 levels deep"]),
-    ("a recursive alias", GOOD + "polling: &a {interval: *a}\n", ["c.yaml:7:24: polling.interval: this alias stands inside what it stands for"]),
+    ("a recursive alias", GOOD + "polling: &a {interval: *a}\n", ["c.yaml:7:24: polling.interval: this alias refers to a value that contains it"]),
     ("an undefined alias", GOOD + "lag: *nothing\n", ["c.yaml:7:6: lag: no anchor above has this alias's name; quote text that starts with *"]),
     ("a merge key", GOOD + "polling:\n  <<: {interval: 10s}\n", ["c.yaml:8:3: polling['<<']: merge keys are not supported; repeat the keys, or use an alias"]),
     ("a tag for Python", "projects: !!python/object/apply:os.system [ls]\n", ["c.yaml:1:11: projects: tags (!…) are not supported; write the value without its tag", "c.yaml:1:44: projects[0]: expected a mapping of keys to values, found 'ls'"]),
@@ -113,7 +113,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an excluded project that is no name", GOOD + "exclude_projects: [a/b]\n", ["c.yaml:7:20: exclude_projects[0]: a project's name has letters, digits and hyphens only, found 'a/b'"]),
     ("a name that is too long", in_logstore('exclude_consumer_groups: ["' + "a" * 1025 + '"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: must have at most 1024 characters, found 1025"]),
     ("an empty name", in_logstore('exclude_consumer_groups: [""]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not be empty; '.*' matches every name"]),
-    ("a name with a control character", in_logstore('exclude_consumer_groups: ["a\\nb"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not hold control characters"]),
+    ("a name with a control character", in_logstore('exclude_consumer_groups: ["a\\nb"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not contain control characters"]),
     ("a null among names", in_logstore("exclude_consumer_groups: [a, ~]"), ["c.yaml:7:34: projects[0].logstores[0].exclude_consumer_groups[1]: expected a name or a regular expression, found nothing"]),
     ("a list as a name", in_logstore("exclude_consumer_groups: [[a]]"), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: expected a name or a regular expression, found a list"]),
     ("text for a list of names", in_logstore("exclude_consumer_groups: etl-.*"), ["c.yaml:7:30: projects[0].logstores[0].exclude_consumer_groups: expected a list, [a, b] or lines that start with '- ', found 'etl-.*'"]),
@@ -126,13 +126,13 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an endpoint with a path", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://h/path"), ["c.yaml:3:13: projects[0].endpoint: an endpoint is a host, without a path or a query"]),
     ("an endpoint with credentials", GOOD.replace("cn-shanghai.log.aliyuncs.com", "https://user:hunter2@h"), ["c.yaml:3:13: projects[0].endpoint: credentials do not belong in an endpoint"]),
     ("an endpoint of another scheme", GOOD.replace("cn-shanghai.log.aliyuncs.com", "ftp://h"), ["c.yaml:3:13: projects[0].endpoint: the scheme must be http or https, not 'ftp'"]),
-    ("an endpoint that is the metadata of a machine", GOOD.replace("cn-shanghai.log.aliyuncs.com", "http://100.100.100.200"), ["c.yaml:3:13: projects[0].endpoint: SLS is not where a machine finds its metadata"]),
+    ("an endpoint that is the metadata of a machine", GOOD.replace("cn-shanghai.log.aliyuncs.com", "http://100.100.100.200"), ["c.yaml:3:13: projects[0].endpoint: the address of the instance metadata is not an endpoint of SLS"]),
     ("an endpoint that is an address written in another way", GOOD.replace("cn-shanghai.log.aliyuncs.com", "http://1684301000"), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("an endpoint without ASCII", GOOD.replace("cn-shanghai.log.aliyuncs.com", "hôst"), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("an empty endpoint", GOOD.replace("cn-shanghai.log.aliyuncs.com", '""'), ["c.yaml:3:13: projects[0].endpoint: expected a host such as cn-shanghai.log.aliyuncs.com"]),
     ("a strange region", in_project("region: Shanghai!"), ["c.yaml:7:11: projects[0].region: expected a region such as cn-shanghai, found 'Shanghai!'"]),
-    ("signature v4 without a region", "signature: v4\n" + GOOD.replace("cn-shanghai.log.aliyuncs.com", "127.0.0.1:8080"), ["c.yaml:3:3: projects[0].region: signature v4 needs the region, and the endpoint's name does not tell it"]),
-    ("signature v4 of one project without a region", GOOD.replace("cn-shanghai.log.aliyuncs.com", "log-global.aliyuncs.com") + "  signature: v4\n", ["c.yaml:2:3: projects[0].region: signature v4 needs the region, and the endpoint's name does not tell it"]),
+    ("signature v4 without a region", "signature: v4\n" + GOOD.replace("cn-shanghai.log.aliyuncs.com", "127.0.0.1:8080"), ["c.yaml:3:3: projects[0].region: signature v4 requires a region, which the endpoint's name does not contain"]),
+    ("signature v4 of one project without a region", GOOD.replace("cn-shanghai.log.aliyuncs.com", "log-global.aliyuncs.com") + "  signature: v4\n", ["c.yaml:2:3: projects[0].region: signature v4 requires a region, which the endpoint's name does not contain"]),
     ("a project's name in the endpoint", GOOD.replace("endpoint: ", "endpoint: http://p."), ["c.yaml:3:13: projects[0].endpoint: already begins with a project's name, which the exporter adds; write http://cn-shanghai.log.aliyuncs.com"]),
     ("a project's name in the endpoint of a pattern", GOOD.replace("project: p", "project: p.*").replace("endpoint: ", "endpoint: p1."), ["c.yaml:3:13: projects[0].endpoint: already begins with a project's name, which the exporter adds; write cn-shanghai.log.aliyuncs.com"]),
     ("a logstore twice", GOOD + "  - logstore: l\n    consumer_groups: [h]\n", ["c.yaml:7:15: projects[0].logstores[1].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
@@ -143,7 +143,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a secret without an ID", GOOD + "credentials: {access_key_secret: hunter2}\n", ["c.yaml:7:14: credentials.access_key_id: access_key_id or access_key_id_file is required"]),
     ("a token alone", GOOD + "credentials: {security_token: hunter2}\n", ["c.yaml:7:14: credentials.access_key_id: access_key_id or access_key_id_file is required", "c.yaml:7:14: credentials.access_key_secret: access_key_secret or access_key_secret_file is required"]),
     ("a list as a secret", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: [hunter2]}\n", ["c.yaml:7:55: credentials.access_key_secret: expected text"]),
-    ("a secret with a space", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: hunter2 hunter2}\n", ["c.yaml:7:55: credentials.access_key_secret: must not hold spaces, control characters or letters beyond ASCII"]),
+    ("a secret with a space", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: hunter2 hunter2}\n", ["c.yaml:7:55: credentials.access_key_secret: must not contain spaces, control characters or non-ASCII characters"]),
     ("an empty secret", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret: ""}\n', ["c.yaml:7:55: credentials.access_key_secret: must not be empty"]),
     ("a secret in place of credentials", GOOD + "credentials: hunter2\n", ["c.yaml:7:14: credentials: expected a mapping of keys to values, found text"]),
     ("a secret in place of a key", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: x, hunter2}\n", ["c.yaml:7:58: credentials: unknown key; there are access_key_id, access_key_id_file, access_key_secret, access_key_secret_file, security_token, security_token_file, profile, role_arn, external_id, role_session_name, sts_endpoint"]),
@@ -157,16 +157,16 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a short external ID", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', external_id: x}\n", ["c.yaml:7:59: credentials.external_id: expected 2 to 1224 characters without spaces"]),
     ("a list as an external ID", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', external_id: [hunter2]}\n", ["c.yaml:7:59: credentials.external_id: expected 2 to 1224 characters without spaces, found a list"]),
     ("a strange session name", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', role_session_name: a/hunter2}\n", ["c.yaml:7:65: credentials.role_session_name: expected 2 to 64 letters, digits, dots, hyphens, @ or _"]),
-    ("STS without TLS", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', sts_endpoint: 'http://sts.example.org'}\n", ["c.yaml:7:60: credentials.sts_endpoint: credentials travel by https beyond this machine, not http"]),
-    ("metadata as STS", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', sts_endpoint: 'http://100.100.100.200'}\n", ["c.yaml:7:60: credentials.sts_endpoint: STS is not where a machine finds its metadata"]),
+    ("STS without TLS", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', sts_endpoint: 'http://sts.example.org'}\n", ["c.yaml:7:60: credentials.sts_endpoint: credentials require https, except on this machine"]),
+    ("metadata as STS", GOOD + "credentials: {role_arn: 'acs:ram::1:role/r', sts_endpoint: 'http://100.100.100.200'}\n", ["c.yaml:7:60: credentials.sts_endpoint: the address of the instance metadata is not an endpoint of STS"]),
     ("a value and its file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret: x, access_key_secret_file: good}\n", ["c.yaml:7:82: credentials.access_key_secret_file: excludes access_key_secret, which is given too; keep one of the two"]),
     ("a missing file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: missing}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'missing' cannot be read: No such file or directory"]),
     ("a directory as a file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: directory}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'directory' cannot be read: not a regular file"]),
     ("an empty secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: empty}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'empty' is empty"]),
     ("a large secret file", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: large}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'large' cannot be read: larger than 64 KiB"]),
-    ("a secret file of several lines", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: lines}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'lines' holds spaces or characters beyond printable ASCII"]),
+    ("a secret file of several lines", GOOD + "credentials: {access_key_id: LTAI, access_key_secret_file: lines}\n", ["c.yaml:7:60: credentials.access_key_secret_file: 'lines' contains spaces or characters other than printable ASCII"]),
     ("an empty path of a file", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret_file: ""}\n', ["c.yaml:7:60: credentials.access_key_secret_file: expected the path of a file, found ''"]),
-    ("a CA file without certificates", GOOD + "http: {ca_file: good}\n", ["c.yaml:7:17: http.ca_file: 'good' holds no certificates in PEM form"]),
+    ("a CA file without certificates", GOOD + "http: {ca_file: good}\n", ["c.yaml:7:17: http.ca_file: 'good' contains no certificates in PEM format"]),
     ("a missing CA file of a project", in_project("http: {ca_file: missing}"), ["c.yaml:7:19: projects[0].http.ca_file: 'missing' cannot be read: No such file or directory"]),
     ("an unset variable", GOOD + "signature: ${UNSET}\n", ["c.yaml:7:12: signature: the environment variable UNSET is not set; $${ stands for a literal ${"]),
     ("a variable with a default", GOOD + "signature: ${UNSET:-v1}\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
@@ -296,7 +296,7 @@ def test_bytes_that_are_not_utf_8_are_named(content: bytes, line: str, tmp_path:
 def test_a_thousand_errors_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
     lines = lines_of(GOOD + "".join(f"unknown{number}: 1\n" for number in range(1005)), tmp_path)
     assert len(lines) == 1001
-    assert lines[-1] == "c.yaml:1006:1: (document): 5 more faults are not listed"
+    assert lines[-1] == "c.yaml:1006:1: (document): 5 more errors are not listed"
 
 
 def test_an_error_behind_an_alias_is_reported_for_each_use_at_its_one_location(

@@ -1,4 +1,4 @@
-"""Roles that another access key assumes, against a stand-in of STS that verifies signatures."""
+"""Roles that another access key assumes, against a fake of STS that verifies signatures."""
 
 import json
 import re
@@ -253,8 +253,8 @@ def test_secret_that_sts_does_not_accept_is_reported_without_signed_text(
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (reply({"RequestId": "1"}), "the answer holds no credentials"),
-        (Reply(body=b"<html>"), "the answer is not a JSON object"),
+        (reply({"RequestId": "1"}), "the response contains no credentials"),
+        (Reply(body=b"<html>"), "the response is not a JSON object"),
         (Reply(status=503, body=b""), "refused with status 503"),
         (
             reply({"Code": "EntityNotExist.Role", "Message": "Gone."}, 404),

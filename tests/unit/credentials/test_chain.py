@@ -8,7 +8,7 @@ import pytest
 from exporter.credentials.providers import describe, provider
 from exporter.model.credentials import Credentials, CredentialsError
 
-PLAIN = "credentials travel by https beyond this machine, not http"
+PLAIN = "credentials require https, except on this machine"
 STATIC = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret",
@@ -217,7 +217,7 @@ def test_an_invalid_credentials_file_in_the_home_is_not_skipped(tmp_path: Path) 
         ("default", "access_key_secret = hunter2", "{path} is not an INI file"),
         ("default", "[default]\nx\n[default]\nhunter2", "{path} is not an INI file"),
         ("rsa", PROFILE, UNSUPPORTED),
-        ("half", PROFILE, "profile 'half' in {path}: access_key_secret is missing or no key"),
+        ("half", PROFILE, "profile 'half' in {path}: access_key_secret is missing or is not a key"),
     ],
 )
 def test_an_unusable_profile_is_reported_without_secrets(
@@ -236,7 +236,7 @@ def test_an_invalid_type_of_a_profile_is_not_shown(tmp_path: Path, kind: str) ->
     with pytest.raises(CredentialsError) as raised:
         provider(None, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)})
     assert str(raised.value) == (
-        f"profile 'default' in {path} has no type, or one that is none; {SUPPORTED}"
+        f"profile 'default' in {path} has no type or an invalid one; {SUPPORTED}"
     )
 
 

@@ -280,15 +280,19 @@ def test_profile_assumes_role_of_configuration(tmp_path: Path, held: HeldClock) 
     ("file", "fields", "message"),
     [
         (CLI, {"mode": "CloudSSO"}, "has the type 'CloudSSO'; access_key, sts, ram_role_arn,"),
-        (CLI, {}, "has no type, or one that is none; access_key, sts, ram_role_arn,"),
-        (CLI, {"mode": "AK"}, ": access_key_id is missing or no key"),
-        (CLI, {"mode": "RamRoleArn", **BASE}, ": role_arn is missing or no key"),
+        (CLI, {}, "has no type or an invalid one; access_key, sts, ram_role_arn,"),
+        (CLI, {"mode": "AK"}, ": access_key_id is missing or is not a key"),
+        (CLI, {"mode": "RamRoleArn", **BASE}, ": role_arn is missing or is not a key"),
         (
             INI,
             {"type": "ram_role_arn", "role_arn": "r"},
-            ": access_key_id is missing or no key",
+            ": access_key_id is missing or is not a key",
         ),
-        (INI, {"type": "oidc_role_arn", "role_arn": "r"}, ": oidc_provider_arn is missing or no"),
+        (
+            INI,
+            {"type": "oidc_role_arn", "role_arn": "r"},
+            ": oidc_provider_arn is missing or is not a key",
+        ),
         (INI, {"type": "ecs_ram_role", "role_name": "a/b"}, ": role_name is not the name of a"),
         (
             INI,

@@ -101,7 +101,7 @@ def test_a_key_that_no_header_can_contain_is_rejected_without_showing_it(
 ) -> None:
     with pytest.raises(CredentialsError) as raised:
         provider(None, {**ENVIRONMENT, name: value})
-    assert str(raised.value) == f"{name} holds spaces or characters beyond printable ASCII"
+    assert str(raised.value) == f"{name} contains spaces or characters other than printable ASCII"
 
 
 def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_the_last_content_of_a_missing_file_is_kept_and_logged_once(
     assert told(caplog) == [
         (
             "WARNING",
-            "the access key cannot be read again, the last stands",
+            "the access key cannot be read again, keeping the previous one",
             {"error": f"cannot read {path}: No such file or directory"},
         ),
         ("INFO", "the access key can be read again", {}),
@@ -219,7 +219,7 @@ def test_a_file_without_a_valid_key_at_the_start_is_rejected_without_showing_it(
     with pytest.raises(CredentialsError) as raised:
         provider(secret_in(path), {})
     assert str(raised.value) == (
-        f"cannot read {path}: it is empty, or holds spaces or characters no key has"
+        f"cannot read {path}: it is empty or contains characters that keys do not have"
     )
 
 

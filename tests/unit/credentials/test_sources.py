@@ -136,7 +136,7 @@ def test_a_response_of_sts_without_credentials_is_reported(
 ) -> None:
     sts.refusal = reply({"RequestId": "1"})
     message = failure_of(provider(None, sts.environ(token_file), clock=clock))
-    assert message.endswith(": the answer holds no credentials")
+    assert message.endswith(": the response contains no credentials")
 
 
 def test_a_provider_that_sts_does_not_know_is_named(
@@ -183,7 +183,7 @@ def test_requests_to_an_instance_without_a_token_can_be_disabled(
     metadata.tokens = "unknown"
     environ = {**metadata.environ(), "ALIBABA_CLOUD_IMDSV1_DISABLED": "true"}
     assert failure_of(provider(None, environ, clock=clock)) == (
-        f"ECS RAM role {ECS_ROLE}: the metadata gave no token, but status 404"
+        f"ECS RAM role {ECS_ROLE}: expected a token of the metadata service, got status 404"
     )
     assert [asked.method for asked in metadata.asked] == ["PUT"]
 
@@ -226,15 +226,15 @@ def good(**changes: object) -> dict[str, object]:
 
 
 ODD_ANSWERS: list[tuple[Reply, str]] = [
-    (reply(good(AccessKeyId=None)), "the answer's AccessKeyId is missing or is not a key"),
-    (reply(good(AccessKeySecret=7)), "the answer's AccessKeySecret is missing or is not a key"),
-    (reply(good(SecurityToken="")), "the answer's SecurityToken is missing or is not a key"),
+    (reply(good(AccessKeyId=None)), "the response's AccessKeyId is missing or is not a key"),
+    (reply(good(AccessKeySecret=7)), "the response's AccessKeySecret is missing or is not a key"),
+    (reply(good(SecurityToken="")), "the response's SecurityToken is missing or is not a key"),
     (
         reply(good(SecurityToken=f"{SECRET}\r\nx-evil: 1")),
-        "the answer's SecurityToken is missing or is not a key",
+        "the response's SecurityToken is missing or is not a key",
     ),
-    (reply(good(Expiration="soon")), "the answer's Expiration is missing or is not a time"),
-    (reply(good(Expiration=17e8)), "the answer's Expiration is missing or is not a time"),
+    (reply(good(Expiration="soon")), "the response's Expiration is missing or is not a time"),
+    (reply(good(Expiration=17e8)), "the response's Expiration is missing or is not a time"),
     (
         reply(good(Expiration="2023-11-14T22:13:19Z")),
         "those it gave expired at 2023-11-14T22:13:19Z; is this machine's clock right?",
@@ -243,14 +243,14 @@ ODD_ANSWERS: list[tuple[Reply, str]] = [
         reply(good(Expiration="0001-01-01T00:00:00+23:00")),
         "those it gave expired at -62135679600.0; is this machine's clock right?",
     ),
-    (reply(good(Code="Failed")), "the answer is not a success, Failed"),
-    (reply(good(Code=f"{SECRET} {SECRET}")), "the answer is not a success"),
-    (Reply(body=b'{"Credentials": 1'), "the answer is not a JSON object"),
-    (Reply(body=b"<html>hunter2</html>"), "the answer is not a JSON object"),
-    (Reply(body=b""), "the answer is not a JSON object"),
-    (Reply(body=b"[" * 60_000), "the answer is not a JSON object"),
-    (Reply(body=json.dumps([good()]).encode()), "the answer is not a JSON object"),
-    (Reply(body=b"\xff" * 100), "the answer is not a JSON object"),
+    (reply(good(Code="Failed")), "the response does not report success, Failed"),
+    (reply(good(Code=f"{SECRET} {SECRET}")), "the response does not report success"),
+    (Reply(body=b'{"Credentials": 1'), "the response is not a JSON object"),
+    (Reply(body=b"<html>hunter2</html>"), "the response is not a JSON object"),
+    (Reply(body=b""), "the response is not a JSON object"),
+    (Reply(body=b"[" * 60_000), "the response is not a JSON object"),
+    (Reply(body=json.dumps([good()]).encode()), "the response is not a JSON object"),
+    (Reply(body=b"\xff" * 100), "the response is not a JSON object"),
     (Reply(status=302, body=b""), "refused with status 302"),
     (Reply(status=502, body=b"<html>hunter2</html>"), "refused with status 502"),
 ]

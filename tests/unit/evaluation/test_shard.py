@@ -12,7 +12,6 @@ from exporter.evaluation.shard import (
     carry_over,
     elapsed_seconds,
     evaluate,
-    is_behind,
     stalled_seconds,
     stalled_since,
     state,
@@ -243,7 +242,6 @@ def test_without_the_end_of_the_shard_it_is_unknown_and_values_are_absent() -> N
 
 def test_an_unreadable_checkpoint_is_unknown_and_values_are_absent() -> None:
     checkpoint = saved("###", updated_at=NOW - 9000.0)
-    assert not is_behind(checkpoint, end_at(BIRTH + 5))
     progress = judged(checkpoint, end_at(BIRTH + 5))
     assert state_of(progress) is State.UNKNOWN
     assert progress.unread is None
@@ -545,15 +543,7 @@ def test_elapsed_time_since_a_future_event_is_zero() -> None:
     assert elapsed_seconds(10.0, 10.0) == 0.0
 
 
-@pytest.mark.parametrize(("checkpoint", "behind"), [("", True), (8, True), (9, False), (10, False)])
-def test_a_shard_is_behind_before_its_end_and_before_its_first_checkpoint(
-    checkpoint: str | int,
-    behind: bool,  # noqa: FBT001  a column of the table
-) -> None:
-    assert is_behind(saved(checkpoint), end_at(9)) is behind
-
-
-@pytest.mark.parametrize(("checkpoint", "unread"), [("", None), (4, 5), (9, 0)])
+@pytest.mark.parametrize(("checkpoint", "unread"), [("", None), (4, 5), (9, 0), (10, 0)])
 def test_unread_count_needs_a_checkpoint_if_unread_data_is_unknown(
     checkpoint: str | int, unread: int | None
 ) -> None:

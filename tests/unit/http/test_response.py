@@ -68,7 +68,7 @@ def test_a_response_may_arrive_byte_by_byte() -> None:
         (OK + b"Content-Length: 99999999999999999999\r\n\r\n", "Content-Length overflow"),
         (OK.replace(b"\r", b"") + ABC, "CR"),
         (OK + b"x: \0\r\n" + ABC, "header value"),
-        (b"no answer at all", "Expected HTTP/"),
+        (b"no response at all", "Expected HTTP/"),
         (b"HTTP/1.1 abc\r\n\r\n", "status"),
         (
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",

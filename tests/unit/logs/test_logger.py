@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.logs.handlers import BurstHandler, LineHandler
@@ -49,7 +49,6 @@ def raised(error: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-@settings(deadline=None)  # the console writer is imported at its first use
 @given(message=HOSTILE, facts=st.dictionaries(HOSTILE, VALUES, max_size=4))
 def test_an_event_with_any_content_is_one_line(
     log_format: LogFormat, message: str, facts: dict[str, Any]
@@ -61,7 +60,6 @@ def test_an_event_with_any_content_is_one_line(
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-@settings(deadline=None)  # the same
 @given(message=HOSTILE, argument=HOSTILE)
 def test_a_line_of_a_library_is_one_line_too(
     log_format: LogFormat, message: str, argument: str
@@ -115,8 +113,8 @@ def test_each_format_writes_an_event_like_this() -> None:
         "json": '{"ts": "2023-11-14T22:13:20.123Z", "level": "warning", '
         '"logger": "exporter.polls", "msg": "poll fails", "project": "shop", '
         '"error": "say \\"no\\"", "good": false, "since": 1.5}',
-        "console": "2023-11-14T22:13:20.123Z [warning  ] poll fails                     "
-        "[exporter.polls] project=shop error='say \"no\"' good=False since=1.5",
+        "console": "2023-11-14T22:13:20.123Z warning  poll fails                     "
+        'exporter.polls project=shop error="say \\"no\\"" good=false since=1.5',
     }
 
 
@@ -135,9 +133,21 @@ def test_at_the_console_a_traceback_has_lines_behind_a_margin() -> None:
     log = Log("console")
     log.logger.error("internal error", exc_info=raised(ValueError("no\nforged\r\x1b[2Jworse")))
     first, *rest = log.text.splitlines()
-    assert first.endswith("internal error                 [test]")
+    assert first.endswith("error    internal error                 test")
     assert all(line.startswith("    | ") for line in rest)
     assert rest[-3:] == ["    | ValueError: no", "    | forged", "    | \ufffd[2Jworse"]
+
+
+@pytest.mark.parametrize(("level", "color"), [("INFO", ""), ("WARNING", "33"), ("ERROR", "31")])
+def test_terminal_shows_a_level_in_its_color(level: str, color: str) -> None:
+    record = logging.makeLogRecord({"name": "test", "levelname": level, "msg": "\x1b[35mevent"})
+    line = LineFormatter("console", colors=True).format(record)
+    start = f"\x1b[{color}m" if color else " "
+    assert f"{start}{level.lower():8}" in line
+    assert "\x1b[35m" not in line
+    assert line.count("\x1b[0m") == (4 if color else 3)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    assert plain == LineFormatter("console").format(record)
 
 
 def test_a_long_traceback_keeps_its_end() -> None:
@@ -205,7 +215,7 @@ def test_reader_that_disconnected_causes_no_error(capsys: pytest.CaptureFixture[
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         handler = LineHandler(stream)
-        handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+        handler.handle(logging.makeLogRecord({"msg": "to no reader"}))
     assert capsys.readouterr() == ("", "")
 
 
@@ -213,7 +223,7 @@ def test_closed_stream_causes_no_error(tmp_path: Path, capsys: pytest.CaptureFix
     stream = (tmp_path / "log").open("w", encoding="utf-8")
     handler = LineHandler(stream)
     stream.close()
-    handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+    handler.handle(logging.makeLogRecord({"msg": "to no reader"}))
     assert (tmp_path / "log").read_text() == ""
     assert capsys.readouterr() == ("", "")
 
@@ -223,7 +233,7 @@ def test_full_disk_causes_no_error_and_leaves_no_buffered_rest(
 ) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as stream:
         handler = LineHandler(stream)
-        handler.handle(logging.makeLogRecord({"msg": "to nobody"}))
+        handler.handle(logging.makeLogRecord({"msg": "to no reader"}))
         stream.flush()  # raises OSError if a rest is buffered
     assert capsys.readouterr() == ("", "")
 

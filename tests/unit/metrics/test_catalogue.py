@@ -273,7 +273,7 @@ def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consume
         ]
 
 
-def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
+def test_catalog_names_each_metric_once_and_marks_polled_ones() -> None:
     names = [metric.name for metric in CATALOGUE]
     assert len(names) == len(set(names))
     polled = (*OF_SHARDS, *OF_GROUPS, *OF_LOGSTORES)
@@ -286,7 +286,7 @@ def test_the_catalogue_names_each_metric_once_and_says_what_is_polled() -> None:
     assert all((metric.kind == "counter") == metric.name.endswith("_total") for metric in CATALOGUE)
 
 
-def test_everything_that_is_exported_is_in_the_catalogue_with_its_labels() -> None:
+def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, operations=OPERATION_NAMES)
     own.request_ended(SHOP, "GetCheckPoint", 0.1, "timeout")

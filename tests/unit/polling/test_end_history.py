@@ -141,7 +141,6 @@ def test_staircase_rises_and_bounds_like_all_of_its_steps(
 
 def test_new_history_has_unknown_brackets_and_no_end() -> None:
     assert EndHistory().bracket(BIRTH) == UNKNOWN_BRACKET
-    assert EndHistory().end is None
 
 
 def test_log_groups_of_a_shard_are_not_older_than_the_shard() -> None:
@@ -153,7 +152,6 @@ def test_ends_bound_the_log_groups_between_them() -> None:
     history = EndHistory()
     end_at(history, 100, NOW)
     end_at(history, 160, NOW + 60.0)
-    assert history.end == 160
     before, between, after = (history.bracket(cursor) for cursor in (99, 130, 160))
     assert (before.earliest, before.latest) == (-inf, NOW + TOLERANCE_SECONDS)
     assert (between.earliest, between.latest) == (NOW - 2.0, NOW + 62.0)

@@ -143,7 +143,7 @@ def test_skipped_entries_are_reported_once_until_a_response_is_complete_again(po
         return polls.poll(good={"billing"})
 
     assert poll(skips=True) == []
-    assert polls.log.events[0]["msg"] == "entries of an answer left out"
+    assert polls.log.events[0]["msg"] == "invalid entries of a response ignored"
     assert (polls.log.events[0]["count"], polls.log.events[0]["first"]) == (2, "shard 3: no cursor")
     poll(skips=True)
     assert len(polls.log.events) == 1

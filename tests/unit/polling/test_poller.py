@@ -295,7 +295,7 @@ def test_poll_sends_no_other_requests_if_every_group_fails(behind: Bench) -> Non
         ErrorAnswer(status=404, code="ConsumerGroupNotExist"),
         ErrorAnswer(status=400, code="LogStoreNotExist"),
     ],
-    ids=["broken", "no such group", "not quite a definite answer"],
+    ids=["broken", "no such group", "not quite a definite response"],
 )
 def test_logstore_data_keeps_its_age_if_every_group_fails(
     behind: Bench, fault: ErrorAnswer

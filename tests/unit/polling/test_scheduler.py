@@ -130,7 +130,7 @@ def running(*, workers: int = 4) -> Iterator[Runs]:
         runs.scheduler.stop()
 
 
-def test_a_thousand_targets_at_once_lose_and_double_no_run() -> None:
+def test_a_thousand_concurrent_targets_lose_and_double_no_run() -> None:
     interval, periods = 3.0, 4
     with running(workers=8) as runs:
         names = [f"project/logstore-{n}" for n in range(1000)]
@@ -223,9 +223,9 @@ def test_jobs_are_changed_by_difference_and_what_stays_keeps_its_phase() -> None
         left = runs.count("leaves")
         wait_for(lambda: runs.count("comes") >= 3)
         assert runs.count("leaves") <= left + 1, "one may have been handed out already"
-        assert runs.count("stays") == 1, "a job that was set anew would have run at once"
+        assert runs.count("stays") == 1, "a job that was set again would have run immediately"
         runs.scheduler.set_jobs([runs.job("stays", hourly / 2), runs.job("comes")])
-        wait_for(lambda: runs.count("stays") == 2, what="a new interval to begin at once")
+        wait_for(lambda: runs.count("stays") == 2, what="a new interval to begin immediately")
 
 
 def test_a_background_job_does_not_wait_behind_polls() -> None:

@@ -271,7 +271,7 @@ def test_a_consumer_that_stops_leaves_its_poisoned_shard_where_it_was() -> None:
 def test_a_consumer_of_one_name_cannot_run_twice() -> None:
     _, world = small_world()
     start(world)
-    with pytest.raises(ValueError, match="runs already"):
+    with pytest.raises(ValueError, match="is already running"):
         start(world)
 
 
@@ -398,7 +398,7 @@ def test_a_split_leaves_the_parent_read_only_until_its_data_has_expired() -> Non
         truth(world, 0)
 
 
-def test_a_merge_joins_a_shard_with_its_right_neighbour() -> None:
+def test_merge_joins_a_shard_with_the_next_one() -> None:
     held, world = small_world(shards=2)
     for shard in range(2):
         world.set_producer(PROJECT, LOGSTORE, shard, 2.0)
@@ -411,7 +411,7 @@ def test_a_merge_joins_a_shard_with_its_right_neighbour() -> None:
         "readwrite",
     ]
     assert [truth(world, shard).unread for shard in range(3)] == [5, 5, 10]
-    with pytest.raises(ServiceError, match="no neighbour"):
+    with pytest.raises(ServiceError, match="no adjacent shard"):
         world.merge_shards(PROJECT, LOGSTORE, 2)
     with pytest.raises(ServiceError, match="readonly"):
         world.write(PROJECT, LOGSTORE, 0)

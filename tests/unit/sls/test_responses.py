@@ -327,13 +327,13 @@ def test_an_error_without_a_code_of_the_service_is_none_of_it(code: object) -> N
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "the answer is empty"),
-        (b"<html>\n<body>", "the answer is not JSON; it begins with '<html>�<body>'"),
-        (b"[1, 2", "the answer is not JSON; it begins with '[1, 2'"),
-        (b"[NaN]", "the answer is not JSON; it begins with '[NaN]'"),
-        (b"[-Infinity]", "the answer is not JSON; it begins with '[-Infinity]'"),
-        (b"[" * 100_000, f"the answer is not JSON; it begins with '{'[' * 64}'"),
-        (b"7" * 5000, f"the answer is not JSON; it begins with '{'7' * 64}'"),
+        (b"", "the response is empty"),
+        (b"<html>\n<body>", "the response is not JSON; it begins with '<html>�<body>'"),
+        (b"[1, 2", "the response is not JSON; it begins with '[1, 2'"),
+        (b"[NaN]", "the response is not JSON; it begins with '[NaN]'"),
+        (b"[-Infinity]", "the response is not JSON; it begins with '[-Infinity]'"),
+        (b"[" * 100_000, f"the response is not JSON; it begins with '{'[' * 64}'"),
+        (b"7" * 5000, f"the response is not JSON; it begins with '{'7' * 64}'"),
     ],
 )
 def test_error_for_invalid_json_quotes_its_beginning(body: bytes, message: str) -> None:

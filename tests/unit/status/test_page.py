@@ -203,7 +203,7 @@ def test_many_groups_are_shown_page_by_page(number: str, first: str, last: int, 
     assert shown in read(html).one("nav", id="pager").text
 
 
-def test_pages_lead_to_their_neighbours_with_the_same_query() -> None:
+def test_pages_link_to_adjacent_pages_with_the_same_query() -> None:
     view = many(300, shards=1)
     pager = read(page_of(view, {"page": "2", "q": "store"})).one("nav", id="pager")
     assert [link.attributes["href"] for link in pager.all("a")] == [

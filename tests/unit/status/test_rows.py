@@ -104,10 +104,10 @@ def test_a_group_without_shards_is_unknown() -> None:
 
 
 def test_failing_group_keeps_its_last_shards_and_has_its_error() -> None:
-    group_ = failing("timeout", "no answer", caught_up(0), name="slow")
+    group_ = failing("timeout", "no response", caught_up(0), name="slow")
     row = only(View(targets=(target(group_),)))
     assert not row.up
-    assert (row.error, row.error_code, row.failing_seconds) == ("no answer", "timeout", 70.0)
+    assert (row.error, row.error_code, row.failing_seconds) == ("no response", "timeout", 70.0)
     assert row.state is State.CAUGHT_UP
     assert len(row.shards) == 1
 

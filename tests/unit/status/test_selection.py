@@ -37,7 +37,7 @@ def test_the_worst_come_first_and_what_cannot_be_seen_before_what_looks_fine() -
         ({"q": "shop/orders"}, ["mailer", "indexer", "steady"]),
         ({"q": "indexer-0"}, ["indexer"]),
         ({"q": "unauthorized"}, ["denied"]),
-        ({"q": "platform no answer"}, ["slow-path"]),
+        ({"q": "platform no response"}, ["slow-path"]),
         ({"q": "  "}, WORST_FIRST.split()),
         ({"q": "<script>"}, ["steady"]),
         ({"q": "mailer", "state": "caught_up"}, []),

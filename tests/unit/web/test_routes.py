@@ -162,7 +162,7 @@ def test_every_response_forbids_type_sniffing_and_names_no_server(path: str) -> 
 @pytest.mark.parametrize("state", ["healthy", "ready"])
 def test_failing_check_responds_with_the_reason(state: str) -> None:
     def reason() -> str | None:
-        return "the scheduler stands still"
+        return "the scheduler does not advance"
 
     broken = content(unhealthy=reason, unready=reason)
     with serving() as port:
@@ -170,7 +170,10 @@ def test_failing_check_responds_with_the_reason(state: str) -> None:
         assert (answer.status, answer.text) == (200, f"{state}\n")
     with serving(broken) as port:
         answer = fetch(port, f"/-/{state}")
-        assert (answer.status, answer.text) == (503, f"not {state}: the scheduler stands still\n")
+        assert (answer.status, answer.text) == (
+            503,
+            f"not {state}: the scheduler does not advance\n",
+        )
 
 
 def test_reloading_over_http_is_off_by_default() -> None:

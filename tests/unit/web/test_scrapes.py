@@ -115,7 +115,7 @@ def test_error_during_rendering_cuts_every_request_that_shares_it() -> None:
         for answer in answers:
             with pytest.raises(IncompleteRead):
                 answer.result(20)
-        wait_for(lambda: len(faults.seen) == 2, what="both faults")
+        wait_for(lambda: len(faults.seen) == 2, what="both errors")
     assert {str(fault) for _, fault in faults.seen} == {"half-way"}
 
 

@@ -405,7 +405,7 @@ def test_a_stop_is_bounded_while_a_scrape_hangs() -> None:
     leave.set()
 
 
-def test_a_stop_lets_an_answer_under_way_end() -> None:
+def test_stop_lets_a_response_under_way_end() -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def scrape(**_: str) -> Scrape:

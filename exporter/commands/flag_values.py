@@ -1,0 +1,56 @@
+"""The values of flags: conversions from text that raise ValueError with the expected form."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # help and the version must not need the modules of any command
+    from exporter.web.listen import ListenAddress
+
+_ECHO_LIMIT = 64
+_COUNT_DIGITS = 9
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+
+
+def one_of(options: Sequence[str]) -> Callable[[str], str]:
+    """Return a conversion that accepts only the given texts."""
+
+    def convert(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"expected {', '.join(options)}, not {text[:_ECHO_LIMIT]!r}")
+        return text
+
+    return convert
+
+
+def addresses(text: str) -> "tuple[ListenAddress, ...]":
+    """Return the addresses in a list that is separated by commas."""
+    from exporter.web.listen import ListenAddress  # noqa: PLC0415  see above
+
+    return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
+
+
+def telemetry_path(text: str) -> str:
+    """Return a path without characters that need escaping."""
+    if not _PLAIN_PATH.fullmatch(text):
+        raise ValueError(f"expected a plain path such as /metrics, not {text[:_ECHO_LIMIT]!r}")
+    return text
+
+
+def count(text: str) -> int:
+    """Return a whole number from 0."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
+        raise ValueError(f"expected a whole number, not {text[:_ECHO_LIMIT]!r}")
+    return int(text)
+
+
+def ordinal(text: str) -> int:
+    """Return a number, given as such or as the last part of the name of a StatefulSet's pod."""
+    return count(text.rpartition("-")[2])
+
+
+def boolean(text: str) -> bool:
+    """Return whether the text is ``true``; the only other valid text is ``false``."""
+    if text not in {"true", "false"}:
+        raise ValueError(f"expected true or false, not {text[:_ECHO_LIMIT]!r}")
+    return text == "true"
