@@ -22,12 +22,10 @@ from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.credentials.sources import FixedKey, OidcRole, Source
 from exporter.credentials.variables import CA_FILE, Environ, session_name, sts_endpoint
 from exporter.logs.logger import get_logger
-from exporter.model.credentials import Credentials, CredentialsError
+from exporter.model.credentials import Credentials
 
 if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
     from exporter.credentials.fetcher import Fetcher
-
-__all__ = ["CredentialsError", "Provided", "Provider", "Providers", "describe", "provider"]
 
 Provider = Callable[[], Credentials]
 """A function that returns the current credentials.
@@ -138,19 +136,3 @@ class Providers:
             cancelled=self._cancelled,
             log=get_logger("exporter.credentials"),
         )
-
-
-def provider(
-    config: CredentialsConfig | None,
-    environ: Environ,
-    *,
-    clock: Clock = SYSTEM_CLOCK,
-    cancelled: threading.Event | None = None,
-) -> Provider:
-    """Return a provider of the current credentials of a section. Raises CredentialsError."""
-    return Providers(environ, clock=clock, cancelled=cancelled).get(config).provider
-
-
-def describe(config: CredentialsConfig | None, environ: Environ) -> str:
-    """Return the source of the access keys, without the keys. Raises CredentialsError."""
-    return Providers(environ).get(config).description

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials.providers import describe, provider
 from exporter.model.credentials import Credentials, CredentialsError
+from tests.support.providers import describe, provider
 
 PLAIN = "credentials require https, except on this machine"
 STATIC = {

@@ -7,10 +7,10 @@ import pytest
 
 from exporter.config.schema import CredentialsConfig
 from exporter.credentials.key_files import KeyFiles
-from exporter.credentials.providers import describe, provider
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.support.credential_servers import told
+from tests.support.providers import describe, provider
 
 ENVIRONMENT = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id",

@@ -10,13 +10,14 @@ from itertools import pairwise
 import pytest
 
 from exporter.credentials.fetcher import Fetcher
-from exporter.credentials.providers import Provider, provider
+from exporter.credentials.providers import Provider
 from exporter.credentials.refreshing import RefreshingCredentials
 from exporter.credentials.temporary import Temporary
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import CredentialsUnavailableError, Refreshable
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving, told
 from tests.support.held_clock import HeldClock
+from tests.support.providers import provider
 from tests.support.wait import wait_for
 
 NOW = 1_700_000_000.0

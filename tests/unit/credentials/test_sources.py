@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.credentials.providers import Provider, provider
+from exporter.credentials.providers import Provider
 from exporter.model.credentials import CredentialsUnavailableError
 from tests.support.credential_servers import (
     ECS_ROLE,
@@ -27,6 +27,7 @@ from tests.support.credential_servers import (
     serving,
 )
 from tests.support.held_clock import HeldClock
+from tests.support.providers import provider
 
 NOW = 1_700_000_000.0
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.credentials.providers import provider
 from exporter.simulator.world import World
 from exporter.sls.errors import AccessDenied, Cancelled, NoCredentials
 from tests.support.credential_servers import SECRET, Helper, Reply, issued, serving
 from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
+from tests.support.providers import provider
 from tests.support.sls_client import Rig, rig
 from tests.support.wait import wait_for
 
