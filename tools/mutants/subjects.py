@@ -24,7 +24,8 @@ _EMPTY = "a block that has no lines is never written"
 _ONE_EACH = "there is one for each of the others"
 _TYPE = "only names a type"
 _BYTE = "a byte sooner or later"
-_UNUSED = "is looked into only where there is a snapshot, which replaces it"
+_GAUGES = "every other family that is polled is a gauge"
+_ENDING = "no other name ends like that"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "exporter.sls.signing": {
@@ -135,13 +136,25 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "gathered: 0 -> -1 (3)": _BYTE,
     },
     "exporter.metrics.polled_text": {
-        "GroupText.__init__: self.snapshot: Mapping[Family, Block] = {} -> self.snapshot:"
-        " Mapping[Family, Block] = None": _UNUSED,
-        "_of_shards: if known -> if True": _EMPTY,
-        "GroupText.__init__: self.heads: Sequence[bytes] = () -> self.heads:"
-        " Sequence[bytes] = None": _UNUSED,
-        "_of_shards: if unread.count(None) < len(unread) -> if True": _EMPTY,
-        "_of_shards: unread.count(None) < len(unread) -> unread.count(None) <= len(unread)": _EMPTY,
+        "GroupText.__init__: self.config = config -> self.config = None": _SLOWER,
+        "GroupText.unserved: if self._unserved is None -> if True": _SLOWER,
+        "PolledText.prepare_group: self._group(group, config) -> None": _SLOWER,
+        "PolledText._group: known = self._prepared.get(group.key) -> known = None": _SLOWER,
+        "PolledText._group: if known is None or known.group is not group or known.config"
+        " is not config -> if True": _SLOWER,
+        "PolledText._logstore: known = self._logstores.get(target.key) -> known = None": _SLOWER,
+        "PolledText._logstore: if known is None or known.target is not target -> if True": _SLOWER,
+        "_text_header: 'gauge' if family.kind == 'info' else family.kind -> 'gauge' if"
+        " True else family.kind": _GAUGES,
+        "_openmetrics_header: family.name.removesuffix('_info') if family.kind == 'info'"
+        " else family.name -> family.name.removesuffix('_info') if True else family.name": _ENDING,
+        "_block: label_text(dict(zip(family.labels, (*key, *labels), strict=True))) if"
+        " labels else key_text -> label_text(dict(zip(family.labels, (*key, *labels),"
+        " strict=True))) if True else key_text": _SLOWER,
+        "_block: zip(family.labels, (*key, *labels), strict=True) -> zip(family.labels,"
+        " (*key, *labels))": _ONE_EACH,
+        "_block: True -> False": _ONE_EACH,
+        "_of_shards: if not known -> if False": _EMPTY,
     },
 }
 """Why a surviving mutant is equivalent to the original, by module and name of the mutant."""
