@@ -7,6 +7,7 @@ from collections.abc import Callable
 from exporter.app.assembly import Parts
 from exporter.logs.logger import Logger
 from exporter.model.names import TargetKey
+from exporter.polling.failures import first_read_seconds
 from exporter.polling.manager import pool_of
 from exporter.polling.scheduler import BACKGROUND, Job, Scheduler
 from exporter.polling.targets import Target
@@ -46,6 +47,7 @@ class Jobs:
             workers=parts.workers,
             replica=socket.gethostname(),
         )
+        parts.manager.on_targets = self.update
         parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 
     def update(self) -> None:
@@ -120,7 +122,8 @@ class Jobs:
     def _poll_once(self, key: TargetKey) -> None:
         """Poll a target. If nothing of it was ever read, poll it again soon."""
         self._parts.manager.poll(key)
-        after = self._parts.manager.seconds_to_poll(key)
+        status = self._parts.store.get(key)
+        after = first_read_seconds(status, self._parts.clock.wall()) if status else None
         if after is not None:
             self.scheduler.run_by(_job_key(key), after=after)
 

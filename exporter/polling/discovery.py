@@ -5,7 +5,7 @@ succeeds counts, even if it is empty.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +26,7 @@ ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 """Returns the client of a project, or (None) of an endpoint without a project."""
 
 _PROJECTS_AT_ONCE = 8
+_WAIT_SECONDS = 5.0
 
 _Map = Callable[..., Iterable[Any]]
 
@@ -79,14 +80,24 @@ class Discovery:
         """Return the targets of literal names and earlier listings, without requests."""
         return self._found(_Round(self._listings, lambda _: False, self._on_entry), map)
 
-    def resolve(self, *, only_due: bool = False) -> Found:
+    def resolve(
+        self, *, only_due: bool = False, on_wait: Callable[[], None] = lambda: None
+    ) -> Found:
         """Return all targets, from new listings. Raises Cancelled when the exporter stops.
 
-        With ``only_due``, read only listings that have never succeeded and are due again.
+        With ``only_due``, read only listings that have never succeeded and are due again. If this
+        takes long, ``on_wait`` is called from time to time.
         """
         is_wanted = self._listings.is_due if only_due else lambda _: True
         with ThreadPoolExecutor(_PROJECTS_AT_ONCE) as pool:
-            return self._found(_Round(self._listings, is_wanted, self._on_entry), pool.map)
+
+            def run(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+                futures = [pool.submit(function, item) for item in items]
+                while wait(futures, timeout=_WAIT_SECONDS).not_done:
+                    on_wait()
+                return [future.result() for future in futures]
+
+            return self._found(_Round(self._listings, is_wanted, self._on_entry), run)
 
     def _found(self, listing: "_Round", run: _Map) -> Found:
         projects = [

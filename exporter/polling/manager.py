@@ -1,13 +1,10 @@
-"""All targets, each with its poller. A change of targets affects only those that differ.
+"""The polls and the discovery of a configuration, whose results go to a store.
 
 A scheduler or a single round calls ``poll`` and ``discover``, as this module has no schedule.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-from msgspec import Struct
-from msgspec.structs import replace
+from collections.abc import Callable, Collection, Sequence
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
@@ -17,18 +14,14 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import EntryStatus, GroupStatus
 from exporter.polling.capacity import Demand, count_shards, demands
 from exporter.polling.discovery import Discovery, Found
-from exporter.polling.failures import first_read_seconds
 from exporter.polling.hooks import Hooks
-from exporter.polling.listings import Listings
-from exporter.polling.logstore_reader import LogstoreReader
-from exporter.polling.outages import Outages
-from exporter.polling.poller import Effort, Poller
-from exporter.polling.project_load import ProjectLoad
+from exporter.polling.listings import Listings, Place
+from exporter.polling.members import Member, Members
+from exporter.polling.poller import Effort
 from exporter.polling.sharding import Sharding
 from exporter.polling.store import Store
 from exporter.polling.targets import Target
 from exporter.polling.workers import Pool, Workers
-from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.errors import Cancelled
 
@@ -60,18 +53,19 @@ class PollManager:
         self._hooks = hooks
         self._counts = counts = hooks.counts
         self._sharding = sharding
-        self._log = log
         self._clock = clock
         self._workers = workers
         self._is_single_round = is_single_round
         self._listings = Listings(counts.poll_failed, log, clock=clock)
         self._targets_lock = threading.Lock()
-        self._members: Mapping[TargetKey, _Member] = {}
-        self._loads: dict[tuple[str, str], ProjectLoad] = {}
+        self._members = Members(clients, count=counts.poll_failed, log=log, clock=clock)
         self._kept: Collection[GroupKey] = ()
         self._places: Collection[tuple[str, str]] = ()
+        self._needed: Collection[Place] = ()
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
         """Called after each request of a poll."""
+        self.on_targets: Callable[[], None] = lambda: None
+        """Called when the targets have changed while a discovery goes on."""
         self.discovered = False
         """Whether every name has been resolved at least once, as far as listings succeeded."""
         self.unread_listings = 0
@@ -91,11 +85,12 @@ class PollManager:
     @property
     def targets(self) -> tuple[Target, ...]:
         """The targets, in the order of project and logstore."""
-        return tuple(self._members[key].target for key in sorted(self._members))
+        members = self._members.by_key
+        return tuple(members[key].target for key in sorted(members))
 
     def demands(self) -> Sequence[Demand]:
         """Return the demand of the polls of each project, from known shards and latencies."""
-        members = self._members
+        members = self._members.by_key
         counted = {
             status.key: count
             for status in self._store.view().targets
@@ -140,34 +135,29 @@ class PollManager:
         """Resolve the configured names again and apply the targets that they stand for.
 
         With ``only_due``, read only listings that have never succeeded and are due again. Return
-        whether the targets have changed.
+        whether the targets have changed at the end.
         """
         discovery = self._discovery
         try:
-            found = discovery.resolve(only_due=only_due)
+            found = discovery.resolve(only_due=only_due, on_wait=self._apply_known)
         except Cancelled:
             return False
         with self._targets_lock:
             if discovery is not self._discovery:  # a reload has overtaken the listings
+                self._listings.keep_only(self._needed)
                 self._forget_others()
                 return False
-            before = self._members
-            self._apply(found)
+            has_changed = self._apply(found)
             self.discovered = True
-            return before != self._members
+            return has_changed
 
     def seconds_to_listing(self) -> float | None:
         """Return the seconds until a listing that never succeeded is due; None without one."""
         return self._listings.seconds_to_due()
 
-    def seconds_to_poll(self, key: TargetKey) -> float | None:
-        """Return the seconds until a target of which nothing was read is due; None otherwise."""
-        status = self._store.get(key)
-        return first_read_seconds(status, self._clock.wall()) if status else None
-
     def poll(self, key: TargetKey) -> None:
         """Poll one target and store its new status. A stop keeps the old one."""
-        member = self._members.get(key)
+        member = self._members.by_key.get(key)
         if member is None:
             return
         # If a reload moves a job to other threads, a queued run is run twice.
@@ -179,7 +169,7 @@ class PollManager:
         finally:
             member.logstore.turn.release()
 
-    def _poll(self, member: "_Member") -> None:
+    def _poll(self, member: Member) -> None:
         key = member.target.key
         started = self._clock.monotonic()
         status = None
@@ -199,7 +189,7 @@ class PollManager:
         self._counts.poll_ended(self._clock.monotonic() - started)
         place = str(member.target.settings.endpoint), key.project
         self._counts.interval_usage(*place, member.load.usage_ratio())
-        if self._members.get(key) is not member:
+        if self._members.by_key.get(key) is not member:
             # The target was removed or changed during its poll, so discard the result.
             self._forget_others()
             return
@@ -207,20 +197,20 @@ class PollManager:
         self._hooks.on_status(status)
         member.outages.end_poll({group.key.consumer_group for group in status.groups if group.up})
 
-    def _progress(self, member: "_Member") -> None:
+    def _progress(self, member: Member) -> None:
         """Note a response of a poll, or end the poll if its target was removed or changed."""
         key = member.target.key
-        if self._members.get(key) is not member:
+        if self._members.by_key.get(key) is not member:
             raise _Outdated
         self.on_progress(key)
 
-    def _publish(self, member: "_Member", group: GroupStatus, monotonic: float) -> None:
+    def _publish(self, member: Member, group: GroupStatus, monotonic: float) -> None:
         key = member.target.key
-        is_current = self._members.get(key) is member
+        is_current = self._members.by_key.get(key) is member
         if is_current and self._store.put_group(key, group, monotonic=monotonic):
             self._hooks.on_group(group)
 
-    def _effort(self, member: "_Member") -> Effort:
+    def _effort(self, member: Member) -> Effort:
         settings = member.target.settings
         budget, exact = member.load.budget(settings.polling.interval, member.client.rate.limit)
         if self._is_single_round:  # no later poll makes its values more exact
@@ -238,85 +228,40 @@ class PollManager:
             if discovery is self._discovery:
                 self._store.put_entry(status)
 
-    def _apply(self, found: Found) -> None:
+    def _apply(self, found: Found) -> bool:
+        self._needed = found.needed
         self._listings.keep_only(found.needed)
         self._store.keep_entries({place.key for place in found.needed})
-        self._set_targets(found.targets, found.places)
+        has_changed = self._set_targets(found)
         self.unread_listings = self._listings.unread
+        return has_changed
 
-    def _set_targets(self, targets: Iterable[Target], places: Collection[tuple[str, str]]) -> None:
-        """Apply a new set of targets. Unchanged targets keep their pollers.
+    def _apply_known(self) -> None:
+        """Apply the targets that are known while other projects are still being listed."""
+        with self._targets_lock:
+            has_changed = self._set_targets(self._discovery.known())
+        if has_changed:
+            self.on_targets()
 
-        ``places`` are the endpoints and projects that requests are sent to.
+    def _set_targets(self, found: Found) -> bool:
+        """Apply a new set of targets, and return whether it differs.
+
         Failures of removed targets are forgotten, except those of listings that still fail.
         """
-        loads: dict[tuple[str, str], ProjectLoad] = {}
-        members = {target.key: self._member(target, loads) for target in targets}
-        self._members, self._loads = members, loads
-        for load in loads.values():
-            load.keep_only({key.logstore for key, member in members.items() if member.load is load})
-        self._counts.keep_only_projects(loads.keys())
-        groups = {
-            key: {group.name for group in member.target.groups} for key, member in members.items()
-        }
+        has_changed = self._members.update(found.targets)
+        self._counts.keep_only_projects(self._members.loads.keys())
+        groups = {target.key: {group.name for group in target.groups} for target in found.targets}
         self._store.expect(groups)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
-        self._kept, self._places = polled | self._listings.failing, places
+        self._kept, self._places = polled | self._listings.failing, found.places
         self._forget_others()
         self._hooks.on_groups(polled)
+        return has_changed
 
     def _forget_others(self) -> None:
         """Forget what was counted about anything that the configuration does not name any more."""
         self._counts.keep_only(self._kept)
         self._counts.keep_only_requests(self._places)
-
-    def _member(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> "_Member":
-        known = self._members.get(target.key)
-        load = self._load(target, loads)
-        if known is not None and known.target == target:
-            return known
-        outages = (
-            known.outages
-            if known
-            else Outages(self._counts.poll_failed, self._log, clock=self._clock)
-        )
-        client = self._clients.get(target.settings, target.key.project)
-        if known is not None and replace(known.target, groups=target.groups) == target:
-            # Only its groups have changed, so the knowledge about the logstore is still true.
-            logstore = known.logstore
-        else:
-            logstore = LogstoreReader(target, client, clock=self._clock, observer=outages)
-        poller = Poller(target, client, logstore=logstore, clock=self._clock, observer=outages)
-        client.rate.needed = load.needed
-        return _Member(
-            target=target,
-            poller=poller,
-            logstore=logstore,
-            outages=outages,
-            client=client,
-            load=load,
-        )
-
-    def _load(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> ProjectLoad:
-        place = str(target.settings.endpoint), target.key.project
-        load = loads.get(place)
-        if load is None:
-            load = loads[place] = self._loads.get(place) or ProjectLoad(
-                monotonic=self._clock.monotonic
-            )
-        load.expect(target)
-        return load
-
-
-class _Member(Struct, frozen=True, kw_only=True, eq=False):
-    """A target with its poller and its client."""
-
-    target: Target
-    poller: Poller
-    logstore: LogstoreReader
-    outages: Outages
-    client: SlsClient
-    load: ProjectLoad
 
 
 class _Outdated(Exception):  # noqa: N818  not an error

@@ -3,15 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from exporter.app.assembly import Parts
 from exporter.status import api
-from tests.support.faults import ErrorAnswer
+from tests.support.faults import ErrorAnswer, Hang
 from tests.support.fleet import NOW, Fleet, names, running_fleet
 from tests.support.scrape import scrape
+from tests.support.wait import wait_for
 
 SUCCESS = "sls_exporter_discovery_success"
 LAST_SUCCESS = "sls_exporter_discovery_last_success_timestamp_seconds"
@@ -248,6 +250,49 @@ def test_retry_reports_whether_targets_have_changed(fleet: Fleet) -> None:
     fleet.simulator.faults.clear()
     fleet.clock.advance(1.0)
     assert engine.manager.discover(only_due=True)
+
+
+def test_project_that_hangs_does_not_delay_the_targets_of_others(fleet: Fleet) -> None:
+    fleet.simulator.faults.add(Hang(), operation="ListLogStores", project="bank")
+    engine = fleet.engine(
+        "projects:\n"
+        + "".join(
+            f"  - {{project: {name}, endpoint: ENDPOINT,"
+            ' logstores: [{logstore: ".*", consumer_groups: [billing]}]}\n'
+            for name in ("bank", "shop")
+        )
+    )
+    noticed: list[list[str]] = []
+    engine.manager.on_targets = lambda: noticed.append(names(engine))
+    with ThreadPoolExecutor(1) as thread:
+        discovery = thread.submit(engine.manager.discover)
+        wait_for(lambda: noticed, what="targets of the other project")
+        assert not discovery.done()
+        assert not engine.manager.discovered
+        assert shown(engine, SUCCESS) == {("shop", ""): 1.0}
+        fleet.simulator.faults.clear()
+        assert discovery.result(20.0)
+    shop = ["shop/app-1/billing", "shop/app-2/billing", "shop/web/billing"]
+    assert noticed == [shop]
+    assert names(engine) == ["bank/ledger/billing", *shop]
+
+
+def test_listing_of_an_old_configuration_leaves_no_state(fleet: Fleet) -> None:
+    hang = fleet.simulator.faults.add(Hang(), logstore="app-1")
+    fleet.simulator.faults.add(BROKEN, logstore="web")
+    engine = fleet.engine(
+        "projects: [{project: shop, endpoint: ENDPOINT, logstores: ["
+        '{logstore: app-1, consumer_groups: [".*"]}, {logstore: web, consumer_groups: [".*"]}]}]'
+    )
+    with ThreadPoolExecutor(1) as thread:
+        discovery = thread.submit(engine.manager.discover)
+        wait_for(lambda: fleet.simulator.requests, what="the first listing")
+        engine.configure(fleet.engine(PLAIN).manager.config)
+        fleet.simulator.faults.remove(hang)
+        assert not discovery.result(20.0)
+    assert {record.status for record in fleet.simulator.requests} == {0, 500}
+    assert shown(engine, SUCCESS) == {}
+    assert engine.manager.seconds_to_listing() is None
 
 
 def test_failure_of_another_listing_is_not_reported_as_recovered_by_a_retry(fleet: Fleet) -> None:

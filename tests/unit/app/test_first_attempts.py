@@ -1,4 +1,4 @@
-"""Readiness while listings fail: a short wait for what passes, none for a refusal."""
+"""Failures at the start: readiness waits for a short time, and attempts are repeated soon."""
 
 import time
 from pathlib import Path
@@ -23,14 +23,16 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def config_file(folder: Path, endpoint: str) -> Path:
+def config_file(
+    folder: Path, endpoint: str, *, name: str = "ord.*", polling: str = "interval: 1s"
+) -> Path:
     path = folder / "config.yaml"
     path.write_text(
         f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
         f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        "polling: {interval: 1s}\n"
+        f"polling: {{{polling}}}\n"
         f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
-        '      - {logstore: "ord.*", consumer_groups: [billing]}\n'
+        f'      - {{logstore: "{name}", consumer_groups: [billing]}}\n'
     )
     return path
 
@@ -87,3 +89,16 @@ def test_refusal_does_not_delay_readiness(tmp_path: Path) -> None:
         with running(config_file(tmp_path, simulator.endpoint)) as exporter:
             wait_for(lambda: ready(exporter))
             assert is_failing(exporter)
+
+
+def test_logstore_that_was_never_read_is_polled_again_before_its_interval(tmp_path: Path) -> None:
+    with FaultySimulator(shop()) as simulator:
+        simulator.faults.add(Close(), operation="GetCheckPoint")
+        config = config_file(
+            tmp_path, simulator.endpoint, name="orders", polling="interval: 1h, stale_after: 2h"
+        )
+        with running(config) as exporter:
+            wait_for(lambda: ready(exporter), what="the first poll")
+            assert exporter.scrape().value(UP) == 0
+            simulator.faults.clear()
+            wait_for(lambda: exporter.scrape().value(UP) == 1, timeout=20.0, what="the next poll")
