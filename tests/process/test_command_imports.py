@@ -57,6 +57,7 @@ def test_help_and_version_import_only_the_flags(arguments: tuple[str, ...]) -> N
         "exporter.base.text",
         "exporter.commands",
         "exporter.commands.cli",
+        "exporter.commands.flag_values",
         "exporter.commands.flags",
         "exporter.logs",
         "exporter.logs.options",
