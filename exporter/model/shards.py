@@ -39,7 +39,8 @@ class ConsumerGroup(Struct, frozen=True, kw_only=True):
     """A consumer group as it is listed."""
 
     name: str
-    timeout_seconds: int
+    timeout_seconds: int | None
+    """None if the service does not return a usable one."""
     order: bool
 
 

@@ -30,6 +30,22 @@ NOT_FOUND_CODES = frozenset(
 )
 CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestTimeExpired"})
 """Codes of requests that SLS refuses because of their time."""
+_KNOWN_CODES = (
+    NOT_FOUND_CODES
+    | CLOCK_CODES
+    | {
+        "InternalServerError",
+        "InvalidAccessKeyId",
+        "InvalidCursor",
+        "ProjectForbidden",
+        "RequestTimeout",
+        "SecurityTokenExpired",
+        "ServerBusy",
+        "ShardNotExist",
+        "SignatureNotMatch",
+        "Unauthorized",
+    }
+)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _QUOTA = re.compile(r"quota|qps", re.IGNORECASE)
 _REJECTED_CODE = re.compile(
@@ -40,6 +56,8 @@ _REJECTED_WORDS = re.compile(
     re.IGNORECASE,
 )
 _DENIED_WORDS = re.compile(r"denied by|permission", re.IGNORECASE)
+# Some deployments return SLSInvalidCursor, others invalidcursor.
+_SPELLINGS = {code.lower(): code for code in _KNOWN_CODES}
 
 
 class SlsError(Exception):
@@ -137,7 +155,7 @@ class InvalidResponse(SlsError):
 
 
 class ApiError(SlsError):
-    """A refusal by SLS itself; ``code`` is its errorCode."""
+    """A refusal by SLS itself; ``code`` is its errorCode, see ``canonical_code``."""
 
 
 class NotFound(ApiError):
@@ -173,6 +191,15 @@ def is_code(code: str) -> bool:
     return _CODE.fullmatch(code) is not None
 
 
+def canonical_code(code: str) -> str:
+    """Return the documented spelling of a known code, and any other code unchanged.
+
+    Case and a leading ``SLS`` do not matter.
+    """
+    spelled = code.lower()
+    return _SPELLINGS.get(spelled) or _SPELLINGS.get(spelled.removeprefix("sls"), code)
+
+
 def is_rejected_key(error: SlsError) -> bool:
     """Return whether the service rejects the access key or the security token themselves.
 
@@ -193,8 +220,12 @@ def is_passing(status: int) -> bool:
 
 
 def api_error(*, operation: str, status: int, code: str, message: str, request_id: str) -> ApiError:
-    """Return an error of the class for a status and a code (source: the API reference)."""
+    """Return an error of the class for a status and a code (source: the API reference).
+
+    Its code has the documented spelling, so that all comparisons with it are exact.
+    """
     kind: type[ApiError]
+    code = canonical_code(code)
     is_quota = status == HTTPStatus.FORBIDDEN and _QUOTA.search(code)
     is_busy = status == HTTPStatus.SERVICE_UNAVAILABLE and code == "ServerBusy"
     if status == HTTPStatus.NOT_FOUND and code in NOT_FOUND_CODES:

@@ -139,14 +139,22 @@ def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) ->
 
 
 def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
-    """Read the body of an error. A code that is not safe as a label is not from SLS."""
-    fields = object_of(answer)
-    code = text_of(fields, "errorCode", limit=256)
+    """Read the body of an error. A code that is not safe as a label is not from SLS.
+
+    Services and their proxies spell the fields ``errorCode``, ``error_code`` or ``Code``, the last
+    also within ``Error``.
+    """
+    fields = _without_spelling(object_of(answer))
+    within = fields.get("error")
+    if isinstance(within, dict):
+        fields |= _without_spelling(within)
+    code = text_of(fields, "errorcode", limit=256) or text_of(fields, "code", limit=256)
     if not is_code(code):
         raise ShapeError("the error has no errorCode")
     # An invalid message must not hide the code.
-    message = fields.get("errorMessage")
-    return Refusal(code=code, message=bounded(message) if isinstance(message, str) else "")
+    messages = (fields.get("errormessage"), fields.get("message"))
+    message = next((each for each in messages if isinstance(each, str)), "")
+    return Refusal(code=code, message=bounded(message))
 
 
 def read_update_time(value: object, *, now: float) -> float | None:
@@ -167,6 +175,11 @@ def read_update_time(value: object, *, now: float) -> float | None:
     return None
 
 
+def _without_spelling(fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields under names in lower case without underscores."""
+    return {name.lower().replace("_", ""): value for name, value in fields.items()}
+
+
 def _checkpoint(entry: object, now: float) -> Checkpoint:
     fields = object_of(entry)
     return Checkpoint(
@@ -181,9 +194,17 @@ def _consumer_group(entry: object) -> ConsumerGroup:
     fields = object_of(entry)
     return ConsumerGroup(
         name=name_of(fields.get("name")),
-        timeout_seconds=integer_of(fields, "timeout", low=0, high=2**31),
+        timeout_seconds=_timeout(fields),
         order=fields.get("order") is True,
     )
+
+
+def _timeout(fields: dict[str, object]) -> int | None:
+    """Return the timeout of a group, None if it is not usable: the group exists regardless."""
+    try:
+        return integer_of(fields, "timeout", low=0, high=2**31)
+    except ShapeError:
+        return None
 
 
 def _shard(entry: object) -> Shard:
