@@ -28,13 +28,18 @@ def evaluate(
 
     Without an end (no permission to read it, or it could not be read) only ages are known.
     ``unread`` matters only for a shard that is behind. ``seen_at`` is the time of this poll.
+    Log groups that have expired are not counted as unread, since nothing can read them.
     """
     shard, cursor, updated_at, consumer = checkpoint
     is_consumed = cursor != ""
     count = None
+    is_expired = False
     if end is not None:
-        start = decode_cursor(cursor) if is_consumed else unread.first_cursor
-        count = None if start is None else max(0, end.cursor - start)
+        first = unread.first_cursor
+        start = decode_cursor(cursor) if is_consumed else first
+        if start is not None:
+            count = max(0, end.cursor - (start if first is None else max(start, first)))
+            is_expired = is_consumed and unread.expired and start < end.cursor
     moved_at = lag_seconds = None
     if is_consumed:
         moved_at = last_move(checkpoint, previous, seen_at)
@@ -50,7 +55,7 @@ def evaluate(
         lag_seconds,
         unread.oldest_at if count else None,
         end is not None and end.readonly,
-        is_consumed and bool(count) and unread.expired,
+        is_expired,
         None if end is None else seen_at,
         seen_at,
     )
@@ -128,15 +133,20 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
 
     A shard is stalled only if a poll has seen it. The value of stalled_seconds continues to grow
     between polls, in which a consumer that commits once per ``stall_after`` may have moved.
+
+    A shard is expired until its checkpoint has passed the log groups that were lost, even if there
+    is nothing left to read. An empty read-only shard is finished even without a checkpoint, which
+    some consumer libraries never write there.
     """
     if not progress.checkpoint:
-        return State.UNCONSUMED
+        is_empty = progress.readonly and progress.unread == 0
+        return State.FINISHED if is_empty else State.UNCONSUMED
     if progress.unread is None:  # as the end is not known
         return State.UNKNOWN
-    if progress.unread == 0:
-        return State.FINISHED if progress.readonly else State.CAUGHT_UP
     if progress.expired:
         return State.EXPIRED
+    if progress.unread == 0:
+        return State.FINISHED if progress.readonly else State.CAUGHT_UP
     seen_at = min(now, progress.read_at)
     since = stalled_since(progress)
     if since is None:  # as both times are not known

@@ -47,7 +47,8 @@ def _settings(group: GroupStatus, _: GroupSnapshot | None) -> Values:
     if group.listing is None:
         return {}
     order = "true" if group.listing.order else "false"
-    return {(order, str(group.listing.timeout_seconds)): 1}
+    timeout = group.listing.timeout_seconds
+    return {(order, "" if timeout is None else str(timeout)): 1}
 
 
 CHECKPOINT_AGE = AgeFamily(
@@ -76,7 +77,8 @@ OLDEST_UNREAD = ShardFamily(
 )
 UNREAD = ShardFamily(
     name="sls_consumer_group_unread_log_groups",
-    help=f"Number of log groups between the checkpoint and the end of the shard. {POLLED}",
+    help="Number of log groups between the checkpoint and the end of the shard that have not "
+    f"expired. {POLLED}",
     values=lambda shards: [shard.unread for shard in shards],
 )
 STALLED = AgeFamily(
@@ -142,6 +144,12 @@ CURSOR_ACCESS = LogstoreFamily(
     help="Whether the exporter can read the cursors of the logstore (1) or lacks the permission "
     f"and knows only checkpoints (0). {POLLED}",
     values=lambda target: {(): target.cursor_access},
+)
+RETENTION_ACCESS = LogstoreFamily(
+    name="sls_exporter_retention_access",
+    help="Whether the retention time of the logstore could be read (1) or not (0), absent if it "
+    f"is not requested. Without it, no alert about expiring data is possible. {POLLED}",
+    values=lambda target: {(): target.retention_access},
 )
 DISCOVERY_SUCCESS = EntryFamily(
     name="sls_exporter_discovery_success",

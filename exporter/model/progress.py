@@ -29,6 +29,7 @@ class Unread(Struct, frozen=True, kw_only=True):
     """The unread log groups of a shard. Times are Unix seconds, or None if unknown.
 
     ``expired`` is true if log groups were deleted after the retention time but never read.
+    ``first_cursor`` is the first retained log group, if it matters: nothing before it is unread.
     """
 
     oldest_at: float | None = None
@@ -56,7 +57,7 @@ class ShardProgress(Struct, frozen=True, gc=False):
     moved_at: float | None
     """Time of the last change of the checkpoint, as far as polls can tell."""
     unread: int | None
-    """Number of log groups between the checkpoint and the end."""
+    """Number of log groups that can still be read between the checkpoint and the end."""
     lag_seconds: float | None
     oldest_unread_at: float | None
     readonly: bool

@@ -57,7 +57,10 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """The reason why polls or a listing fail, and the time of the first failure (Unix seconds)."""
+    """The reason why polls, their requests or a listing fail, and the time of the first failure.
+
+    The time is in Unix seconds.
+    """
 
     code: str
     message: str
@@ -118,6 +121,10 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     """Whether the exporter is allowed to read end cursors; None if it does not request them."""
     cursor_remedy: str | None = None
     """What to do about a missing permission to read end cursors."""
+    retention_access: bool | None = None
+    """Whether the retention time could be read; None if the exporter does not request it."""
+    shard_failure: Failure | None = None
+    """The reason why shards or their cursors could not be read."""
 
     def is_fresh(self, monotonic: float) -> bool:
         """Return whether the values of the logstore itself are young enough to be served."""

@@ -11,6 +11,9 @@ from exporter.model.progress import Bracket, ShardEnd
 from exporter.model.shards import Shard
 from exporter.polling.end_history import EndHistory
 
+LEAST_RETENTION = 86_400.0
+"""The shortest retention time that SLS offers, in seconds."""
+
 
 class Begin(Struct, frozen=True, kw_only=True):
     """The first retained log group of a shard, read at an instant of the service's clock."""
@@ -92,6 +95,10 @@ class ShardCursors:
             self._used[cursor] = None
             return True
         return False
+
+    def is_young(self, cursor: int, now: float) -> bool:
+        """Return whether a log group is known to be too young to have expired."""
+        return self._history.bracket(cursor).earliest > now - LEAST_RETENTION
 
     def end_poll(self) -> None:
         """Forget the times that this poll did not use."""

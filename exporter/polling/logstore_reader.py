@@ -1,16 +1,19 @@
 """The data that all groups of a logstore share: shards, cursors, retention time.
 
-Methods here send single requests. The poll decides which requests to send, and on which thread.
+The poll decides which requests to send, and on which thread.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from exporter.base.clock import Clock
 from exporter.model.progress import ShardEnd
 from exporter.model.shards import Shard, decode_cursor, encode_cursor
+from exporter.model.snapshot import Failure
 from exporter.polling.cursor_cache import Begin, CursorCache, ShardCursors
+from exporter.polling.end_history import MAX_TOLERANCE_SECONDS
 from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
 from exporter.polling.readings import Reading
@@ -20,6 +23,7 @@ from exporter.polling.turns import Turns
 from exporter.sls.client import SlsClient
 from exporter.sls.errors import AccessDenied, InvalidCursor, InvalidResponse, SlsError
 from exporter.sls.json_values import Parsed
+from exporter.sls.remedies import remedy
 
 _DAY_SECONDS = 86_400.0
 PROOFS = 3
@@ -64,6 +68,11 @@ class LogstoreReader:
         self._listed: Mapping[int, Shard] = {}
         self._listed_at: float | None = None
         self.retention_seconds: float | None = None
+        self.retention_access: bool | None = None
+        """Whether the newest request for the retention time succeeded; None before the first."""
+        self.failure: Failure | None = None
+        """The reason why the last poll could not read all shards and cursors."""
+        self._error: SlsError | None = None
         self._retention_due = 0.0
 
     @property
@@ -111,7 +120,14 @@ class LogstoreReader:
         return self._client.get_retention_days(self._target.key.logstore)
 
     def retention_read(self, days: int | SlsError) -> None:
-        """Note the retention time. A failure to read it does not affect anything else."""
+        """Note the retention time, and report when it begins or ceases to be readable.
+
+        A failure to read it does not affect anything else.
+        """
+        error = days if isinstance(days, SlsError) else None
+        if (self.retention_access is False) != (error is not None):
+            self._observer.retention_access_changed(self._target.key, error)
+        self.retention_access = error is None
         if isinstance(days, int):
             self.retention_seconds = days * _DAY_SECONDS
         elif isinstance(days, AccessDenied):
@@ -140,21 +156,17 @@ class LogstoreReader:
         cursors.add_end(reading.end, sent_at=reading.sent_at, received_at=reading.received_at)
         return cursors
 
-    def read(self, reading: Reading) -> int | None:
-        """Send one request about a shard: a cursor, or the time of one (None if it expired).
+    def request(self, cursors: ShardCursors, reading: Reading) -> Callable[[], int | None]:
+        """Return the request of a reading, which returns a cursor or a time and raises SlsError.
 
-        Raises SlsError.
+        The time of a log group that has expired is None.
         """
         if reading.kind == "begin":
-            return self._get_cursor(reading.shard, "begin")
+            return partial(self._get_cursor, reading.shard, "begin")
         if reading.kind == "since":
-            return self._get_cursor(reading.shard, str(reading.at))
-        try:
-            return self._client.get_cursor_time(
-                self._target.key.logstore, reading.shard, encode_cursor(reading.at)
-            )
-        except InvalidCursor:
-            return None
+            return partial(self._get_cursor, reading.shard, str(reading.at))
+        is_young = cursors.is_young(reading.at, self._client.server_now())
+        return partial(self._get_time, reading.shard, reading.at, is_young=is_young)
 
     def reading_read(self, cursors: ShardCursors, reading: Reading, result: int | None) -> None:
         """Note the result of a request about a shard."""
@@ -173,6 +185,7 @@ class LogstoreReader:
         """Report a failed request. A refusal means that the permission for cursors is missing."""
         if not isinstance(error, AccessDenied):
             self._observer.poll_failed(self._target.key, "", error)
+            self._error = self._error or error
             return
         if not self.is_denied:
             self._observer.cursor_access_changed(self._target.key, error)
@@ -197,9 +210,11 @@ class LogstoreReader:
         """Begin a poll, and forget a refusal in an earlier one."""
         self.was_refused = self._has_end = False
         self.turns.begin_poll()
+        self._error = None
 
     def end_poll(self, shards: Mapping[int, Shard] | None) -> None:
-        """Forget unused cursors, and note whether cursors can be read again."""
+        """Forget unused cursors, and note failures and whether cursors can be read again."""
+        self.failure = self._failure()
         if self.is_denied and self._has_end and not self.was_refused:
             self.is_denied = False
             self._observer.cursor_access_changed(self._target.key, None)
@@ -207,10 +222,33 @@ class LogstoreReader:
             self.cursors.end_poll(shards)
             self.turns.keep_only(shards)
 
+    def _failure(self) -> Failure | None:
+        error = self._error
+        if error is None:
+            return None
+        since = self._clock.wall() if self.failure is None else self.failure.since
+        return Failure(code=error.code, message=str(error), since=since, remedy=remedy(error.code))
+
     def _recently_listed(self) -> Mapping[int, Shard] | None:
         now, stale_after = self._clock.monotonic(), self._target.settings.polling.stale_after
         is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
         return self._listed if is_recent else None
+
+    def _get_time(self, shard: int, cursor: int, *, is_young: bool) -> int | None:
+        """Return the receive time of a log group, None if it has expired.
+
+        For a shard without data, the service returns InvalidCursor or the current time. A log group
+        that seems to have just arrived, and is not known to be young, may have expired.
+        """
+        sent_at = self._client.server_now()
+        try:
+            time = self._client.get_cursor_time(
+                self._target.key.logstore, shard, encode_cursor(cursor)
+            )
+        except InvalidCursor:
+            return None
+        is_doubtful = not is_young and time >= sent_at - MAX_TOLERANCE_SECONDS
+        return None if is_doubtful and cursor < self._get_cursor(shard, "begin") else time
 
     def _get_cursor(self, shard: int, position: str) -> int:
         text = self._client.get_cursor(self._target.key.logstore, shard, position)

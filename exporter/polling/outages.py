@@ -13,8 +13,9 @@ from msgspec import Struct
 from exporter.base.clock import Clock
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.sls.errors import SlsError
-from exporter.sls.operations import GET_CURSOR, LIST_SHARDS
+from exporter.sls.errors import AccessDenied, SlsError
+from exporter.sls.operations import GET_CURSOR, GET_LOGSTORE, LIST_SHARDS
+from exporter.sls.remedies import remedy
 
 # Codes are untrusted input. Beyond this number, a code may be logged more than once.
 _MAX_CODES = 10
@@ -40,6 +41,10 @@ class PollObserver(Protocol):
 
     def cursor_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
         """Record that the permission to read cursors is missing, or (None) exists again."""
+        ...
+
+    def retention_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
+        """Record that the retention time cannot be read, or (None) can be read again."""
         ...
 
     def times_distrusted(self, key: TargetKey) -> None:
@@ -107,6 +112,20 @@ class Outages:
                 error=str(error),
                 remedy=f"allow {GET_CURSOR.action} and {LIST_SHARDS.action}, or set lag: false",
             )
+
+    def retention_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
+        """Log that no alert about expiring data is possible from now on, or that it is again."""
+        if error is None:
+            self._log.info("retention time can be read again", **key._asdict())
+            return
+        is_denied = isinstance(error, AccessDenied)
+        self._log.warning(
+            "retention time cannot be read, so no alert about expiring data is possible",
+            **key._asdict(),
+            code=error.code,
+            error=str(error),
+            remedy=f"allow {GET_LOGSTORE.action}" if is_denied else remedy(error.code),
+        )
 
     def times_distrusted(self, key: TargetKey) -> None:
         """Log that polls of a logstore take more requests from now on."""

@@ -294,4 +294,6 @@ class _Poll:
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
             cursor_remedy=NO_CURSOR_ACCESS if reader.cursor_access is False else None,
+            retention_access=reader.retention_access,
+            shard_failure=reader.failure,
         )

@@ -18,11 +18,10 @@ from exporter.model.progress import (
     Unread,
 )
 from exporter.model.shards import Checkpoint, decode_cursor
-from exporter.polling.cursor_cache import ShardCursors
+from exporter.polling.cursor_cache import LEAST_RETENTION, ShardCursors
 
 BEGIN_SECONDS = 300.0
 """Seconds for which a reading of the first log group of a shard is used."""
-_LEAST_RETENTION = 86_400.0  # the shortest that SLS offers
 
 
 class Reading(NamedTuple):
@@ -129,7 +128,7 @@ class ShardPairs:
     @property
     def has_unread(self) -> bool:
         """True if a group has unread log groups, even if some of them have expired."""
-        return any(pair.is_behind(self.end) for pair in self.pairs)
+        return not self._is_emptied and any(pair.is_behind(self.end) for pair in self.pairs)
 
     def is_settled(self, pair: Pair) -> bool:
         """Return whether the state of a group in this shard is known."""
@@ -178,7 +177,7 @@ class ShardPairs:
             if start is None:
                 return Unread(oldest_at=oldest, first_cursor=first)
             newest = self._bracket(end.cursor - 1).estimate if oldest is not None else None
-            return Unread(oldest_at=oldest, newest_at=newest, expired=True)
+            return Unread(oldest_at=oldest, newest_at=newest, first_cursor=first, expired=True)
         consumed, newest_at = self._bracket(start - 1), self._bracket(end.cursor - 1)
         updated_at = pair.checkpoint.updated_at
         consumed_at = consumed.estimate
@@ -224,7 +223,7 @@ class ShardPairs:
 
     def _may_have_expired(self, pair: Pair, start: int) -> bool:
         """Return whether the first log group has to be read to know if data was lost."""
-        retention = self._rules.retention or _LEAST_RETENTION
+        retention = self._rules.retention or LEAST_RETENTION
         oldest = self._bracket(start)
         if oldest.earliest >= pair.seen_at - retention + 2 * self._rules.interval:
             return False
@@ -262,11 +261,17 @@ class ShardPairs:
         begin = self.cursors.begin
         if begin is None or self._is_begin_old():
             return False
-        return begin.cursor >= self.end.cursor or self.cursors.has_read(begin.cursor)
+        return self._is_emptied or self.cursors.has_read(begin.cursor)
+
+    @property
+    def _is_emptied(self) -> bool:
+        """True if all log groups of the shard have expired."""
+        begin = self.cursors.begin
+        return begin is not None and begin.cursor >= self.end.cursor
 
     def _first_time(self) -> float | None:
         begin = self.cursors.begin
-        if begin is None or begin.cursor >= self.end.cursor:
+        if begin is None or self._is_emptied:
             return None
         time = self._bracket(begin.cursor)
         return None if time.width else time.estimate

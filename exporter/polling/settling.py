@@ -174,10 +174,12 @@ class Settling:
         *,
         is_needed: Callable[[], bool] = lambda: True,
     ) -> None:
+        request = self._reader.request(pairs.cursors, reading)
+
         def ask() -> int | None:
             if not is_needed():
                 raise StopRequest
-            return self._ask(reading.shard, partial(self._reader.read, reading))
+            return self._ask(reading.shard, request)
 
         self._asked.add(reading)
         is_spare = not _has_named(pairs.pairs)

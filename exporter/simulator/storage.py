@@ -35,6 +35,11 @@ class Storage:
         self._events: list[tuple[float, int, float, Callable[[], None]]] = []
         self._event_ids = itertools.count()
         self._in_event = False
+        self.times_empty_shards = False
+        """Whether GetCursorTime returns the current time for a shard without data.
+
+        Otherwise it returns InvalidCursor. The documentation allows both.
+        """
 
     def now(self) -> float:
         """Return the world's time in unix seconds."""
@@ -182,11 +187,15 @@ class Storage:
         """Return when the log group at a cursor was received, in whole unix seconds.
 
         Raises ServiceError InvalidCursor if it has expired, is not written yet or is unreadable.
+        For a shard without data, it may return the current time, see ``times_empty_shards``.
         """
         with self._present() as now:
             found = self._logstore(project, logstore).shard(shard)
             position = decode_cursor(cursor)
-            if position is None or not found.begin_cursor(now) <= position < found.end_cursor(now):
+            begin, end = found.begin_cursor(now), found.end_cursor(now)
+            if position is not None and begin == end >= position and self.times_empty_shards:
+                return int(now)
+            if position is None or not begin <= position < end:
                 raise invalid_cursor(cursor)
             return int(found.log.received(position - found.birth))
 

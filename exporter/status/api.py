@@ -53,6 +53,8 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "remedy": row.remedy,
         "failing_seconds": row.failing_seconds,
         "cursor_access": row.cursor_access,
+        "shard_error": row.shard_error,
+        "shard_remedy": row.shard_remedy,
         "worst_shard": row.worst_shard,
         "age_seconds": row.age_seconds,
         "lag_seconds": row.lag_seconds,

@@ -70,6 +70,10 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """Whether the exporter is allowed to read end cursors; None if it does not request them."""
     cursor_remedy: str | None = None
     """The remedy for a missing permission to read end cursors."""
+    shard_error: str | None = None
+    """The error because of which shards are unknown; None if there are none or no error."""
+    shard_remedy: str | None = None
+    """The remedy for that error; None if only its message is known."""
     shards: Sequence[ShardRow]
     """The shards that are shown, sorted by their numbers."""
 
@@ -183,6 +187,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
     )
     at_worst = shards[worst[-1]] if worst else None
     failure = group.failure
+    shard_failure = target.shard_failure if State.UNKNOWN in states else None
     return GroupRow(
         project=group.key.project,
         logstore=group.key.logstore,
@@ -201,6 +206,8 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         stalled_seconds=_most(stalls),
         cursor_access=target.cursor_access,
         cursor_remedy=target.cursor_remedy,
+        shard_error=shard_failure.message if shard_failure else None,
+        shard_remedy=shard_failure.remedy if shard_failure else None,
         shards=_Shards(shown, now=now, stall_after=group.stall_after, interval=group.interval),
     )
 

@@ -131,13 +131,9 @@ def _problem(row: GroupRow) -> Html:
     """Describe the problem of a group and its remedy. Return an empty piece if there is none."""
     if row.error is not None:
         since = f"Failing for {duration(row.failing_seconds)}: "
-        return tag(
-            "p",
-            since,
-            tag("span", row.error, class_="error"),
-            *((" ", tag("strong", row.remedy)) if row.remedy else ()),
-            class_="problem",
-        )
+        return _error(since, row.error, row.remedy)
+    if row.shard_error is not None:
+        return _error("Not all shards could be read: ", row.shard_error, row.shard_remedy)
     if row.state is State.UNKNOWN and row.cursor_remedy:
         return tag("p", row.cursor_remedy, class_="quiet")
     return Html()
@@ -147,6 +143,16 @@ def _effect(row: GroupRow) -> str:
     if row.last_success_seconds is None:
         return "It has never succeeded, so nothing that it would find is watched."
     return "New names are not found until it succeeds."
+
+
+def _error(words: str, error: str, remedy: str | None) -> Html:
+    return tag(
+        "p",
+        words,
+        tag("span", error, class_="error"),
+        *((" ", tag("strong", remedy)) if remedy else ()),
+        class_="problem",
+    )
 
 
 def _shards(row: GroupRow, *, unfold: bool) -> Html:

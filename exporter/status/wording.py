@@ -19,13 +19,13 @@ STATE_NAMES: Mapping[State, str] = MappingProxyType(
 )
 STATE_MEANINGS: Mapping[State, str] = MappingProxyType(
     {
-        State.EXPIRED: "logs were deleted by the retention time before they were read",
+        State.EXPIRED: "logs after the checkpoint were deleted before they were read",
         State.STALLED: "there is unread data, and the checkpoint has not moved for too long",
         State.UNKNOWN: "cannot be judged: the end of the shard could not be read",
         State.UNCONSUMED: "no checkpoint was ever saved",
         State.CONSUMING: "there is unread data, and the checkpoint moves",
         State.CAUGHT_UP: "everything is read",
-        State.FINISHED: "everything is read, and nothing more will come: the shard is read-only",
+        State.FINISHED: "nothing is left to read, and nothing will come: the shard is read-only",
     }
 )
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))

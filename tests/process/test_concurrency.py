@@ -68,7 +68,7 @@ STATES = "sls_consumer_group_shards"
 LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
 ERRORS = "sls_exporter_poll_errors_total"
 RELOADED = "sls_exporter_config_last_reload_successful"
-POLLED = re.compile("sls_(consumer_group|logstore)_.*|sls_exporter_cursor_access")
+POLLED = re.compile("sls_(consumer_group|logstore)_.*|sls_exporter_(cursor|retention)_access")
 KINDS = tuple(product((False, True), repeat=2))
 """Kinds of responses: whether in OpenMetrics, and whether compressed."""
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

@@ -51,6 +51,7 @@ OF_LOGSTORE = {
     "sls_logstore_shards",
     "sls_logstore_retention_seconds",
     "sls_exporter_cursor_access",
+    "sls_exporter_retention_access",
 }
 
 

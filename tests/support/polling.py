@@ -33,6 +33,7 @@ class Observed:
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     access: list[str | None] = field(default_factory=list)
+    retention: list[str | None] = field(default_factory=list)
     distrusted: int = 0
 
     def poll_failed(self, key: TargetKey, consumer_group: str, error: SlsError) -> None:
@@ -42,6 +43,10 @@ class Observed:
     def entries_skipped(self, key: TargetKey, consumer_group: str, faults: tuple[str, ...]) -> None:
         assert key == KEY
         self.skipped.append((consumer_group, faults))
+
+    def retention_access_changed(self, key: TargetKey, error: SlsError | None) -> None:
+        assert key == KEY
+        self.retention.append(error.code if error else None)
 
     def times_distrusted(self, key: TargetKey) -> None:
         assert key == KEY

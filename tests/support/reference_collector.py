@@ -69,11 +69,11 @@ def _stalled(shard: ShardProgress, group: GroupStatus, now: float) -> float | No
 
 def _state(shard: ShardProgress, group: GroupStatus, now: float) -> str:
     if not shard.checkpoint:
-        return "unconsumed"
-    if shard.unread == 0:
-        return "finished" if shard.readonly else "caught_up"
+        return "finished" if shard.readonly and shard.unread == 0 else "unconsumed"
     if shard.unread is not None and shard.expired:
         return "expired"
+    if shard.unread == 0:
+        return "finished" if shard.readonly else "caught_up"
     seconds = _stalled(shard, group, min(now, shard.read_at))
     if seconds is None:
         return "unknown"
@@ -108,7 +108,8 @@ def _consumers(group: GroupStatus, now: float) -> Samples:
 def _info(group: GroupStatus, _: float) -> Samples:
     if group.listing is None:
         return {}
-    return {(str(group.listing.order).lower(), f"{group.listing.timeout_seconds}"): 1.0}
+    timeout = group.listing.timeout_seconds
+    return {(str(group.listing.order).lower(), "" if timeout is None else f"{timeout}"): 1.0}
 
 
 def _up(group: GroupStatus, now: float) -> Samples:
@@ -131,14 +132,15 @@ def _shards_by_status(target: TargetStatus) -> Samples:
     return {(status,): count for status, count in counts.items()}
 
 
-def _cursor_access(target: TargetStatus) -> Samples:
-    return {} if target.cursor_access is None else {(): 1.0 if target.cursor_access else 0.0}
+def _access(access: bool | None) -> Samples:  # noqa: FBT001  a value, not a switch
+    return {} if access is None else {(): 1.0 if access else 0.0}
 
 
 _OF_LOGSTORES: Mapping[Family, Callable[[TargetStatus], Samples]] = {
     catalogue.LOGSTORE_SHARDS: _shards_by_status,
     catalogue.LOGSTORE_RETENTION: lambda target: {(): target.retention_seconds},
-    catalogue.CURSOR_ACCESS: _cursor_access,
+    catalogue.CURSOR_ACCESS: lambda target: _access(target.cursor_access),
+    catalogue.RETENTION_ACCESS: lambda target: _access(target.retention_access),
 }
 
 

@@ -70,6 +70,8 @@ def target(
     shards_by_status: dict[str, int] | None = None,
     retention_seconds: float | None = None,
     cursor_access: bool | None = True,
+    retention_access: bool | None = None,
+    shard_failure: Failure | None = None,
 ) -> TargetStatus:
     """Build a logstore."""
     return TargetStatus(
@@ -80,5 +82,7 @@ def target(
         shards_by_status=shards_by_status,
         retention_seconds=retention_seconds,
         cursor_access=cursor_access,
+        retention_access=retention_access,
+        shard_failure=shard_failure,
         cursor_remedy=None if cursor_access else NO_CURSOR_ACCESS,
     )

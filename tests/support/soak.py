@@ -48,6 +48,7 @@ SITUATIONS = (
     "logstore kept",
     "logstore left",
     "logstore dropped as stale",
+    "retention unreadable",
     "rewrite was no progress",
     "several states",
     "state kept",
@@ -63,6 +64,7 @@ class Soak:
         self._seed = seed
         self._chance = random.Random(seed)  # noqa: S311  # reproducible, not secret
         self.churn = Churn(self._chance)
+        self.churn.world.times_empty_shards = bool(seed % 2)
         self.simulator = FaultySimulator(self.churn.world)
         self.troubles = Troubles(self.simulator, self._chance)
         self.oracle = Oracle(self.churn.world, ACCOUNT, lambda: self.simulator.endpoint)

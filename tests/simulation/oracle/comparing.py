@@ -17,6 +17,7 @@ _COMPARED = (
     "sls_logstore_",
     "sls_exporter_cursor_access",
     "sls_exporter_discovery_",
+    "sls_exporter_retention_access",
     "sls_exporter_poll_errors_total",
     "sls_exporter_polls_total",
     "sls_exporter_series",

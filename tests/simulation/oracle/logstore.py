@@ -42,6 +42,7 @@ class Logstore:
         self._statuses: Counter[str] | None = None
         self._retention: float | None = None
         self._access: bool | None = None
+        self._retention_access: bool | None = None
         self._read_at: float | None = None
         """Time of the last poll that got a response for a group, and so requested the logstore."""
         self._is_polled = self._is_kept = False
@@ -73,6 +74,7 @@ class Logstore:
         if good:
             self._statuses = None if statuses is None else Counter(statuses.values())
             self._retention = reading.retention if is_read else None
+            self._retention_access = reading.retention_access if is_read else None
             self._access = not reading.denied if is_read else None
             self._read_at = now
         elif all(_is_logstore_gone(rows) for rows in answers.values()):
@@ -122,6 +124,9 @@ class Logstore:
                 yield f"{_LOGSTORE}shards", {**labels, "status": status}, count
         if self._retention is not None:
             yield f"{_LOGSTORE}retention_seconds", labels, exactly(self._retention)
+        if self._retention_access is not None:
+            self._seen["retention unreadable"] += not self._retention_access
+            yield "sls_exporter_retention_access", labels, exactly(self._retention_access)
         if self._access is not None:
             self._seen["cursors denied"] += not self._access
             yield "sls_exporter_cursor_access", labels, exactly(self._access)

@@ -63,6 +63,8 @@ class Reading:
         self.lacks_listing = False
         """Whether the last successful listing of shards is too old to replace a failed one."""
         self.retention: float | None = None
+        self.retention_access: bool | None = None
+        """Whether the newest request for the retention time succeeded; None before the first."""
         self._retention_due = 0.0
         self.failures: Failures = Failures()
         self._failed: set[int] = set()
@@ -149,6 +151,7 @@ class Reading:
         self._retention_due = self._now + REFRESH
         refused = self._refused("GetLogStore")
         logstore = answer(lambda: self._world.logstore(*self._place), refused)
+        self.retention_access = not isinstance(logstore, Refused)
         if not isinstance(logstore, Refused):
             self.retention = logstore.ttl_days * _DAY_SECONDS
         elif logstore.fate is Fate.DENIED:

@@ -63,7 +63,7 @@ def test_oracle_predicts_what_documents_promise(
             START, *oldest, optional=True
         ),
         "sls_consumer_group_stalled_seconds": between(age, *stalled),
-        "sls_exporter_series": between(22, 20, 22),
+        "sls_exporter_series": between(23, 21, 23),
     }
     for name, allowed in bounds.items():
         labels = {} if name == "sls_exporter_series" else consumed
@@ -87,6 +87,7 @@ def test_oracle_predicts_what_documents_promise(
             ("sls_logstore_shards", {**logstore, "status": "readonly"}, 0.0),
             ("sls_logstore_shards", {**logstore, "status": "readwrite"}, 2.0),
             ("sls_exporter_cursor_access", logstore, 1.0),
+            ("sls_exporter_retention_access", logstore, 1.0),
             ("sls_exporter_polls_total", {}, 1.0),
             ("sls_exporter_series_dropped", {}, 0.0),
             ("sls_exporter_targets", {}, 1.0),

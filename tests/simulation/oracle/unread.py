@@ -7,7 +7,7 @@ from math import inf, nextafter
 
 from exporter.simulator.world import World
 from tests.simulation.oracle.account import INTERVAL, STALL_AFTER
-from tests.simulation.oracle.comparing import Allowed, Span, between, exactly
+from tests.simulation.oracle.comparing import Allowed, Span, between, either, exactly
 from tests.simulation.oracle.listings import Place
 from tests.simulation.oracle.verdicts import Verdict
 
@@ -78,9 +78,14 @@ class UnreadData:
                     newest - waits.true, newest - latest - error, newest - earliest + error
                 )
                 lag = Allowed(spans=lag.spans, optional=True)
+        # Log groups that have expired are not unread, since nothing can read them.
+        retained = self._end - self._first
+        most = self._end - max(start, self._first_before)
+        if not retained:
+            lag = either([exactly(0.0), lag])
         return Verdict(
             at=self._now,
-            unread=exactly(self._end - start),
+            unread=between(retained, retained, most),
             lag=lag,
             oldest=oldest,
             waits=waits,

@@ -92,7 +92,9 @@ class Stand:
 
     def _states_of(self, verdict: Verdict | None, stall_after: float) -> Iterator[str]:
         if not self.text:
-            yield "unconsumed"
+            yield from _states_without_checkpoint(verdict)
+        elif verdict is not None and verdict.expired:
+            yield "expired"
         elif verdict is None or verdict.unread is None:
             yield "unknown"
         else:
@@ -103,9 +105,7 @@ class Stand:
 
     def _states_behind(self, verdict: Verdict, stall_after: float) -> Iterator[str]:
         since = self.waits_since(verdict)
-        if verdict.expired:
-            yield "expired"
-        elif since is None:
+        if since is None:
             yield "unknown"
         else:
             # Either an earlier state is kept, or the state is evaluated at the time of the poll.
@@ -124,6 +124,15 @@ class Stand:
             until = min(now, self.read_at + INTERVAL)
             found.append(None if since is None else Allowed(spans=(since.since(until),)))
         return either(found)
+
+
+def _states_without_checkpoint(verdict: Verdict | None) -> Iterator[str]:
+    """Yield the states of a shard that was never consumed. An empty read-only one is finished."""
+    unread = verdict.unread if verdict is not None and verdict.readonly else None
+    if unread is not None and unread.least == 0:
+        yield "finished"
+    if unread is None or unread.most > 0:
+        yield "unconsumed"
 
 
 def position(text: str) -> int | None:

@@ -162,6 +162,14 @@ def long_dead(stage: Stage) -> None:
     stage.at(630.0, lambda: crash(stage))
 
 
+def emptied(stage: Stage) -> None:
+    """Let the only unread log group of shard 0 expire; the service then shows the current time."""
+    stage.world.times_empty_shards = True
+    idle(stage)
+    stage.at(630.0, lambda: crash(stage))
+    stage.at(700.0, lambda: stage.world.write(*LOGSTORE, 0))
+
+
 def restarts(stage: Stage) -> None:
     dead_group(stage)
     for at in (1980.0, 2520.0):
@@ -279,6 +287,19 @@ SCENES = (
             since=601.0,
             shards=frozenset({"0", "1"}),
             also=frozenset({alerts.GROUP_STALLED, alerts.DATA_LOST}),
+        ),
+    ),
+    Scene(
+        name="dead for two days: all unread data has expired",
+        build=emptied,
+        ttl_days=1,
+        watch_from=2 * DAY,
+        seconds=2 * DAY + HOUR,
+        trouble=Trouble(
+            since=DAY + 700.0,
+            shards=frozenset({""}),
+            alert=alerts.DATA_LOST,
+            also=frozenset({alerts.GROUP_STALLED}),
         ),
     ),
     Scene(

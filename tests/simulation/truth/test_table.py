@@ -143,7 +143,7 @@ def test_scene_has_the_trouble_that_its_world_shows(scene: Scene) -> None:
     }
     trouble = scene.trouble or scene.looks_like
     expected: dict[tuple[str, str], float] = {}
-    if trouble is not None and scene.name != "group created, never consumed":
+    if trouble is not None and "" not in trouble.shards:  # which is not a stall of shards
         expected = {(TROUBLED, shard): trouble.since for shard in trouble.shards}
     assert stalls == pytest.approx(expected)
 
@@ -247,6 +247,12 @@ def test_data_loss_alert_fires_when_data_is_lost() -> None:
     assert len(lost) == 1
     assert 0.0 <= lost[0].since - scenes.DATA_LOST_AT <= 60.0 + 15.0 + 15.0
     assert states(frames_of(name)[-1]) == {"expired": 2.0}
+
+
+def test_emptied_shard_is_expired_without_a_stall() -> None:
+    last = frames_of("dead for two days: all unread data has expired")[-1]
+    assert states(last) == {"expired": 1.0, "caught_up": 1.0}
+    assert last.by_shard(alerts.STALLED) == {"0": 0.0, "1": 0.0}
 
 
 def test_a_restart_of_the_exporter_neither_restarts_the_stall_nor_the_alarm() -> None:

@@ -229,6 +229,49 @@ def test_a_checkpoint_that_retention_has_overtaken_is_expired_and_keeps_its_stal
     assert progress.lag_seconds == 86_399.0
 
 
+@pytest.mark.parametrize(
+    ("first", "end", "unread", "stalled"),
+    [(2000, 2000, 0, 0.0), (1800, 2000, 200, 40.0), (2000, 2003, 3, 40.0), (1501, 2000, 499, 40.0)],
+)
+def test_expired_log_groups_are_neither_unread_nor_a_stall(
+    first: int, end: int, unread: int, stalled: float
+) -> None:
+    progress = judged(
+        saved(1500, updated_at=NOW - 1_728_000.0),
+        end_at(end),
+        oldest_at=None if first == end else NOW - 40.0,
+        first_cursor=first,
+        expired=True,
+    )
+    assert state_of(progress) is State.EXPIRED
+    assert (progress.unread, stalled_seconds(progress, NOW)) == (unread, stalled)
+    assert (progress.oldest_unread_at is None) == (unread == 0)
+
+
+def test_first_log_group_before_the_checkpoint_does_not_matter() -> None:
+    progress = judged(saved(1500), end_at(2000), first_cursor=1000)
+    assert (progress.unread, progress.expired) == (500, False)
+
+
+@pytest.mark.parametrize(
+    ("first", "readonly", "expected"),
+    [
+        (9, True, State.FINISHED),
+        (9, False, State.UNCONSUMED),
+        (8, True, State.UNCONSUMED),
+        (None, True, State.UNCONSUMED),
+    ],
+)
+def test_shard_without_a_checkpoint_is_finished_only_if_empty_and_read_only(
+    first: int | None,
+    readonly: bool,  # noqa: FBT001  a column of the table
+    expected: State,
+) -> None:
+    progress = judged(saved(""), end_at(9, readonly=readonly), first_cursor=first)
+    assert state_of(progress) is expected
+    assert stalled_seconds(progress, NOW) is None
+
+
 def test_without_the_end_of_the_shard_it_is_unknown_and_values_are_absent() -> None:
     progress = judged(saved(BIRTH, updated_at=NOW - 9000.0), None)
     assert state_of(progress) is State.UNKNOWN
@@ -413,6 +456,7 @@ def behind(draw: st.DrawFn) -> ShardProgress:
         oldest_at=draw(maybe_instants),
         consumed_at=draw(maybe_instants),
         newest_at=draw(maybe_instants),
+        first_cursor=draw(st.none() | st.integers(start, start + gap)),
         expired=draw(st.booleans()),
     )
 
@@ -428,7 +472,8 @@ def test_the_stall_and_the_lag_are_zero_when_caught_up(progress: ShardProgress, 
     if progress.unread == 0:
         assert stalled_seconds(progress, now) == 0.0
         assert progress.lag_seconds == 0.0
-        assert state_of(progress, now) in {State.CAUGHT_UP, State.FINISHED}
+        nothing_unread = {State.CAUGHT_UP, State.FINISHED}
+        assert state_of(progress, now) in ({State.EXPIRED} if progress.expired else nothing_unread)
 
 
 @given(behind(), instants, spans)

@@ -108,6 +108,7 @@ def test_unknown_values_are_absent() -> None:
         "sls_consumer_group_checkpoint_update_timestamp_seconds",
     }
     assert not found.find("sls_exporter_cursor_access")
+    assert not found.find("sls_exporter_retention_access")
     assert not found.find("sls_logstore_retention_seconds")
     assert not found.find("sls_logstore_shards")
     assert not found.find("sls_consumer_group_info")
@@ -178,13 +179,21 @@ def test_logstore_and_listing_values_are_shown_where_known() -> None:
         shards_by_status={"readwrite": 2, "readonly": 1},
         retention_seconds=604_800.0,
         cursor_access=False,
+        retention_access=False,
     )
     found = collected(status)
     assert found.value("sls_logstore_shards", status="readonly") == 1
     assert found.value("sls_logstore_shards", status="readwrite") == 2
     assert found.value("sls_logstore_retention_seconds") == 604_800.0
     assert found.value("sls_exporter_cursor_access") == 0
+    assert found.value("sls_exporter_retention_access") == 0
     assert found.value("sls_consumer_group_info", order="false", timeout_seconds="60") == 1
+
+
+def test_info_of_a_group_without_a_timeout_has_an_empty_one() -> None:
+    listing = ConsumerGroup(name="group", order=True, timeout_seconds=None)
+    found = collected(target(group(shard(), listing=listing)))
+    assert found.value("sls_consumer_group_info", order="true", timeout_seconds="") == 1
 
 
 def test_series_counts_what_this_scrape_shows_of_polls() -> None:
@@ -302,6 +311,7 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
         ),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
+        retention_access=True,
     )
     entry = EntryStatus(key=EntryKey("https://example.com", "shop"), last_success=1000.0)
     view = View(targets=(status,), entries=(entry,))

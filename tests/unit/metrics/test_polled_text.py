@@ -77,6 +77,7 @@ statuses = st.builds(
     shards_by_status=st.none() | st.fixed_dictionaries({"readwrite": st.integers(0, 9)}),
     retention_seconds=st.none() | st.floats(0, 1e9),
     cursor_access=st.none() | st.booleans(),
+    retention_access=st.none() | st.booleans(),
 )
 entries = st.builds(
     EntryStatus,

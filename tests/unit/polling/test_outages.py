@@ -10,7 +10,7 @@ from exporter.base.clock import Clock
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import GroupKey, TargetKey
 from exporter.polling.outages import Outages
-from exporter.sls.errors import SlsError
+from exporter.sls.errors import AccessDenied, ServerFault, SlsError
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
@@ -161,6 +161,26 @@ def test_lost_access_to_cursors_is_reported_with_its_remedy_and_recovery(
     lost, back = polls.log.events
     assert (lost["level"], lost["code"], back["level"]) == ("warning", "Unauthorized", "info")
     assert "log:GetCursorOrData" in lost["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "remedy"),
+    [
+        (AccessDenied("no", operation="GetLogStore", code="Unauthorized"), "log:GetLogStore"),
+        (ServerFault("no", operation="GetLogStore", code="InternalServerError"), "SLS itself"),
+        (SlsError("no", operation="GetLogStore", code="Unheard"), None),
+    ],
+)
+def test_lost_retention_time_is_reported_with_its_remedy_and_recovery(
+    polls: Polls, failure: SlsError, remedy: str | None
+) -> None:
+    polls.reporter.retention_access_changed(ORDERS, failure)
+    polls.reporter.retention_access_changed(ORDERS, None)
+    lost, back = polls.log.events
+    assert (lost["level"], lost["code"], back["level"]) == ("warning", failure.code, "info")
+    assert lost["logstore"] == back["logstore"] == "orders"
+    assert (remedy is None) == (lost.get("remedy") is None)
+    assert (remedy or "") in (lost.get("remedy") or "")
 
 
 def test_failures_from_many_threads_are_all_counted_and_reported_once(polls: Polls) -> None:

@@ -526,16 +526,6 @@ def test_without_a_known_retention_expired_data_is_noticed_within_minutes() -> N
         assert made.state() is State.EXPIRED
 
 
-def test_a_shard_whose_data_has_all_expired_is_expired_with_an_unknown_lag() -> None:
-    with bench(ttl_days=1) as made:
-        made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
-        made.world.write(*STORE, 0, 3)
-        made.poll(after=90_000.0)
-        assert made.state() is State.EXPIRED
-        assert made.shards()[0].lag_seconds is None
-        assert made.stalled() == 90_000.0
-
-
 # A logstore that was deleted and created again between two polls
 
 

@@ -140,6 +140,21 @@ def test_a_cursor_time_is_the_receive_time_and_neither_end_nor_expired_cursors_h
             world.cursor_time(PROJECT, LOGSTORE, 0, cursor)
 
 
+def test_cursor_time_of_an_empty_shard_may_be_the_current_time() -> None:
+    held, world = small_world(ttl_days=1)
+    world.write(PROJECT, LOGSTORE, 0, 3)
+    world.times_empty_shards = True
+    end = truth(world).end
+    held.advance(DAY)
+    assert world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end - 2)) == START + DAY
+    assert world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end)) == START + DAY
+    with pytest.raises(ServiceError, match="400 InvalidCursor"):
+        world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end + 1))
+    world.write(PROJECT, LOGSTORE, 0)
+    with pytest.raises(ServiceError, match="400 InvalidCursor"):
+        world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end - 2))
+
+
 def test_a_cursor_for_an_instant_is_that_of_the_first_log_group_since() -> None:
     held, world = small_world()
     world.set_producer(PROJECT, LOGSTORE, 0, 10.0)

@@ -37,6 +37,8 @@ def test_stalled_group_has_all_its_fields() -> None:
             "remedy": None,
             "failing_seconds": None,
             "cursor_access": True,
+            "shard_error": None,
+            "shard_remedy": None,
             "worst_shard": 1,
             "age_seconds": 2400.0,
             "lag_seconds": 1200.0,

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from exporter.base.text import bounded
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import View
+from exporter.model.snapshot import Failure, View
 from exporter.status import page
-from tests.support.snapshots import group, target
+from tests.support.snapshots import group, shard, target
 from tests.support.status_views import (
     HOSTILE,
+    NOW,
     Element,
     behind,
     caught_up,
@@ -106,6 +107,20 @@ def test_missing_cursor_permission_is_shown_if_it_hides_the_state() -> None:
         name for name, row in zip(names(html), rows(html), strict=True) if "GetCursor" in row.text
     ]
     assert told == ["unjudged"]
+
+
+def test_error_of_shards_is_shown_with_its_remedy_if_it_hides_the_state() -> None:
+    failure = Failure(
+        code="InternalServerError", message="GetCursor: 500", since=NOW, remedy="Wait."
+    )
+    unknown = shard(unread=None, lag_seconds=None)
+    view = View(
+        targets=(target(group(unknown, name="a"), group(shard(), name="b"), shard_failure=failure),)
+    )
+    told, clear = rows(page_of(view))
+    problem = told.one("p", class_="problem")
+    assert problem.text == "Not all shards could be read: GetCursor: 500 Wait."
+    assert not clear.all("p", class_="problem")
 
 
 def test_the_first_line_counts_and_leads_to_what_it_counts() -> None:
