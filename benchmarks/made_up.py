@@ -36,7 +36,6 @@ def target(number: int, shards: int = SHARDS_A_GROUP, *, idle: float = 0.0) -> T
         snapshot=snapshot,
         interval=86_400.0,
         stale_after=86_400.0,
-        stall_after=300.0,
     )
     return TargetStatus(key=key, groups=(group,), polled_monotonic=now, stale_after=86_400.0)
 

@@ -14,7 +14,7 @@ from exporter.commands.flags import Flags
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
 from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings, project_settings
+from exporter.config.settings import ProjectSettings, group_settings, project_settings
 from exporter.credentials.chain import SOURCE_VARIABLES
 from exporter.credentials.providers import Providers
 from exporter.model.credentials import CredentialsError
@@ -63,7 +63,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _polling(settings.polling)
         yield (
             f"  a shard is stalled once it is behind and has not moved for "
-            f"{format_duration(settings.stall_after)}"
+            f"{format_duration(group_settings(config, project).stall_after)}"
             if settings.lag
             else "  end cursors are not read: ages are known, but neither lag nor stalls"
         )
@@ -108,7 +108,7 @@ def _logstore(
 ) -> Iterator[str]:
     yield f"  logstore {_name(entry.logstore)}"
     yield from _excluded("    ", entry.logstore, project.exclude_logstores)
-    yield f"    consumer groups: {_names(entry.consumer_groups)}"
+    yield f"    consumer groups: {_names(entry.group_names)}"
     if entry.exclude_consumer_groups:
         yield f"    but not: {_names(entry.exclude_consumer_groups)}"
     if entry.shards is not None:
@@ -196,7 +196,7 @@ def _is_filtered(entry: LogstoreConfig) -> bool:
 
 
 def _is_literal(entry: LogstoreConfig) -> bool:
-    return all(name.literal for name in entry.consumer_groups)
+    return all(name.literal for name in entry.group_names)
 
 
 def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[Operation[Any]]:
@@ -207,7 +207,7 @@ def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[O
         yield LIST_PROJECTS
     if not all(entry.logstore.literal for entry in project.logstores):
         yield LIST_LOGSTORES
-    if not all(name.literal for entry in project.logstores for name in entry.consumer_groups):
+    if not all(name.literal for entry in project.logstores for name in entry.group_names):
         yield LIST_CONSUMER_GROUPS
 
 

@@ -138,11 +138,14 @@ def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[
         return
     seen: dict[str, KeyPath] = {}
     for index, group in enumerate(groups):
-        if isinstance(group, str) and is_literal(group):
-            place = (*path, "consumer_groups", index)
-            first = seen.setdefault(group, place)
+        place: KeyPath = (*path, "consumer_groups", index)
+        name = group
+        if isinstance(group, dict):
+            place, name = (*place, "name"), group.get("name")
+        if isinstance(name, str) and is_literal(name):
+            first = seen.setdefault(name, place)
             if first is not place:
-                message = f"consumer group {quoted(group)} is already listed"
+                message = f"consumer group {quoted(name)} is already listed"
                 yield Problem(path=place, message=message, repeats=first)
 
 

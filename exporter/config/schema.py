@@ -4,10 +4,12 @@ The descriptions and the docstrings of sections are part of the JSON Schema. The
 finds problems that involve more than one value.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
+from exporter.config.labels import LabelMap
+from exporter.config.patterns import Pattern
 from exporter.config.validation import Section
 from exporter.config.values import (
     Boolean,
@@ -18,6 +20,7 @@ from exporter.config.values import (
     Interval,
     KeyId,
     Name,
+    PatternText,
     ProfileName,
     ProjectName,
     Rate,
@@ -30,7 +33,9 @@ from exporter.config.values import (
     Shard,
     StsEndpoint,
     Workers,
+    parse_name,
 )
+from exporter.model.snapshot import DEFAULT_SETTINGS
 
 Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
@@ -159,12 +164,43 @@ class HttpConfig(Section):
     )
 
 
+class GroupConfig(Section):
+    """Consumer groups by name, and their settings. A name alone is a short form."""
+
+    name: Name = Field(description="Name of the consumer group, an anchored regular expression.")
+    stall_after: Duration | None = Field(
+        None, description="Time after which a shard of these groups counts as stalled."
+    )
+    lag_limit: Duration | None = Field(
+        None, description="Lag of these groups that is too high, for the alert."
+    )
+    labels: LabelMap = Field({}, description="Labels of the series of these groups.")
+
+    @property
+    def has_settings(self) -> bool:
+        """True if there is more than a name."""
+        return self.model_fields_set != {"name"}
+
+
+def _group(value: object, handler: ValidatorFunctionWrapHandler) -> GroupConfig:
+    """Read a name alone as a group without settings."""
+    if isinstance(value, dict):
+        group: GroupConfig = handler(value)
+        return group
+    return GroupConfig.model_construct(name=parse_name(value))
+
+
+GroupItem = Annotated[GroupConfig, WrapValidator(_group, PatternText | GroupConfig)]
+
+
 class LogstoreConfig(Section):
     """Logstores by name, and the consumer groups to watch in them."""
 
     logstore: Name = Field(description="Name of the logstore, an anchored regular expression.")
-    consumer_groups: tuple[Name, ...] = Field(
-        min_length=1, description="Names of consumer groups, anchored regular expressions."
+    consumer_groups: tuple[GroupItem, ...] = Field(
+        min_length=1,
+        description="Consumer groups: names, which are anchored regular expressions, or sections"
+        " with a name and settings.",
     )
     exclude_consumer_groups: tuple[Name, ...] = Field(
         (), description="Names of consumer groups to leave out, anchored regular expressions."
@@ -182,6 +218,18 @@ class LogstoreConfig(Section):
         description="Owners whose shards are left out while in order, anchored regular"
         " expressions.",
     )
+    stall_after: Duration | None = Field(
+        None, description="Time after which a shard of these groups counts as stalled."
+    )
+    lag_limit: Duration | None = Field(
+        None, description="Lag of these groups that is too high, for the alert."
+    )
+    labels: LabelMap = Field({}, description="Labels of the series of these logstores and groups.")
+
+    @property
+    def group_names(self) -> tuple[Pattern, ...]:
+        """The names of the consumer groups."""
+        return tuple(group.name for group in self.consumer_groups)
 
 
 class ProjectConfig(Section):
@@ -209,6 +257,10 @@ class ProjectConfig(Section):
     stall_after: Duration | None = Field(
         None, description="Time after which a shard of this project counts as stalled."
     )
+    lag_limit: Duration | None = Field(
+        None, description="Lag of this project's groups that is too high, for the alert."
+    )
+    labels: LabelMap = Field({}, description="Labels of the series of this project.")
     http: HttpConfig = Field(default_factory=HttpConfig, description="Connections to this project.")
     logstores: tuple[LogstoreConfig, ...] = Field(min_length=1, description="Logstores to watch.")
     exclude_logstores: tuple[Name, ...] = Field(
@@ -233,9 +285,17 @@ class Config(Section):
         default=True, description="Whether end cursors are read too, for lag and stalled shards."
     )
     stall_after: Duration = Field(
-        300.0,
+        DEFAULT_SETTINGS.stall_after,
         description="Time after which a shard that is behind and does not move counts as stalled.",
         json_schema_extra={"default": "5m"},
+    )
+    lag_limit: Duration = Field(
+        DEFAULT_SETTINGS.lag_limit,
+        description="Lag of a consumer group that is too high, for the alert SLSConsumerLagHigh.",
+        json_schema_extra={"default": "10m"},
+    )
+    labels: LabelMap = Field(
+        {}, description="Labels of all series of consumer groups and logstores."
     )
     metrics: MetricsConfig = Field(
         default_factory=MetricsConfig, description="Series that are exported."

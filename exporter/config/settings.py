@@ -1,5 +1,6 @@
-"""The effective settings of a project, in which its own values override the global ones."""
+"""The effective settings of a project and of a consumer group, whose own values hold."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -8,13 +9,16 @@ from exporter.config.schema import (
     ROLE_FIELDS,
     Config,
     CredentialsConfig,
+    GroupConfig,
     HttpConfig,
+    LogstoreConfig,
     PollingConfig,
     ProjectConfig,
     Signature,
 )
 from exporter.config.validation import Section
 from exporter.model.endpoint import Endpoint, requires_v4
+from exporter.model.snapshot import GroupSettings, Labels
 
 S = TypeVar("S", bound=Section)
 
@@ -31,8 +35,6 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     signature: Signature
     polling: PollingConfig
     lag: bool
-    stall_after: float
-    """The time in seconds after which a shard counts as stalled."""
     http: HttpConfig
 
 
@@ -50,7 +52,6 @@ def project_settings(config: Config, project: ProjectConfig) -> ProjectSettings:
         signature="v4" if requires_v4(region) else project.signature or config.signature,
         polling=_with_stale_after(_merged(config.polling, project.polling)),
         lag=config.lag if project.lag is None else project.lag,
-        stall_after=project.stall_after or config.stall_after,
         http=_merged(config.http, project.http),
     )
 
@@ -61,6 +62,27 @@ def _credentials(
     if base is None or own is None or own.source is not None:
         return own or base
     return base.model_copy(update={key: getattr(own, key) for key in ROLE_FIELDS})
+
+
+def group_settings(
+    config: Config, *levels: ProjectConfig | LogstoreConfig | GroupConfig
+) -> GroupSettings:
+    """Return the settings of consumer groups. The value of the last level that has one holds."""
+    return GroupSettings(
+        stall_after=_last([each.stall_after for each in levels], config.stall_after),
+        lag_limit=_last([each.lag_limit for each in levels], config.lag_limit),
+        labels=labels_of(config, *levels),
+    )
+
+
+def labels_of(*levels: Config | ProjectConfig | LogstoreConfig | GroupConfig) -> Labels:
+    """Return the labels of all levels. The value of the last level that has one holds."""
+    merged = {name: value for each in levels for name, value in each.labels.items()}
+    return tuple(sorted(merged.items()))
+
+
+def _last(values: Sequence[float | None], default: float) -> float:
+    return next((value for value in reversed(values) if value is not None), default)
 
 
 def _merged(base: S, override: S) -> S:

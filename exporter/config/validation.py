@@ -24,6 +24,7 @@ from exporter.config.problems import (
 )
 
 _MOST_PROBLEMS = 1000
+_OF_KEY = "[key]"  # pydantic's last part of the place of a problem in a key
 _AT_KEY = {"missing", "null", "extra_forbidden"}
 # The keys are pydantic's types of errors.
 _MESSAGES = {
@@ -168,7 +169,8 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         self, error: ValidationError, data: object, document: Document
     ) -> Iterator[Problem]:
         for detail in error.errors(include_url=False, include_input=False):
-            path, kind = detail["loc"], detail["type"]
+            kind = detail["type"]
+            path, is_key = _place(detail["loc"])
             # pydantic does not count invalid items, so a list of only those seems empty.
             if kind == "too_short" and _value(path, data):
                 continue
@@ -177,7 +179,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
             yield Problem(
                 path=path,
                 message=self._message(kind, detail, data),
-                position=document.position(path, key=kind in _AT_KEY),
+                position=document.position(path, key=is_key or kind in _AT_KEY),
             )
 
     def _message(self, kind: str, detail: ErrorDetails, data: object) -> str:
@@ -229,6 +231,11 @@ def _not_a_mapping(data: object, required: str) -> str:
     return f"expected {expected}, found {'text' if isinstance(data, str) else 'a list'}"
 
 
+def _place(path: KeyPath) -> tuple[KeyPath, bool]:
+    """Return a place as a path, and whether it is that of a key."""
+    return (path[:-1], True) if path[-1:] == (_OF_KEY,) else (path, False)
+
+
 def _value(path: KeyPath, data: object) -> object:
     for part in path:
         if isinstance(data, dict):
@@ -255,7 +262,7 @@ def _annotation_at(model: type[BaseModel], path: KeyPath) -> object:
 
 def _section_in(annotation: object) -> type[BaseModel] | None:
     """Return the section in a type: the type itself, its optional type or that of its items."""
-    for candidate in (annotation, *typing.get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = typing.get_args(annotation)
+    return next((found for each in inner if (found := _section_in(each))), None)

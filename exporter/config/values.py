@@ -90,12 +90,13 @@ def _duration(minimum: float) -> Callable[[object], float]:
     return parse
 
 
-def _pattern(value: object) -> Pattern:
+def parse_name(value: object) -> Pattern:
+    """Return a name of the file as a pattern. Raises ValueError with a human-readable message."""
     return Pattern.parse(expect_text(value, "a name or a regular expression"))
 
 
 def _project(value: object) -> Pattern:
-    pattern = _pattern(value)
+    pattern = parse_name(value)
     # A plain name becomes part of a host name without a check by the service.
     if pattern.literal and not re.fullmatch(r"[A-Za-z0-9_-]+", pattern.text):
         raise ValueError(
@@ -199,7 +200,7 @@ _DurationText = Annotated[
     str,
     Field(pattern=f"^(?:{DURATION_REGEX})$|{_VARIABLE}", min_length=1, examples=["60s", "1h30m"]),
 ]
-_PatternText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
+PatternText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
 _BooleanText = Annotated[str, Field(pattern=f"^({'|'.join(sorted(_TRUE | _FALSE))})$|{_VARIABLE}")]
 _VariableText = Annotated[str, Field(pattern=_VARIABLE)]
 
@@ -222,8 +223,8 @@ Series = Annotated[
 Rate = Annotated[float, PlainValidator(_rate, Annotated[float, Field(gt=0)] | _VariableText)]
 Duration = Annotated[float, PlainValidator(_duration(0), _DurationText)]
 Interval = Annotated[float, PlainValidator(_duration(0.1), _DurationText)]
-Name = Annotated[Pattern, PlainValidator(_pattern, _PatternText), PlainSerializer(str)]
-ProjectName = Annotated[Pattern, PlainValidator(_project, _PatternText), PlainSerializer(str)]
+Name = Annotated[Pattern, PlainValidator(parse_name, PatternText), PlainSerializer(str)]
+ProjectName = Annotated[Pattern, PlainValidator(_project, PatternText), PlainSerializer(str)]
 EndpointText = Annotated[Endpoint, PlainValidator(_endpoint, str), PlainSerializer(str)]
 Region = Annotated[str, PlainValidator(_region, str)]
 KeyId = Annotated[str, PlainValidator(_key_text, str)]

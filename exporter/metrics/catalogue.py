@@ -38,7 +38,9 @@ def _shards_by_state(group: GroupStatus, snapshot: GroupSnapshot | None) -> Valu
     if snapshot is None:
         return {}
     now = snapshot.polled.server
-    states = [state(shard, now, stall_after=group.stall_after) for shard in snapshot.shards]
+    states = [
+        state(shard, now, stall_after=group.settings.stall_after) for shard in snapshot.shards
+    ]
     # The hash of an enum, which a Counter needs, takes longer than counting each.
     return {(each.value,): states.count(each) for each in State}
 

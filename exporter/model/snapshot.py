@@ -71,6 +71,24 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Whether SLS refused the request, so that the failure does not pass by itself."""
 
 
+Labels = tuple[tuple[str, str], ...]
+"""Names and values of constant labels, in the order of the names."""
+
+
+class GroupSettings(Struct, frozen=True, kw_only=True):
+    """The settings of a consumer group, by default those of the configuration's defaults."""
+
+    stall_after: float = 300.0
+    """The time in seconds after which a shard counts as stalled."""
+    lag_limit: float = 600.0
+    """The lag in seconds that is too high for the alert."""
+    labels: Labels = ()
+    """The constant labels of the series of the group."""
+
+
+DEFAULT_SETTINGS = GroupSettings()
+
+
 class GroupStatus(Struct, frozen=True, kw_only=True):
     """A consumer group after its newest poll, with the snapshot of the last successful one."""
 
@@ -83,7 +101,9 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     """Seconds between two polls."""
     stale_after: float
     """Seconds for which the last snapshot is served while polls fail."""
-    stall_after: float
+    settings: GroupSettings = DEFAULT_SETTINGS
+    retention_seconds: float | None = None
+    """The time for which the logstore keeps logs; None if it is not known."""
     listing: ConsumerGroup | None = None
     """The settings of the group; None if it was not listed."""
 
@@ -119,6 +139,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     retention_seconds: float | None = None
     cursor_access: bool | None = None
     """Whether the exporter is allowed to read end cursors; None if it does not request them."""
+    labels: Labels = ()
+    """The constant labels of the series of the logstore itself."""
     cursor_remedy: str | None = None
     """What to do about a missing permission to read end cursors."""
     retention_access: bool | None = None

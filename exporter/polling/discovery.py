@@ -4,15 +4,17 @@ A listing that fails removes nothing, since the last successful listing replaces
 succeeds counts, even if it is empty.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
-from exporter.config.patterns import Pattern, any_matches
-from exporter.config.schema import Config, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings, project_settings
+from exporter.config.patterns import any_matches
+from exporter.config.schema import Config
+from exporter.config.selectors import Decision, ProjectSelectors, Selector, Selectors, decide
+from exporter.config.settings import ProjectSettings
 from exporter.model.names import EntryKey, TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import EntryStatus
@@ -61,6 +63,7 @@ class Discovery:
         owns: Callable[[TargetKey], bool],
     ) -> None:
         self._config = config
+        self._selectors = Selectors(config)
         self._client_for = client_for
         self._listings = listings
         self._on_entry = on_entry
@@ -73,7 +76,7 @@ class Discovery:
             not pattern.literal
             for project in self._config.projects
             for logstore in project.logstores
-            for pattern in (project.project, logstore.logstore, *logstore.consumer_groups)
+            for pattern in (project.project, logstore.logstore, *logstore.group_names)
         )
 
     def known(self) -> Found:
@@ -100,80 +103,127 @@ class Discovery:
             return self._found(_Round(self._listings, is_wanted, self._on_entry), run)
 
     def _found(self, listing: "_Round", run: _Map) -> Found:
-        projects = [
-            (project, project_settings(self._config, project)) for project in self._config.projects
-        ]
-        names = run(lambda each: self._project_names(listing, *each), projects)
-        named = [
-            (project, settings, name)
-            for (project, settings), found in zip(projects, names, strict=True)
+        names = run(partial(self._project_names, listing), self._selectors.projects)
+        # A project that several entries find appears once for each of its endpoints.
+        places = dict.fromkeys(
+            (str(owner.settings.endpoint), name)
+            for owner, found in zip(self._selectors.projects, names, strict=True)
             for name in found
-        ]
-        targets = _merged(run(lambda each: self._resolve_project(listing, *each), named))
-        places = {(str(settings.endpoint), name) for _, settings, name in named}
+        )
+        targets: dict[TargetKey, Target] = {}
+        for found in run(lambda place: self._resolve_project(listing, *place), places):
+            for target in found:
+                targets.setdefault(target.key, target)
         listed = {place.key[:2] for place in listing.needed}
         return Found(
-            targets=targets, needed=frozenset(listing.needed), places=frozenset(places | listed)
+            targets=tuple(targets.values()),
+            needed=frozenset(listing.needed),
+            places=frozenset(places.keys() | listed),
         )
 
-    def _resolve_project(
-        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings, name: str
-    ) -> list[Target]:
-        client = self._client_for(settings, name)
-        unanswered = Unresponsive[str](trusting=False)
-
-        def logstores(pattern: Pattern) -> Iterable[str]:
-            if pattern.literal:
-                return [pattern.text]
-            found = listing.entries(
-                _place(settings, name),
-                TargetKey(name, ""),
-                lambda: unanswered.ask("", client.list_logstores),
-            )
-            return [each for each in _names(found) if pattern.matches(each)]
-
-        def groups(logstore: str) -> Sequence[ConsumerGroup]:
-            found = listing.entries(
-                _place(settings, name, logstore),
-                TargetKey(name, logstore),
-                lambda: unanswered.ask(logstore, lambda: client.list_consumer_groups(logstore)),
-            )
-            return [each for each in found if isinstance(each, ConsumerGroup)]
-
-        return [
-            Target(
-                key=TargetKey(name, logstore),
-                groups=tuple(_groups(entry, logstore, groups)),
-                settings=settings,
-                refresh_seconds=self._config.discovery.interval,
-            )
-            for entry in project.logstores
-            for logstore in logstores(entry.logstore)
-            if not any_matches(project.exclude_logstores, logstore)
-            and self._owns(TargetKey(name, logstore))
+    def _resolve_project(self, listing: "_Round", endpoint: str, name: str) -> list[Target]:
+        owners = self._selectors.of_project(endpoint, name)
+        project = _Project(self._client_for, listing, name)
+        logstores = dict.fromkeys(
+            logstore
+            for owner in owners
+            for selector in owner.all
+            for logstore in project.logstores(selector)
+            if not selector.excludes_logstore(logstore)
+        )
+        targets = [
+            self._target(project, logstore, [each for o in owners for each in o.matching(logstore)])
+            for logstore in logstores
+            if self._owns(TargetKey(name, logstore))
         ]
+        return [target for target in targets if target is not None]
 
-    def _project_names(
-        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings
-    ) -> list[str]:
+    def _target(
+        self, project: "_Project", logstore: str, selectors: Sequence[Selector]
+    ) -> Target | None:
+        """Return a logstore with its consumer groups; None if there are none.
+
+        The first of ``selectors`` that decides about a group also decides about the logstore.
+        """
+        listed: dict[str, ConsumerGroup] = {}
+        names: set[str] = set()
+        for selector in selectors:
+            if not selector.excludes_logstore(logstore):
+                names.update(selector.plain_names)
+                listed.update(project.groups(selector, logstore))
+        decisions = {
+            name: decision
+            for name in sorted(names | listed.keys())
+            if (decision := decide(selectors, logstore, name))
+        }
+        deciding = {id(decision.selector) for decision in decisions.values()}
+        first = next((each for each in selectors if id(each) in deciding), None)
+        if first is None:
+            return None
+        return Target(
+            key=TargetKey(project.name, logstore),
+            groups=tuple(
+                _group(name, decision, listed.get(name)) for name, decision in decisions.items()
+            ),
+            settings=first.project_settings,
+            labels=first.labels,
+            refresh_seconds=self._config.discovery.interval,
+        )
+
+    def _project_names(self, listing: "_Round", owner: ProjectSelectors) -> list[str]:
         return [
             name
-            for name in self._matching_projects(listing, project, settings)
+            for name in self._matching_projects(listing, owner)
             if not any_matches(self._config.exclude_projects, name)
         ]
 
-    def _matching_projects(
-        self, listing: "_Round", project: ProjectConfig, settings: ProjectSettings
-    ) -> Iterable[str]:
-        if project.project.literal:
-            return [project.project.text]
+    def _matching_projects(self, listing: "_Round", owner: ProjectSelectors) -> Iterable[str]:
+        pattern, settings = owner.project.project, owner.settings
+        if pattern.literal:
+            return [pattern.text]
         client = self._client_for(settings, None)
-        found = listing.entries(
-            _place(settings),
-            TargetKey(project.project.text, ""),
-            client.list_projects,
+        found = listing.entries(_place(settings), TargetKey(pattern.text, ""), client.list_projects)
+        return [name for name in _names(found) if pattern.matches(name)]
+
+
+class _Project:
+    """One project, whose listings a pass needs."""
+
+    def __init__(self, client_for: ClientFor, listing: "_Round", name: str) -> None:
+        self.name = name
+        self._client_for = client_for
+        self._listing = listing
+        self._unanswered = Unresponsive[str](trusting=False)
+
+    def logstores(self, selector: Selector) -> Iterable[str]:
+        """Return the logstores that an item selects, even if they are excluded."""
+        pattern, settings = selector.logstore.logstore, selector.project_settings
+        if pattern.literal:
+            return [pattern.text]
+        found = self._listing.entries(
+            _place(settings, self.name),
+            TargetKey(self.name, ""),
+            lambda: self._unanswered.ask("", self._client(settings).list_logstores),
         )
-        return [name for name in _names(found) if project.project.matches(name)]
+        return [name for name in _names(found) if pattern.matches(name)]
+
+    def groups(self, selector: Selector, logstore: str) -> Mapping[str, ConsumerGroup]:
+        """Return the listed consumer groups that an item selects, even if they are excluded."""
+        if not selector.needs_listing:
+            return {}
+        settings = selector.project_settings
+        found = self._listing.entries(
+            _place(settings, self.name, logstore),
+            TargetKey(self.name, logstore),
+            lambda: self._unanswered.ask(
+                logstore, lambda: self._client(settings).list_consumer_groups(logstore)
+            ),
+        )
+        groups = [each for each in found if isinstance(each, ConsumerGroup)]
+        return {each.name: each for each in groups if selector.find(each.name)}
+
+    def _client(self, settings: ProjectSettings) -> SlsClient:
+        return self._client_for(settings, self.name)
 
 
 class _Round:
@@ -209,40 +259,16 @@ def _place(settings: ProjectSettings, project: str = "", logstore: str = "") -> 
     return Place(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
 
 
-def _merged(lists: Iterable[Iterable[Target]]) -> tuple[Target, ...]:
-    """Join targets of one logstore; a group that several entries select goes to the first."""
-    merged: dict[TargetKey, Target] = {}
-    for target in (each for targets in lists for each in targets):
-        known = merged.get(target.key)
-        first = {group.name: group for group in known.groups} if known else {}
-        groups = {**{group.name: group for group in target.groups}, **first}
-        if groups:
-            merged[target.key] = Target(
-                key=target.key,
-                groups=tuple(groups[name] for name in sorted(groups)),
-                settings=known.settings if known else target.settings,
-                refresh_seconds=target.refresh_seconds,
-            )
-    return tuple(merged.values())
-
-
-def _groups(
-    entry: LogstoreConfig, logstore: str, list_groups: Callable[[str], Sequence[ConsumerGroup]]
-) -> Iterable[GroupTarget]:
-    """Choose the consumer groups of a logstore. Exclusion has priority over any selection."""
-    names = {pattern.text for pattern in entry.consumer_groups if pattern.literal}
-    patterns = [pattern for pattern in entry.consumer_groups if not pattern.literal]
-    listed = {group.name: group for group in list_groups(logstore)} if patterns else {}
-    names |= {name for name in listed if any_matches(patterns, name)}
-    for name in names:
-        if not any_matches(entry.exclude_consumer_groups, name):
-            yield GroupTarget(
-                name=name,
-                shards=None if entry.shards is None else frozenset(entry.shards),
-                consumers=entry.consumers or (),
-                exclude_consumers=entry.exclude_consumers,
-                listing=listed.get(name),
-            )
+def _group(name: str, decision: Decision, listing: ConsumerGroup | None) -> GroupTarget:
+    logstore = decision.selector.logstore
+    return GroupTarget(
+        name=name,
+        shards=None if logstore.shards is None else frozenset(logstore.shards),
+        consumers=logstore.consumers or (),
+        exclude_consumers=logstore.exclude_consumers,
+        settings=decision.settings,
+        listing=listing,
+    )
 
 
 def _names(listed: Sequence[object]) -> list[str]:

@@ -49,6 +49,8 @@ class GroupPoll:
         """The time at which the checkpoints were read."""
         self.is_changed = False
         """Whether a settled shard is not published yet."""
+        self.retention_seconds = known.retention_seconds if known else None
+        """The time for which the logstore keeps logs, as far as it is known."""
         self.status = GroupStatus(
             key=GroupKey(*key, target.name),
             last_success=known.last_success if known else None,
@@ -56,7 +58,8 @@ class GroupPoll:
             snapshot=known.snapshot if known else None,
             interval=settings.polling.interval,
             stale_after=settings.polling.stale_after,
-            stall_after=settings.stall_after,
+            settings=target.settings,
+            retention_seconds=self.retention_seconds,
             listing=target.listing,
         )
         self._publish = publish
@@ -113,6 +116,7 @@ class GroupPoll:
                 each,
                 self._before.get(each.shard),
                 self.read.server,
+                stall_after=self.target.settings.stall_after,
                 is_named=self.target.names(each.consumer),
             )
             for each in chosen
@@ -142,6 +146,7 @@ class GroupPoll:
             self.status,
             last_success=self._read_wall,
             failure=None,
+            retention_seconds=self.retention_seconds,
             snapshot=GroupSnapshot(polled=self.read, shards=shards, hidden=self._hidden(shards)),
         )
         self._publish(self.status)
@@ -191,7 +196,7 @@ class GroupPoll:
         )
 
     def _is_in_order(self, shard: ShardProgress) -> bool:
-        found = state(shard, self.read.server, stall_after=self.status.stall_after)
+        found = state(shard, self.read.server, stall_after=self.status.settings.stall_after)
         return found in _IN_ORDER or (found is State.UNCONSUMED and shard.unread == 0)
 
     def _unconsumed_before(self, listed: Mapping[int, Shard] | None) -> Collection[int]:

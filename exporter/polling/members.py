@@ -67,8 +67,7 @@ class Members:
             return known
         outages = known.outages if known else Outages(self._count, self._log, clock=self._clock)
         client = self._clients.get(target.settings, target.key.project)
-        if known is not None and replace(known.target, groups=target.groups) == target:
-            # Only its groups have changed, so the knowledge about the logstore is still true.
+        if known is not None and _same_logstore(known.target, target):
             logstore = known.logstore
         else:
             logstore = LogstoreReader(target, client, clock=self._clock, observer=outages)
@@ -92,3 +91,8 @@ class Members:
             )
         load.expect(target)
         return load
+
+
+def _same_logstore(one: Target, other: Target) -> bool:
+    """Return whether targets differ at most in groups and labels, which a reader does not use."""
+    return replace(one, groups=other.groups, labels=other.labels) == other

@@ -222,7 +222,6 @@ class _Poll:
                 self._reader,
                 Rules(
                     interval=settings.polling.interval,
-                    stall_after=settings.stall_after,
                     retention=self._reader.retention_seconds,
                 ),
                 on_settled=self._settled,
@@ -243,6 +242,7 @@ class _Poll:
         monotonic, server_now = self._poller.clock.monotonic(), self._poller.client.server_now()
         for group in groups:
             group.read = group.read.seen_from(Instant(server=server_now, monotonic=monotonic))
+            group.retention_seconds = self._reader.retention_seconds
         pairs = [
             pair
             for group in groups
@@ -269,7 +269,7 @@ class _Poll:
         self._publish_at = now + max(_PUBLISH_SECONDS, (now - started) / _PUBLISH_SHARE)
 
     def _target_status(self) -> TargetStatus:
-        target, reader = self._poller.target, self._reader
+        target, reader, listed = self._poller.target, self._reader, self._listed
         groups = tuple(group.status for group in self._groups)
         stale_after = self._settings.polling.stale_after
         errors = [group.error for group in self._groups]
@@ -277,14 +277,16 @@ class _Poll:
             # Values of the logstore have the age of the poll that read them.
             is_gone = all(is_logstore_gone(error) for error in errors if error)
             if self._previous is not None and not is_gone:
-                return replace(self._previous, groups=groups, stale_after=stale_after)
+                return replace(
+                    self._previous, groups=groups, stale_after=stale_after, labels=target.labels
+                )
             return TargetStatus(
                 key=target.key,
                 groups=groups,
                 polled_monotonic=self._poller.clock.monotonic(),
                 stale_after=stale_after,
+                labels=target.labels,
             )
-        listed = self._listed
         return TargetStatus(
             key=target.key,
             groups=groups,
@@ -293,6 +295,7 @@ class _Poll:
             shards_by_status=None if listed is None else count_by_status(listed.values()),
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
+            labels=target.labels,
             cursor_remedy=NO_CURSOR_ACCESS if reader.cursor_access is False else None,
             retention_access=reader.retention_access,
             shard_failure=reader.failure,

@@ -37,7 +37,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     """The settings that determine which values are needed, in seconds."""
 
     interval: float
-    stall_after: float
     retention: float | None
 
 
@@ -52,6 +51,7 @@ class Pair:
         "moved_at",
         "previous",
         "seen_at",
+        "stall_after",
         "start",
     )
 
@@ -62,9 +62,12 @@ class Pair:
         previous: ShardProgress | None,
         seen_at: float,
         *,
+        stall_after: float,
         is_named: bool = True,
     ) -> None:
         self.group = group
+        self.stall_after = stall_after
+        """The time in seconds after which the shard counts as stalled for this group."""
         self.is_named = is_named
         """Whether the shard is read in every poll: no filter by owners leaves its owner out."""
         self.checkpoint = checkpoint
@@ -83,11 +86,15 @@ class Pair:
         """Return whether there are unread log groups after a checkpoint that can be read."""
         return self.start is not None and self.start < end.cursor
 
-    def may_be_stalled(self, stall_after: float) -> bool:
-        """Return whether the checkpoint alone does not prove that the shard is being consumed."""
-        return self.start is None or (
-            self.moved_at is None or self.seen_at - self.moved_at > stall_after
-        )
+    @property
+    def has_moved(self) -> bool:
+        """True if the checkpoint moved within ``stall_after``, so that it cannot be stalled."""
+        return self.moved_at is not None and self.seen_at - self.moved_at <= self.stall_after
+
+    @property
+    def may_be_stalled(self) -> bool:
+        """True if the checkpoint alone does not prove that the shard is being consumed."""
+        return self.start is None or not self.has_moved
 
     def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
         """Return the shortest and longest time the checkpoint may have stalled, in seconds."""
@@ -188,12 +195,9 @@ class ShardPairs:
         is_lag_known = self._is_known(lag, consumed.width + newest_at.width)
         waiting = self._bracket(start)
         # After a recent move, the state does not depend on the oldest unread log group.
-        has_moved = pair.moved_at is not None and (
-            pair.seen_at - pair.moved_at <= self._rules.stall_after
-        )
         is_oldest_known = self._is_known(pair.seen_at - waiting.estimate, waiting.width)
         return Unread(
-            oldest_at=waiting.estimate if is_oldest_known or not has_moved else None,
+            oldest_at=waiting.estimate if is_oldest_known or not pair.has_moved else None,
             consumed_at=consumed_at,
             newest_at=newest_at.estimate if is_lag_known else None,
         )
@@ -215,11 +219,11 @@ class ShardPairs:
         return self.cursors.bracket(cursor)
 
     def _since_stall(self, pair: Pair) -> Reading:
-        return Reading(self.shard, "since", ceil(pair.seen_at - self._rules.stall_after))
+        return Reading(self.shard, "since", ceil(pair.seen_at - pair.stall_after))
 
     def _is_open(self, pair: Pair, start: int) -> bool:
         least, most = self.stall_range(pair, start)
-        return least <= self._rules.stall_after < most
+        return least <= pair.stall_after < most
 
     def _may_have_expired(self, pair: Pair, start: int) -> bool:
         """Return whether the first log group has to be read to know if data was lost."""

@@ -48,11 +48,11 @@ def refinements(
 
 def _of_stalls(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinement]:
     """Yield readings for shards that look stalled; the worst of each group comes first."""
-    near = rules.stall_after - min(rules.interval, rules.stall_after / 2)
     worst: dict[str, tuple[float, Refinement]] = {}
     for shard in shards:
         for pair, start in shard.behind():
             least, most = shard.stall_range(pair, start)
+            near = pair.stall_after - min(rules.interval, pair.stall_after / 2)
             if most <= near or most - least <= _EXACT_SECONDS or shard.cursors.has_read(start):
                 continue
             each = Refinement(1, shard, _time(shard, start), start, _EXACT_SECONDS)

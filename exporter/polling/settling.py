@@ -94,9 +94,7 @@ class Settling:
             for shard in shards
             if not _has_named(self._waiting[shard.shard]) and not self._reader.final_end(shard)
         }
-        due = self._reader.turns.choose(
-            others, stall_after=self._rules.stall_after, most=self._budget
-        )
+        due = self._reader.turns.choose(others, most=self._budget)
         self._budget -= len(due)
         return others.keys() - due
 
@@ -117,7 +115,7 @@ class Settling:
             self._report(known, read_at=read_at)
         elif not self._reader.turns.last(shard.shard):
             for pair in pairs:
-                if pair.start is not None and not pair.may_be_stalled(self._rules.stall_after):
+                if pair.start is not None and not pair.may_be_stalled:
                     end = ShardEnd(cursor=pair.start, readonly=False)
                     self._on_settled(pair, end, NOTHING_UNREAD, None)
 

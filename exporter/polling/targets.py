@@ -6,6 +6,7 @@ from exporter.config.patterns import Pattern, any_matches
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import TargetKey
 from exporter.model.shards import ConsumerGroup
+from exporter.model.snapshot import DEFAULT_SETTINGS, GroupSettings, Labels
 
 
 class GroupTarget(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,7 @@ class GroupTarget(Struct, frozen=True, kw_only=True):
     """Patterns of the owners whose shards are always shown; empty for any owner."""
     exclude_consumers: tuple[Pattern, ...] = ()
     """Patterns of owners that are not named. A shard without an owner is not excluded."""
+    settings: GroupSettings = DEFAULT_SETTINGS
     listing: ConsumerGroup | None = None
     """The settings of the group; None if it was not listed."""
 
@@ -43,5 +45,7 @@ class Target(Struct, frozen=True, kw_only=True):
     key: TargetKey
     groups: tuple[GroupTarget, ...]
     settings: ProjectSettings
+    labels: Labels = ()
+    """The constant labels of the series of the logstore itself."""
     refresh_seconds: float
     """Seconds between requests for rare changes (retention time, a missing permission)."""

@@ -36,9 +36,7 @@ class Turns:
         """Return the poll in which the end of a shard was last requested; 0 if there was none."""
         return self._read_in.get(shard, 0)
 
-    def choose(
-        self, shards: Mapping[int, Collection[Pair]], *, stall_after: float, most: int
-    ) -> Sequence[int]:
+    def choose(self, shards: Mapping[int, Collection[Pair]], *, most: int) -> Sequence[int]:
         """Choose at most ``most`` shards whose turn it is, the least recently read ones first.
 
         One that was never read does not wait for its turn if it may be stalled.
@@ -47,7 +45,7 @@ class Turns:
             shard
             for shard, pairs in shards.items()
             if self._is_turn(shard)
-            or (not self.last(shard) and any(pair.may_be_stalled(stall_after) for pair in pairs))
+            or (not self.last(shard) and any(pair.may_be_stalled for pair in pairs))
         ]
         due.sort(key=lambda shard: (self.last(shard), _oldest_move(shards[shard])))
         return due[:most]

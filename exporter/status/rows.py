@@ -174,7 +174,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
     shown = snapshot.shown if snapshot else ()
     shards = shown or (snapshot.shards if snapshot else ())  # a bad shard is always shown
     stalls = [stalled_seconds(shard, now, interval=group.interval) for shard in shards]
-    states = [state(shard, now, stall_after=group.stall_after) for shard in shards]
+    states = [state(shard, now, stall_after=group.settings.stall_after) for shard in shards]
     # The position is unique, so it decides between shards that are otherwise equal.
     worst = min(
         (
@@ -208,7 +208,9 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         cursor_remedy=target.cursor_remedy,
         shard_error=shard_failure.message if shard_failure else None,
         shard_remedy=shard_failure.remedy if shard_failure else None,
-        shards=_Shards(shown, now=now, stall_after=group.stall_after, interval=group.interval),
+        shards=_Shards(
+            shown, now=now, stall_after=group.settings.stall_after, interval=group.interval
+        ),
     )
 
 

@@ -34,6 +34,7 @@ SECTIONS = {
     "HttpConfig": "http",
     "ProjectConfig": "projects",
     "LogstoreConfig": "logstores",
+    "GroupConfig": "consumer_groups",
 }
 
 
@@ -56,7 +57,7 @@ def keys_of(node: object) -> Iterator[str]:
         yield from keys_of(value)
     for key, value in node.items() if isinstance(node, dict) else ():
         yield key
-        yield from keys_of(value)
+        yield from keys_of(value if key != "labels" else None)
 
 
 def uncommented() -> str:

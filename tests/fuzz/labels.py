@@ -112,7 +112,6 @@ def _status(reader: Reader) -> TargetStatus:
                 last_success=NOW,
                 interval=60.0,
                 stale_after=1e9,
-                stall_after=300.0,
                 listing=group,
             )
             for group in groups

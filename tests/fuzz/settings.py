@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +15,12 @@ from exporter.base.durations import parse_duration, parse_go_duration
 from exporter.base.text import bounded
 from exporter.commands.flags import parse as parse_flags
 from exporter.config import schema
+from exporter.config.labels import LONGEST_LABEL
 from exporter.config.patterns import Pattern
 from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from exporter.config.schema import Config
-from exporter.config.settings import project_settings
+from exporter.config.selectors import Selectors
 from exporter.model.endpoint import Endpoint
 from exporter.web.headers import html_headers
 from exporter.web.listen import ListenAddress
@@ -27,6 +29,7 @@ from tests.fuzz.reader import TEXTS, Reader
 from tests.support.web_config import load_web_config
 
 _LONGEST_FAULT = 2000
+_LABEL = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _ENVIRON = {"A": "a", "S": SECRET}
 _VALUES: tuple[object, ...] = (
     *(each for each in TEXTS if len(each) < 1000),
@@ -36,7 +39,18 @@ _VALUES: tuple[object, ...] = (
     *("(?P<n>a)(?P=n)*", "(?i)(?:s|\u017f)*z", "a{99999999999}", "(?<=a+)b", "[" * 300, "\\"),
     *("https://user:pw@h", "h:0", "https://[", "[::1]:80", "file:///etc/passwd", "h" * 300),
     *("/dev/zero", "/dev/stdin", "/proc/self/mem", "/", "\x00", "${S}", "$${S}", "${}", "x${"),
-    *([], {}, [[]], [{}], ["a", "a"], {"": ""}, None),
+    *(
+        [],
+        {},
+        [[]],
+        [{}],
+        ["a", "a"],
+        {"": ""},
+        {"team": "a"},
+        {"a": "\ud800"},
+        {"name": "a.*", "labels": {"b": "c"}},
+        None,
+    ),
 )
 _NAMES = ("a" * 256, "aaa-" * 64, "ab" * 128, "-" * 256, "0" * 256, "s\u017f" * 128)
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -110,14 +124,21 @@ def _without_secret(data: bytes) -> bytes:
 
 def _use(found: Config) -> None:
     """Match names by every pattern, to find errors and slow matches."""
-    for project in found.projects:
-        settings = project_settings(found, project)
-        require(min(settings.polling.interval, settings.polling.timeout) > 0, "a time that is none")
+    for owner in Selectors(found).projects:
+        project, polling = owner.project, owner.settings.polling
+        require(min(polling.interval, polling.timeout) > 0, "a time that is not positive")
+        for selector in owner.all:
+            for item in selector.logstore.consumer_groups:
+                settings = selector.settings(item)
+                require(min(settings.stall_after, settings.lag_limit) > 0, "an impossible limit")
+                for name, value in settings.labels:
+                    require(_LABEL.fullmatch(name) and value, "a label that is not valid")
+                    require_showable(value, LONGEST_LABEL)
         for logstore in project.logstores:
             patterns = (
                 project.project,
                 logstore.logstore,
-                *logstore.consumer_groups,
+                *logstore.group_names,
                 *logstore.exclude_consumer_groups,
                 *(logstore.consumers or ()),
                 *logstore.exclude_consumers,

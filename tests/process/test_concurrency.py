@@ -791,9 +791,7 @@ def test_every_response_is_correct_under_concurrent_changes(
 def test_polls_write_their_text_while_groups_are_forgotten() -> None:
     def status_of(logstore: str) -> TargetStatus:
         groups = tuple(
-            GroupStatus(
-                key=GroupKey("shop", logstore, name), interval=60, stale_after=60, stall_after=60
-            )
+            GroupStatus(key=GroupKey("shop", logstore, name), interval=60, stale_after=60)
             for name in ("a", "b", "c")
         )
         key = TargetKey("shop", logstore)
@@ -822,8 +820,7 @@ def test_polls_write_their_text_while_groups_are_forgotten() -> None:
 def test_a_poll_that_ends_after_a_reload_brings_no_group_back() -> None:
     key = TargetKey("shop", "orders")
     groups = tuple(
-        GroupStatus(key=GroupKey(*key, name), interval=60, stale_after=60, stall_after=60)
-        for name in "ab"
+        GroupStatus(key=GroupKey(*key, name), interval=60, stale_after=60) for name in "ab"
     )
     store = Store()
     store.expect({key: {"a", "b"}})

@@ -98,7 +98,8 @@ class Bench:
 
     def state(self, shard: int = 0, name: str = GROUP) -> State:
         """Return the current state of a shard."""
-        return state(self.shards(name)[shard], self.held.wall(), stall_after=300.0)
+        stall_after = self.group(name).settings.stall_after
+        return state(self.shards(name)[shard], self.held.wall(), stall_after=stall_after)
 
     def stalled(self, shard: int = 0) -> float | None:
         """Return how long a shard has been stalled, in seconds; None if unknown."""

@@ -77,7 +77,7 @@ def _state(shard: ShardProgress, group: GroupStatus, now: float) -> str:
     seconds = _stalled(shard, group, min(now, shard.read_at))
     if seconds is None:
         return "unknown"
-    return "stalled" if seconds > group.stall_after else "consuming"
+    return "stalled" if seconds > group.settings.stall_after else "consuming"
 
 
 _OF_SHARDS: Mapping[Family, Callable[[ShardProgress, GroupStatus, float], float | None]] = {

@@ -21,6 +21,5 @@ def project_settings(
         signature=signature,
         polling=PollingConfig().model_copy(update=polling),
         lag=lag,
-        stall_after=300.0,
         http=HttpConfig(),
     )

@@ -8,7 +8,9 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
+    DEFAULT_SETTINGS,
     Failure,
+    GroupSettings,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -48,6 +50,7 @@ def group(
     has_snapshot: bool = True,
     key: TargetKey = KEY,
     hidden: frozenset[int] = frozenset(),
+    settings: GroupSettings = DEFAULT_SETTINGS,
 ) -> GroupStatus:
     """Build a group that was polled at 1000 by the server's clock and 50 by the exporter's."""
     polled = Instant(server=1000.0, monotonic=50.0)
@@ -59,7 +62,7 @@ def group(
         snapshot=snapshot if has_snapshot else None,
         interval=60.0,
         stale_after=180.0,
-        stall_after=300.0,
+        settings=settings,
         listing=listing,
     )
 

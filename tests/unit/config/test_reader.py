@@ -39,13 +39,15 @@ def test_the_least_configuration_gets_every_default() -> None:
         "discovery": {"interval": 300.0},
         "lag": True,
         "stall_after": 300.0,
+        "lag_limit": 600.0,
+        "labels": {},
         "metrics": {"consumer_label": True, "granularity": "shard", "max_series": 1_000_000},
         "http": {"ca_file": None, "proxy_from_environment": False},
         "exclude_projects": (),
     }
     logstore = config.projects[0].logstores[0]
     assert logstore.logstore.text == "l"
-    assert [group.text for group in logstore.consumer_groups] == ["g"]
+    assert [name.text for name in logstore.group_names] == ["g"]
     assert (logstore.exclude_consumer_groups, logstore.shards, logstore.consumers) == (
         (),
         None,
@@ -58,14 +60,14 @@ def test_the_least_configuration_gets_every_default() -> None:
     "text", ["no", "007", "1e3", "0x1f", "1_000", "yes", "12:30:45", "2024-01-01", "=", "true"]
 )
 def test_text_that_yaml_would_guess_at_stays_text(text: str) -> None:
-    assert read(GOOD.replace("[g]", f"[{text}]")).projects[0].logstores[0].consumer_groups == (
+    assert read(GOOD.replace("[g]", f"[{text}]")).projects[0].logstores[0].group_names == (
         Pattern.parse(text),
     )
 
 
 def test_a_quoted_null_is_a_name() -> None:
-    groups = read(GOOD.replace("[g]", "['null', \"~\"]")).projects[0].logstores[0].consumer_groups
-    assert [group.text for group in groups] == ["null", "~"]
+    names = read(GOOD.replace("[g]", "['null', \"~\"]")).projects[0].logstores[0].group_names
+    assert [name.text for name in names] == ["null", "~"]
 
 
 @pytest.mark.parametrize("nothing", ["", "~", "null"])
@@ -136,7 +138,7 @@ def test_a_variable_brings_text_and_nothing_but_text() -> None:
 
 def test_a_doubled_dollar_sign_keeps_a_reference_literal() -> None:
     logstore = read(GOOD.replace("[g]", "['$${POD}', 'a$', '$$']")).projects[0].logstores[0]
-    assert [group.text for group in logstore.consumer_groups] == ["${POD}", "a$", "$$"]
+    assert [name.text for name in logstore.group_names] == ["${POD}", "a$", "$$"]
 
 
 def test_comments_and_keys_are_left_alone_by_variables() -> None:
@@ -163,11 +165,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
 
 
 def test_a_project_without_settings_of_its_own_gets_the_global_ones() -> None:
-    config = read(f"{GOOD}signature: v4\nlag: false\nstall_after: 1h\n")
+    config = read(f"{GOOD}signature: v4\nlag: false\n")
     settings = settings_of(config)
     assert settings.endpoint == Endpoint.parse("cn-shanghai.log.aliyuncs.com")
     assert (settings.signature, settings.region) == ("v4", "cn-shanghai")
-    assert (settings.lag, settings.stall_after, settings.credentials) == (False, 3600.0, None)
+    assert (settings.lag, settings.credentials) == (False, None)
     assert (settings.polling.interval, settings.polling.timeout, settings.polling.stale_after) == (
         60.0,
         10.0,

@@ -41,7 +41,6 @@ def values(name: bytes, *shards: ShardProgress) -> list[bytes]:
         snapshot=GroupSnapshot(polled=Instant(server=NOW - 10.0, monotonic=50.0), shards=shards),
         interval=60.0,
         stale_after=180.0,
-        stall_after=300.0,
     )
     text = b"".join(
         plain(PolledText().write(View(targets=(target(group),)), MetricsConfig(), 60.0))

@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.config.labels import OWN_LABELS
 from exporter.config.schema import MetricsConfig
 from exporter.metrics.catalogue import (
     CATALOGUE,
@@ -419,6 +420,10 @@ def test_requests_are_counted_by_endpoint_project_and_operation() -> None:
         "operation": "GetCursor",
         "code": "timeout",
     }
+
+
+def test_constant_labels_cannot_have_the_name_of_a_label_of_a_metric() -> None:
+    assert {label for family in CATALOGUE for label in family.labels} <= OWN_LABELS
 
 
 def test_requests_of_projects_that_left_are_forgotten_with_the_clocks_of_their_endpoints() -> None:

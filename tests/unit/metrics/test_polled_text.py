@@ -18,6 +18,7 @@ from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     EntryStatus,
     Failure,
+    GroupSettings,
     GroupSnapshot,
     GroupStatus,
     Instant,
@@ -54,6 +55,9 @@ snapshots = st.builds(
     shards=st.lists(shards, max_size=4).map(tuple),
     hidden=st.frozensets(st.integers(0, 3)),
 )
+labels = st.dictionaries(st.sampled_from(("a", "d", "team", "~")), texts).map(
+    lambda found: tuple(sorted(found.items()))
+)
 groups = st.builds(
     GroupStatus,
     key=st.builds(GroupKey, texts, texts, texts),
@@ -62,7 +66,10 @@ groups = st.builds(
     snapshot=st.none() | snapshots,
     interval=st.floats(1, 1e6),
     stale_after=st.floats(1, 100),
-    stall_after=st.floats(0, 1e6),
+    settings=st.builds(
+        GroupSettings, stall_after=st.floats(0, 1e6), lag_limit=st.floats(0, 1e6), labels=labels
+    ),
+    retention_seconds=st.none() | st.floats(0, 1e9),
     listing=st.none()
     | st.builds(
         ConsumerGroup, name=st.just("group"), order=st.booleans(), timeout_seconds=st.just(60)
@@ -78,6 +85,7 @@ statuses = st.builds(
     retention_seconds=st.none() | st.floats(0, 1e9),
     cursor_access=st.none() | st.booleans(),
     retention_access=st.none() | st.booleans(),
+    labels=labels,
 )
 entries = st.builds(
     EntryStatus,

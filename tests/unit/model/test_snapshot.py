@@ -78,7 +78,7 @@ def test_a_group_that_was_never_polled_has_nothing_to_serve() -> None:
 
 
 def test_group_attributes_are_unknown_by_default() -> None:
-    status = GroupStatus(key=group().key, interval=60, stale_after=1.0, stall_after=1.0)
+    status = GroupStatus(key=group().key, interval=60, stale_after=1.0)
     known = (status.last_success, status.failure, status.snapshot, status.listing)
     assert known == (None, None, None, None)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from exporter.app.assembly import Parts
 from exporter.model.names import TargetKey
 from tests.support.faults import ErrorAnswer
 from tests.support.fleet import HEAD, Fleet, names, running_fleet
@@ -295,3 +296,122 @@ def test_the_consumer_label_can_be_switched_off(fleet: Fleet) -> None:
     assert fleet.poll(fleet.engine(projects)).labels(age)[0]["consumer"] == "worker-1"
     without = fleet.poll(fleet.engine("metrics: {consumer_label: false}\n" + projects))
     assert "consumer" not in without.labels(age)[0]
+
+
+# Items that overlap
+
+
+def settings(engine: Parts) -> dict[str, tuple[float, dict[str, str]]]:
+    """Return stall_after and the labels of each group."""
+    return {
+        f"{target.key.logstore}/{group.name}": (
+            group.settings.stall_after,
+            dict(group.settings.labels),
+        )
+        for target in engine.manager.targets
+        for group in target.groups
+    }
+
+
+def test_first_item_that_matches_a_group_decides_about_its_settings(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        """\
+projects:
+  - project: "sh.p"
+    endpoint: ENDPOINT
+    logstores:
+      - logstore: "app-.*"
+        stall_after: 1h
+        consumer_groups: [{name: "etl-.*", labels: {team: etl}}]
+  - project: shop
+    endpoint: ENDPOINT
+    stall_after: 2h
+    logstores:
+      - logstore: "(app|web).*"
+        consumer_groups: [{name: ".*", labels: {team: all}}]
+      - {logstore: app-1, consumer_groups: [billing, new], stall_after: 3h}
+"""
+    )
+    fleet.discover(engine)
+    assert settings(engine) == {
+        "app-1/billing": (7200.0, {"team": "all"}),
+        "app-1/etl-system": (3600.0, {"team": "etl"}),
+        "app-1/new": (7200.0, {"team": "all"}),
+        "app-2/billing": (7200.0, {"team": "all"}),
+        "app-2/etl-system": (3600.0, {"team": "etl"}),
+        "web/billing": (7200.0, {"team": "all"}),
+        "web/etl-system": (7200.0, {"team": "all"}),
+    }
+
+
+def test_first_item_decides_before_and_after_its_listing_alike(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    logstores:
+      - {logstore: ".*", consumer_groups: [".*"], stall_after: 1h}
+      - {logstore: web, consumer_groups: [billing], stall_after: 2h}
+"""
+    )
+    assert settings(engine) == {"web/billing": (3600.0, {})}
+    fleet.simulator.faults.add(ErrorAnswer(status=500, code="InternalServerError"))
+    fleet.discover(engine)
+    assert settings(engine) == {"web/billing": (3600.0, {})}
+
+
+def test_group_that_the_first_item_excludes_is_left_out(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    logstores:
+      - {logstore: "app-.*", consumer_groups: [".*"], exclude_consumer_groups: ["etl-.*"]}
+      - {logstore: ".*", consumer_groups: [".*", etl-system]}
+"""
+    )
+    assert fleet.discover(engine) == [
+        "shop/app-1/billing",
+        "shop/app-2/billing",
+        "shop/web/billing",
+        "shop/web/etl-system",
+    ]
+
+
+def test_first_item_with_a_group_decides_how_its_logstore_is_polled(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    polling: {interval: 10s}
+    labels: {team: x}
+    logstores: [{logstore: ".*", consumer_groups: ["x-.*"]}]
+  - project: "sh.p"
+    endpoint: ENDPOINT
+    polling: {interval: 20s}
+    labels: {team: y}
+    logstores: [{logstore: web, consumer_groups: ["b.*"], labels: {tier: one}}]
+"""
+    )
+    fleet.discover(engine)
+    [web] = engine.manager.targets
+    assert (web.settings.polling.interval, web.labels) == (20.0, (("team", "y"), ("tier", "one")))
+    fleet.world.create_group("shop", "web", "x-1")
+    fleet.discover(engine)
+    [web] = engine.manager.targets
+    assert (web.settings.polling.interval, web.labels) == (10.0, (("team", "x"),))
+
+
+def test_new_labels_of_a_logstore_keep_what_is_known_of_it(fleet: Fleet) -> None:
+    engine = fleet.engine(ONE_LOGSTORE, head=WITH_LAG)
+    fleet.discover(engine)
+    fleet.poll(engine)
+    fleet.simulator.forget_requests()
+    other = fleet.engine(ONE_LOGSTORE, head=f"{WITH_LAG}labels: {{team: a}}\n")
+    engine.configure(other.manager.config)
+    fleet.poll(engine)
+    operations = {each.operation for each in fleet.simulator.requests}
+    assert "GetLogStore" not in operations

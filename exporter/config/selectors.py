@@ -1,0 +1,147 @@
+"""The items of ``logstores`` in the configuration, and which of them decides about a group.
+
+The first item in the order of the file whose patterns match a consumer group decides about it. Its
+settings hold, or, if an exclusion of the item matches too, the group is left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
+
+from exporter.config.patterns import any_matches
+from exporter.config.schema import Config, GroupConfig, LogstoreConfig, ProjectConfig
+from exporter.config.settings import ProjectSettings, group_settings, labels_of, project_settings
+from exporter.model.snapshot import GroupSettings, Labels
+
+
+class Selector:
+    """One item of ``logstores``, with its project."""
+
+    def __init__(
+        self,
+        config: Config,
+        project: ProjectConfig,
+        logstore: LogstoreConfig,
+        project_settings: ProjectSettings,
+    ) -> None:
+        self.project = project
+        self.logstore = logstore
+        self.project_settings = project_settings
+        self.labels: Labels = labels_of(config, project, logstore)
+        """The labels of the series of the logstore itself."""
+        self._config = config
+        self._settings = group_settings(config, project, logstore)
+        self._literals: dict[str, tuple[int, GroupConfig]] = {}
+        self._patterns: list[tuple[int, GroupConfig]] = []
+        for index, item in enumerate(logstore.consumer_groups):
+            if item.name.literal:
+                self._literals.setdefault(item.name.text, (index, item))
+            else:
+                self._patterns.append((index, item))
+
+    @property
+    def needs_listing(self) -> bool:
+        """True if a pattern selects consumer groups."""
+        return bool(self._patterns)
+
+    @property
+    def plain_names(self) -> Iterable[str]:
+        """The plain names of consumer groups."""
+        return self._literals
+
+    def find(self, group: str) -> GroupConfig | None:
+        """Return the first of ``consumer_groups`` that matches, even if the group is excluded."""
+        last, found = self._literals.get(group, (inf, None))
+        for index, item in self._patterns:
+            if index > last:
+                break
+            if item.name.matches(group):
+                return item
+        return found
+
+    def excludes_logstore(self, logstore: str) -> bool:
+        """Return whether the project leaves a logstore out."""
+        return any_matches(self.project.exclude_logstores, logstore)
+
+    def excludes(self, group: str) -> bool:
+        """Return whether a consumer group is left out."""
+        return any_matches(self.logstore.exclude_consumer_groups, group)
+
+    def settings(self, item: GroupConfig) -> GroupSettings:
+        """Return the settings of the consumer groups that an item of this one selects."""
+        if not item.has_settings:
+            return self._settings
+        return group_settings(self._config, self.project, self.logstore, item)
+
+
+class ProjectSelectors:
+    """The items of one entry of ``projects``."""
+
+    def __init__(self, config: Config, project: ProjectConfig) -> None:
+        self.project = project
+        self.settings = project_settings(config, project)
+        self.all = [Selector(config, project, each, self.settings) for each in project.logstores]
+        self._literals: dict[str, list[int]] = {}
+        self._patterns: list[int] = []
+        for index, each in enumerate(project.logstores):
+            if each.logstore.literal:
+                self._literals.setdefault(each.logstore.text, []).append(index)
+            else:
+                self._patterns.append(index)
+
+    def matching(self, logstore: str) -> Sequence[Selector]:
+        """Return the items whose pattern matches a logstore, in the order of the file."""
+        found = [
+            each for each in self._patterns if self.all[each].logstore.logstore.matches(logstore)
+        ]
+        return [self.all[each] for each in sorted([*found, *self._literals.get(logstore, ())])]
+
+
+class Selectors:
+    """All items of a configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self.projects = [ProjectSelectors(config, each) for each in config.projects]
+        self._literals: dict[tuple[str, str], list[int]] = {}
+        self._patterns: dict[str, list[int]] = {}
+        for index, each in enumerate(self.projects):
+            endpoint, name = str(each.settings.endpoint), each.project.project
+            if name.literal:
+                self._literals.setdefault((endpoint, name.text), []).append(index)
+            else:
+                self._patterns.setdefault(endpoint, []).append(index)
+
+    def of_project(self, endpoint: str, project: str) -> Sequence[ProjectSelectors]:
+        """Return the entries that match a project at an endpoint, in the order of the file."""
+        found = [
+            each
+            for each in self._patterns.get(endpoint, ())
+            if self.projects[each].project.project.matches(project)
+        ]
+        literals = self._literals.get((endpoint, project), ())
+        return [self.projects[each] for each in sorted([*found, *literals])]
+
+
+class Decision(NamedTuple):
+    """The item that selects a consumer group, and the part of it that matches."""
+
+    selector: Selector
+    item: GroupConfig
+
+    @property
+    def settings(self) -> GroupSettings:
+        """The settings of the consumer group."""
+        return self.selector.settings(self.item)
+
+
+def decide(selectors: Iterable[Selector], logstore: str, group: str) -> Decision | None:
+    """Return the decision about a consumer group; None if it is left out or not selected.
+
+    ``selectors`` are those that match the logstore, in the order of the file.
+    """
+    for selector in selectors:
+        item = selector.find(group)
+        if item is not None:
+            is_out = selector.excludes(group) or selector.excludes_logstore(logstore)
+            return None if is_out else Decision(selector, item)
+    return None
