@@ -236,8 +236,8 @@ IGNORED_SERVER_TIMES = Family(
     name="sls_exporter_ignored_server_times_total",
     kind="counter",
     labels=("sls_endpoint",),
-    help="Total number of successful responses whose x-log-time was ignored because it was more "
-    "than 15 minutes from the exporter's clock.",
+    help="Total number of successful responses whose x-log-time was ignored because it was "
+    "invalid or more than 15 minutes from the exporter's clock.",
 )
 TLS_HANDSHAKE_ERRORS = Family(
     name="sls_exporter_tls_handshake_errors_total",

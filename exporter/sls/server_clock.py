@@ -45,7 +45,10 @@ class ServerClock:
         at which the request was sent.
         """
         text = response.headers.get("x-log-time", "")
+        if not text:
+            return None
         if not _UNIX_SECONDS.fullmatch(text):
+            self._ignore(response)
             return None
         server = int(text)
         # The wall clock can jump during a request, so the monotonic clock measures its duration.
@@ -56,13 +59,18 @@ class ServerClock:
         skew = max(behind, 0.0) or min(ahead, 0.0)
         if abs(skew) <= _MAX_SKEW_SECONDS:
             self._learn(wall + skew - monotonic, ours=wall - monotonic)
-        elif response.status == HTTPStatus.OK:
-            self._observer.server_time_ignored(self._endpoint)
+        else:
+            self._ignore(response)
         return skew
 
     def report(self, skew: float) -> None:
         """Report a skew that SLS confirms by refusing the request because of its time."""
         self._observer.clock_skew(self._endpoint, skew)
+
+    def _ignore(self, response: Response) -> None:
+        """Count a time that a successful response proves wrong: SLS accepted the signature."""
+        if response.status == HTTPStatus.OK:
+            self._observer.server_time_ignored(self._endpoint)
 
     def _learn(self, offset: float, *, ours: float) -> None:
         with self._lock:

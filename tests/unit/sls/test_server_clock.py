@@ -93,6 +93,22 @@ def test_time_out_of_bounds_in_a_successful_response_is_ignored_and_counted(
     assert bench.notes.ignored_times == ["here"]
 
 
+@pytest.mark.parametrize("text", ["0", "12345", "99999999999", "-5", "soon", "1e9"])
+def test_unreadable_time_in_a_successful_response_is_ignored_and_counted(
+    bench: Bench, text: str
+) -> None:
+    response = Response(status=200, headers={"x-log-time": text}, body=b"")
+    assert bench.clock.note(response, sent=bench.held.monotonic()) is None
+    assert bench.clock.now() == START
+    assert bench.notes.ignored_times == ["here"]
+
+
+def test_response_without_a_time_is_not_counted(bench: Bench) -> None:
+    response = Response(status=200, headers={}, body=b"")
+    assert bench.clock.note(response, sent=bench.held.monotonic()) is None
+    assert bench.notes.ignored_times == []
+
+
 def test_time_out_of_bounds_in_a_refusal_is_returned_in_full(bench: Bench) -> None:
     assert bench.hear(3600.0, status=400) == 3600.0
     assert bench.clock.now() == START
