@@ -1,4 +1,4 @@
-"""The shipped alerts about stalls, as Prometheus would evaluate them over a recording.
+"""The shipped alerts about stalls and about unknown states, evaluated over a recording.
 
 The durations and the threshold come from the rules. The expressions are reimplemented here in
 Python. A test verifies with promtool that both are equivalent.
@@ -21,11 +21,18 @@ UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
 READ = "sls_consumer_group_last_success_timestamp_seconds"
 OLDEST = "sls_consumer_group_oldest_unread_timestamp_seconds"
 LAG = "sls_consumer_group_lag_seconds"
+CURSOR_ACCESS = "sls_exporter_cursor_access"
+DISCOVERED = "sls_exporter_discovery_success"
+LAST_DISCOVERED = "sls_exporter_discovery_last_success_timestamp_seconds"
 
 SHARD_STALLED = "SLSConsumerShardStalled"
 GROUP_STALLED = "SLSConsumerGroupStalled"
 DATA_LOST = "SLSConsumerDataLost"
 UNCONSUMED = "SLSConsumerShardsUnconsumed"
+UNKNOWN = "SLSConsumerShardsUnknown"
+DISCOVERY_FAILING = "SLSExporterDiscoveryFailing"
+NEVER_DISCOVERED = "SLSExporterNeverDiscovered"
+OF_LISTINGS = frozenset({DISCOVERY_FAILING, NEVER_DISCOVERED})
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _THRESHOLD = re.compile(rf"{STALLED} > (\d+)")
@@ -68,6 +75,11 @@ def load(path: Path) -> tuple[Rule, ...]:
         GROUP_STALLED: _stalled_group,
         DATA_LOST: lambda frame: [""] if _shards_in(frame, "expired") else [],
         UNCONSUMED: _unconsumed,
+        UNKNOWN: _unknown,
+        DISCOVERY_FAILING: _undiscovered,
+        NEVER_DISCOVERED: lambda frame: (
+            [] if frame.samples.get(LAST_DISCOVERED) else _undiscovered(frame)
+        ),
     }
     return tuple(
         Rule(
@@ -150,6 +162,15 @@ def _unconsumed(frame: Frame) -> list[str]:
         shard for shard, oldest in frame.by_shard(OLDEST).items() if START + frame.at - oldest > 900
     }
     return [""] if waiting - known else []
+
+
+def _unknown(frame: Frame) -> list[str]:
+    has_access = 1.0 in frame.samples.get(CURSOR_ACCESS, {}).values()
+    return [""] if has_access and _shards_in(frame, "unknown") else []
+
+
+def _undiscovered(frame: Frame) -> list[str]:
+    return [""] if 0.0 in frame.samples.get(DISCOVERED, {}).values() else []
 
 
 def _is_up(frame: Frame) -> bool:

@@ -1,14 +1,30 @@
-"""Rows of the truth table about wrong times, replaced pods, and consumers that only look dead."""
+"""Rows of the truth table about data that the exporter cannot read, or that misleads.
+
+These are wrong times, replaced pods, cursors and listings that fail, and consumers that look dead.
+"""
 
 from functools import partial
 
-from tests.simulation.truth.scene import HOUR, Scene, crash, nobody_on, only_on, produce, steady
+from tests.simulation.truth import alerts
+from tests.simulation.truth.scene import (
+    HOUR,
+    Scene,
+    crash,
+    nobody_on,
+    only_on,
+    produce,
+    steady,
+    unwatched,
+)
 from tests.simulation.truth.stage import GROUP, POLL_SECONDS, Stage
-from tests.support.faults import WrongTime
+from tests.support.faults import ErrorAnswer, Html, WrongTime
 
 JUMPS = (1200.0, -7200.0, 1e9, 840.0, -840.0)
 """Seconds by which a server time is wrong. SLS accepts a difference of 900."""
 NEW_POD_AT = 2400.0
+RESTART_AT = 3030.0
+STALE_AFTER = 180.0
+REFUSAL = ErrorAnswer(status=401, code="Unauthorized", message="denied by sts or ram")
 
 
 def jump(stage: Stage, *, until: float) -> None:
@@ -57,6 +73,33 @@ def nothing_passes(stage: Stage) -> None:
     stage.at(1830.0, filter_all)
 
 
+def no_cursors(stage: Stage) -> None:
+    """Let the group die and, at the same time, everything fail that reads cursors."""
+    steady(stage)
+    stage.at(1830.0, lambda: crash(stage))
+    for operation in ("GetCursor", "GetCursorTime"):
+        fail = partial(stage.simulator.faults.add, Html(status=200), operation=operation)
+        stage.at(1830.0, fail)
+
+
+def refused_listing(stage: Stage) -> None:
+    dead_from_the_start(stage)
+    stage.simulator.faults.add(REFUSAL, operation="ListLogStores")
+
+
+def dead_from_the_start(stage: Stage) -> None:
+    steady(stage)
+    stage.at(630.0, lambda: crash(stage))
+
+
+def refusal_and_restart(stage: Stage) -> None:
+    """Let the key of the project be refused, and the exporter be restarted as the runbook says."""
+    steady(stage)
+    stage.at(1830.0, lambda: stage.simulator.faults.add(REFUSAL))
+    stage.at(RESTART_AT, stage.stop_exporter)
+    stage.at(RESTART_AT + 60.0, stage.start_exporter)
+
+
 DOUBTFUL_SCENES = (
     Scene(
         name="one response of each poll has a time that is minutes, hours or years off",
@@ -76,6 +119,37 @@ DOUBTFUL_SCENES = (
         consumers=("pod-new",),
         watch_from=NEW_POD_AT + 30.0,
         trouble=only_on(1, since=1801.0),
+    ),
+    Scene(
+        name="cursors fail for everything from the moment at which the group dies",
+        build=no_cursors,
+        seconds=HOUR,
+        trouble=unwatched(
+            alerts.UNKNOWN, since=1801.0, stalled=frozenset({"0", "1"}), known_for=STALE_AFTER
+        ),
+    ),
+    Scene(
+        name="listing of logstores refused from the start; the group dies",
+        build=refused_listing,
+        seconds=HOUR,
+        is_listed=True,
+        trouble=unwatched(
+            alerts.NEVER_DISCOVERED,
+            since=1.0,
+            also=frozenset({alerts.DISCOVERY_FAILING}),
+            stalled=frozenset({"0", "1"}),
+        ),
+    ),
+    Scene(
+        name="everything refused, and the exporter restarted during the refusal",
+        build=refusal_and_restart,
+        seconds=HOUR + 1200.0,
+        is_listed=True,
+        trouble=unwatched(
+            alerts.DISCOVERY_FAILING,
+            since=1830.0,
+            also=frozenset({alerts.NEVER_DISCOVERED}),
+        ),
     ),
     Scene(
         name="Python consumer whose filter lets nothing through: it only looks dead",

@@ -49,6 +49,8 @@ class Trouble:
     alert: str = alerts.SHARD_STALLED
     also: frozenset[str] = frozenset({alerts.GROUP_STALLED})
     in_time: float = IN_TIME
+    stalled: frozenset[str] | None = None
+    """The shards that stall in the world, if the alert is about something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.simulation.truth.alerts import Firing, Rule, firings
+from tests.simulation.truth.alerts import DISCOVERED, OF_LISTINGS, Firing, Rule, firings
 from tests.simulation.truth.stage import GROUP, SCRAPE_SECONDS, START, Frame, Labels
 
 _LABELS = dict(zip(("project", "logstore", "consumer_group"), GROUP, strict=True))
@@ -81,6 +81,9 @@ def _expected(
 ) -> Iterable[Mapping[str, Any]]:
     start, end = frames[0].at, frames[-1].at
     fired = firings(rules, frames)
+    listing = next(
+        (dict(found) for each in frames for found in each.samples.get(DISCOVERED, {})), {}
+    )
     for rule in rules:
         mine = [each for each in fired if each.alert == rule.name]
         changes = {at for each in mine for at in (each.since, each.until) if at is not None}
@@ -90,13 +93,18 @@ def _expected(
                 "eval_time": f"{at - start:.0f}s",
                 "alertname": rule.name,
                 "exp_alerts": [
-                    {"exp_labels": _alert_labels(each, severities)}
+                    {"exp_labels": _alert_labels(each, severities, listing)}
                     for each in mine
                     if each.since <= at and (each.until is None or at < each.until)
                 ],
             }
 
 
-def _alert_labels(firing: Firing, severities: Mapping[str, str]) -> Mapping[str, str]:
+def _alert_labels(
+    firing: Firing, severities: Mapping[str, str], listing: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the labels of an alert about a group, a shard or the only listing of a scene."""
     shard = {"shard": firing.shard} if firing.shard else {}
-    return {**_LABELS, **shard, "severity": severities[firing.alert]}
+    labels = listing if firing.alert in OF_LISTINGS else {**_LABELS, **shard}
+    known = {name: value for name, value in labels.items() if value}
+    return {**known, "severity": severities[firing.alert]}

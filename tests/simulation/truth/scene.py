@@ -7,9 +7,18 @@ commit at full minutes. Producers write a log group per second and shard.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.simulation.truth.judges import IN_TIME, Trouble
+from tests.simulation.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.simulation.truth.service import FAST, Service
-from tests.simulation.truth.stage import GROUP, LOGSTORE, POLL_PHASE, TROUBLED, Recording, Stage
+from tests.simulation.truth.stage import (
+    GROUP,
+    LOGSTORE,
+    POLL_PHASE,
+    POLL_SECONDS,
+    SCRAPE_SECONDS,
+    TROUBLED,
+    Recording,
+    Stage,
+)
 
 HOUR = 3600.0
 DAY = 86_400.0
@@ -27,6 +36,8 @@ class Scene:
     """The trouble that all observable values show, although a consumer is alive."""
     consumers: tuple[str, ...] = ()
     """The owners whose shards the exporter is configured to show; empty for all."""
+    is_listed: bool = False
+    """Whether the logstore is configured as a pattern, so that a listing has to find it."""
     shards: int = 2
     groups: tuple[str, ...] = (TROUBLED,)
     ttl_days: int = 7
@@ -43,6 +54,7 @@ class Scene:
             our_clock_ahead=self.our_clock_ahead,
             service=self.service,
             consumers=self.consumers,
+            is_listed=self.is_listed,
         )
         self.build(stage)
         return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)
@@ -57,6 +69,28 @@ def only_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:
     """Return the trouble of shards without a consumer while others of the group go on."""
     return Trouble(
         since=since, shards=frozenset(map(str, shards)), also=frozenset(), in_time=in_time
+    )
+
+
+def unwatched(
+    alert: str,
+    *,
+    since: float,
+    also: frozenset[str] = frozenset(),
+    stalled: frozenset[str] = frozenset(),
+    known_for: float = 0.0,
+) -> Trouble:
+    """Return the trouble of a group of which the exporter knows too little.
+
+    What it knew before stays for ``known_for`` seconds. The alert waits for 15 minutes.
+    """
+    return Trouble(
+        since=since,
+        shards=frozenset({""}),
+        alert=alert,
+        also=also,
+        stalled=stalled,
+        in_time=known_for + 900.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
     )
 
 

@@ -14,6 +14,7 @@ from tests.simulation.truth.scene import (
     only_on,
     produce,
     steady,
+    unwatched,
 )
 from tests.simulation.truth.stage import GROUP, LOGSTORE, POLL_SECONDS, SCRAPE_SECONDS, Stage
 from tests.support.faults import Html
@@ -231,7 +232,12 @@ SCENES = (
         build=outage_and_rare_commits,
         seconds=HOUR,
     ),
-    Scene(name="checkpoints that cannot be read", build=unreadable, seconds=HOUR),
+    Scene(
+        name="checkpoints that cannot be read",
+        build=unreadable,
+        seconds=HOUR,
+        trouble=unwatched(alerts.UNKNOWN, since=1.0),
+    ),
     Scene(
         name="consumer crashed on one shard of eight",
         build=one_of_many,
@@ -275,6 +281,7 @@ SCENES = (
             also=frozenset(),
             # It asks for data 15 minutes old, for 15 minutes.
             in_time=1800.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
+            stalled=frozenset(),
         ),
     ),
     Scene(

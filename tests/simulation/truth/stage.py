@@ -93,9 +93,11 @@ class Stage:
         our_clock_ahead: float = 0.0,
         service: Service = FAST,
         consumers: Sequence[str] = (),
+        is_listed: bool = False,
     ) -> None:
         self.shards = shards
         self.consumers = consumers
+        self.is_listed = is_listed
         self.groups = groups
         self.held = HeldClock(START)
         self.world = World(wall=self.held.wall)
@@ -192,6 +194,8 @@ class Stage:
             self._skipped_polls -= 1
         elif self._engine is not None and not self._is_polling:
             self._is_polling = True
+            if self.is_listed:
+                self._engine.manager.discover()
             self._engine.manager.poll(KEY)
             self._is_polling = False
 
@@ -216,6 +220,7 @@ class Stage:
 
     def _config(self) -> Config:
         project, logstore = LOGSTORE
+        pattern = f"{logstore}.*" if self.is_listed else logstore
         # One thread waits for one slot after the other, so that each run is the same.
         workers = 8 if self._is_fast else 1
         requests_per_second = 10_000 if self._is_fast else 100
@@ -230,7 +235,7 @@ projects:
   - project: {project}
     endpoint: {self.simulator.endpoint}
     logstores:
-      - {{logstore: {logstore}, consumer_groups: [{", ".join(self.groups)}]{owners}}}
+      - {{logstore: {pattern}, consumer_groups: [{", ".join(self.groups)}]{owners}}}
 """,
             name="truth",
             environ={},
