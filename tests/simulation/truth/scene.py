@@ -82,7 +82,7 @@ def unwatched(
 ) -> Trouble:
     """Return the trouble of a group of which the exporter knows too little.
 
-    What it knew before stays for ``known_for`` seconds. The alert waits for 15 minutes.
+    Values from before stay for ``known_for`` seconds. The alert waits for 15 minutes.
     """
     return Trouble(
         since=since,
