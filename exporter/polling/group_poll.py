@@ -70,7 +70,8 @@ class GroupPoll:
         before = known.snapshot if known else None
         shards = before.shards if before else ()
         self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
-        self._shown_before = self._before.keys() - (before.hidden if before else ())
+        shown = before.shown if before and target.is_filtered else ()
+        self._shown_before = {shard.shard for shard in shown}
         self._is_read: Callable[[int], bool] = lambda _: False
         self._shown: dict[int, ShardProgress] = {**self._before}
         self._settled: dict[int, ShardProgress] = {}
