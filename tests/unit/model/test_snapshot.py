@@ -31,7 +31,25 @@ def test_the_servers_clock_never_goes_back_behind_the_poll() -> None:
     assert Instant(server=1000.0, monotonic=50.0).server_now(49.0) == 1000.0
 
 
+@pytest.mark.parametrize(
+    ("server", "monotonic", "expected"), [(2010.0, 60.0, 2000.0), (995.0, 50.0, 995.0)]
+)
+def test_moment_has_the_servers_time_of_a_later_instant(
+    server: float, monotonic: float, expected: float
+) -> None:
+    later = Instant(server=server, monotonic=monotonic)
+    seen = Instant(server=1000.0, monotonic=50.0).seen_from(later)
+    assert seen == Instant(server=expected, monotonic=50.0)
+
+
 # Groups
+
+
+def test_hidden_shards_are_not_shown() -> None:
+    shards = tuple(shard(number) for number in range(3))
+    snapshot = GroupSnapshot(polled=Instant(server=0.0, monotonic=0.0), shards=shards)
+    assert snapshot.shown is shards
+    assert replace(snapshot, hidden=frozenset({1, 7})).shown == (shards[0], shards[2])
 
 
 def test_each_consumer_that_has_a_name_counts_once() -> None:
