@@ -125,7 +125,10 @@ DOUBTFUL_SCENES = (
         build=no_cursors,
         seconds=HOUR,
         trouble=unwatched(
-            alerts.UNKNOWN, since=1801.0, stalled=frozenset({"0", "1"}), known_for=STALE_AFTER
+            alerts.UNKNOWN,
+            since=1801.0,
+            behind=nobody_on(0, 1, since=1801.0),
+            known_for=STALE_AFTER,
         ),
     ),
     Scene(
@@ -137,7 +140,7 @@ DOUBTFUL_SCENES = (
             alerts.NEVER_DISCOVERED,
             since=1.0,
             also=frozenset({alerts.DISCOVERY_FAILING}),
-            stalled=frozenset({"0", "1"}),
+            behind=nobody_on(0, 1, since=601.0),
         ),
     ),
     Scene(

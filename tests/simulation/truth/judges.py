@@ -49,8 +49,8 @@ class Trouble:
     alert: str = alerts.SHARD_STALLED
     also: frozenset[str] = frozenset({alerts.GROUP_STALLED})
     in_time: float = IN_TIME
-    stalled: frozenset[str] | None = None
-    """The shards that stall in the world, if the alert is about something else."""
+    behind: "Trouble | None" = None
+    """The trouble of shards behind an alert that names no shard; the other judges must find it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +104,12 @@ def outcomes(
     """Return the outcome of each judge for a recording."""
     watched_from = recording.frames[0].at
     ours = alerts.firings(rules, recording.frames)
+    of_shards = (trouble and trouble.behind) or trouble
     return {
         OURS: judge_firings(ours, trouble, watched_from=watched_from),
-        NAIVE: _outcome(_above(recording, AGE), trouble, watched_from),
-        SERVICE: _outcome(_above(recording, alerts.LAG), trouble, watched_from),
-        BURROW: _outcome(_burrow(recording), trouble, watched_from),
+        NAIVE: _outcome(_above(recording, AGE), of_shards, watched_from),
+        SERVICE: _outcome(_above(recording, alerts.LAG), of_shards, watched_from),
+        BURROW: _outcome(_burrow(recording), of_shards, watched_from),
     }
 
 

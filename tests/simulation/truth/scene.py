@@ -77,7 +77,7 @@ def unwatched(
     *,
     since: float,
     also: frozenset[str] = frozenset(),
-    stalled: frozenset[str] = frozenset(),
+    behind: Trouble | None = None,
     known_for: float = 0.0,
 ) -> Trouble:
     """Return the trouble of a group of which the exporter knows too little.
@@ -89,7 +89,7 @@ def unwatched(
         shards=frozenset({""}),
         alert=alert,
         also=also,
-        stalled=stalled,
+        behind=behind,
         in_time=known_for + 900.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
     )
 

@@ -281,7 +281,6 @@ SCENES = (
             also=frozenset(),
             # It asks for data 15 minutes old, for 15 minutes.
             in_time=1800.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
-            stalled=frozenset(),
         ),
     ),
     Scene(
