@@ -14,7 +14,12 @@ def pair(*, moved_before: float | None) -> Pair:
     """Build a group in a shard whose checkpoint moved some seconds ago, or never."""
     updated_at = None if moved_before is None else NOW - moved_before
     checkpoint = Checkpoint(shard=0, cursor=encode_cursor(5), updated_at=updated_at, consumer="c")
-    return Pair("billing", checkpoint, None, NOW, is_named=False)
+    return pair_of(checkpoint)
+
+
+def pair_of(checkpoint: Checkpoint) -> Pair:
+    """Build a group whose filter does not name the owner of a shard."""
+    return Pair("billing", checkpoint, None, NOW, stall_after=STALL_AFTER, is_named=False)
 
 
 MOVING = [pair(moved_before=STALL_AFTER)]
@@ -24,7 +29,7 @@ STANDING = [pair(moved_before=STALL_AFTER + 1)]
 def chosen(turns: Turns, shards: dict[int, list[Pair]], *, most: int = 100) -> list[int]:
     """Begin a poll, choose shards, and read their ends."""
     turns.begin_poll()
-    found = list(turns.choose(shards, stall_after=STALL_AFTER, most=most))
+    found = list(turns.choose(shards, most=most))
     for shard in found:
         turns.note_read(shard)
     return found
@@ -49,7 +54,7 @@ def test_shard_that_may_be_stalled_is_read_in_the_first_poll_and_then_at_its_tur
 
 def test_shard_without_a_readable_checkpoint_may_be_stalled() -> None:
     unread = Checkpoint(shard=0, cursor="", updated_at=None, consumer="")
-    for each in (pair(moved_before=None), Pair("billing", unread, None, NOW, is_named=False)):
+    for each in (pair(moved_before=None), pair_of(unread)):
         assert chosen(Turns(), {shard: [each] for shard in range(EVERY)}) == list(range(EVERY))
 
 
