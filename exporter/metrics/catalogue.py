@@ -4,54 +4,25 @@ Polled metrics are written from it, in its order, and a test compares docs/metri
 metrics of the process and of Python come from prometheus_client.
 """
 
-from math import inf
-
-from exporter.evaluation.shard import stalled_since, state
 from exporter.metrics.family import (
     AgeFamily,
-    Column,
     EntryFamily,
     Family,
     GroupFamily,
     LogstoreFamily,
     ShardFamily,
-    Shards,
-    Values,
 )
-from exporter.model.progress import State
-from exporter.model.snapshot import GroupSnapshot, GroupStatus
+from exporter.metrics.values import (
+    listed_settings,
+    oldest_unconsumed,
+    shards_by_state,
+    stalled_instants,
+)
 
 POLLED = "Polled on the exporter's schedule, not at the scrape."
 
 _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
-
-
-def _stalled_since(shards: Shards) -> Column:
-    return [
-        inf if shard.unread == 0 and shard.is_consumed else stalled_since(shard) for shard in shards
-    ]
-
-
-def _shards_by_state(group: GroupStatus, snapshot: GroupSnapshot | None) -> Values:
-    """Count shards by their state at the poll: a stall counts once a poll has seen it."""
-    if snapshot is None:
-        return {}
-    now = snapshot.polled.server
-    states = [
-        state(shard, now, stall_after=group.settings.stall_after) for shard in snapshot.shards
-    ]
-    # The hash of an enum, which a Counter needs, takes longer than counting each.
-    return {(each.value,): states.count(each) for each in State}
-
-
-def _settings(group: GroupStatus, _: GroupSnapshot | None) -> Values:
-    if group.listing is None:
-        return {}
-    order = "true" if group.listing.order else "false"
-    timeout = group.listing.timeout_seconds
-    return {(order, "" if timeout is None else str(timeout)): 1}
-
 
 CHECKPOINT_AGE = AgeFamily(
     name="sls_consumer_group_checkpoint_age_seconds",
@@ -87,14 +58,14 @@ STALLED = AgeFamily(
     name="sls_consumer_group_stalled_seconds",
     help="Time in seconds for which unread data has existed and the checkpoint has not moved, 0 "
     f"when caught up. It grows for at most one interval after a poll. {POLLED}",
-    values=_stalled_since,
+    values=stalled_instants,
     is_bounded=True,
 )
 GROUP_SHARDS = GroupFamily(
     name="sls_consumer_group_shards",
     labels=(*_GROUP, "state"),
     help=f"Number of shards of the consumer group by state. {POLLED}",
-    values=_shards_by_state,
+    values=shards_by_state,
 )
 GROUP_CONSUMERS = GroupFamily(
     name="sls_consumer_group_consumers",
@@ -109,7 +80,7 @@ GROUP_INFO = GroupFamily(
     labels=(*_GROUP, "order", "timeout_seconds"),
     help="Settings of the consumer group as labels, always 1, absent if no listing contains the "
     f"group. {POLLED}",
-    values=_settings,
+    values=listed_settings,
 )
 GROUP_UP = GroupFamily(
     name="sls_consumer_group_up",
@@ -127,6 +98,29 @@ GROUP_INTERVAL = GroupFamily(
     name="sls_consumer_group_poll_interval_seconds",
     help=f"Configured time between two polls of the consumer group in seconds. {POLLED}",
     values=lambda group, _: {(): group.interval},
+)
+GROUP_STALL_AFTER = GroupFamily(
+    name="sls_consumer_group_stall_after_seconds",
+    help="Configured time in seconds after which a shard of the consumer group counts as stalled. "
+    + POLLED,
+    values=lambda group, _: {(): group.settings.stall_after},
+)
+GROUP_LAG_LIMIT = GroupFamily(
+    name="sls_consumer_group_lag_limit_seconds",
+    help=f"Configured lag in seconds above which the consumer group is too far behind. {POLLED}",
+    values=lambda group, _: {(): group.settings.lag_limit},
+)
+GROUP_RETENTION = GroupFamily(
+    name="sls_consumer_group_retention_seconds",
+    help="Time in seconds for which the logstore of the consumer group keeps its logs, absent if "
+    f"it is not known. {POLLED}",
+    values=lambda group, snapshot: {(): group.retention_seconds if snapshot else None},
+)
+GROUP_OLDEST_UNCONSUMED = GroupFamily(
+    name="sls_consumer_group_oldest_unconsumed_timestamp_seconds",
+    help="Unix timestamp at which the oldest log group in a shard without a checkpoint was "
+    f"received, absent if there is none. {POLLED}",
+    values=oldest_unconsumed,
 )
 LOGSTORE_SHARDS = LogstoreFamily(
     name="sls_logstore_shards",

@@ -117,6 +117,21 @@ def _up(group: GroupStatus, now: float) -> Samples:
     return {(): 1.0 if is_up else 0.0}
 
 
+def _retention(group: GroupStatus, now: float) -> Samples:
+    return {} if _served(group, now) is None else {(): group.retention_seconds}
+
+
+def _oldest_unconsumed(group: GroupStatus, now: float) -> Samples:
+    snapshot = _served(group, now)
+    times = [] if snapshot is None else snapshot.shards
+    waiting = sorted(
+        each.oldest_unread_at
+        for each in times
+        if each.checkpoint == "" and each.oldest_unread_at is not None
+    )
+    return {(): waiting[0]} if waiting else {}
+
+
 _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_SHARDS: _shards_by_state,
     catalogue.GROUP_CONSUMERS: _consumers,
@@ -124,6 +139,10 @@ _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_UP: _up,
     catalogue.GROUP_LAST_SUCCESS: lambda group, _: {(): group.last_success},
     catalogue.GROUP_INTERVAL: lambda group, _: {(): group.interval},
+    catalogue.GROUP_STALL_AFTER: lambda group, _: {(): group.settings.stall_after},
+    catalogue.GROUP_LAG_LIMIT: lambda group, _: {(): group.settings.lag_limit},
+    catalogue.GROUP_RETENTION: _retention,
+    catalogue.GROUP_OLDEST_UNCONSUMED: _oldest_unconsumed,
 }
 
 

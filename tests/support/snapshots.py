@@ -51,6 +51,7 @@ def group(
     key: TargetKey = KEY,
     hidden: frozenset[int] = frozenset(),
     settings: GroupSettings = DEFAULT_SETTINGS,
+    retention_seconds: float | None = None,
 ) -> GroupStatus:
     """Build a group that was polled at 1000 by the server's clock and 50 by the exporter's."""
     polled = Instant(server=1000.0, monotonic=50.0)
@@ -63,6 +64,7 @@ def group(
         interval=60.0,
         stale_after=180.0,
         settings=settings,
+        retention_seconds=retention_seconds,
         listing=listing,
     )
 

@@ -9,6 +9,7 @@ from exporter.simulator.server import DEFAULT_CREDENTIALS
 INTERVAL = 300.0
 STALE_AFTER = 950.0
 STALL_AFTER = 1200.0
+LAG_LIMIT = 600.0  # the default
 REFRESH = 600.0
 REQUESTS_PER_SECOND = 10_000.0
 

@@ -1,7 +1,7 @@
 """A scrape compared with what it is allowed to show: every series, every value."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -101,6 +101,16 @@ def either(alternatives: Iterable[Allowed | None]) -> Allowed | None:
     spans = dict.fromkeys(span for allowed in known for span in allowed.spans)
     optional = None in each or any(allowed.optional for allowed in known)
     return Allowed(spans=tuple(spans), optional=optional)
+
+
+def earliest(instants: Sequence[Allowed]) -> Allowed | None:
+    """Return that a series has the least of several values; None if there are none."""
+    if not instants:
+        return None
+    certain = [each.most for each in instants if not each.optional]
+    most = min(certain) if certain else max(each.most for each in instants)
+    true = min(span.true for each in instants for span in each.spans)
+    return between(true, min(each.least for each in instants), most, optional=not certain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from exporter.simulator.views import CheckpointRow, GroupRow
 from exporter.simulator.world import World
-from tests.simulation.oracle.account import INTERVAL, STALE_AFTER, STALL_AFTER
-from tests.simulation.oracle.comparing import Allowed, between, exactly
+from tests.simulation.oracle.account import INTERVAL, LAG_LIMIT, STALE_AFTER, STALL_AFTER
+from tests.simulation.oracle.comparing import Allowed, between, earliest, exactly
 from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
 from tests.simulation.oracle.listings import Failures, Place, Watch
 from tests.simulation.oracle.reading import Asked, Reading
@@ -16,6 +16,7 @@ from tests.simulation.oracle.verdicts import STATES, Alternatives, Stand, kept, 
 Labels = dict[str, str]
 
 _GROUP = "sls_consumer_group_"
+_OLDEST = "oldest_unread_timestamp_seconds"
 _LOGSTORE = "sls_logstore_"
 
 
@@ -27,6 +28,7 @@ class _Group:
     row: GroupRow | None = None
     read_at: float | None = None
     stands: Mapping[int, Stand] | None = None
+    retention: float | None = None
 
 
 class Logstore:
@@ -89,7 +91,9 @@ class Logstore:
             else:
                 stands = self._stands(known.stands or {}, chosen[name], ends, now)
                 row = self._watch[name].row
-                self._groups[name] = _Group(up=True, row=row, read_at=now, stands=stands)
+                self._groups[name] = _Group(
+                    up=True, row=row, read_at=now, stands=stands, retention=reading.retention
+                )
 
     def series(self, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
         """Yield the series at an instant: names, labels and values."""
@@ -106,6 +110,8 @@ class Logstore:
             yield from _always(group, its)
             if group.stands is not None:
                 if is_fresh:
+                    if group.retention is not None:
+                        yield f"{_GROUP}retention_seconds", its, exactly(group.retention)
                     yield from _of_stands(group.stands, its, now)
                 else:
                     self._seen["dropped as stale"] += 1
@@ -217,6 +223,8 @@ class Logstore:
 
 def _always(group: _Group, labels: Labels) -> Iterator[tuple[str, Labels, Allowed]]:
     yield f"{_GROUP}poll_interval_seconds", labels, exactly(INTERVAL)
+    yield f"{_GROUP}stall_after_seconds", labels, exactly(STALL_AFTER)
+    yield f"{_GROUP}lag_limit_seconds", labels, exactly(LAG_LIMIT)
     if group.read_at is not None:
         yield f"{_GROUP}last_success_timestamp_seconds", labels, exactly(group.read_at)
     if group.row is not None:
@@ -234,6 +242,10 @@ def _of_stands(
         yield f"{_GROUP}shards", {**labels, "state": state}, between(most, least, most)
     owners = {each.owner for each in stands.values()} - {""}
     yield f"{_GROUP}consumers", labels, exactly(len(owners))
+    never_consumed = [each.series(now).get(_OLDEST) for each in stands.values() if not each.text]
+    oldest = earliest([each for each in never_consumed if each is not None])
+    if oldest is not None:
+        yield f"{_GROUP}oldest_unconsumed_timestamp_seconds", labels, oldest
     for shard, each in stands.items():
         its = {**labels, "shard": str(shard), "consumer": each.owner}
         for name, allowed in each.series(now).items():

@@ -63,7 +63,7 @@ def test_oracle_predicts_what_documents_promise(
             START, *oldest, optional=True
         ),
         "sls_consumer_group_stalled_seconds": between(age, *stalled),
-        "sls_exporter_series": between(23, 21, 23),
+        "sls_exporter_series": between(26, 24, 26),
     }
     for name, allowed in bounds.items():
         labels = {} if name == "sls_exporter_series" else consumed
@@ -78,6 +78,9 @@ def test_oracle_predicts_what_documents_promise(
             ("sls_consumer_group_consumers", group, 1.0),
             ("sls_consumer_group_last_success_timestamp_seconds", group, START + idle_seconds),
             ("sls_consumer_group_poll_interval_seconds", group, 300.0),
+            ("sls_consumer_group_stall_after_seconds", group, STALL_AFTER),
+            ("sls_consumer_group_lag_limit_seconds", group, 600.0),
+            ("sls_consumer_group_retention_seconds", group, 604_800.0),
             ("sls_consumer_group_up", group, 1.0),
             *(
                 ("sls_consumer_group_shards", {**group, "state": each}, count)

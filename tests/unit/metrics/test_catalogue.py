@@ -26,7 +26,7 @@ from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.shards import ConsumerGroup
-from exporter.model.snapshot import EntryStatus, Failure, TargetStatus, View
+from exporter.model.snapshot import EntryStatus, Failure, GroupSettings, TargetStatus, View
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import KEY, group, shard, target
@@ -168,6 +168,8 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
         "sls_consumer_group_up",
         "sls_consumer_group_last_success_timestamp_seconds",
         "sls_consumer_group_poll_interval_seconds",
+        "sls_consumer_group_stall_after_seconds",
+        "sls_consumer_group_lag_limit_seconds",
         "sls_exporter_series",
         "sls_exporter_series_dropped",
         "sls_exporter_targets",
@@ -195,6 +197,50 @@ def test_info_of_a_group_without_a_timeout_has_an_empty_one() -> None:
     listing = ConsumerGroup(name="group", order=True, timeout_seconds=None)
     found = collected(target(group(shard(), listing=listing)))
     assert found.value("sls_consumer_group_info", order="true", timeout_seconds="") == 1
+
+
+def test_settings_of_a_group_are_series_even_while_its_polls_fail() -> None:
+    settings = GroupSettings(stall_after=7200.0, lag_limit=21_600.0)
+    failure = Failure(code="timeout", message="too late", since=1000.0)
+    status = target(
+        group(shard()),
+        group(name="nightly", settings=settings, failure=failure, has_snapshot=False),
+    )
+    found = collected(status)
+    for name, limits in (("billing", (300.0, 600.0)), ("nightly", (7200.0, 21_600.0))):
+        assert (
+            found.value("sls_consumer_group_stall_after_seconds", consumer_group=name),
+            found.value("sls_consumer_group_lag_limit_seconds", consumer_group=name),
+        ) == limits
+
+
+def test_same_stall_has_a_state_by_the_measure_of_each_group() -> None:
+    behind = shard(unread=5, moved_at=400.0, oldest_unread_at=400.0)
+    patient = GroupSettings(stall_after=600.0)
+    found = collected(target(group(behind), group(behind, name="nightly", settings=patient)))
+    assert found.value("sls_consumer_group_shards", consumer_group="billing", state="stalled") == 1
+    assert found.value("sls_consumer_group_shards", consumer_group="nightly", state="stalled") == 0
+
+
+def test_retention_of_a_group_is_shown_while_its_values_are_served() -> None:
+    known = group(shard(), retention_seconds=86_400.0)
+    name = "sls_consumer_group_retention_seconds"
+    assert collected(target(known)).value(name) == 86_400.0
+    assert not collected(target(known), at=50.0 + 900.1).find(name)
+    assert not collected(target(replace(known, retention_seconds=None))).find(name)
+
+
+def test_oldest_unconsumed_data_is_that_of_shards_without_a_checkpoint() -> None:
+    name = "sls_consumer_group_oldest_unconsumed_timestamp_seconds"
+    consumed = shard(0, unread=5, oldest_unread_at=100.0)
+    never = shard(1, checkpoint="", unread=5, oldest_unread_at=300.0)
+    older = shard(2, checkpoint="", unread=5, oldest_unread_at=200.0)
+    empty = shard(3, checkpoint="", unread=0)
+    assert not collected(target(group(consumed, empty))).find(name)
+    assert collected(target(group(consumed, never, empty))).value(name) == 300.0
+    hidden = group(consumed, never, older, empty, hidden=frozenset({2}))
+    assert collected(target(hidden)).value(name) == 200.0
+    assert not collected(target(hidden), at=50.0 + 900.1).find(name)
 
 
 def test_series_counts_what_this_scrape_shows_of_polls() -> None:
@@ -308,7 +354,9 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
     status = target(
         group(
             shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
+            shard(1, checkpoint="", unread=3, oldest_unread_at=990.0),
             listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
+            retention_seconds=86_400.0,
         ),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
