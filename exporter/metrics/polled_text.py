@@ -31,7 +31,6 @@ from exporter.metrics.text_format import (
     line,
     lines_of,
 )
-from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import (
     EntryStatus,
@@ -48,18 +47,18 @@ class GroupText:
     Lines of shards that do not change until the next poll are kept compressed.
     """
 
-    __slots__ = ("_key", "_unserved", "config", "group", "lines", "served", "shard_series")
+    __slots__ = ("_labels", "_unserved", "config", "group", "lines", "served", "shard_series")
 
     def __init__(self, group: GroupStatus, config: MetricsConfig) -> None:
         self.group = group
         self.config = config
-        self._key = key = label_text(group.key._asdict())
-        self.served = _of_group(group, group.snapshot, key)
+        self._labels = {**group.key._asdict(), **dict(group.settings.labels)}
+        self.served = _of_group(group, group.snapshot, self._labels)
         self._unserved: Mapping[GroupFamily, Block] | None = None
         self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
         if group.snapshot is not None and config.granularity == "shard":
             shards = group.snapshot.shown
-            heads = _heads(key, shards, config)
+            heads = _heads(self._labels, shards, config)
             self.lines = {
                 family: _of_shards(family, heads, shards, group.interval)
                 for family in catalogue.OF_SHARDS
@@ -69,7 +68,7 @@ class GroupText:
     def unserved(self) -> Mapping[GroupFamily, Block]:
         """Return the lines of the group while no snapshot is served."""
         if self._unserved is None:
-            self._unserved = _of_group(self.group, None, self._key)
+            self._unserved = _of_group(self.group, None, self._labels)
         return self._unserved
 
 
@@ -80,9 +79,10 @@ class LogstoreText:
 
     def __init__(self, target: TargetStatus) -> None:
         self.target = target
-        key = label_text(target.key._asdict())
+        labels = {**target.key._asdict(), **dict(target.labels)}
+        text = label_text(labels)
         self.blocks: Mapping[LogstoreFamily, Block] = {
-            family: _block(family, target.key, key, family.values(target))
+            family: _block(family, labels, text, family.values(target))
             for family in catalogue.OF_LOGSTORES
         }
 
@@ -202,10 +202,11 @@ def _family(head: bytes, blocks: Iterable[Block]) -> Generator[Part, None, int]:
 
 
 def _of_group(
-    group: GroupStatus, snapshot: GroupSnapshot | None, key: bytes
+    group: GroupStatus, snapshot: GroupSnapshot | None, labels: Mapping[str, str]
 ) -> Mapping[GroupFamily, Block]:
+    text = label_text(labels)
     return {
-        family: _block(family, group.key, key, family.values(group, snapshot))
+        family: _block(family, labels, text, family.values(group, snapshot))
         for family in catalogue.OF_GROUPS
     }
 
@@ -217,17 +218,17 @@ def _of_entry(family: EntryFamily, entry: EntryStatus) -> Block:
     return Block(text=line(family.name, label_text(entry.key._asdict()), value), count=1)
 
 
-def _block(family: Family, key: GroupKey | TargetKey, key_text: bytes, values: Values) -> Block:
-    """Write values of an object, whose labels by themselves are ``key_text``."""
+def _block(family: Family, labels: Mapping[str, str], text: bytes, values: Values) -> Block:
+    """Write values of an object, whose labels by themselves are ``text``."""
     lines = [
         line(
             family.name,
-            label_text(dict(zip(family.labels, (*key, *labels), strict=True)))
-            if labels
-            else key_text,
+            label_text({**labels, **dict(zip(family.labels[-len(more) :], more, strict=True))})
+            if more
+            else text,
             value,
         )
-        for labels, value in values.items()
+        for more, value in values.items()
         if value is not None
     ]
     return Block(text=b"".join(lines), count=len(lines))
@@ -248,16 +249,25 @@ def _of_shards(
     return Block(text=kept(lines_of(family.name, shown, known)), count=len(known))
 
 
-def _heads(key: bytes, shards: Sequence[ShardProgress], config: MetricsConfig) -> Sequence[bytes]:
+def _heads(
+    labels: Mapping[str, str], shards: Sequence[ShardProgress], config: MetricsConfig
+) -> Sequence[bytes]:
     """Write the text between the name of a metric and the value of each shard.
 
     Labels are in the order of their names.
     """
+    before = {name: text for name, text in labels.items() if name < "consumer"}
+    middle = {name: text for name, text in labels.items() if "consumer" < name < "shard"}
+    after = {name: text for name, text in labels.items() if name > "shard"}
+    start = b"{%b," % label_text(before) if before else b"{"
+    between = label_text(middle)  # contains the name of the group
+    end = b",%b} " % label_text(after) if after else b"} "
     if not config.consumer_label:
-        return tuple([b'{%b,shard="%d"} ' % (key, shard.shard) for shard in shards])
+        return tuple([b'%b%b,shard="%d"%b' % (start, between, each.shard, end) for each in shards])
     return tuple(
         [
-            b'{consumer="%b",%b,shard="%d"} ' % (escaped(each.consumer).encode(), key, each.shard)
+            b'%bconsumer="%b",%b,shard="%d"%b'
+            % (start, escaped(each.consumer).encode(), between, each.shard, end)
             for each in shards
         ]
     )

@@ -19,6 +19,7 @@ from exporter.model.snapshot import (
     GroupSnapshot,
     GroupStatus,
     Instant,
+    Labels,
     TargetStatus,
     View,
 )
@@ -222,7 +223,7 @@ class Families:
         """Add a logstore with its groups, as seen at a reading of the monotonic clock."""
         for group in target.groups:
             for metric, samples_of in _OF_GROUPS.items():
-                self._add(metric, group.key, samples_of(group, now))
+                self._add(metric, group.key, samples_of(group, now), group.settings.labels)
             snapshot = _served(group, now)
             if snapshot is not None and self._config.granularity == "shard":
                 for shard in snapshot.shards:
@@ -230,7 +231,7 @@ class Families:
                         self._add_shard(group, shard, _server_time(snapshot.polled, now))
         if _is_fresh(target, now):
             for metric, of in _OF_LOGSTORES.items():
-                self._add(metric, target.key, of(target))
+                self._add(metric, target.key, of(target), target.labels)
 
     def add_entry(self, entry: EntryStatus) -> None:
         """Add a listing."""
@@ -242,17 +243,18 @@ class Families:
         if not self._config.consumer_label:
             labels = labels[:1]
         for metric, value_of in _OF_SHARDS.items():
-            self._add(metric, group.key, {labels: value_of(shard, group, now)})
+            samples = {labels: value_of(shard, group, now)}
+            self._add(metric, group.key, samples, group.settings.labels)
 
-    def _add(self, metric: Family, key: tuple[str, ...], samples: Samples) -> None:
-        """Add samples; a value that is not known is absent."""
-        for labels, value in samples.items():
+    def _add(
+        self, metric: Family, key: tuple[str, ...], samples: Samples, constant: Labels = ()
+    ) -> None:
+        """Add samples with constant labels; a value that is not known is absent."""
+        names = self._labels(metric)
+        for values, value in samples.items():
             if value is not None:
-                family = self._families[metric]
-                if isinstance(family, InfoMetricFamily):
-                    family.add_metric([*key, *labels], {})
-                else:
-                    family.add_metric([*key, *labels], value)
+                labels = {**dict(zip(names, (*key, *values), strict=True)), **dict(constant)}
+                self._families[metric].add_sample(metric.name, labels, value)
 
     def _labels(self, metric: Family) -> tuple[str, ...]:
         if self._config.consumer_label or metric not in _OF_SHARDS:

@@ -14,6 +14,7 @@ from exporter.model.snapshot import (
     GroupSnapshot,
     GroupStatus,
     Instant,
+    Labels,
     TargetStatus,
 )
 from exporter.sls.remedies import NO_CURSOR_ACCESS
@@ -76,6 +77,7 @@ def target(
     retention_seconds: float | None = None,
     cursor_access: bool | None = True,
     retention_access: bool | None = None,
+    labels: Labels = (),
     shard_failure: Failure | None = None,
 ) -> TargetStatus:
     """Build a logstore."""
@@ -88,6 +90,7 @@ def target(
         retention_seconds=retention_seconds,
         cursor_access=cursor_access,
         retention_access=retention_access,
+        labels=labels,
         shard_failure=shard_failure,
         cursor_remedy=None if cursor_access else NO_CURSOR_ACCESS,
     )

@@ -55,9 +55,9 @@ snapshots = st.builds(
     shards=st.lists(shards, max_size=4).map(tuple),
     hidden=st.frozensets(st.integers(0, 3)),
 )
-labels = st.dictionaries(st.sampled_from(("a", "d", "team", "~")), texts).map(
-    lambda found: tuple(sorted(found.items()))
-)
+labels = st.dictionaries(
+    st.sampled_from(("Region", "_x", "a", "consumes", "d", "sharding", "team")), texts
+).map(lambda found: tuple(sorted(found.items())))
 groups = st.builds(
     GroupStatus,
     key=st.builds(GroupKey, texts, texts, texts),

@@ -415,3 +415,37 @@ def test_new_labels_of_a_logstore_keep_what_is_known_of_it(fleet: Fleet) -> None
     fleet.poll(engine)
     operations = {each.operation for each in fleet.simulator.requests}
     assert "GetLogStore" not in operations
+
+
+def test_labels_and_limits_of_the_configuration_reach_the_series_of_a_scrape(
+    fleet: Fleet,
+) -> None:
+    engine = fleet.engine(
+        """\
+labels: {env: prod, tier: t0}
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    labels: {tier: t1}
+    logstores:
+      - logstore: web
+        lag_limit: 1h
+        consumer_groups:
+          - {name: billing, labels: {team: money, tier: t2}, stall_after: 2m}
+          - etl-system
+""",
+        head=WITH_LAG,
+    )
+    found = fleet.poll(engine)
+    billing = {"consumer_group": "billing", "env": "prod", "tier": "t2", "team": "money"}
+    system = {"consumer_group": "etl-system", "env": "prod", "tier": "t1"}
+    assert found.value("sls_consumer_group_stall_after_seconds", **billing) == 120.0
+    assert found.value("sls_consumer_group_stall_after_seconds", **system) == 300.0
+    assert found.value("sls_consumer_group_lag_limit_seconds", **billing) == 3600.0
+    assert found.value("sls_consumer_group_retention_seconds", **system) > 0
+    assert [set(labels) for labels in found.labels("sls_logstore_retention_seconds")] == [
+        {"project", "logstore", "env", "tier"}
+    ]
+    assert found.value("sls_logstore_retention_seconds", tier="t1") > 0
+    [labels] = found.labels("sls_consumer_group_up")[1:]
+    assert "team" not in labels
