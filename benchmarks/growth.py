@@ -62,7 +62,7 @@ def polled(shards: int) -> tuple[float, float]:
     groups = math.ceil(shards / SHARDS_A_GROUP)
     with api(logstores=groups, shards=math.ceil(shards / groups)) as served:
         made = engine(served, groups)
-        keys = [TargetKey(PROJECT, logstore(number)) for number in range(groups)]
+        keys = [TargetKey(served.endpoint, PROJECT, logstore(number)) for number in range(groups)]
         seconds = []
         with ThreadPoolExecutor(_THREADS) as pool:
             for _ in range(3 if groups < SHARDS_A_GROUP else 2):

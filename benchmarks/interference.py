@@ -42,7 +42,7 @@ def serve(served: Api, shards: int) -> None:
     def poll() -> None:
         while not stop.wait(_PAUSE_SECONDS):
             started = time.perf_counter()
-            made.manager.poll(TargetKey(PROJECT, logstore(0)))
+            made.manager.poll(TargetKey(served.endpoint, PROJECT, logstore(0)))
             durations.append(time.perf_counter() - started)
 
     port = serve_ours(targets(shards), taken)

@@ -24,7 +24,11 @@ def targets(shards: int, *, idle: float = 0.0) -> tuple[TargetStatus, ...]:
 
 def target(number: int, shards: int = SHARDS_A_GROUP, *, idle: float = 0.0) -> TargetStatus:
     """Return a logstore with one group that is behind in two thirds of its shards."""
-    key = TargetKey("production-project", f"application-logstore-{number}")
+    key = TargetKey(
+        "https://cn-shanghai.log.aliyuncs.com",
+        "production-project",
+        f"application-logstore-{number}",
+    )
     now = time.monotonic()
     snapshot = GroupSnapshot(
         polled=Instant(server=1_800_000_000.0, monotonic=now),

@@ -47,7 +47,7 @@ def ours(served: Api, groups: int, *, cursors: bool) -> Iterator[tuple[Poll, Scr
     made = engine(served, groups, cursors=cursors)
 
     def poll(number: int) -> None:
-        made.manager.poll(TargetKey(PROJECT, logstore(number)))
+        made.manager.poll(TargetKey(served.endpoint, PROJECT, logstore(number)))
 
     try:
         yield poll, lambda: b"".join(made.scrape(accept_encoding="gzip").body)

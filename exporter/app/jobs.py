@@ -149,4 +149,4 @@ class Jobs:
 
 
 def _job_key(key: TargetKey) -> str:
-    return f"{key.project}/{key.logstore}"
+    return f"{key.project}/{key.logstore} at {key.sls_endpoint}"

@@ -154,7 +154,7 @@ def _place(*names: str) -> str:
 
 
 def _name(row: GroupRow) -> str:
-    return _place(row.project or row.sls_endpoint or "", row.logstore, row.title)
+    return _place(row.project or row.sls_endpoint, row.logstore, row.title)
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:

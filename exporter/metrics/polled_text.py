@@ -52,7 +52,7 @@ class GroupText:
     def __init__(self, group: GroupStatus, config: MetricsConfig) -> None:
         self.group = group
         self.config = config
-        self._labels = {**group.key._asdict(), **dict(group.settings.labels)}
+        self._labels = {**group.key.labels, **dict(group.settings.labels)}
         self.served = _of_group(group, group.snapshot, self._labels)
         self._unserved: Mapping[GroupFamily, Block] | None = None
         self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
@@ -79,7 +79,7 @@ class LogstoreText:
 
     def __init__(self, target: TargetStatus) -> None:
         self.target = target
-        labels = {**target.key._asdict(), **dict(target.labels)}
+        labels = {**target.key.labels, **dict(target.labels)}
         text = label_text(labels)
         self.blocks: Mapping[LogstoreFamily, Block] = {
             family: _block(family, labels, text, family.values(target))
@@ -110,7 +110,7 @@ class PolledText:
         kept = set(groups)
         prepared, logstores = self._prepared.copy(), self._logstores.copy()
         self._prepared = {key: text for key, text in prepared.items() if key in kept}
-        places = {key[:2] for key in kept}
+        places = {key[:3] for key in kept}
         self._logstores = {key: text for key, text in logstores.items() if key in places}
 
     def write(

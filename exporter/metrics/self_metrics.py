@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from exporter import __version__
 from exporter.metrics import catalogue
 from exporter.metrics.family import Family
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import GroupKey
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -64,7 +64,7 @@ class SelfMetrics:
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()
         self._codes: set[str] = set()
-        self._failed: set[tuple[GroupKey, str]] = set()
+        self._failed: set[tuple[tuple[str, ...], str]] = set()
         self._failed_requests: dict[Place, set[tuple[str, str]]] = {}
         self._ignored_at: set[str] = set()
         self._projects: set[Place] = set()
@@ -118,8 +118,8 @@ class SelfMetrics:
         with self._lock:
             code = _bounded(code, self._codes, most=_MAX_CODES)
             self._codes.add(code)
-            self._failed.add((key, code))
-            self._poll_errors.labels(*key, code).inc()
+            self._failed.add((key.names, code))
+            self._poll_errors.labels(*key.names, code).inc()
 
     def poll_ended(self, seconds: float) -> None:
         """Count a poll that ended."""
@@ -143,12 +143,12 @@ class SelfMetrics:
 
     def keep_only(self, groups: Collection[GroupKey]) -> None:
         """Forget the errors of groups, and of their logstores, that are not polled any more."""
-        targets = {TargetKey(key.project, key.logstore) for key in groups}
-        kept = {*groups, *(GroupKey(*target, "") for target in targets)}
+        kept = {key.names for key in groups}
+        kept |= {(project, logstore, "") for project, logstore, _ in kept}
         with self._lock:
-            for key, code in {entry for entry in self._failed if entry[0] not in kept}:
-                self._failed.discard((key, code))
-                self._poll_errors.remove(*key, code)
+            for names, code in {entry for entry in self._failed if entry[0] not in kept}:
+                self._failed.discard((names, code))
+                self._poll_errors.remove(*names, code)
 
     def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
         """Forget the limits of projects that are not polled any more, by endpoint and name."""

@@ -4,10 +4,29 @@ from typing import NamedTuple
 
 
 class TargetKey(NamedTuple):
-    """One logstore of one project."""
+    """One logstore of one project at one endpoint.
 
+    Names of projects are unique within a region only, so the endpoint is part of the key.
+    """
+
+    sls_endpoint: str
     project: str
     logstore: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The endpoint and the project."""
+        return self.sls_endpoint, self.project
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names in the labels of its series."""
+        return self.project, self.logstore
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The names as labels."""
+        return dict(zip(self._fields[1:], self.names, strict=True))
 
 
 class EntryKey(NamedTuple):
@@ -24,6 +43,17 @@ class EntryKey(NamedTuple):
 class GroupKey(NamedTuple):
     """One consumer group of one logstore."""
 
+    sls_endpoint: str
     project: str
     logstore: str
     consumer_group: str
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The names in the labels of its series."""
+        return self.project, self.logstore, self.consumer_group
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The names as labels."""
+        return dict(zip(self._fields[1:], self.names, strict=True))

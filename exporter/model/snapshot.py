@@ -165,7 +165,7 @@ class EntryStatus(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """The statuses of all targets at one moment, in the order of project and logstore."""
+    """The statuses of all targets at one moment, in the order of their keys."""
 
     targets: tuple[TargetStatus, ...] = ()
     entries: tuple[EntryStatus, ...] = ()

@@ -123,7 +123,7 @@ class Discovery:
 
     def _resolve_project(self, listing: "_Round", endpoint: str, name: str) -> list[Target]:
         owners = self._selectors.of_project(endpoint, name)
-        project = _Project(self._client_for, listing, name)
+        project = _Project(self._client_for, listing, endpoint, name)
         logstores = dict.fromkeys(
             logstore
             for owner in owners
@@ -134,7 +134,7 @@ class Discovery:
         targets = [
             self._target(project, logstore, [each for o in owners for each in o.matching(logstore)])
             for logstore in logstores
-            if self._owns(TargetKey(name, logstore))
+            if self._owns(TargetKey(endpoint, name, logstore))
         ]
         return [target for target in targets if target is not None]
 
@@ -161,7 +161,7 @@ class Discovery:
         if first is None:
             return None
         return Target(
-            key=TargetKey(project.name, logstore),
+            key=TargetKey(project.endpoint, project.name, logstore),
             groups=tuple(
                 _group(name, decision, listed.get(name)) for name, decision in decisions.items()
             ),
@@ -182,14 +182,17 @@ class Discovery:
         if pattern.literal:
             return [pattern.text]
         client = self._client_for(settings, None)
-        found = listing.entries(_place(settings), TargetKey(pattern.text, ""), client.list_projects)
+        place = _place(settings)
+        reported = TargetKey(place.key.sls_endpoint, pattern.text, "")
+        found = listing.entries(place, reported, client.list_projects)
         return [name for name in _names(found) if pattern.matches(name)]
 
 
 class _Project:
-    """One project, whose listings a pass needs."""
+    """One project at one endpoint, whose listings a pass needs."""
 
-    def __init__(self, client_for: ClientFor, listing: "_Round", name: str) -> None:
+    def __init__(self, client_for: ClientFor, listing: "_Round", endpoint: str, name: str) -> None:
+        self.endpoint = endpoint
         self.name = name
         self._client_for = client_for
         self._listing = listing
@@ -202,7 +205,7 @@ class _Project:
             return [pattern.text]
         found = self._listing.entries(
             _place(settings, self.name),
-            TargetKey(self.name, ""),
+            TargetKey(self.endpoint, self.name, ""),
             lambda: self._unanswered.ask("", self._client(settings).list_logstores),
         )
         return [name for name in _names(found) if pattern.matches(name)]
@@ -214,7 +217,7 @@ class _Project:
         settings = selector.project_settings
         found = self._listing.entries(
             _place(settings, self.name, logstore),
-            TargetKey(self.name, logstore),
+            TargetKey(self.endpoint, self.name, logstore),
             lambda: self._unanswered.ask(
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
             ),

@@ -84,7 +84,7 @@ class PollManager:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The targets, in the order of project and logstore."""
+        """The targets, in the order of their keys."""
         members = self._members.by_key
         return tuple(members[key].target for key in sorted(members))
 
@@ -187,8 +187,7 @@ class PollManager:
         finally:
             member.load.ended(key.logstore, status)
         self._counts.poll_ended(self._clock.monotonic() - started)
-        place = str(member.target.settings.endpoint), key.project
-        self._counts.interval_usage(*place, member.load.usage_ratio())
+        self._counts.interval_usage(*key.place, member.load.usage_ratio())
         if self._members.by_key.get(key) is not member:
             # The target was removed or changed during its poll, so discard the result.
             self._forget_others()
@@ -270,4 +269,5 @@ class _Outdated(Exception):  # noqa: N818  not an error
 
 def pool_of(target: Target) -> Pool:
     """Return the pool of threads that a target is polled on."""
-    return Pool(name=f"project {target.key.project}", workers=target.settings.polling.workers)
+    endpoint, project = target.key.place
+    return Pool(name=f"project {project} at {endpoint}", workers=target.settings.polling.workers)

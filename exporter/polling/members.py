@@ -83,7 +83,7 @@ class Members:
         )
 
     def _load(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> ProjectLoad:
-        place = str(target.settings.endpoint), target.key.project
+        place = target.key.place
         load = loads.get(place)
         if load is None:
             load = loads[place] = self.loads.get(place) or ProjectLoad(

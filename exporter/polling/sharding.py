@@ -28,11 +28,13 @@ WHOLE = Sharding()
 def shard_of(key: TargetKey, total: int) -> int:
     """Return the shard of a target, the same on every machine and for every version.
 
+    The endpoint is not part of the hash, so targets with the same names are on the same shard.
+
     It is the jump consistent hash: growing from n to n + 1 shards moves about 1 in n + 1 targets,
     all of them to the new shard. Source: Lamping and Veach, "A Fast, Minimal Memory, Consistent
     Hash Algorithm" (2014).
     """
-    digest = hashlib.blake2b("/".join(key).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b("/".join(key.names).encode(), digest_size=8).digest()
     state = int.from_bytes(digest)
     place, following = -1, 0
     while following < total:

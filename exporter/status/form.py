@@ -17,6 +17,7 @@ COLUMNS = {
     "owners": "Owners",
     "last_success": "Last successful poll",
 }
+_FILTERS = {**COLUMNS, "sls_endpoint": "Endpoint"}
 _STATES = (
     ("", "all"),
     (TROUBLE, "all with trouble"),
@@ -65,7 +66,7 @@ def filter_form(asked: Query) -> Html:
 
 def _exact(asked: Query, name: str, value: str) -> Html:
     """Show a filter by an exact name, with a link that removes it."""
-    words = COLUMNS[name].lower()
+    words = _FILTERS[name].lower()
     drop = tag(
         "a",
         "Drop",

@@ -5,6 +5,7 @@ server allows only these two, by their hashes.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -49,7 +50,9 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
         "main",
         _headline(summary, found.pending_targets),
         _ignored(asked),
-        groups_table(shown, asked) if shown else _nothing(found, asked),
+        groups_table(shown, asked, ambiguous=_ambiguous(found))
+        if shown
+        else _nothing(found, asked),
         _pager(asked, number=number, last=last, shown=len(shown), rows=rows),
         tag("p", "Refreshed at ", _instant(found.at), class_="quiet"),
         id="found",
@@ -69,6 +72,12 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
 @cache
 def _asset(name: str) -> Html:
     return Html((files(__package__) / name).read_text(encoding="utf-8"))
+
+
+def _ambiguous(found: StatusRows) -> set[str]:
+    """Return the names of projects that exist at several endpoints."""
+    places = {(row.project, row.sls_endpoint) for row in found.groups}
+    return {project for project, count in Counter(name for name, _ in places).items() if count > 1}
 
 
 def _head(summary: Summary) -> Html:

@@ -43,8 +43,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """Empty for a listing."""
     listing: Listing | None = None
     """The kind of names that the listing would find; None for a group."""
-    sls_endpoint: str | None = None
-    """The endpoint of the listing; None for a group."""
+    sls_endpoint: str
     state: State
     """The state of the worst shard; unknown if no shards are known."""
     up: bool
@@ -189,6 +188,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
     failure = group.failure
     shard_failure = target.shard_failure if State.UNKNOWN in states else None
     return GroupRow(
+        sls_endpoint=group.key.sls_endpoint,
         project=group.key.project,
         logstore=group.key.logstore,
         consumer_group=group.key.consumer_group,

@@ -14,7 +14,7 @@ from exporter.base.text import bounded
 from exporter.model.progress import State
 from exporter.status.rows import SEVERITY, GroupRow
 
-NAMES = ("project", "logstore", "consumer_group")
+NAMES = ("sls_endpoint", "project", "logstore", "consumer_group")
 FAILING = "failing"
 TROUBLE = "trouble"
 DEFAULT_SORT = "-state"
@@ -53,6 +53,7 @@ KEYS: Mapping[str, Callable[[GroupRow], Any]] = {
 class Query(Struct, frozen=True, kw_only=True):
     """The parameters of a query. Those that are absent are empty."""
 
+    sls_endpoint: str = ""
     project: str = ""
     logstore: str = ""
     consumer_group: str = ""
@@ -123,8 +124,8 @@ def is_trouble(row: GroupRow) -> bool:
     return not row.up or row.state not in _FINE
 
 
-def _name(row: GroupRow) -> tuple[str, str, str]:
-    return row.project, row.logstore, row.consumer_group or row.sls_endpoint or ""
+def _name(row: GroupRow) -> tuple[str, str, str, str]:
+    return row.project, row.logstore, row.consumer_group, row.sls_endpoint
 
 
 def _named(rows: Iterable[GroupRow], query: Query) -> list[GroupRow]:
@@ -156,6 +157,7 @@ def _searched(rows: list[GroupRow], text: str) -> list[GroupRow]:
 
 
 def _contains(row: GroupRow, words: Sequence[str]) -> bool:
-    place = "/".join(_name(row))
+    # Almost every endpoint contains the word "log", so a search ignores the endpoint of a group.
+    place = "/".join((row.project, row.logstore, row.consumer_group or row.sls_endpoint))
     whole = "\n".join((place, *row.consumers, row.error or "")).casefold()
     return all(word in whole for word in words)

@@ -1,7 +1,7 @@
 """The table of groups. Each has a row of values, its problem, and shards that can be unfolded."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from exporter.model.progress import State
@@ -27,10 +27,17 @@ _TONES = {
 _SHARD_HEADINGS = ("Shard", "State", "Owner", "Stalled for", "Lag", "Unread", "Age")
 
 
-def groups_table(rows: Sequence[GroupRow], asked: Query) -> Html:
-    """Build the table of groups. A single group is unfolded."""
+def groups_table(
+    rows: Sequence[GroupRow], asked: Query, *, ambiguous: Collection[str] = ()
+) -> Html:
+    """Build the table of groups. A single group is unfolded.
+
+    The endpoint is shown next to the names of projects that are ``ambiguous``.
+    """
     headings = [_heading(name, words, asked) for name, words in COLUMNS.items()]
-    bodies = [_group(row, unfold=len(rows) == 1) for row in rows]
+    bodies = [
+        _group(row, unfold=len(rows) == 1, is_ambiguous=row.project in ambiguous) for row in rows
+    ]
     head = tag("thead", tag("tr", *headings, role="row"), role="rowgroup")
     # On a narrow screen, the style shows rows as cards. Screen readers then need explicit roles to
     # recognize the table.
@@ -59,10 +66,10 @@ def _heading(name: str, words: str, asked: Query) -> Html:
     )
 
 
-def _group(row: GroupRow, *, unfold: bool) -> Html:
+def _group(row: GroupRow, *, unfold: bool, is_ambiguous: bool) -> Html:
     values = {
         "state": _pills(row),
-        **_names(row),
+        **_names(row, is_ambiguous=is_ambiguous),
         "shard": _worst(row),
         "stalled": duration(row.stalled_seconds),
         "lag": duration(row.lag_seconds),
@@ -82,18 +89,13 @@ def _group(row: GroupRow, *, unfold: bool) -> Html:
     )
 
 
-def _names(row: GroupRow) -> dict[str, str]:
+def _names(row: GroupRow, *, is_ambiguous: bool) -> dict[str, str]:
     """Return the names of a group, or a description of a listing."""
-    if row.listing is None:
-        return {
-            "project": row.project,
-            "logstore": row.logstore,
-            "consumer_group": row.consumer_group,
-        }
+    endpoint = tag("span", row.sls_endpoint, class_="quiet")
     return {
-        "project": row.project or tag("span", row.sls_endpoint or "", class_="quiet"),
+        "project": join(row.project, " ", endpoint) if is_ambiguous else row.project or endpoint,
         "logstore": row.logstore or "-",
-        "consumer_group": tag("span", row.title, class_="quiet"),
+        "consumer_group": tag("span", row.title, class_="quiet") if row.listing else row.title,
     }
 
 
@@ -169,7 +171,8 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
     if len(counts) == 1:
         states = ("all " if len(shards) > 1 else "") + STATE_NAMES[shards[0].state]
     name = "/".join(
-        quote(part, errors="replace") for part in (row.project, row.logstore, row.consumer_group)
+        quote(part, errors="replace")
+        for part in (row.sls_endpoint, row.project, row.logstore, row.consumer_group)
     )
     label = tag("span", f" of {row.consumer_group}", class_="hidden")
     rest = len(shards) - SHOWN_SHARDS

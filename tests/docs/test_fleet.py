@@ -17,6 +17,7 @@ from exporter.polling.sharding import shard_of
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.request_rate import START
 from tests.support.docs import read
+from tests.support.snapshots import ENDPOINT
 
 TEXT = read("docs/kubernetes.md").partition("### Worked example")[2].partition("\n## ")[0]
 VALUES = yaml.safe_load(TEXT.partition("```yaml\n")[2].partition("```")[0])
@@ -47,7 +48,7 @@ def fleet() -> list[Target]:
     group = GroupTarget(name="group", shards=frozenset(range(SHARDS)))
     return [
         Target(
-            key=TargetKey(f"team-{project}", f"logstore-{number}"),
+            key=TargetKey(ENDPOINT, f"team-{project}", f"logstore-{number}"),
             groups=(group,),
             settings=settings,
             refresh_seconds=config.discovery.interval,

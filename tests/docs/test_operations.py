@@ -20,7 +20,6 @@ from exporter.config.reader import parse
 from exporter.config.schema import Config, json_schema
 from exporter.logs.options import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
-from exporter.model.names import TargetKey
 from exporter.model.progress import State
 from exporter.polling.capacity import requests_of
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -249,11 +248,11 @@ def world_of(groups: int, shards: int) -> World:
 
 @pytest.mark.parametrize(("lag", "expected"), [(True, 1 + 3 + 4), (False, 3)])
 def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, expected: int) -> None:
-    orders = TargetKey("shop", "orders")
     with Simulator(world_of(3, 4)) as simulator:
         engine = assemble(
             config_of(simulator, 3, lag=lag), environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0
         )
+        orders = engine.manager.targets[0].key
         engine.manager.poll(orders)
         simulator.forget_requests()
         engine.manager.poll(orders)
@@ -316,12 +315,12 @@ def test_rule_with_a_fallback_fires_for_groups_of_older_and_newer_exporters(tmp_
 
 
 def test_a_shard_that_falls_behind_costs_the_stated_number_of_requests_once() -> None:
-    orders = TargetKey("shop", "orders")
     world = world_of(3, 4)
     with Simulator(world) as simulator:
         engine = assemble(
             config_of(simulator, 3, lag=True), environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0
         )
+        orders = engine.manager.targets[0].key
         engine.manager.poll(orders)
         world.write("shop", "orders", 0, count=5)
         counts = []

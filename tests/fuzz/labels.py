@@ -25,6 +25,7 @@ from exporter.model.snapshot import (
 from exporter.sls import json_values, responses
 from tests.fuzz.checks import require, require_showable
 from tests.fuzz.reader import NUMBERS, Reader
+from tests.support.snapshots import ENDPOINT
 
 NOW = 1_700_000_000.0
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -102,7 +103,7 @@ def _status(reader: Reader) -> TargetStatus:
     names = responses.logstore_names(listed).names.entries or ("orders",)
     listed = _sent([{"name": reader.text(), "timeout": reader.pick(NUMBERS)}])
     groups = responses.consumer_groups(listed).entries
-    key = TargetKey("shop", names[0])
+    key = TargetKey(ENDPOINT, "shop", names[0])
     return TargetStatus(
         key=key,
         groups=tuple(

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import View
 from tests.support.chromium import PHONE, chromium, tab
-from tests.support.snapshots import group, target
+from tests.support.snapshots import ENDPOINT, group, target
 from tests.support.status_views import (
     HOSTILE,
     Served,
@@ -196,7 +196,7 @@ def test_failed_refresh_is_shown(browser: Browser) -> None:
 
 
 def test_a_hostile_name_is_shown_as_text(browser: Browser) -> None:
-    key = TargetKey(HOSTILE, HOSTILE)
+    key = TargetKey(ENDPOINT, HOSTILE, HOSTILE)
     hostile = failing(HOSTILE, HOSTILE, caught_up(0, consumer=HOSTILE), name=HOSTILE, key=key)
     view = View(targets=(target(hostile, key=key),))
     with opened(browser, view, "?q=%3Cimg") as (page, _):
@@ -251,7 +251,7 @@ def test_every_text_stands_out_from_what_is_behind_it(browser: Browser, *, dark:
 
 
 def test_a_narrow_screen_shows_cards_without_scrolling_sideways(browser: Browser) -> None:
-    key = TargetKey(LONG, LONG)
+    key = TargetKey(ENDPOINT, LONG, LONG)
     long = failing(LONG, LONG, behind(0, stalled=90_000, consumer=LONG), name=LONG, key=key)
     view = View(targets=(target(long, key=key), *varied().targets))
     with opened(browser, view, f"?q={LONG}&project={LONG}", size=PHONE) as (page, _):

@@ -46,6 +46,7 @@ from tests.support.faults import DelayUntil
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import Running, running
 from tests.support.scrape import Scrape
+from tests.support.snapshots import ENDPOINT
 from tests.support.wait import wait_for
 
 SECONDS = float(os.environ.get("SLS_EXPORTER_RACE_SECONDS", "6"))
@@ -791,10 +792,10 @@ def test_every_response_is_correct_under_concurrent_changes(
 def test_polls_write_their_text_while_groups_are_forgotten() -> None:
     def status_of(logstore: str) -> TargetStatus:
         groups = tuple(
-            GroupStatus(key=GroupKey("shop", logstore, name), interval=60, stale_after=60)
+            GroupStatus(key=GroupKey(ENDPOINT, "shop", logstore, name), interval=60, stale_after=60)
             for name in ("a", "b", "c")
         )
-        key = TargetKey("shop", logstore)
+        key = TargetKey(ENDPOINT, "shop", logstore)
         return TargetStatus(key=key, groups=groups, polled_monotonic=0.0, stale_after=60)
 
     text, config = PolledText(), MetricsConfig()
@@ -818,7 +819,7 @@ def test_polls_write_their_text_while_groups_are_forgotten() -> None:
 
 
 def test_a_poll_that_ends_after_a_reload_brings_no_group_back() -> None:
-    key = TargetKey("shop", "orders")
+    key = TargetKey(ENDPOINT, "shop", "orders")
     groups = tuple(
         GroupStatus(key=GroupKey(*key, name), interval=60, stale_after=60) for name in "ab"
     )

@@ -23,6 +23,7 @@ from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support import snapshots
 from tests.support.held_clock import HeldClock
+from tests.support.snapshots import ENDPOINT
 
 PROJECT, STEADY, GROUP = "shop", "steady", "billing"
 SHARDS = 4
@@ -170,7 +171,7 @@ def test_the_garbage_collection_has_little_to_look_through() -> None:
     gc.collect()
     before = len(gc.get_objects())
     for number in range(groups):
-        key = TargetKey("shop", f"orders-{number}")
+        key = TargetKey(ENDPOINT, "shop", f"orders-{number}")
         behind = (
             snapshots.shard(each, unread=each, oldest_unread_at=9.0) for each in range(shards)
         )

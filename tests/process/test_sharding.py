@@ -9,6 +9,7 @@ from exporter.polling.sharding import shard_of
 from exporter.simulator.server import Simulator
 from tests.process.test_daemon import KEYS, LISTEN, world_of
 from tests.support.daemon import Daemon, daemon
+from tests.support.snapshots import ENDPOINT
 from tests.support.wait import wait_for
 
 LOGSTORES = 24
@@ -45,7 +46,11 @@ def test_four_processes_poll_each_group_once_and_one_that_dies_takes_only_its_pa
             what="each group polled by exactly one of four",
         )
         for shard, exporter in enumerate(exporters):
-            own = {name for name in every if shard_of(TargetKey("shop", name), TOTAL) == shard}
+            own = {
+                name
+                for name in every
+                if shard_of(TargetKey(ENDPOINT, "shop", name), TOTAL) == shard
+            }
             assert set(watched(exporter)) == own
             found = exporter.scrape()
             assert found.value("sls_exporter_shard") == shard

@@ -20,10 +20,11 @@ from tests.support.held_clock import HeldClock
 from tests.support.settings import project_settings
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.sls_client import rig
+from tests.support.snapshots import ENDPOINT
 
 STALE_AFTER = 180.0
 REFRESH_SECONDS = 300.0
-KEY = TargetKey(PROJECT, LOGSTORE)
+KEY = TargetKey(ENDPOINT, PROJECT, LOGSTORE)
 
 
 @dataclass(kw_only=True)

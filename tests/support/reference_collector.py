@@ -223,7 +223,7 @@ class Families:
         """Add a logstore with its groups, as seen at a reading of the monotonic clock."""
         for group in target.groups:
             for metric, samples_of in _OF_GROUPS.items():
-                self._add(metric, group.key, samples_of(group, now), group.settings.labels)
+                self._add(metric, group.key[1:], samples_of(group, now), group.settings.labels)
             snapshot = _served(group, now)
             if snapshot is not None and self._config.granularity == "shard":
                 for shard in snapshot.shards:
@@ -231,7 +231,7 @@ class Families:
                         self._add_shard(group, shard, _server_time(snapshot.polled, now))
         if _is_fresh(target, now):
             for metric, of in _OF_LOGSTORES.items():
-                self._add(metric, target.key, of(target), target.labels)
+                self._add(metric, target.key[1:], of(target), target.labels)
 
     def add_entry(self, entry: EntryStatus) -> None:
         """Add a listing."""
@@ -244,7 +244,7 @@ class Families:
             labels = labels[:1]
         for metric, value_of in _OF_SHARDS.items():
             samples = {labels: value_of(shard, group, now)}
-            self._add(metric, group.key, samples, group.settings.labels)
+            self._add(metric, group.key[1:], samples, group.settings.labels)
 
     def _add(
         self, metric: Family, key: tuple[str, ...], samples: Samples, constant: Labels = ()

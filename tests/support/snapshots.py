@@ -19,7 +19,8 @@ from exporter.model.snapshot import (
 )
 from exporter.sls.remedies import NO_CURSOR_ACCESS
 
-KEY = TargetKey("shop", "orders")
+ENDPOINT = "https://example.com"
+KEY = TargetKey(ENDPOINT, "shop", "orders")
 
 
 _CAUGHT_UP = ShardProgress(

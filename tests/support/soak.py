@@ -122,7 +122,12 @@ class Soak:
             places = self._chance.sample(places, self._chance.randint(0, len(places)))
         self.troubles.look(self.simulator.requests)
         self.simulator.forget_requests()
-        list(self._pool.map(lambda place: self._engine.manager.poll(TargetKey(*place)), places))
+        list(
+            self._pool.map(
+                lambda place: self._engine.manager.poll(TargetKey(self.simulator.endpoint, *place)),
+                places,
+            )
+        )
         self.oracle.poll(self.simulator.requests, places, fates)
         self.troubles.look(self.simulator.requests)
         self.simulator.forget_requests()

@@ -11,7 +11,7 @@ from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
 from exporter.sls.remedies import remedy
 from exporter.status import page, rows
-from tests.support.snapshots import KEY, group, shard, target
+from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 from tests.support.web_server import content, serving
 
 NOW = 1010.0
@@ -52,7 +52,7 @@ def failing(
 
 def varied() -> View:
     """Build one group of each kind, in three logstores."""
-    clicks, audit = TargetKey("shop", "clicks"), TargetKey("platform", "audit")
+    clicks, audit = TargetKey(ENDPOINT, "shop", "clicks"), TargetKey(ENDPOINT, "platform", "audit")
     denied = "GetCheckPoint: 401 Unauthorized: denied by sts or ram (request id 5F2A)"
     return View(
         targets=(
@@ -97,7 +97,7 @@ def varied() -> View:
                 group(caught_up(0, consumer=HOSTILE), name="steady"),
             ),
         ),
-        pending=frozenset({TargetKey("shop", "nightly")}),
+        pending=frozenset({TargetKey(ENDPOINT, "shop", "nightly")}),
     )
 
 
@@ -200,7 +200,7 @@ class _Reader(HTMLParser):
 
 
 def _logstore(number: int, shards: int) -> TargetStatus:
-    key = TargetKey("shop", f"store-{number:04}")
+    key = TargetKey(ENDPOINT, "shop", f"store-{number:04}")
     return target(
         *(
             group(

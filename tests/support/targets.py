@@ -4,6 +4,7 @@ from exporter.config.patterns import Pattern
 from exporter.model.names import TargetKey
 from exporter.polling.targets import GroupTarget, Target
 from tests.support.settings import project_settings
+from tests.support.snapshots import ENDPOINT
 
 
 def target(
@@ -23,7 +24,7 @@ def target(
         lag=lag, interval=interval, workers=workers, requests_per_second=rate
     )
     return Target(
-        key=TargetKey(project, f"store-{number}"),
+        key=TargetKey(ENDPOINT, project, f"store-{number}"),
         groups=tuple(
             GroupTarget(
                 name=f"group-{group}",

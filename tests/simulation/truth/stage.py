@@ -39,7 +39,6 @@ LOOK_SECONDS = 10.0  # how often Burrow asks for the ends of partitions
 LOGSTORE = ("shop", "orders")
 TROUBLED = "billing"  # the only group of most scenes
 GROUP = (*LOGSTORE, TROUBLED)
-KEY = TargetKey(*LOGSTORE)
 
 _EVENT, _LOOK, _POLL, _SCRAPE = range(4)  # the order of things that happen at the same instant
 
@@ -196,7 +195,7 @@ class Stage:
             self._is_polling = True
             if self.is_listed:
                 self._engine.manager.discover()
-            self._engine.manager.poll(KEY)
+            self._engine.manager.poll(TargetKey(self.simulator.endpoint, *LOGSTORE))
             self._is_polling = False
 
     def _look(self) -> None:

@@ -110,7 +110,7 @@ def test_redirect_of_any_status_is_not_followed(status: int) -> None:
             serving(status, location, b"moved") as server,
             engine(configured(server.url), KEYS) as made,
         ):
-            made.manager.poll(TargetKey("shop", "orders"))
+            made.manager.poll(TargetKey(server.url, "shop", "orders"))
             assert server.asked
             assert not made.store.view().targets[0].groups[0].up
     assert elsewhere.asked == []
@@ -145,6 +145,6 @@ def test_metadata_is_requested_only_if_a_role_is_configured(
         if not asks:
             environ |= KEYS
         with engine(configured(server.url), environ) as made:
-            made.manager.poll(TargetKey("shop", "orders"))
+            made.manager.poll(TargetKey(server.url, "shop", "orders"))
         assert bool(metadata.asked) is asks
         assert bool(server.asked) is not asks

@@ -29,7 +29,7 @@ from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import EntryStatus, Failure, GroupSettings, TargetStatus, View
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
-from tests.support.snapshots import KEY, group, shard, target
+from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
 SHOP = ("https://example.com", "shop")
 BANK = ("https://example.com", "bank")
@@ -285,7 +285,7 @@ def test_targets_counts_those_that_were_not_polled_yet() -> None:
     written = b"".join(
         plain(
             PolledText().write(
-                View(targets=(target(),), pending=frozenset({TargetKey("shop", "new")})),
+                View(targets=(target(),), pending=frozenset({TargetKey(ENDPOINT, "shop", "new")})),
                 MetricsConfig(),
                 60.0,
             )
@@ -304,7 +304,7 @@ def test_target_in_its_first_poll_counts_once() -> None:
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_label_value_comes_back_whole_in_both_formats(logstore: str, consumer: str) -> None:
     registry = CollectorRegistry()
-    key = TargetKey("shop", logstore)
+    key = TargetKey(ENDPOINT, "shop", logstore)
     status = target(group(shard(consumer=consumer), key=key), key=key)
     for parse, accept in (
         (text_string_to_metric_families, "text/plain"),

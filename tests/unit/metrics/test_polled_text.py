@@ -26,7 +26,7 @@ from exporter.model.snapshot import (
     View,
 )
 from tests.support.reference_collector import PolledCollector
-from tests.support.snapshots import group, shard, target
+from tests.support.snapshots import ENDPOINT, group, shard, target
 
 texts = st.text(max_size=12) | st.sampled_from(
     ['"', "\\", "\n", "%s%r%%", "%r\n", '%r"} %r', "a\\n"]
@@ -60,7 +60,7 @@ labels = st.dictionaries(
 ).map(lambda found: tuple(sorted(found.items())))
 groups = st.builds(
     GroupStatus,
-    key=st.builds(GroupKey, texts, texts, texts),
+    key=st.builds(GroupKey, texts, texts, texts, texts),
     last_success=instants,
     failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
     snapshot=st.none() | snapshots,
@@ -77,7 +77,7 @@ groups = st.builds(
 )
 statuses = st.builds(
     TargetStatus,
-    key=st.builds(TargetKey, texts, texts),
+    key=st.builds(TargetKey, texts, texts, texts),
     groups=st.lists(groups, max_size=3).map(tuple),
     polled_monotonic=st.floats(0, 100),
     stale_after=st.floats(1, 100),
@@ -124,7 +124,7 @@ def test_text_is_identical_to_that_of_prometheus_client(
     now: float,
     later: float,
 ) -> None:
-    pending = frozenset({TargetKey("a", "b"), *(each.key for each in targets[:1])})
+    pending = frozenset({TargetKey(ENDPOINT, "a", "b"), *(each.key for each in targets[:1])})
     view = View(targets=tuple(targets), entries=tuple(listings), pending=pending)
     text = PolledText()
     for status in targets:

@@ -18,7 +18,7 @@ from exporter.sls.operations import OPERATION_NAMES
 
 Step = Callable[[SelfMetrics], None]
 texts = st.text(max_size=20)
-keys = st.builds(GroupKey, texts, texts, texts)
+keys = st.builds(GroupKey, st.just("https://example.com"), texts, texts, texts)
 operations = st.sampled_from(OPERATION_NAMES) | texts
 places = st.tuples(texts, texts)
 numbers = st.floats(0, 1e12) | st.sampled_from([0.0, 1e-5, 5e-5, 1e6, 1.5e9, 1e16])

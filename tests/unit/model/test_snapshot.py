@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus, View
 from exporter.polling.store import Store
-from tests.support.snapshots import KEY, group, shard, target
+from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
-OTHER = TargetKey("shop", "clicks")
+OTHER = TargetKey(ENDPOINT, "shop", "clicks")
 FAILURE = Failure(code="timeout", message="late", since=1.0)
 
 

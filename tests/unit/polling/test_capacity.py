@@ -21,7 +21,7 @@ from exporter.polling.capacity import (
 )
 from exporter.polling.targets import Target
 from tests.support.running import running
-from tests.support.snapshots import group, shard
+from tests.support.snapshots import ENDPOINT, group, shard
 from tests.support.snapshots import target as status_of
 from tests.support.targets import target
 
@@ -122,14 +122,14 @@ def test_requests_of_several_polls_add_up() -> None:
 
 def test_each_project_has_its_own_demand_in_the_order_of_names() -> None:
     targets = [target(number, project=project) for number in range(2) for project in ("b", "a")]
-    found = demands(targets, shards={TargetKey("a", "store-0"): 64})
+    found = demands(targets, shards={TargetKey(ENDPOINT, "a", "store-0"): 64})
     assert [(each.project, each.logstores) for each in found] == [("a", 2), ("b", 2)]
     assert [each.requests.at_rest for each in found] == [66 + 4, 4 + 4]
 
 
 def test_duration_of_a_request_is_the_one_that_was_measured() -> None:
     targets = [target(project="a"), target(project="b")]
-    found = demands(targets, seconds={TargetKey("b", "store-0"): 0.25})
+    found = demands(targets, seconds={TargetKey(ENDPOINT, "b", "store-0"): 0.25})
     assert [each.seconds for each in found] == [0.1, 0.25]
 
 
@@ -176,7 +176,7 @@ def test_more_work_than_the_workers_can_do_is_warned_of_with_the_remedy() -> Non
 
 def test_slow_requests_need_more_workers() -> None:
     targets = [target(number, workers=8) for number in range(40)]
-    slow = {TargetKey("shop", "store-0"): 2.345678}
+    slow = {TargetKey(ENDPOINT, "shop", "store-0"): 2.345678}
     (demand,) = demands(targets, seconds=slow)
     (warning,) = demand.warnings()
     assert "8 workers cannot send them at 2.35 s per request" in warning

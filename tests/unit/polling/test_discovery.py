@@ -144,10 +144,10 @@ def test_an_unchanged_target_keeps_its_snapshot(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS)
     fleet.discover(engine)
     fleet.poll(engine)
-    before = engine.store.get(TargetKey("shop", "app-1"))
+    before = engine.store.get(TargetKey(fleet.simulator.endpoint, "shop", "app-1"))
     fleet.discover(engine)
     assert before is not None
-    assert engine.store.get(TargetKey("shop", "app-1")) == before
+    assert engine.store.get(TargetKey(fleet.simulator.endpoint, "shop", "app-1")) == before
 
 
 @pytest.mark.parametrize("operation", ["ListLogStores", "ListConsumerGroup"])

@@ -12,6 +12,7 @@ from exporter.sls.errors import AccessDenied, Cancelled, NotFound, SlsError, Tim
 from exporter.sls.json_values import Parsed
 from tests.support.held_clock import HeldClock
 from tests.support.log_lines import Log
+from tests.support.snapshots import ENDPOINT
 
 KEY = EntryKey("https://sls.example.com", "shop")
 PLACE = Place(KEY, None)
@@ -45,7 +46,7 @@ class Kept:
                 raise outcome
             return Parsed(entries=tuple(outcome), faults=())
 
-        return self.listings.read(place, TargetKey("shop", ""), request)
+        return self.listings.read(place, TargetKey(ENDPOINT, "shop", ""), request)
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ def test_failure_keeps_entries_and_the_time_of_the_last_success(kept: Kept) -> N
     assert status.failure is not None
     assert (status.failure.code, status.failure.since) == ("timeout", 1060.0)
     assert kept.listings.entries(PLACE) == ("a",)
-    assert kept.counted == [(GroupKey("shop", "", ""), "timeout")] * 2
-    assert kept.listings.failing == {GroupKey("shop", "", "")}
+    assert kept.counted == [(GroupKey(ENDPOINT, "shop", "", ""), "timeout")] * 2
+    assert kept.listings.failing == {GroupKey(ENDPOINT, "shop", "", "")}
     assert kept.read([]).failure is None
     assert kept.listings.entries(PLACE) == ()
     assert kept.listings.failing == frozenset()

@@ -21,7 +21,6 @@ from tests.support.scrape import scrape
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.wait import wait_for
 
-KEY = TargetKey(PROJECT, LOGSTORE)
 UP = "sls_consumer_group_up"
 REQUESTS = "sls_exporter_api_requests_total"
 REQUEST_ERRORS = "sls_exporter_api_request_errors_total"
@@ -36,8 +35,12 @@ class Stage:
     engine: Parts
     threads: ThreadPoolExecutor
 
+    @property
+    def key(self) -> TargetKey:
+        return TargetKey(self.simulator.endpoint, PROJECT, LOGSTORE)
+
     def poll_soon(self) -> Future[None]:
-        return self.threads.submit(self.engine.manager.poll, KEY)
+        return self.threads.submit(self.engine.manager.poll, self.key)
 
     def asked(self, operation: str) -> int:
         return [each.operation for each in self.simulator.requests].count(operation)
@@ -89,7 +92,7 @@ def held_up(stage: Stage, operation: str) -> Iterator[Future[None]]:
 
 def test_second_run_of_a_poll_is_skipped_and_counted(stage: Stage) -> None:
     with held_up(stage, "GetCheckPoint") as poll:
-        stage.engine.manager.poll(KEY)
+        stage.engine.manager.poll(stage.key)
         assert stage.asked("GetCheckPoint") == 1
         assert not poll.done()
         assert scrape(stage.engine).value("sls_exporter_polls_skipped_total") == 1
@@ -101,7 +104,7 @@ def test_poll_runs_again_after_one_that_was_stopped(stage: Stage) -> None:
     with held_up(stage, "ListShards") as poll:
         stage.engine.configure(config_of(stage.simulator, groups=f"{GROUP}, other"))
     poll.result(10)
-    stage.engine.manager.poll(KEY)
+    stage.engine.manager.poll(stage.key)
     assert [each.value for each in scrape(stage.engine).find(UP)] == [1, 0]
 
 
@@ -116,7 +119,7 @@ def test_poll_of_a_changed_target_sends_no_more_requests(
     poll.result(10)
     assert stage.asked("GetCursor") == 0
     assert scrape(stage.engine).value("sls_exporter_polls_total") == 0
-    stage.engine.manager.poll(KEY)
+    stage.engine.manager.poll(stage.key)
     assert scrape(stage.engine).value("sls_exporter_polls_total") == 1
 
 
@@ -124,7 +127,7 @@ def test_poll_of_other_settings_does_not_wait_for_an_older_one(stage: Stage) -> 
     with held_up(stage, "ListShards") as poll:
         stage.engine.configure(config_of(stage.simulator, ", timeout: 7s"))
         stage.simulator.faults.clear()
-        stage.engine.manager.poll(KEY)
+        stage.engine.manager.poll(stage.key)
         assert scrape(stage.engine).value("sls_exporter_polls_total") == 1
     poll.result(10)
     assert scrape(stage.engine).value("sls_exporter_polls_total") == 1
@@ -136,7 +139,7 @@ def test_values_show_while_the_first_poll_runs_and_the_target_stays_pending(stag
         found = scrape(stage.engine)
         assert found.value(UP) == 1
         assert found.value("sls_exporter_targets") == 1
-        assert stage.engine.store.view().pending == {KEY}
+        assert stage.engine.store.view().pending == {stage.key}
     poll.result(10)
     assert stage.engine.store.view().pending == frozenset()
 
@@ -156,7 +159,7 @@ def projects_in(stage: Stage, name: str) -> set[str]:
 
 def test_requests_of_a_project_leave_with_it(stage: Stage) -> None:
     stage.simulator.faults.add(ErrorAnswer(status=401, code="Unauthorized"), operation="GetCursor")
-    stage.engine.manager.poll(KEY)
+    stage.engine.manager.poll(stage.key)
     assert projects_in(stage, REQUESTS) == projects_in(stage, REQUEST_ERRORS) == {PROJECT}
     stage.engine.configure(config_of(stage.simulator, project="bank"))
     found = scrape(stage.engine)

@@ -14,8 +14,9 @@ from exporter.sls.errors import AccessDenied, ServerFault, SlsError
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
+from tests.support.snapshots import ENDPOINT
 
-ORDERS = TargetKey("shop", "orders")
+ORDERS = TargetKey(ENDPOINT, "shop", "orders")
 ERRORS = "sls_exporter_poll_errors_total"
 
 
@@ -131,7 +132,7 @@ def test_a_logstore_that_was_not_asked_about_has_not_recovered(polls: Polls) -> 
 
 def test_listings_recover_when_they_do_not_fail_any_more(polls: Polls) -> None:
     polls.poll(("", "Unauthorized"))
-    assert polls.reporter.failing == {GroupKey("shop", "orders", "")}
+    assert polls.reporter.failing == {GroupKey(ENDPOINT, "shop", "orders", "")}
     assert polls.poll() == ["poll recovered -"]
     assert polls.reporter.failing == frozenset()
 

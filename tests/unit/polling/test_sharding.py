@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.model.names import TargetKey
 from exporter.polling.sharding import Sharding, shard_of
+from tests.support.snapshots import ENDPOINT
 
 keys = st.builds(TargetKey, st.text(), st.text())
 
@@ -25,7 +26,7 @@ def test_a_target_stays_or_moves_to_the_shard_that_was_added(key: TargetKey, tot
 
 
 def test_targets_are_spread_evenly_and_about_one_in_n_moves() -> None:
-    targets = [TargetKey("project", f"logstore-{number}") for number in range(4000)]
+    targets = [TargetKey(ENDPOINT, "project", f"logstore-{number}") for number in range(4000)]
     counts = Counter(shard_of(key, 4) for key in targets)
     assert all(900 < counts[shard] < 1100 for shard in range(4))
     moved = sum(shard_of(key, 4) != shard_of(key, 5) for key in targets)
@@ -33,8 +34,9 @@ def test_targets_are_spread_evenly_and_about_one_in_n_moves() -> None:
 
 
 def test_hash_is_the_same_in_every_version() -> None:
-    shards = [shard_of(TargetKey("project", f"logstore-{number}"), 10) for number in range(8)]
-    assert shards == [1, 6, 4, 9, 2, 8, 1, 4]
+    for endpoint in (ENDPOINT, "http://127.0.0.1:8080"):
+        keys = [TargetKey(endpoint, "project", f"logstore-{number}") for number in range(8)]
+        assert [shard_of(key, 10) for key in keys] == [1, 6, 4, 9, 2, 8, 1, 4]
 
 
 @pytest.mark.parametrize(("shard", "total"), [(1, 1), (-1, 2), (0, 0)])

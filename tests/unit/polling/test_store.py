@@ -5,9 +5,9 @@ from msgspec.structs import replace
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.store import Store
-from tests.support.snapshots import KEY, group, shard, target
+from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
-OTHER = TargetKey("shop", "clicks")
+OTHER = TargetKey(ENDPOINT, "shop", "clicks")
 
 
 def expecting(*names: str) -> Store:

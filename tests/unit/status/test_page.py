@@ -8,7 +8,7 @@ from exporter.base.text import bounded
 from exporter.model.names import TargetKey
 from exporter.model.snapshot import Failure, View
 from exporter.status import page
-from tests.support.snapshots import group, shard, target
+from tests.support.snapshots import ENDPOINT, group, shard, target
 from tests.support.status_views import (
     HOSTILE,
     NOW,
@@ -162,7 +162,7 @@ def test_title_shows_the_number_of_stalls(view: View, title: str) -> None:
 
 def test_without_groups_the_page_says_why() -> None:
     assert "There are no consumer groups to watch." in page_of(View())
-    pending = View(pending=frozenset({TargetKey("shop", "orders")}))
+    pending = View(pending=frozenset({TargetKey(ENDPOINT, "shop", "orders")}))
     assert "No logstore was polled yet." in page_of(pending)
     html = page_of(varied(), {"q": "nobody"})
     assert "No group matches the filter." in html
@@ -285,7 +285,7 @@ def test_no_text_changes_the_elements_of_the_page(
     project: str, name: str, consumer: str, message: str
 ) -> None:
     def html(project: str, name: str, consumer: str, message: str) -> str:
-        key = TargetKey(project, project)
+        key = TargetKey(ENDPOINT, project, project)
         bad = failing("timeout", message, caught_up(0, consumer=consumer), name=name, key=key)
         view = View(targets=(target(bad, key=key),))
         return page_of(

@@ -7,7 +7,7 @@ from exporter.sls.remedies import remedy
 from exporter.status.rows import GroupRow, ShardRow, StatusRows, document
 from exporter.status.summary import summarise
 from exporter.status.wording import duration
-from tests.support.snapshots import group, shard, target
+from tests.support.snapshots import ENDPOINT, group, shard, target
 from tests.support.status_views import (
     MONOTONIC,
     NOW,
@@ -137,7 +137,7 @@ def test_ages_are_zero_after_the_clock_was_set_back() -> None:
 
 
 def test_logstores_without_a_first_poll_are_counted() -> None:
-    keys = frozenset({TargetKey("shop", "a"), TargetKey("shop", "b")})
+    keys = frozenset({TargetKey(ENDPOINT, "shop", "a"), TargetKey(ENDPOINT, "shop", "b")})
     assert document_of(View(pending=keys)) == StatusRows(at=NOW, groups=[], pending_targets=2)
 
 
