@@ -67,6 +67,7 @@ def test_failure_is_reported_once_with_its_target_and_request_id(polls: Polls) -
         {
             "level": "warning",
             "msg": "poll fails",
+            "sls_endpoint": ENDPOINT,
             "project": "shop",
             "logstore": "orders",
             "consumer_group": "billing",

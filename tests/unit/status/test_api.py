@@ -27,7 +27,7 @@ def test_stalled_group_has_all_its_fields() -> None:
             "logstore": "orders",
             "consumer_group": "mailer",
             "listing": None,
-            "sls_endpoint": None,
+            "sls_endpoint": "https://example.com",
             "state": "stalled",
             "up": True,
             "consumers": ["mailer-0", "mailer-1", "mailer-2"],
