@@ -35,11 +35,14 @@ def evaluate(
     count = None
     is_expired = False
     if end is not None:
+        last_end: int | None = end.cursor
         first = unread.first_cursor
         start = decode_cursor(cursor) if is_consumed else first
         if start is not None:
             count = max(0, end.cursor - (start if first is None else max(start, first)))
             is_expired = is_consumed and unread.expired and start < end.cursor
+    else:
+        last_end = None if previous is None else previous.end
     moved_at = lag_seconds = None
     if is_consumed:
         moved_at = last_move(checkpoint, previous, seen_at)
@@ -58,6 +61,7 @@ def evaluate(
         is_expired,
         None if end is None else seen_at,
         seen_at,
+        last_end,
     )
 
 

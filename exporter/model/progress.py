@@ -18,6 +18,44 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Cause(StrEnum):
+    """The likely cause of a stall, in the order in which causes are considered."""
+
+    WAITING_FOR_PARENT = "waiting_for_parent"
+    """The group is ordered, and a read-only parent of the shard has unread log groups."""
+    OWNER_CHANGING = "owner_changing"
+    """The shard changes owners, and none of them makes progress."""
+    SHARD_STUCK = "shard_stuck"
+    """The owner makes progress in other shards, only this shard does not pass."""
+    OWNER_STUCK = "owner_stuck"
+    """All shards of the owner with unread data stall, while other owners make progress."""
+    GROUP_SILENT = "group_silent"
+    """No shard of the group with unread data makes progress."""
+    UNKNOWN = "unknown"
+
+
+class OwnerChange(NamedTuple):
+    """A change of the owner of a shard, in Unix seconds of the server's clock."""
+
+    at: float
+    former: str
+    """The name of the previous owner."""
+    moved_at: float | None
+    """Time of the last change of the checkpoint by the previous owner; None if unknown."""
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Counts over all polls of a consumer group."""
+
+    consumed: int = 0
+    """Number of log groups by which checkpoints have advanced."""
+    written: int | None = None
+    """Number of log groups by which shards have grown; None if no end was ever read."""
+    owner_changes: int = 0
+    checkpoint_resets: int = 0
+    """Number of times that a checkpoint was set back."""
+
+
 class ShardEnd(Struct, frozen=True, kw_only=True):
     """The end of a shard: the cursor of the next log group to be written."""
 
@@ -66,6 +104,8 @@ class ShardProgress(Struct, frozen=True, gc=False):
     """Time of the last comparison of the checkpoint with the end; None if there was none."""
     read_at: float
     """Time at which the checkpoint was read."""
+    end: int | None = None
+    """The end cursor of the shard at its last reading; None if it was never read."""
 
     @property
     def is_consumed(self) -> bool:

@@ -33,6 +33,10 @@ class Shard(Struct, frozen=True, kw_only=True):
     """``readwrite`` or ``readonly``."""
     created_at: int | None = None
     """Unix seconds; None if the service does not return it."""
+    begin_key: int | None = None
+    """The first key of its range of hash keys; None if the service does not return it."""
+    end_key: int | None = None
+    """The key after its range, or the last of all keys."""
 
 
 class ConsumerGroup(Struct, frozen=True, kw_only=True):

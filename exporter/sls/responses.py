@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _MAX_SHARD = 2**31 - 1
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_HASH_KEY = re.compile(r"[0-9A-Fa-f]{1,32}")  # an MD5 hash
 _ABSURD_AHEAD_SECONDS = 366 * 86_400.0
 # By magnitude: seconds below 1e11, then milliseconds, microseconds, nanoseconds.
 _UNITS = (
@@ -214,7 +215,15 @@ def _shard(entry: object) -> Shard:
         shard=integer_of(fields, "shardID", low=0, high=_MAX_SHARD),
         status=text_of(fields, "status", limit=32).lower(),
         created_at=created_at if type(created_at) is int else None,
+        begin_key=_key(fields.get("inclusiveBeginKey")),
+        end_key=_key(fields.get("exclusiveEndKey")),
     )
+
+
+def _key(value: object) -> int | None:
+    """Return a hash key, None if it is not usable: the shard exists regardless."""
+    is_key = isinstance(value, str) and _HASH_KEY.fullmatch(value)
+    return int(str(value), 16) if is_key else None
 
 
 def _project(entry: object) -> str:

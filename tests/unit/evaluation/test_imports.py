@@ -8,7 +8,9 @@ import pytest
 _HEAVY = ("requests", "urllib3", "uvicorn", "apscheduler", "starlette", "pydantic")
 
 
-@pytest.mark.parametrize("module", ["exporter.evaluation.shard", "exporter.model.snapshot"])
+@pytest.mark.parametrize(
+    "module", ["exporter.evaluation.causes", "exporter.evaluation.rates", "exporter.model.snapshot"]
+)
 def test_pure_package_loads_no_library_for_io(module: str) -> None:
     script = f"import sys, {module}; print(*sorted(sys.modules))"
     done = subprocess.run(

@@ -596,3 +596,15 @@ def test_unread_count_needs_a_checkpoint_if_unread_data_is_unknown(
         saved(checkpoint), previous=None, end=end_at(9), unread=NOTHING_UNREAD, seen_at=NOW
     )
     assert (progress.unread, progress.oldest_unread_at) == (unread, None)
+
+
+# The end
+
+
+def test_the_last_known_end_is_kept_while_no_end_is_known() -> None:
+    first = judged(saved(BIRTH), end_at(BIRTH + 7))
+    assert first.end == BIRTH + 7
+    without = judged(saved(BIRTH + 1), None, previous=first)
+    assert (without.end, without.unread) == (BIRTH + 7, None)
+    assert judged(saved(BIRTH + 1), end_at(BIRTH + 9), previous=without).end == BIRTH + 9
+    assert judged(saved(BIRTH), None).end is None

@@ -53,8 +53,20 @@ def test_every_operation_is_understood_by_the_service(
             ConsumerGroup(name="billing", timeout_seconds=60, order=False),
         )
         assert client.list_shards("orders").entries == (
-            Shard(shard=0, status="readwrite", created_at=1_700_000_000),
-            Shard(shard=1, status="readwrite", created_at=1_700_000_000),
+            Shard(
+                shard=0,
+                status="readwrite",
+                created_at=1_700_000_000,
+                begin_key=0,
+                end_key=1 << 127,
+            ),
+            Shard(
+                shard=1,
+                status="readwrite",
+                created_at=1_700_000_000,
+                begin_key=1 << 127,
+                end_key=(1 << 128) - 1,
+            ),
         )
         cursor = client.get_cursor("orders", 0, "begin")
         assert client.get_cursor_time("orders", 0, cursor) == START

@@ -276,6 +276,38 @@ def test_creation_time_of_a_shard_is_optional(create_time: object, created_at: i
     )
 
 
+LAST_KEY = "f" * 32
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "begin_key", "end_key"),
+    [
+        ("0" * 32, "8" + "0" * 31, 0, 1 << 127),
+        ("8" + "0" * 31, LAST_KEY, 1 << 127, (1 << 128) - 1),
+        ("00ef", "EF00", 0xEF, 0xEF00),
+        (None, [], None, None),
+        ("", "0" + LAST_KEY, None, None),
+        ("0x1", "-1", None, None),
+        (" 1", "1_0", None, None),
+        ("\u0661", 1, None, None),
+    ],
+)
+def test_range_of_keys_of_a_shard_is_optional(
+    begin: object, end: object, begin_key: int | None, end_key: int | None
+) -> None:
+    answer = [
+        {
+            "shardID": 0,
+            "status": "readwrite",
+            "inclusiveBeginKey": begin,
+            "exclusiveEndKey": end,
+        }
+    ]
+    assert responses.shards(answer).entries == (
+        Shard(shard=0, status="readwrite", begin_key=begin_key, end_key=end_key),
+    )
+
+
 @pytest.mark.parametrize("seconds", [1_524_224_984, "1524224984", 1_524_224_984.0])
 def test_a_cursor_time_is_a_number_or_a_text(seconds: object) -> None:
     assert responses.cursor_time({"cursor_time": seconds}) == 1_524_224_984

@@ -1,0 +1,46 @@
+"""Pure functions from the steps between two polls to the totals of a consumer group."""
+
+from collections.abc import Iterable, Mapping
+
+from exporter.evaluation.owners import has_new_owner
+from exporter.model.progress import ShardProgress, Totals
+from exporter.model.shards import decode_cursor
+
+
+def advanced(
+    totals: Totals, previous: Mapping[int, ShardProgress], shards: Iterable[ShardProgress]
+) -> Totals:
+    """Return the totals after a poll, from those before it and the progress before and after.
+
+    The first poll of a shard counts nothing, since nothing is known of the time before it.
+    """
+    consumed, written = totals.consumed, totals.written
+    owner_changes, resets = totals.owner_changes, totals.checkpoint_resets
+    for shard in shards:
+        if written is None and shard.end is not None:
+            written = 0
+        before = previous.get(shard.shard)
+        if before is None or before is shard or _is_recreated(before, shard):
+            continue
+        step = _checkpoint_step(before, shard)
+        consumed += max(0, step)
+        resets += step < 0
+        owner_changes += has_new_owner(before, shard)
+        if written is not None and before.end is not None and shard.end is not None:
+            written += shard.end - before.end
+    return Totals(
+        consumed=consumed, written=written, owner_changes=owner_changes, checkpoint_resets=resets
+    )
+
+
+def _is_recreated(before: ShardProgress, shard: ShardProgress) -> bool:
+    """Return whether the end of a shard went backwards, so that it is another shard."""
+    return before.end is not None and shard.end is not None and shard.end < before.end
+
+
+def _checkpoint_step(before: ShardProgress, shard: ShardProgress) -> int:
+    """Return the log groups by which a checkpoint advanced; negative if it was set back."""
+    if before.checkpoint == shard.checkpoint:
+        return 0
+    start, reached = decode_cursor(before.checkpoint), decode_cursor(shard.checkpoint)
+    return 0 if start is None or reached is None else reached - start
