@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from exporter.logs.logger import configure
 from tests.simulation.faults import table as fault_matrix
 from tests.simulation.truth import table as truth_table
+from tests.support import toolkit_examples
 from tools import chart
 from tools.dashboards import exporter_itself, group, overview
 from tools.dashboards.frame import to_json
@@ -18,6 +19,7 @@ from tools.paths import ROOT
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/testing.md": mutants.page,
+    "docs/web-configuration.md": toolkit_examples.page,
     "helm/sls-exporter/README.md": chart.readme,
     "helm/sls-exporter/dashboards/exporter.json": lambda: to_json(exporter_itself.dashboard()),
     "helm/sls-exporter/dashboards/group.json": lambda: to_json(group.dashboard()),

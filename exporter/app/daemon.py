@@ -134,6 +134,8 @@ class Daemon:
             targets=len(self._parts.manager.targets),
             interval_seconds=self._parts.manager.config.polling.interval,
         )
+        for warning in self._web.warnings:
+            self._log.warning("web configuration setting has no effect", reason=warning)
 
     def request_reload(self) -> None:
         """Request a reload of the configuration, without waiting for it."""

@@ -59,6 +59,14 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     return _SECRET.sub("…", text)
 
 
+def pem_text(content: bytes) -> str:
+    """Return the content of a PEM file without the non-ASCII characters of its comments.
+
+    The ssl module rejects them, although they can only be outside the PEM blocks.
+    """
+    return content.decode("ascii", errors="ignore")
+
+
 def looks_secret(text: str) -> bool:
     """Return whether a text has the format of a secret, a token or a signature."""
     return _SECRET.fullmatch(text) is not None

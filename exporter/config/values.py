@@ -21,7 +21,7 @@ from pydantic import (
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
 from exporter.base.files import KIB, MIB, read
-from exporter.base.text import Expanded, looks_secret, quoted
+from exporter.base.text import Expanded, looks_secret, pem_text, quoted
 from exporter.config.patterns import LONGEST_PATTERN, Pattern
 from exporter.config.problems import described
 from exporter.model.endpoint import Endpoint
@@ -187,9 +187,7 @@ def _secret_file(value: object, info: ValidationInfo) -> Path:
 def _ca_file(value: object, info: ValidationInfo) -> Path:
     path, content = _read_file(value, info, _MAX_CA_BYTES)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
-            cadata=content.decode("ascii", errors="replace")
-        )
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem_text(content))
     except ssl.SSLError:
         raise ValueError(f"{described(value)} contains no certificates in PEM format") from None
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 import certifi
 
 from exporter.base.files import MIB, FileWatch, read
+from exporter.base.text import pem_text
 
 MAX_CA_BYTES = 16 * MIB
 
@@ -69,7 +70,7 @@ def _load(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is None:
         context = ssl.create_default_context(cafile=certifi.where())
     else:
-        pem = read(ca_file, MAX_CA_BYTES).decode("ascii", errors="replace")
+        pem = pem_text(read(ca_file, MAX_CA_BYTES))
         if not pem:  # ssl would trust the authorities of the system.
             raise ssl.SSLError("the file is empty")
         context = ssl.create_default_context(cadata=pem)

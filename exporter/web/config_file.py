@@ -22,8 +22,9 @@ from exporter.web.config_schema import (
     TlsConfig,
     WebFile,
     check,
+    warnings,
 )
-from exporter.web.tls import TlsError, TlsPolicy, TlsSettings, allowed_sans, server_context
+from exporter.web.tls import TlsError, TlsPolicy, TlsSettings, tls_policy
 
 _ATTEMPTS: Final = 3
 _FORMAT: Final = Format(
@@ -52,6 +53,8 @@ class WebConfig:
     users: Mapping[str, str] = field(repr=False)
     rate_limit: RateLimit | None
     is_empty: bool
+    warnings: tuple[str, ...]
+    """Settings that have less effect than they seem to have."""
 
 
 class WatchedWebConfig:
@@ -82,6 +85,11 @@ class WatchedWebConfig:
     def users(self) -> int:
         """The number of users."""
         return len(self._config.users)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings about the configuration."""
+        return self._config.warnings
 
     def current(self) -> WebConfig:
         """Return the current configuration, after a reload if a file has changed."""
@@ -156,6 +164,7 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
         users=model.basic_auth_users,
         rate_limit=_rate_limit(model.rate_limit),
         is_empty=reading.document.is_empty,
+        warnings=() if tls is None else tuple(warnings(model.tls_server_config)),
     )
 
 
@@ -170,21 +179,19 @@ def _tls_policy(config: TlsConfig) -> TlsPolicy | None:
     key = _pem(config.key, config.key_file)
     if certificate is None or key is None:  # TLS is not configured
         return None
-    settings = TlsSettings(
-        certificate=certificate,
-        key=key,
-        client_ca=_pem(config.client_ca, config.client_ca_file),
-        client_auth_type=config.client_auth_type,
-        min_version=config.min_version or "TLS12",
-        max_version=config.max_version or "TLS13",
-        cipher_suites=config.cipher_suites,
-        prefer_server_cipher_suites=config.prefer_server_cipher_suites,
-        curve_preferences=config.curve_preferences,
-    )
-    names = config.client_allowed_sans
-    return TlsPolicy(
-        context=server_context(settings),
-        admits=None if names is None else allowed_sans(frozenset(names)),
+    return tls_policy(
+        TlsSettings(
+            certificate=certificate,
+            key=key,
+            client_ca=_pem(config.client_ca, config.client_ca_file),
+            client_auth_type=config.client_auth_type,
+            client_allowed_sans=config.client_allowed_sans,
+            min_version=config.min_version or "TLS12",
+            max_version=config.max_version or "TLS13",
+            cipher_suites=config.cipher_suites,
+            prefer_server_cipher_suites=config.prefer_server_cipher_suites,
+            curve_preferences=config.curve_preferences,
+        )
     )
 
 

@@ -19,21 +19,14 @@ from exporter.config.problems import Problem
 from exporter.config.validation import Section
 from exporter.config.values import Boolean, expect_text
 from exporter.web.auth import is_bcrypt_hash
-from exporter.web.tls import CIPHERS, CLIENT_AUTH, CURVES, VERSIONS
+from exporter.web.tls import CIPHERS, CLIENT_AUTH, CURVES, UNAUTHENTICATED, VERSIONS
 
 MAX_FILE_BYTES = MIB
 
 _TLS: Final = "tls_server_config"
-_REQUIRED_TYPES: Final = {
-    "RequireAnyClientCert",
-    "RequireClientCert",
-    "RequireAndVerifyClientCert",
-}
+# All control characters except the tab, which is allowed in a header.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _UNVERIFIED_TYPES: Final = {"RequireAnyClientCert", "RequireClientCert"}
-_HTTP2_SUITES: Final = {
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-}
 
 
 class NamedFiles(Struct, kw_only=True):
@@ -76,15 +69,17 @@ def _suite(text: str) -> str:
 
 
 def _header(text: str) -> str:
-    if not re.fullmatch(r"[\x20-\x7e]*", text):
-        raise ValueError("expected printable ASCII characters in one line")
-    return text
+    line = re.sub(r"[\r\n]", " ", text).strip(" \t")
+    if _CONTROL.search(line):
+        raise ValueError("expected text without control characters")
+    return line
 
 
 def _hash(value: object) -> str:
-    if not isinstance(value, str) or not is_bcrypt_hash(value):
+    text = value.strip() if isinstance(value, str) else ""
+    if not is_bcrypt_hash(text):
         raise ValueError("the password is not a bcrypt hash")
-    return value
+    return text
 
 
 def _interval(value: object) -> float:
@@ -166,7 +161,9 @@ class WebFile(Section):
 
 def check(data: Mapping[str, object]) -> Iterator[Problem]:
     """Yield conflicts between values, in plain data that can be invalid."""
-    tls, http = _mapping(data, _TLS), _mapping(data, "http_server_config")
+    tls = data.get(_TLS)
+    if not isinstance(tls, dict):
+        return
     auth = tls.get("client_auth_type") or ""
     given = {key for key in ("cert", "key", "client_ca") if tls.get(key) or tls.get(f"{key}_file")}
     if not (given or auth):
@@ -176,22 +173,10 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
             yield _problem(key, f"missing one of {key} or {key}_file")
     if isinstance(auth, str) and auth in CLIENT_AUTH:
         yield from _check_client_auth(tls, auth, has_ca="client_ca" in given)
-    suites = tls.get("cipher_suites")
-    if (
-        isinstance(suites, list)
-        and suites
-        and all(isinstance(suite, str) and suite in CIPHERS for suite in suites)
-        and _HTTP2_SUITES.isdisjoint(suites)
-        and tls.get("min_version") != "TLS13"
-        and str(http.get("http2")).lower() not in {"false", "no", "off"}
-    ):
-        yield _problem(
-            "cipher_suites", f"HTTP/2 requires one of {', '.join(sorted(_HTTP2_SUITES))}"
-        )
 
 
 def _check_client_auth(tls: Mapping[str, object], auth: str, *, has_ca: bool) -> Iterator[Problem]:
-    if has_ca and auth in {"", "NoClientCert"}:
+    if has_ca and auth in UNAUTHENTICATED:
         key = "client_ca_file" if tls.get("client_ca_file") else "client_ca"
         yield _problem(key, "client CAs are configured without a client_auth_type")
     if not has_ca and auth in _UNVERIFIED_TYPES:
@@ -199,17 +184,15 @@ def _check_client_auth(tls: Mapping[str, object], auth: str, *, has_ca: bool) ->
             "client_auth_type",
             "certificates can only be required and verified here: set client_ca or client_ca_file",
         )
-    if tls.get("client_allowed_sans") is not None and auth not in _REQUIRED_TYPES:
-        yield _problem(
-            "client_allowed_sans",
-            "requires client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert",
-        )
 
 
 def _problem(key: str, message: str) -> Problem:
     return Problem(path=(_TLS, key), message=message)
 
 
-def _mapping(data: Mapping[str, object], key: str) -> Mapping[str, object]:
-    found = data.get(key)
-    return found if isinstance(found, dict) else {}
+def warnings(config: TlsConfig) -> Iterator[str]:
+    """Yield a warning for each setting that has less effect than it seems to have."""
+    if len(config.curve_preferences) > 1:
+        yield "curve_preferences with several curves allows every curve of this OpenSSL"
+    if config.client_allowed_sans and config.client_auth_type in UNAUTHENTICATED:
+        yield "client_allowed_sans has no effect without a client_auth_type"

@@ -88,9 +88,12 @@ def _adding(headers: Mapping[str, str], send: Send) -> Send:
     if not headers:
         return send
 
+    # As in Go, values are sent as UTF-8. Starlette encodes them as Latin-1.
+    encoded = {name: value.encode().decode("latin-1") for name, value in headers.items()}
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(headers)
+            MutableHeaders(scope=message).update(encoded)
         await send(message)
 
     return sending

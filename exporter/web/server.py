@@ -90,6 +90,11 @@ class WebServer:
         """The number of users who may log in; 0 if no password is needed."""
         return 0 if self._web_config is None else self._web_config.users
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """The warnings about the web configuration."""
+        return () if self._web_config is None else self._web_config.warnings
+
     def start(self) -> None:
         """Bind the addresses, and serve in a background thread.
 

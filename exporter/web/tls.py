@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from exporter.base.text import pem_text
 from exporter.web.connection import Admits
 from exporter.web.handshakes import ServerContext
 
@@ -63,6 +64,8 @@ CLIENT_AUTH: Final = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
+UNAUTHENTICATED: Final = frozenset({"", "NoClientCert"})
+"""The types with which no client needs or shows a certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ class TlsSettings:
     key: bytes = field(repr=False)
     client_ca: bytes | None
     client_auth_type: str
+    client_allowed_sans: tuple[str, ...] | None
     min_version: str
     max_version: str
     cipher_suites: tuple[str, ...]
@@ -95,6 +99,14 @@ class TlsPolicy(Struct, frozen=True, kw_only=True):
     admits: Admits | None = None
 
 
+def tls_policy(settings: TlsSettings) -> TlsPolicy:
+    """Return the policy for the settings. Raises TlsError if a setting is invalid."""
+    names = settings.client_allowed_sans
+    if names is None or settings.client_auth_type in UNAUTHENTICATED:
+        return TlsPolicy(context=server_context(settings))
+    return TlsPolicy(context=server_context(settings), admits=allowed_sans(frozenset(names)))
+
+
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context for the settings. Raises TlsError if a setting is invalid."""
     context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
@@ -106,12 +118,12 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
             context.load_cert_chain(certificate, key, password=_no_password)
     except (ssl.SSLError, ValueError) as exc:
         raise TlsError("cert", f"the certificate and its key do not load: {_why(exc)}") from exc
-    context.verify_mode = CLIENT_AUTH[settings.client_auth_type]
+    context.verify_mode = _verify_mode(settings)
     # As in Go, every certificate in the file is trusted, not only self-signed ones.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.client_ca is not None:
         try:
-            context.load_verify_locations(cadata=settings.client_ca.decode("ascii"))
+            context.load_verify_locations(cadata=pem_text(settings.client_ca))
         except (ssl.SSLError, ValueError) as exc:
             raise TlsError("client_ca", f"contains no certificate: {_why(exc)}") from exc
     elif context.verify_mode != ssl.CERT_NONE:
@@ -139,6 +151,13 @@ def _comparable(kind: str, value: str) -> str | None:
             return str(ipaddress.ip_address(value.strip()))
         return None
     return value if kind in {"DNS", "email", "URI"} else None
+
+
+def _verify_mode(settings: TlsSettings) -> ssl.VerifyMode:
+    names, auth = settings.client_allowed_sans, settings.client_auth_type
+    if names is not None and auth == "RequestClientCert":
+        return ssl.CERT_OPTIONAL  # The names of an unverified certificate prove nothing.
+    return CLIENT_AUTH[auth]
 
 
 def _set_versions(context: ssl.SSLContext, settings: TlsSettings) -> None:

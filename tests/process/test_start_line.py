@@ -80,3 +80,14 @@ def test_failed_handshakes_are_counted_and_logged_with_a_limit(config: Path) -> 
     assert all("level=warning" in each and "client=127.0.0.1" in each for each in lines)
     assert "reason=plain_http" in lines[0]
     assert 'msg="more of the same: TLS handshake failed"' in exporter.log
+
+
+def test_start_warns_about_web_settings_without_effect(config: Path) -> None:
+    text = TLS.replace("}", ", curve_preferences: [X25519, CurveP256], client_allowed_sans: [a]}")
+    file = new_place(config.parent).write(text)
+    with daemon(f"--config.file={config}", LISTEN, f"--web.config.file={file}") as exporter:
+        message = 'msg="web configuration setting has no effect"'
+        wait_for(lambda: exporter.log.count(message) == 2)
+        assert exporter.stop() == 0
+    assert 'reason="curve_preferences with several curves allows every' in exporter.log
+    assert 'reason="client_allowed_sans has no effect' in exporter.log

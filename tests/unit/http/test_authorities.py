@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from exporter.config.reader import parse
 from exporter.http.authorities import MAX_CA_BYTES, Authorities
 from exporter.http.transport import Transport
 from exporter.sls.errors import Unreachable
@@ -125,3 +126,13 @@ def test_threads_replace_authorities_once_per_change(path: Path) -> None:
     for thread in threads:
         thread.join(10)
     assert (authorities.version, changes) == (1, [(path, None)])
+
+
+@pytest.mark.parametrize("comment", ["# für Shanghai\n".encode(), b"\xff\xfe Shanghai\n"])
+def test_file_of_authorities_can_have_comments_in_any_encoding(path: Path, comment: bytes) -> None:
+    path.write_bytes(comment + OLD.cert_pem.bytes() + comment)
+    logstores = "[{logstore: l, consumer_groups: [g]}]"
+    projects = f"[{{project: p, endpoint: h.example, logstores: {logstores}}}]"
+    text = f"http: {{ca_file: {path}}}\nprojects: {projects}\n"
+    assert parse(text, name="c", environ={}, base_dir=Path()).http.ca_file == path
+    assert len(Authorities(path).context().get_ca_certs()) == 1

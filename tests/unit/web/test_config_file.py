@@ -53,6 +53,7 @@ VALID = {
         f"{TLS}, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], max_version: TLS12}}\n"
         "http_server_config: {http2: false}"
     ),
+    "a suite without HTTP/2's": f"{TLS}, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]}}",
     "suites that TLS 1.3 ignores": (
         f"{TLS}, cipher_suites: [TLS_AES_256_GCM_SHA384], min_version: TLS13}}"
     ),
@@ -165,14 +166,6 @@ INVALID = {
         f"{TLS}, client_auth_type: Invented}}",
         "tls_server_config.client_auth_type: expected one of NoClientCert, ",
     ),
-    "names of clients that need no certificate": (
-        f"{TLS}, client_auth_type: VerifyClientCertIfGiven, client_allowed_sans: [a]}}",
-        "tls_server_config.client_allowed_sans: requires client_auth_type ",
-    ),
-    "names of clients without a policy": (
-        f"{TLS}, client_allowed_sans: [a]}}",
-        "tls_server_config.client_allowed_sans: requires client_auth_type ",
-    ),
     "any certificate, unverified": (
         f"{TLS}, client_auth_type: RequireAnyClientCert}}",
         "tls_server_config.client_auth_type: certificates can only be required and verified here",
@@ -193,10 +186,6 @@ INVALID = {
         f"{TLS}, min_version: TLS13, max_version: TLS12}}",
         "tls_server_config.min_version: TLS13 is above max_version",
     ),
-    "suites without HTTP/2's, with HTTP/2": (
-        f"{TLS}, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], max_version: TLS12}}",
-        "tls_server_config.cipher_suites: HTTP/2 requires one of TLS_ECDHE_ECDSA_WITH_AES_128_",
-    ),
     "another header": (
         "http_server_config: {headers: {Server: x}}",
         "http_server_config.headers.Server: unknown key; there are Strict-Transport-Security, ",
@@ -209,9 +198,9 @@ INVALID = {
         "http_server_config: {headers: {X-Content-Type-Options: sniff}}",
         "http_server_config.headers.X-Content-Type-Options: expected nosniff",
     ),
-    "a header of two lines": (
-        'http_server_config: {headers: {X-XSS-Protection: "1\\r\\nA: b"}}',
-        "http_server_config.headers.X-XSS-Protection: expected printable ASCII",
+    "a control character in a header": (
+        'http_server_config: {headers: {X-XSS-Protection: "1\\x1b[2J"}}',
+        "http_server_config.headers.X-XSS-Protection: expected text without control characters",
     ),
     "a plain password": (
         "basic_auth_users: {john: doe}",
