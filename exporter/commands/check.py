@@ -10,11 +10,14 @@ from math import ceil
 from typing import Any
 
 from exporter.base.durations import format_duration
+from exporter.commands.check_groups import explain_groups, explain_project, name_of
 from exporter.commands.flags import Flags
+from exporter.config.overlaps import overlaps
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.reader import load
 from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings, group_settings, project_settings
+from exporter.config.selectors import Selectors
+from exporter.config.settings import ProjectSettings, project_settings
 from exporter.credentials.chain import SOURCE_VARIABLES
 from exporter.credentials.providers import Providers
 from exporter.model.credentials import CredentialsError
@@ -52,26 +55,24 @@ def run_check(flags: Flags) -> int:
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield human-readable lines without secrets."""
     providers = Providers(environ)
-    for number, project in enumerate(config.projects):
-        settings = project_settings(config, project)
+    selectors = Selectors(config)
+    found = {selector.path: earlier for selector, earlier in overlaps(selectors)}
+    for number, owner in enumerate(selectors.projects):
+        project, settings = owner.project, owner.settings
         if number:
             yield ""
-        yield f"project {_name(project.project)} at {settings.endpoint}"
+        yield f"project {name_of(project.project)} at {settings.endpoint}"
         yield from _excluded("  ", project.project, config.exclude_projects)
         yield from _credentials(settings, providers)
         yield from _signature(config, project, settings)
         yield from _polling(settings.polling)
-        yield (
-            f"  a shard is stalled once it is behind and has not moved for "
-            f"{format_duration(group_settings(config, project).stall_after)}"
-            if settings.lag
-            else "  end cursors are not read: ages are known, but neither lag nor stalls"
-        )
+        yield from explain_project(config, project, lag=settings.lag)
         rights = dict.fromkeys(each.action for each in _operations(project, settings))
         yield f"  permissions needed: {', '.join(rights)}"
         yield from _fit(project, settings)
-        for logstore in project.logstores:
-            yield from _logstore(logstore, project, settings)
+        for selector in owner.all:
+            yield from _logstore(selector.logstore, project, settings)
+            yield from explain_groups(selector, found[selector.path])
     yield from _unused_credentials(config, environ)
 
 
@@ -106,7 +107,7 @@ def _polling(polling: PollingConfig) -> Iterator[str]:
 def _logstore(
     entry: LogstoreConfig, project: ProjectConfig, settings: ProjectSettings
 ) -> Iterator[str]:
-    yield f"  logstore {_name(entry.logstore)}"
+    yield f"  logstore {name_of(entry.logstore)}"
     yield from _excluded("    ", entry.logstore, project.exclude_logstores)
     yield f"    consumer groups: {_names(entry.group_names)}"
     if entry.exclude_consumer_groups:
@@ -244,8 +245,4 @@ def _without_effect(names: Sequence[str]) -> str:
 
 
 def _names(patterns: Iterable[Pattern]) -> str:
-    return ", ".join(map(_name, patterns))
-
-
-def _name(pattern: Pattern) -> str:
-    return pattern.text if pattern.literal else f"like {pattern.text}"
+    return ", ".join(map(name_of, patterns))

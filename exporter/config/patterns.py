@@ -13,7 +13,7 @@ from exporter.base.text import Expanded, quoted
 LONGEST_PATTERN = 1024
 # Enough for about 12000 instructions of RE2, with which 256 characters take at most about 5 ms.
 _MAX_BYTES = 256 * 1024
-_METACHARACTER = re.compile(r"[.^$*+?{}\[\]\\|()]")
+METACHARACTER = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
 # The keys match errors of RE2.
 _REMEDIES = {
@@ -85,7 +85,7 @@ class Pattern:
 
 def is_literal(text: str) -> bool:
     """Return whether a text is a plain name, without metacharacters of RE2."""
-    return _METACHARACTER.search(text) is None
+    return METACHARACTER.search(text) is None
 
 
 def any_matches(patterns: Iterable[Pattern], name: str) -> bool:

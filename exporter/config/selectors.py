@@ -9,6 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from exporter.config.patterns import any_matches
+from exporter.config.problems import KeyPath
 from exporter.config.schema import Config, GroupConfig, LogstoreConfig, ProjectConfig
 from exporter.config.settings import ProjectSettings, group_settings, labels_of, project_settings
 from exporter.model.snapshot import GroupSettings, Labels
@@ -23,7 +24,10 @@ class Selector:
         project: ProjectConfig,
         logstore: LogstoreConfig,
         project_settings: ProjectSettings,
+        path: KeyPath,
     ) -> None:
+        self.path = path
+        """The place in the configuration."""
         self.project = project
         self.logstore = logstore
         self.project_settings = project_settings
@@ -77,10 +81,13 @@ class Selector:
 class ProjectSelectors:
     """The items of one entry of ``projects``."""
 
-    def __init__(self, config: Config, project: ProjectConfig) -> None:
+    def __init__(self, config: Config, project: ProjectConfig, path: KeyPath) -> None:
         self.project = project
         self.settings = project_settings(config, project)
-        self.all = [Selector(config, project, each, self.settings) for each in project.logstores]
+        self.all = [
+            Selector(config, project, each, self.settings, (*path, "logstores", index))
+            for index, each in enumerate(project.logstores)
+        ]
         self._literals: dict[str, list[int]] = {}
         self._patterns: list[int] = []
         for index, each in enumerate(project.logstores):
@@ -101,7 +108,10 @@ class Selectors:
     """All items of a configuration."""
 
     def __init__(self, config: Config) -> None:
-        self.projects = [ProjectSelectors(config, each) for each in config.projects]
+        self.projects = [
+            ProjectSelectors(config, each, ("projects", index))
+            for index, each in enumerate(config.projects)
+        ]
         self._literals: dict[tuple[str, str], list[int]] = {}
         self._patterns: dict[str, list[int]] = {}
         for index, each in enumerate(self.projects):

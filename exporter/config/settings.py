@@ -77,7 +77,7 @@ def group_settings(
 
 def labels_of(*levels: Config | ProjectConfig | LogstoreConfig | GroupConfig) -> Labels:
     """Return the labels of all levels. The value of the last level that has one holds."""
-    merged = {name: value for each in levels for name, value in each.labels.items()}
+    merged = {name: str(value) for each in levels for name, value in each.labels.items()}
     return tuple(sorted(merged.items()))
 
 

@@ -41,6 +41,7 @@ project my-project at https://cn-shanghai.log.aliyuncs.com
   a request may take 5s; at most 2.5 are sent per second
   series are dropped after 2m of failures
   a shard is stalled once it is behind and has not moved for 15m
+  a lag above 10m is too high
   permissions needed: log:GetConsumerGroupCheckPoint, log:ListShards, log:GetCursorOrData, \
 log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
   logstore orders
@@ -75,7 +76,7 @@ BARE = FULL.partition("\n")[2]
 
 
 def explained(text: str, **environ: str) -> str:
-    config = parse(text, name="config.yaml", environ={}, base_dir=Path())
+    config = parse(text, name="config.yaml", environ=environ, base_dir=Path())
     return "".join(f"{line}\n" for line in explain(config, environ))
 
 

@@ -1,0 +1,155 @@
+"""The overlaps between items of ``logstores``, of which the first item in the file decides.
+
+Whether two patterns match a common name is decided by the plain text at their ends. If that does
+not rule it out, they count as overlapping.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from exporter.config.patterns import METACHARACTER, Pattern
+from exporter.config.schema import GroupConfig
+from exporter.config.selectors import Selector, Selectors
+
+_EVERY_NAME = ".*"
+_LOGSTORE_KEYS = ("shards", "consumers", "exclude_consumers", "exclude_consumer_groups")
+_PROJECT_KEYS = ("credentials", "region", "signature", "polling", "lag", "http")
+_GROUP_KEYS = ("stall_after", "lag_limit", "labels")
+
+
+class Overlap(Struct, frozen=True, kw_only=True):
+    """An earlier item whose patterns can match the same consumer groups."""
+
+    earlier: Selector
+    different: tuple[str, ...]
+    """The keys whose values differ."""
+    is_complete: bool
+    """Whether the earlier item decides about all groups, so that the later one has no effect."""
+
+
+def may_meet(one: Pattern, other: Pattern) -> bool:
+    """Return whether two names can match the same text. False is certain."""
+    if one.literal:
+        return other.matches(one.text)
+    if other.literal:
+        return one.matches(other.text)
+    (start, end), (other_start, other_end) = _ends(one.text), _ends(other.text)
+    return (start.startswith(other_start) or other_start.startswith(start)) and (
+        end.endswith(other_end) or other_end.endswith(end)
+    )
+
+
+def covers(one: Pattern, other: Pattern) -> bool:
+    """Return whether a name matches all that another matches. True is certain."""
+    return one.matches(other.text) if other.literal else one.text in {other.text, _EVERY_NAME}
+
+
+def overlaps(selectors: Selectors) -> Iterator[tuple[Selector, Sequence[Overlap]]]:
+    """Yield each item of the configuration with the earlier items that it overlaps with."""
+    before = _Before()
+    for owner in selectors.projects:
+        for selector in owner.all:
+            earlier = sorted(before.meeting(selector), key=lambda each: each.path)
+            yield selector, [found for each in earlier if (found := _overlap(each, selector))]
+            before.add(selector)
+
+
+def hidden_groups(selector: Selector) -> Iterator[tuple[GroupConfig, GroupConfig]]:
+    """Yield the groups of an item that never apply, each with an earlier one that decides."""
+    patterns: list[GroupConfig] = []
+    for item in selector.logstore.consumer_groups:
+        first = next((each for each in patterns if covers(each.name, item.name)), None)
+        if first is not None and selector.settings(first) != selector.settings(item):
+            yield item, first
+        if not item.name.literal:
+            patterns.append(item)
+
+
+class _Before:
+    """The items so far. Plain names are found by name, since there can be thousands."""
+
+    def __init__(self) -> None:
+        self._all: list[Selector] = []
+        self._patterns: list[Selector] = []
+        self._plain: dict[tuple[str, ...], list[Selector]] = {}
+
+    def add(self, selector: Selector) -> None:
+        self._all.append(selector)
+        key = _key(selector)
+        if key is None:
+            self._patterns.append(selector)
+        else:
+            self._plain.setdefault(key, []).append(selector)
+
+    def meeting(self, selector: Selector) -> Iterator[Selector]:
+        """Yield the earlier items whose projects and logstores can be the same."""
+        key = _key(selector)
+        candidates = self._all if key is None else [*self._plain.get(key, ()), *self._patterns]
+        for each in candidates:
+            if (
+                each.project_settings.endpoint == selector.project_settings.endpoint
+                and may_meet(each.project.project, selector.project.project)
+                and may_meet(each.logstore.logstore, selector.logstore.logstore)
+            ):
+                yield each
+
+
+def _key(selector: Selector) -> tuple[str, ...] | None:
+    """Return the endpoint and the plain names of an item; None if one of them is a pattern."""
+    project, logstore = selector.project.project, selector.logstore.logstore
+    if not (project.literal and logstore.literal):
+        return None
+    return str(selector.project_settings.endpoint), project.text, logstore.text
+
+
+def _overlap(earlier: Selector, later: Selector) -> Overlap | None:
+    """Compare items whose logstores can be the same; None if they have no group in common."""
+    pairs = list(_pairs(earlier, later))
+    if not pairs:
+        return None
+    settings = {(earlier.settings(one), later.settings(other)) for one, other in pairs}
+    compared = (
+        *((key, earlier.project_settings, later.project_settings) for key in _PROJECT_KEYS),
+        *((key, earlier.logstore, later.logstore) for key in _LOGSTORE_KEYS),
+        *((key, one, other) for key in _GROUP_KEYS for one, other in settings),
+    )
+    different = [key for key, one, other in compared if getattr(one, key) != getattr(other, key)]
+    return Overlap(
+        earlier=earlier,
+        different=tuple(dict.fromkeys(different)),
+        is_complete=_covers_all(earlier, later),
+    )
+
+
+def _pairs(earlier: Selector, later: Selector) -> Iterator[tuple[GroupConfig, GroupConfig]]:
+    """Yield the groups of two items that can match the same name."""
+    for item in later.logstore.consumer_groups:
+        if item.name.literal:
+            found = earlier.find(item.name.text)
+            if found is not None:
+                yield found, item
+        else:
+            for each in earlier.logstore.consumer_groups:
+                if may_meet(each.name, item.name):
+                    yield each, item
+
+
+def _covers_all(earlier: Selector, later: Selector) -> bool:
+    return (
+        covers(earlier.project.project, later.project.project)
+        and covers(earlier.logstore.logstore, later.logstore.logstore)
+        and all(
+            any(covers(each, name) for each in earlier.logstore.group_names)
+            for name in later.logstore.group_names
+        )
+    )
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """Return the plain text at the start and at the end of all names that a pattern matches."""
+    if "|" in text or "(?" in text:
+        return "", ""
+    start, *_, end = METACHARACTER.split(text)
+    is_optional = text[len(start)] in "*?{"  # as the last character of the start may be
+    return start[:-1] if is_optional else start, "" if "\\" in text else end
