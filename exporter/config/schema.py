@@ -143,11 +143,13 @@ class MetricsConfig(Section):
         default=True, description="Whether series of a shard have the label consumer."
     )
     granularity: Granularity = Field(
-        "shard", description="shard: series for each shard; group: no series for single shards."
+        "shard",
+        description="shard: series for each shard; group: one series for all shards of a group.",
     )
     max_series: Series = Field(
         1_000_000,
-        description="Maximum number of series of single shards. Groups beyond it have none.",
+        description="Maximum number of series of the metrics of shards, in either granularity."
+        " Groups beyond it have none.",
     )
 
 

@@ -21,43 +21,51 @@ from exporter.metrics.values import (
 
 POLLED = "Polled on the exporter's schedule, not at the scrape."
 
+_LARGEST = "Without the label shard, it is the largest value of the consumer group."
+_SMALLEST = "Without the label shard, it is the smallest value of the consumer group."
+_SUM = "Without the label shard, it is the sum of the consumer group."
+
 _GROUP = ("project", "logstore", "consumer_group")
 _LOGSTORE = ("project", "logstore")
 
 CHECKPOINT_AGE = AgeFamily(
     name="sls_consumer_group_checkpoint_age_seconds",
     help="Time in seconds since the checkpoint was last written, computed at the scrape. It also "
-    f"grows while the shard gets no data, so alert on stalled_seconds instead. {POLLED}",
+    f"grows while the shard gets no data, so alert on stalled_seconds instead. {_LARGEST} {POLLED}",
     values=lambda shards: [shard.updated_at for shard in shards],
 )
 CHECKPOINT_UPDATED = ShardFamily(
     name="sls_consumer_group_checkpoint_update_timestamp_seconds",
-    help=f"Unix timestamp of the last write of the checkpoint (updateTime). {POLLED}",
+    help=f"Unix timestamp of the last write of the checkpoint (updateTime). {_LARGEST} {POLLED}",
     values=lambda shards: [shard.updated_at for shard in shards],
+    roll_up=max,
 )
 LAG = ShardFamily(
     name="sls_consumer_group_lag_seconds",
     help="Receive time of the newest log group minus that of the last consumed one in seconds, 0 "
     "when caught up. It may be interpolated, and is absent while it is not known exactly enough. "
-    + POLLED,
+    f"{_LARGEST} {POLLED}",
     values=lambda shards: [shard.lag_seconds for shard in shards],
+    roll_up=max,
 )
 OLDEST_UNREAD = ShardFamily(
     name="sls_consumer_group_oldest_unread_timestamp_seconds",
     help="Unix timestamp at which the oldest unread log group was received, absent when caught up. "
-    f"It may be interpolated. {POLLED}",
+    f"It may be interpolated. {_SMALLEST} {POLLED}",
     values=lambda shards: [shard.oldest_unread_at for shard in shards],
+    roll_up=min,
 )
 UNREAD = ShardFamily(
     name="sls_consumer_group_unread_log_groups",
     help="Number of log groups between the checkpoint and the end of the shard that have not "
-    f"expired. {POLLED}",
+    f"expired. {_SUM} {POLLED}",
     values=lambda shards: [shard.unread for shard in shards],
+    roll_up=sum,
 )
 STALLED = AgeFamily(
     name="sls_consumer_group_stalled_seconds",
     help="Time in seconds for which unread data has existed and the checkpoint has not moved, 0 "
-    f"when caught up. It grows for at most one interval after a poll. {POLLED}",
+    f"when caught up. It grows for at most one interval after a poll. {_LARGEST} {POLLED}",
     values=stalled_instants,
     is_bounded=True,
 )
@@ -164,7 +172,8 @@ SERIES = Family(
 )
 SERIES_DROPPED = Family(
     name="sls_exporter_series_dropped",
-    help="Number of series of single shards that this scrape omits because of metrics.max_series.",
+    help="Number of series of shards that this scrape omits because of metrics.max_series. Series "
+    "without the label shard count as well.",
 )
 TARGETS = Family(
     name="sls_exporter_targets",

@@ -40,18 +40,25 @@ class Family(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class ShardFamily(Family, frozen=True, kw_only=True, eq=False):
-    """A gauge of each shard, shown while the last snapshot of its group is served."""
+    """A gauge of each shard, shown while the last snapshot of its group is served.
+
+    With ``metrics.granularity: group`` it is a gauge of each group instead.
+    """
 
     labels: tuple[str, ...] = ("project", "logstore", "consumer_group", "shard", "consumer")
     values: Callable[[Shards], Column]
+    roll_up: Callable[[Sequence[float]], float]
+    """The value of a group from the known values of its shards."""
 
 
 class AgeFamily(ShardFamily, frozen=True, kw_only=True, eq=False):
     """An age of each shard; ``values`` are the instants (Unix seconds) since which it counts.
 
-    The age is 0 if the instant is in the future, and always 0 if it is infinity.
+    The age is 0 if the instant is in the future, and always 0 if it is infinity. The age of a group
+    is the largest of its shards.
     """
 
+    roll_up: Callable[[Sequence[float]], float] = max
     is_bounded: bool = False
     """Whether the age grows for at most one interval after the shard was read."""
 

@@ -21,6 +21,7 @@ from exporter.metrics.family import (
     Values,
 )
 from exporter.metrics.gzip_stream import Part, kept
+from exporter.metrics.rollups import LargestAge, rolled_up
 from exporter.metrics.text_format import (
     EMPTY,
     Block,
@@ -40,6 +41,9 @@ from exporter.model.snapshot import (
     View,
 )
 
+_Lines = Block | AgeLines | LargestAge
+"""Lines that are complete, or whose values are filled in at each scrape."""
+
 
 class GroupText:
     """The lines of a group after its newest poll.
@@ -55,14 +59,9 @@ class GroupText:
         self._labels = {**group.key.labels, **dict(group.settings.labels)}
         self.served = _of_group(group, group.snapshot, self._labels)
         self._unserved: Mapping[GroupFamily, Block] | None = None
-        self.lines: Mapping[ShardFamily, Block | AgeLines] = {}
-        if group.snapshot is not None and config.granularity == "shard":
-            shards = group.snapshot.shown
-            heads = _heads(self._labels, shards, config)
-            self.lines = {
-                family: _of_shards(family, heads, shards, group.interval)
-                for family in catalogue.OF_SHARDS
-            }
+        self.lines: Mapping[ShardFamily, _Lines] = {}
+        if group.snapshot is not None:
+            self.lines = _lines(self._labels, group.snapshot.shown, group.interval, config)
         self.shard_series = sum(lines.count for lines in self.lines.values())
 
     def unserved(self) -> Mapping[GroupFamily, Block]:
@@ -175,7 +174,7 @@ def _within(limit: int, served: _Served) -> tuple[_Served, int]:
     return served[:kept], sum(counts[kept:])
 
 
-def _at(lines: Block | AgeLines, now: float) -> Block:
+def _at(lines: _Lines, now: float) -> Block:
     return lines if isinstance(lines, Block) else lines.at(now)
 
 
@@ -232,6 +231,20 @@ def _block(family: Family, labels: Mapping[str, str], text: bytes, values: Value
         if value is not None
     ]
     return Block(text=b"".join(lines), count=len(lines))
+
+
+def _lines(
+    labels: Mapping[str, str],
+    shards: Sequence[ShardProgress],
+    interval: float,
+    config: MetricsConfig,
+) -> Mapping[ShardFamily, _Lines]:
+    """Write the lines of shards, or of their roll-up."""
+    if config.granularity == "group":
+        text = label_text(labels)
+        return {family: rolled_up(family, text, shards, interval) for family in catalogue.OF_SHARDS}
+    heads = _heads(labels, shards, config)
+    return {family: _of_shards(family, heads, shards, interval) for family in catalogue.OF_SHARDS}
 
 
 def _of_shards(

@@ -69,7 +69,9 @@ STATES = "sls_consumer_group_shards"
 LAST_SUCCESS = "sls_consumer_group_last_success_timestamp_seconds"
 ERRORS = "sls_exporter_poll_errors_total"
 RELOADED = "sls_exporter_config_last_reload_successful"
-POLLED = re.compile("sls_(consumer_group|logstore)_.*|sls_exporter_(cursor|retention)_access")
+POLLED = re.compile(
+    "sls_(consumer_group|logstore)_.*|sls_exporter_((cursor|retention)_access|discovery_.*)"
+)
 KINDS = tuple(product((False, True), repeat=2))
 """Kinds of responses: whether in OpenMetrics, and whether compressed."""
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -494,7 +496,7 @@ def families(answer: Answer) -> list[Metric]:
     found: list[Metric] = list(parse(text))
     names = Counter(family.name for family in found)
     assert max(names.values()) == 1, "each family in one piece"
-    assert all(family.type in {"gauge", "counter", "histogram"} for family in found)
+    assert all(family.type in {"gauge", "counter", "histogram", "info"} for family in found)
     series = Counter((each.name, *sorted(each.labels.items())) for each in samples_of(found))
     assert [each for each, count in series.items() if count > 1] == []
     return found
@@ -669,16 +671,18 @@ class Oracle:
                 assert len(shards) == len(set(shards)), (key, name)
                 assert all(sample.value >= 0 for sample in samples), (key, name)
         if AGE in named:
-            assert len(named[AGE]) == 2 - states["unconsumed"], key
+            known = 2 - states["unconsumed"]
+            assert len(named[AGE]) == (known if "shard" in named[AGE][0].labels else 1), key
 
     def _check_shape(self, answer: Answer, scrape: Scrape) -> None:
         possible = self._possible(self.race.variants, answer)
         ages = scrape.find(AGE)
-        if len({variant.per_shard for variant in possible}) == 1:
-            assert bool(ages) is possible[0].per_shard or not scrape.find(UP)
+        if ages and len({variant.per_shard for variant in possible}) == 1:
+            assert {"shard" in sample.labels for sample in ages} == {possible[0].per_shard}
             self.made["granularity"] += 1
-        if ages and len({variant.consumer_label for variant in possible}) == 1:
-            assert {"consumer" in sample.labels for sample in ages} == {possible[0].consumer_label}
+        forms = {variant.per_shard and variant.consumer_label for variant in possible}
+        if ages and len(forms) == 1:
+            assert {"consumer" in sample.labels for sample in ages} == forms
             self.made["consumer label"] += 1
 
 

@@ -91,6 +91,16 @@ _OF_SHARDS: Mapping[Family, Callable[[ShardProgress, GroupStatus, float], float 
 }
 
 
+_OF_GROUP_FROM_SHARDS: Mapping[Family, Callable[[list[float]], float]] = {
+    catalogue.CHECKPOINT_AGE: max,
+    catalogue.CHECKPOINT_UPDATED: max,
+    catalogue.LAG: max,
+    catalogue.OLDEST_UNREAD: min,
+    catalogue.UNREAD: sum,
+    catalogue.STALLED: max,
+}
+
+
 def _shards_by_state(group: GroupStatus, now: float) -> Samples:
     snapshot = _served(group, now)
     if snapshot is None:
@@ -225,10 +235,9 @@ class Families:
             for metric, samples_of in _OF_GROUPS.items():
                 self._add(metric, group.key[1:], samples_of(group, now), group.settings.labels)
             snapshot = _served(group, now)
-            if snapshot is not None and self._config.granularity == "shard":
-                for shard in snapshot.shards:
-                    if shard.shard not in snapshot.hidden:
-                        self._add_shard(group, shard, _server_time(snapshot.polled, now))
+            if snapshot is not None:
+                shown = [each for each in snapshot.shards if each.shard not in snapshot.hidden]
+                self._add_shards(group, shown, _server_time(snapshot.polled, now))
         if _is_fresh(target, now):
             for metric, of in _OF_LOGSTORES.items():
                 self._add(metric, target.key[1:], of(target), target.labels)
@@ -238,13 +247,19 @@ class Families:
         for metric, value_of in _OF_ENTRIES.items():
             self._add(metric, entry.key, {(): value_of(entry)})
 
-    def _add_shard(self, group: GroupStatus, shard: ShardProgress, now: float) -> None:
-        labels: tuple[str, ...] = (str(shard.shard), shard.consumer)
-        if not self._config.consumer_label:
-            labels = labels[:1]
+    def _add_shards(self, group: GroupStatus, shards: list[ShardProgress], now: float) -> None:
         for metric, value_of in _OF_SHARDS.items():
-            samples = {labels: value_of(shard, group, now)}
-            self._add(metric, group.key[1:], samples, group.settings.labels)
+            values = [value_of(shard, group, now) for shard in shards]
+            if self._config.granularity == "group":
+                known = [value for value in values if value is not None]
+                of_group = _OF_GROUP_FROM_SHARDS[metric](known) if known else None
+                self._add(metric, group.key[1:], {(): of_group}, group.settings.labels)
+                continue
+            for shard, value in zip(shards, values, strict=True):
+                labels: tuple[str, ...] = (str(shard.shard), shard.consumer)
+                if not self._config.consumer_label:
+                    labels = labels[:1]
+                self._add(metric, group.key[1:], {labels: value}, group.settings.labels)
 
     def _add(
         self, metric: Family, key: tuple[str, ...], samples: Samples, constant: Labels = ()
@@ -257,9 +272,12 @@ class Families:
                 self._families[metric].add_sample(metric.name, labels, value)
 
     def _labels(self, metric: Family) -> tuple[str, ...]:
-        if self._config.consumer_label or metric not in _OF_SHARDS:
+        if metric not in _OF_SHARDS:
             return metric.labels
-        return tuple(label for label in metric.labels if label != "consumer")
+        absent = set() if self._config.consumer_label else {"consumer"}
+        if self._config.granularity == "group":
+            absent = {"shard", "consumer"}
+        return tuple(label for label in metric.labels if label not in absent)
 
 
 def _family(metric: Family, labels: Sequence[str]) -> GaugeMetricFamily | InfoMetricFamily:

@@ -181,7 +181,7 @@ def test_a_new_snapshot_and_a_new_configuration_take_effect() -> None:
     unnamed = MetricsConfig.model_construct(consumer_label=False)
     assert b"consumer=" not in written(text, second, unnamed, 60.0)
     coarse = MetricsConfig.model_construct(granularity="group")
-    assert b"checkpoint_age" not in written(text, second, coarse, 60.0)
+    assert b"shard=" not in written(text, second, coarse, 60.0)
 
 
 def test_text_of_absent_groups_and_logstores_is_forgotten() -> None:

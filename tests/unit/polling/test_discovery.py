@@ -266,10 +266,12 @@ def test_the_first_entry_that_selects_a_group_decides_about_it(fleet: Fleet) -> 
     assert shards == {"billing": frozenset({0}), "etl-system": None}
 
 
-def test_granularity_group_has_no_series_of_shards(fleet: Fleet) -> None:
+def test_granularity_group_has_one_series_for_all_shards(fleet: Fleet) -> None:
     world = fleet.world
-    world.write("shop", "web", 0, count=3)
-    world.update_checkpoint("shop", "web", "billing", 0, world.end_cursor("shop", "web", 0))
+    for number in range(2):
+        world.write("shop", "web", number, count=3)
+        end = world.end_cursor("shop", "web", number)
+        world.update_checkpoint("shop", "web", "billing", number, end)
     projects = (
         "projects: [{project: shop, endpoint: ENDPOINT, "
         "logstores: [{logstore: web, consumer_groups: [billing]}]}]"
@@ -277,7 +279,9 @@ def test_granularity_group_has_no_series_of_shards(fleet: Fleet) -> None:
     shard = fleet.poll(fleet.engine(projects))
     assert shard.labels("sls_consumer_group_checkpoint_age_seconds")
     group = fleet.poll(fleet.engine("metrics: {granularity: group}\n" + projects))
-    assert not group.labels("sls_consumer_group_checkpoint_age_seconds")
+    assert group.labels("sls_consumer_group_checkpoint_age_seconds") == [
+        {"project": "shop", "logstore": "web", "consumer_group": "billing"}
+    ]
     assert group.value("sls_consumer_group_up") == 1
     assert group.value("sls_exporter_series") < shard.value("sls_exporter_series")
 
