@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from math import inf
+from types import MappingProxyType
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from exporter.model.names import EntryKey, GroupKey, TargetKey
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import Cause, OwnerChange, ShardProgress, Totals
 from exporter.model.shards import ConsumerGroup
 
 STUCK_SECONDS = 900.0
@@ -42,6 +43,10 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
     """All shards of the group, including hidden ones."""
     hidden: frozenset[int] = frozenset()
     """Numbers of the shards that are counted but not shown: other consumers own them."""
+    causes: Mapping[int, Cause] = MappingProxyType({})
+    """The likely cause of the stall of each shard that is stalled."""
+    owner_changes: Mapping[int, tuple[OwnerChange, ...]] = MappingProxyType({})
+    """The recent changes of owners, by shard, the oldest first."""
 
     @property
     def shown(self) -> tuple[ShardProgress, ...]:
@@ -97,6 +102,8 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     """End of the last successful poll, in Unix seconds of the exporter's clock."""
     failure: Failure | None = None
     snapshot: GroupSnapshot | None = None
+    totals: Totals | None = None
+    """Counts over all polls since the exporter started; None before the first successful one."""
     interval: float
     """Seconds between two polls."""
     stale_after: float

@@ -1,13 +1,24 @@
 """One consumer group during a poll of its logstore: its status, shard by shard."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
 from exporter.config.settings import ProjectSettings
+from exporter.evaluation.causes import Trace, likely_causes, traces, waiting_for_parents
+from exporter.evaluation.owners import OwnerChanges, owner_changes
+from exporter.evaluation.rates import advanced
 from exporter.evaluation.shard import carry_over, evaluate, state
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import NOTHING_UNREAD, ShardEnd, ShardProgress, State, Unread
+from exporter.model.progress import (
+    NOTHING_UNREAD,
+    Cause,
+    ShardEnd,
+    ShardProgress,
+    State,
+    Totals,
+    Unread,
+)
 from exporter.model.shards import Checkpoint, Shard
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from exporter.polling.failures import failure_of
@@ -56,6 +67,7 @@ class GroupPoll:
             last_success=known.last_success if known else None,
             failure=known.failure if known else None,
             snapshot=known.snapshot if known else None,
+            totals=known.totals if known else None,
             interval=settings.polling.interval,
             stale_after=settings.polling.stale_after,
             settings=target.settings,
@@ -76,6 +88,9 @@ class GroupPoll:
         self._shown: dict[int, ShardProgress] = {**self._before}
         self._settled: dict[int, ShardProgress] = {}
         self._selected: Mapping[int, Checkpoint] = {}
+        self._listed: Mapping[int, Shard] = {}
+        self._changes_before = before.owner_changes if before else {}
+        self._totals_before = known.totals if known and known.totals else Totals()
         self._read_wall = 0.0
 
     def checkpoints_read(
@@ -111,6 +126,7 @@ class GroupPoll:
         maybe_unconsumed = listed or () if is_listed_now else self._unconsumed_before(listed)
         chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
         self._selected = {each.shard: each for each in chosen}
+        self._listed = listed or {}
         return [
             Pair(
                 self.target.name,
@@ -133,7 +149,10 @@ class GroupPoll:
             unread=unread,
             seen_at=pair.seen_at,
         )
-        if read_at != pair.seen_at:
+        if read_at is None:  # The end is only assumed.
+            known_end = pair.previous.end if pair.previous else None
+            line = replace(line, judged_at=None, end=known_end)
+        elif read_at != pair.seen_at:
             line = replace(line, judged_at=read_at)
         if self._settled.get(line.shard) != line:
             self._settled[line.shard] = self._shown[line.shard] = line
@@ -143,12 +162,26 @@ class GroupPoll:
         """Publish the current state of the group."""
         self.is_changed = False
         shards = tuple(self._shown[shard] for shard in sorted(self._shown))
+        changes = owner_changes(
+            self._changes_before,
+            self._before,
+            shards,
+            now=self.read.server,
+            stall_after=self.status.settings.stall_after,
+        )
         self.status = replace(
             self.status,
             last_success=self._read_wall,
             failure=None,
+            snapshot=GroupSnapshot(
+                polled=self.read,
+                shards=shards,
+                hidden=self._hidden(shards),
+                causes=self._causes(shards, changes),
+                owner_changes=changes,
+            ),
+            totals=advanced(self._totals_before, self._before, shards),
             retention_seconds=self.retention_seconds,
-            snapshot=GroupSnapshot(polled=self.read, shards=shards, hidden=self._hidden(shards)),
         )
         self._publish(self.status)
 
@@ -196,8 +229,39 @@ class GroupPoll:
             )
         )
 
+    def _causes(
+        self, shards: Collection[ShardProgress], changes: OwnerChanges
+    ) -> Mapping[int, Cause]:
+        stalled = [shard for shard in shards if self._state(shard) is State.STALLED]
+        if not stalled:
+            return {}
+        listing = self.target.listing
+        waiting: Collection[int] = ()
+        if listing is not None and listing.order:
+            unfinished = [shard.shard for shard in shards if shard.readonly and shard.unread]
+            waiting = waiting_for_parents(
+                [each.shard for each in stalled], unfinished, self._listed
+            )
+        return likely_causes(
+            stalled,
+            [*traces(shards, changes), *self._traces_elsewhere()],
+            changes=changes,
+            waiting=waiting,
+            now=self.read.server,
+            stall_after=self.status.settings.stall_after,
+        )
+
+    def _traces_elsewhere(self) -> Iterator[Trace]:
+        """Yield the last writes in shards that are not watched: their writers are alive."""
+        for each in self.checkpoints.entries if self.checkpoints else ():
+            if each.cursor and each.updated_at is not None and each.shard not in self._shown:
+                yield Trace(each.consumer, min(each.updated_at, self.read.server))
+
+    def _state(self, shard: ShardProgress) -> State:
+        return state(shard, self.read.server, stall_after=self.status.settings.stall_after)
+
     def _is_in_order(self, shard: ShardProgress) -> bool:
-        found = state(shard, self.read.server, stall_after=self.status.settings.stall_after)
+        found = self._state(shard)
         return found in _IN_ORDER or (found is State.UNCONSUMED and shard.unread == 0)
 
     def _unconsumed_before(self, listed: Mapping[int, Shard] | None) -> Collection[int]:

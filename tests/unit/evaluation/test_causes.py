@@ -50,7 +50,7 @@ def changed(at: float, *, moved_at: float | None = None) -> OwnerChange:
     return OwnerChange(at, "c0", moved_at)
 
 
-def test_causes_without_a_stall_are_none() -> None:
+def test_without_a_stall_there_are_no_causes() -> None:
     assert likely_causes([], [], changes={}, waiting=(), now=NOW, stall_after=STALL_AFTER) == {}
 
 
