@@ -59,6 +59,9 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "age_seconds": row.age_seconds,
         "lag_seconds": row.lag_seconds,
         "stalled_seconds": row.stalled_seconds,
+        "stall_after_seconds": row.settings.stall_after if row.settings else None,
+        "lag_limit_seconds": row.settings.lag_limit if row.settings else None,
+        "labels": dict(row.settings.labels) if row.settings else {},
         "shards": [_shard(shard) for shard in row.shards],
     }
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.progress import ShardProgress, State
-from exporter.model.snapshot import EntryStatus, GroupStatus, TargetStatus, View
+from exporter.model.snapshot import EntryStatus, GroupSettings, GroupStatus, TargetStatus, View
 
 Listing = Literal["projects", "logstores", "consumer_groups"]
 
@@ -73,6 +73,8 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The error because of which shards are unknown; None if there are none or no error."""
     shard_remedy: str | None = None
     """The remedy for that error; None if only its message is known."""
+    settings: GroupSettings | None = None
+    """The limits and labels of the group; None for a listing."""
     shards: Sequence[ShardRow]
     """The shards that are shown, sorted by their numbers."""
 
@@ -208,6 +210,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         cursor_remedy=target.cursor_remedy,
         shard_error=shard_failure.message if shard_failure else None,
         shard_remedy=shard_failure.remedy if shard_failure else None,
+        settings=group.settings,
         shards=_Shards(
             shown, now=now, stall_after=group.settings.stall_after, interval=group.interval
         ),

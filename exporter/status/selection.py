@@ -159,5 +159,7 @@ def _searched(rows: list[GroupRow], text: str) -> list[GroupRow]:
 def _contains(row: GroupRow, words: Sequence[str]) -> bool:
     # Almost every endpoint contains the word "log", so a search ignores the endpoint of a group.
     place = "/".join((row.project, row.logstore, row.consumer_group or row.sls_endpoint))
-    whole = "\n".join((place, *row.consumers, row.error or "")).casefold()
+    labels = row.settings.labels if row.settings else ()
+    texts = (place, *row.consumers, row.error or "", *map("=".join, labels))
+    whole = "\n".join(texts).casefold()
     return all(word in whole for word in words)

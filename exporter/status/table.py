@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
+from exporter.base.durations import format_duration
 from exporter.model.progress import State
+from exporter.model.snapshot import GroupSettings
 from exporter.status.form import COLUMNS
 from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, GroupRow, ShardRow
@@ -179,6 +181,7 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
     return tag(
         "details",
         tag("summary", counted(len(shards), "shard"), label, f": {states}", id=f"fold {name}"),
+        _settings(row.settings) if row.settings else "",
         _shard_table(shards[:SHOWN_SHARDS]),
         tag("p", f"And {counted(rest, 'shard')} in no worse state.", class_="quiet")
         if rest > 0
@@ -186,6 +189,16 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
         id=f"shards {name}",
         open=unfold,
     )
+
+
+def _settings(settings: GroupSettings) -> Html:
+    """Describe the limits and the labels of a group."""
+    words = [
+        f"Stalled after {format_duration(settings.stall_after)}",
+        f"lag limit {format_duration(settings.lag_limit)}",
+        *(f"{name}={value}" for name, value in settings.labels),
+    ]
+    return tag("p", ", ".join(words), class_="settings quiet")
 
 
 def _shard_table(shards: Sequence[ShardRow]) -> Html:

@@ -43,6 +43,9 @@ def test_stalled_group_has_all_its_fields() -> None:
             "age_seconds": 2400.0,
             "lag_seconds": 1200.0,
             "stalled_seconds": 2400.0,
+            "stall_after_seconds": 300.0,
+            "lag_limit_seconds": 600.0,
+            "labels": {},
             "shards": [
                 {
                     "shard": 0,
