@@ -12,7 +12,7 @@ from benchmarks.cases import Case, Figures, Settings, config
 from benchmarks.daemon import Daemon, Scrape, daemon
 from benchmarks.moving import Place
 from benchmarks.standin import REFUSED, Standin
-from exporter.metrics import catalogue
+from exporter.metrics import catalogue, self_catalogue
 
 _START_SECONDS = 30.0
 """The time in which the daemon has to serve."""
@@ -83,9 +83,9 @@ class Watch:
                 total_cpu_seconds=scrape.cpu_before,
                 ages=scrape.count(catalogue.CHECKPOINT_AGE.name),
                 states=min(int(known), scrape.count(catalogue.STALLED.name)),
-                polls=scrape.total(catalogue.POLLS.name),
-                polls_skipped=scrape.total(catalogue.POLLS_SKIPPED.name),
-                poll_seconds=scrape.total(f"{catalogue.POLL_DURATION.name}_sum"),
+                polls=scrape.total(self_catalogue.POLLS.name),
+                polls_skipped=scrape.total(self_catalogue.POLLS_SKIPPED.name),
+                poll_seconds=scrape.total(f"{self_catalogue.POLL_DURATION.name}_sum"),
                 dead_stalled=dead,
                 false_stalls=len(stalled) - bool(dead),
             )

@@ -21,7 +21,7 @@ from exporter.base.text import bounded
 from exporter.commands.flags import Flags
 from exporter.commands.signals import signals
 from exporter.config.reader import load
-from exporter.metrics import catalogue
+from exporter.metrics import self_catalogue
 from exporter.model.progress import State
 from exporter.polling.manager import pool_of
 from exporter.status import api, rows
@@ -168,7 +168,7 @@ def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
     for family in parts.registry.collect():
         for sample in family.samples:
             labels = sample.labels
-            if sample.name != catalogue.POLL_ERRORS.name or labels["consumer_group"]:
+            if sample.name != self_catalogue.POLL_ERRORS.name or labels["consumer_group"]:
                 continue
             project, logstore, code = labels["project"], labels["logstore"], labels["code"]
             # The counter has the pattern of projects that could not be listed.

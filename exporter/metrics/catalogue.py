@@ -1,7 +1,8 @@
 """The catalog of metrics: name, type, labels, help, and the values of polled metrics.
 
-Polled metrics are written from it, in its order, and a test compares docs/metrics.md with it. The
-metrics of the process and of Python come from prometheus_client.
+Polled metrics are written from it, in its order. Those of the exporter itself are in
+``self_catalogue``, and those of the process and of Python come from prometheus_client. A test
+compares docs/metrics.md with the catalog.
 """
 
 from exporter.metrics.family import (
@@ -12,6 +13,7 @@ from exporter.metrics.family import (
     LogstoreFamily,
     ShardFamily,
 )
+from exporter.metrics.self_catalogue import SELF_CATALOGUE
 from exporter.metrics.values import (
     listed_settings,
     oldest_unconsumed,
@@ -166,126 +168,8 @@ DISCOVERY_LAST_SUCCESS = EntryFamily(
     help="Unix timestamp of the last successful listing, absent before the first. " + POLLED,
     value=lambda entry: entry.last_success,
 )
-SERIES = Family(
-    name="sls_exporter_series",
-    help="Number of series of polled metrics in this scrape.",
-)
-SERIES_DROPPED = Family(
-    name="sls_exporter_series_dropped",
-    help="Number of series of shards that this scrape omits because of metrics.max_series. Series "
-    "without the label shard count as well.",
-)
-TARGETS = Family(
-    name="sls_exporter_targets",
-    help="Number of logstores that the exporter polls.",
-)
-
-POLL_ERRORS = Family(
-    name="sls_exporter_poll_errors_total",
-    kind="counter",
-    labels=(*_GROUP, "code"),
-    help="Total number of failed polls by SLS error code, or timeout, connection, "
-    "invalid_response, credentials. Failures without a consumer group concern the logstore as a "
-    "whole.",
-)
-REQUESTS = Family(
-    name="sls_exporter_api_requests_total",
-    kind="counter",
-    labels=("sls_endpoint", "project", "operation"),
-    help="Total number of requests to the SLS API, including retries. The project is empty for the "
-    "listing of projects.",
-)
-REQUEST_ERRORS = Family(
-    name="sls_exporter_api_request_errors_total",
-    kind="counter",
-    labels=("sls_endpoint", "project", "operation", "code"),
-    help="Total number of requests to the SLS API that failed, including retries. The project is "
-    "empty for the listing of projects.",
-)
-RETRIES = Family(
-    name="sls_exporter_api_retries_total",
-    kind="counter",
-    labels=("operation",),
-    help="Total number of retries of requests to the SLS API.",
-)
-REQUEST_DURATION = Family(
-    name="sls_exporter_api_request_duration_seconds",
-    kind="histogram",
-    labels=("operation",),
-    help="Duration of requests to the SLS API in seconds, each attempt by itself.",
-)
-POLLS = Family(
-    name="sls_exporter_polls_total",
-    kind="counter",
-    help="Total number of completed logstore polls, including failed ones.",
-)
-POLL_DURATION = Family(
-    name="sls_exporter_poll_duration_seconds",
-    kind="histogram",
-    help="Duration of logstore polls in seconds.",
-)
-POLLS_SKIPPED = Family(
-    name="sls_exporter_polls_skipped_total",
-    kind="counter",
-    help="Total number of polls skipped because the previous poll of the logstore was under way.",
-)
-CLOCK_SKEW = Family(
-    name="sls_exporter_clock_skew_seconds",
-    labels=("sls_endpoint",),
-    help="Clock of the SLS server minus clock of the exporter in seconds, from the x-log-time of "
-    "the last responses.",
-)
-IGNORED_SERVER_TIMES = Family(
-    name="sls_exporter_ignored_server_times_total",
-    kind="counter",
-    labels=("sls_endpoint",),
-    help="Total number of successful responses whose x-log-time was ignored because it was "
-    "invalid or more than 15 minutes from the exporter's clock.",
-)
-TLS_HANDSHAKE_ERRORS = Family(
-    name="sls_exporter_tls_handshake_errors_total",
-    kind="counter",
-    labels=("reason",),
-    help="Total number of TLS handshakes with clients of the exporter that failed, by reason.",
-)
-REQUEST_LIMIT = Family(
-    name="sls_exporter_request_limit_per_second",
-    labels=("sls_endpoint", "project"),
-    help="Number of requests per second that the exporter allows itself for the project. It falls "
-    "after a refusal by SLS and rises again while requests wait.",
-)
-INTERVAL_USAGE = Family(
-    name="sls_exporter_poll_interval_usage_ratio",
-    labels=("sls_endpoint", "project"),
-    help="Share of the interval that the polls of the project take. Above 1, polls are late or "
-    "skipped.",
-)
-SHARD = Family(
-    name="sls_exporter_shard",
-    help="Number of this exporter among all that share the targets, from 0.",
-)
-TOTAL_SHARDS = Family(
-    name="sls_exporter_total_shards",
-    help="Number of exporters that share the targets.",
-)
-RELOAD_SUCCESSFUL = Family(
-    name="sls_exporter_config_last_reload_successful",
-    help="Whether the last attempt to load the configuration succeeded (1) or failed (0).",
-)
-RELOAD_SUCCESS_TIME = Family(
-    name="sls_exporter_config_last_reload_success_timestamp_seconds",
-    help="Unix timestamp of the last successful load of the configuration.",
-)
-BUILD_INFO = Family(
-    name="sls_exporter_build_info",
-    kind="info",
-    labels=("version", "python"),
-    help="Versions of the exporter and of Python as labels, always 1.",
-)
-
-CATALOGUE: tuple[Family, ...] = tuple(
-    value for value in tuple(globals().values()) if isinstance(value, Family)
-)
+_POLLED = tuple(value for value in tuple(globals().values()) if isinstance(value, Family))
+CATALOGUE: tuple[Family, ...] = (*_POLLED, *SELF_CATALOGUE)
 OF_SHARDS = tuple(family for family in CATALOGUE if isinstance(family, ShardFamily))
 OF_GROUPS = tuple(family for family in CATALOGUE if isinstance(family, GroupFamily))
 OF_LOGSTORES = tuple(family for family in CATALOGUE if isinstance(family, LogstoreFamily))

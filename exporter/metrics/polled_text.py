@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, compress
 
 from exporter.config.schema import MetricsConfig
-from exporter.metrics import catalogue
+from exporter.metrics import catalogue, self_catalogue
 from exporter.metrics.ages import AgeLines, age_lines
 from exporter.metrics.family import (
     AgeFamily,
@@ -145,9 +145,9 @@ class PolledText:
                 head_of(of_entry), (_of_entry(of_entry, at) for at in view.entries)
             )
         for metric, value in (
-            (catalogue.SERIES, series),
-            (catalogue.SERIES_DROPPED, dropped),
-            (catalogue.TARGETS, view.target_count),
+            (self_catalogue.SERIES, series),
+            (self_catalogue.SERIES_DROPPED, dropped),
+            (self_catalogue.TARGETS, view.target_count),
         ):
             yield head_of(metric) + line(metric.name, b"", value)
 

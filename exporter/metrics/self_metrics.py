@@ -9,7 +9,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from exporter import __version__
-from exporter.metrics import catalogue
+from exporter.metrics import self_catalogue
 from exporter.metrics.family import Family
 from exporter.model.names import GroupKey
 
@@ -32,26 +32,28 @@ class SelfMetrics:
     def __init__(self, registry: CollectorRegistry, *, operations: Sequence[str]) -> None:
         # The creation times would double the number of series without a known use.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # has no types
-        self._requests = _counter(catalogue.REQUESTS, registry)
-        self._request_errors = _counter(catalogue.REQUEST_ERRORS, registry)
-        self._retries = _counter(catalogue.RETRIES, registry)
+        self._requests = _counter(self_catalogue.REQUESTS, registry)
+        self._request_errors = _counter(self_catalogue.REQUEST_ERRORS, registry)
+        self._retries = _counter(self_catalogue.RETRIES, registry)
         self._request_duration = _histogram(
-            catalogue.REQUEST_DURATION, registry, buckets=_REQUEST_BUCKETS
+            self_catalogue.REQUEST_DURATION, registry, buckets=_REQUEST_BUCKETS
         )
-        self._poll_errors = _counter(catalogue.POLL_ERRORS, registry)
-        self._polls = _counter(catalogue.POLLS, registry)
-        self._poll_duration = _histogram(catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS)
-        self._skipped = _counter(catalogue.POLLS_SKIPPED, registry)
-        self._skew = _gauge(catalogue.CLOCK_SKEW, registry)
-        self._ignored_times = _counter(catalogue.IGNORED_SERVER_TIMES, registry)
-        self._handshake_errors = _counter(catalogue.TLS_HANDSHAKE_ERRORS, registry)
-        self._usage = _gauge(catalogue.INTERVAL_USAGE, registry)
-        self._limit = _gauge(catalogue.REQUEST_LIMIT, registry)
-        self._shard = _gauge(catalogue.SHARD, registry)
-        self._total_shards = _gauge(catalogue.TOTAL_SHARDS, registry)
-        self._reload_successful = _gauge(catalogue.RELOAD_SUCCESSFUL, registry)
-        self._reload_success_time = _gauge(catalogue.RELOAD_SUCCESS_TIME, registry)
-        _info(catalogue.BUILD_INFO, registry).info(
+        self._poll_errors = _counter(self_catalogue.POLL_ERRORS, registry)
+        self._polls = _counter(self_catalogue.POLLS, registry)
+        self._poll_duration = _histogram(
+            self_catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS
+        )
+        self._skipped = _counter(self_catalogue.POLLS_SKIPPED, registry)
+        self._skew = _gauge(self_catalogue.CLOCK_SKEW, registry)
+        self._ignored_times = _counter(self_catalogue.IGNORED_SERVER_TIMES, registry)
+        self._handshake_errors = _counter(self_catalogue.TLS_HANDSHAKE_ERRORS, registry)
+        self._usage = _gauge(self_catalogue.INTERVAL_USAGE, registry)
+        self._limit = _gauge(self_catalogue.REQUEST_LIMIT, registry)
+        self._shard = _gauge(self_catalogue.SHARD, registry)
+        self._total_shards = _gauge(self_catalogue.TOTAL_SHARDS, registry)
+        self._reload_successful = _gauge(self_catalogue.RELOAD_SUCCESSFUL, registry)
+        self._reload_success_time = _gauge(self_catalogue.RELOAD_SUCCESS_TIME, registry)
+        _info(self_catalogue.BUILD_INFO, registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
         for operation in operations:

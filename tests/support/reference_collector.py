@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter.config.schema import MetricsConfig
-from exporter.metrics import catalogue
+from exporter.metrics import catalogue, self_catalogue
 from exporter.metrics.family import Family
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import (
@@ -209,10 +209,10 @@ class PolledCollector(Collector):
             families.add_entry(entry)
         polled = families.all()
         yield from polled
-        yield _single(catalogue.SERIES, sum(len(family.samples) for family in polled))
-        yield _single(catalogue.SERIES_DROPPED, 0)
+        yield _single(self_catalogue.SERIES, sum(len(family.samples) for family in polled))
+        yield _single(self_catalogue.SERIES_DROPPED, 0)
         targets = {target.key for target in view.targets} | view.pending
-        yield _single(catalogue.TARGETS, len(targets))
+        yield _single(self_catalogue.TARGETS, len(targets))
 
 
 class Families:

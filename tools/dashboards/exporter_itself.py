@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from exporter.metrics.catalogue import (
+from exporter.metrics.self_catalogue import (
     BUILD_INFO,
     CLOCK_SKEW,
     POLL_DURATION,

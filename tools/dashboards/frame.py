@@ -15,7 +15,12 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from exporter.metrics.catalogue import BUILD_INFO, GROUP_UP
+from exporter.metrics.catalogue import (
+    GROUP_UP,
+)
+from exporter.metrics.self_catalogue import (
+    BUILD_INFO,
+)
 from tools.dashboards.panels import DATASOURCE
 from tools.dashboards.queries import GROUP, JOB, LOGSTORE
 

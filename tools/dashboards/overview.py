@@ -3,18 +3,20 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from exporter.metrics.catalogue import (
-    BUILD_INFO,
     CURSOR_ACCESS,
     GROUP_CONSUMERS,
     GROUP_LAST_SUCCESS,
     GROUP_UP,
     LAG,
+    STALLED,
+    UNREAD,
+)
+from exporter.metrics.self_catalogue import (
+    BUILD_INFO,
     RELOAD_SUCCESSFUL,
     REQUEST_ERRORS,
     REQUESTS,
-    STALLED,
     TARGETS,
-    UNREAD,
 )
 from tools.dashboards.frame import OVERVIEW_UID, Panel, datasource, frame, job, of_group, to_group
 from tools.dashboards.limits import (
