@@ -296,8 +296,8 @@ def test_scaled_rules_are_the_same_rules_with_shorter_times(tmp_path: Path) -> N
     assert list(rules) == ALERT_NAMES
     assert "sls_consumer_group_stalled_seconds > 3.6\n" in rules["SLSConsumerShardStalled"]["expr"]
     assert rules["SLSConsumerShardStalled"]["keep_firing_for"] == "3000ms"
-    assert "> time() - 3\n" in rules["SLSConsumerGroupStalled"]["expr"]
-    assert "_seconds <= 6\n" in rules["SLSConsumerLagHigh"]["expr"]
+    assert ">= time() - 3.6\n" in rules["SLSConsumerGroupStalled"]["expr"]
+    assert "_seconds <= 6.6\n" in rules["SLSConsumerLagHigh"]["expr"]
     assert "offset 18000ms)" in rules["SLSConsumerLagGrowing"]["expr"]
     assert "> 1.2" in rules["SLSConsumerLagGrowing"]["expr"]
     assert "> 0.8" in rules["SLSConsumerDataExpiring"]["expr"]

@@ -2,7 +2,7 @@
 
 The test runs a simulated SLS, two replicas of the exporter as processes, Prometheus with the
 shipped rules, and Alertmanager with the routes that docs/alerts.md recommends. All durations in
-the rules are divided by 30, so that 5 minutes become 10 s.
+the rules and in the configuration are divided by 30, so that 5 minutes become 10 s.
 """
 
 import re
@@ -34,6 +34,7 @@ STALLED = "SLSConsumerShardStalled"
 CONFIG = """\
 polling: {{interval: 1s, stale_after: 30s, requests_per_second: 10000}}
 stall_after: {stall_after:g}s
+lag_limit: {lag_limit:g}s
 projects:
   - project: shop
     endpoint: {endpoint}
@@ -75,7 +76,11 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         simulator = stack.enter_context(Simulator(world))
         config = tmp_path / "config.yaml"
-        config.write_text(CONFIG.format(stall_after=300 * FACTOR, endpoint=simulator.endpoint))
+        config.write_text(
+            CONFIG.format(
+                stall_after=300 * FACTOR, lag_limit=600 * FACTOR, endpoint=simulator.endpoint
+            )
+        )
         replicas = [stack.enter_context(replica(config)) for _ in range(2)]
         receiving = stack.enter_context(webhook())
         address = stack.enter_context(alertmanager(tmp_path, advised_routes(receiving)))

@@ -16,7 +16,7 @@ def scaled(rules_text: str, factor: float) -> str:
 
     Times are `for`, `keep_firing_for`, ranges, offsets, and thresholds in seconds, which in these
     rules are the numbers of two or more digits. Ratios and counts stay. Ranges must stay longer
-    than two scrapes, and the exporter's own `stall_after` is not in the rules.
+    than two scrapes. The settings of a group, such as `stall_after`, are not in the rules.
     """
     rules = yaml.safe_load(rules_text)
     for group in rules["groups"]:

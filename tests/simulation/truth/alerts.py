@@ -1,10 +1,9 @@
 """The shipped alerts about stalls and about unknown states, evaluated over a recording.
 
-The durations and the threshold come from the rules. The expressions are reimplemented here in
-Python. A test verifies with promtool that both are equivalent.
+The durations come from the rules, the thresholds from the scraped settings of the group. The
+expressions are reimplemented here in Python. A test verifies with promtool that both are equal.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,9 @@ LAG = "sls_consumer_group_lag_seconds"
 CURSOR_ACCESS = "sls_exporter_cursor_access"
 DISCOVERED = "sls_exporter_discovery_success"
 LAST_DISCOVERED = "sls_exporter_discovery_last_success_timestamp_seconds"
+UNCONSUMED_SINCE = "sls_consumer_group_oldest_unconsumed_timestamp_seconds"
+STALL_AFTER = "sls_consumer_group_stall_after_seconds"
+INTERVAL = "sls_consumer_group_poll_interval_seconds"
 
 SHARD_STALLED = "SLSConsumerShardStalled"
 GROUP_STALLED = "SLSConsumerGroupStalled"
@@ -35,7 +37,6 @@ NEVER_DISCOVERED = "SLSExporterNeverDiscovered"
 OF_LISTINGS = frozenset({DISCOVERY_FAILING, NEVER_DISCOVERED})
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_THRESHOLD = re.compile(rf"{STALLED} > (\d+)")
 
 Holds = Callable[[Frame], Iterable[str]]
 """A function that returns the shards in the result of an expression, or "" without a shard."""
@@ -68,10 +69,8 @@ def load(path: Path) -> tuple[Rule, ...]:
         for group in yaml.safe_load(path.read_text())["groups"]
         for rule in group["rules"]
     }
-    threshold = _THRESHOLD.search(found[SHARD_STALLED]["expr"])
-    assert threshold is not None
     expressions: Mapping[str, Holds] = {
-        SHARD_STALLED: lambda frame: _stalled_shards(frame, float(threshold[1])),
+        SHARD_STALLED: _stalled_shards,
         GROUP_STALLED: _stalled_group,
         DATA_LOST: lambda frame: [""] if _shards_in(frame, "expired") else [],
         UNCONSUMED: _unconsumed,
@@ -143,9 +142,10 @@ class _Watch:
         del self._active[shard]
 
 
-def _stalled_shards(frame: Frame, threshold: float) -> list[str]:
+def _stalled_shards(frame: Frame) -> list[str]:
     if not _is_up(frame):
         return []
+    threshold = _setting(frame, STALL_AFTER) + _setting(frame, INTERVAL)
     return [shard for shard, value in frame.by_shard(STALLED).items() if value > threshold]
 
 
@@ -153,15 +153,16 @@ def _stalled_group(frame: Frame) -> list[str]:
     stalled = _is_up(frame) and _shards_in(frame, "stalled") + _shards_in(frame, "expired") > 0
     newest = max(frame.by_shard(UPDATED).values(), default=float("-inf"))
     read_at = max(frame.samples.get(READ, {}).values(), default=float("inf"))
-    return [""] if stalled and newest <= min(START + frame.at, read_at) - 300 else []
+    stall_after, interval = _setting(frame, STALL_AFTER), _setting(frame, INTERVAL)
+    was_old = newest <= read_at - stall_after
+    is_old = newest < START + frame.at - (stall_after + interval)
+    return [""] if stalled and was_old and is_old else []
 
 
 def _unconsumed(frame: Frame) -> list[str]:
-    known = frame.by_shard(UPDATED).keys() | frame.by_shard(LAG).keys()
-    waiting = {
-        shard for shard, oldest in frame.by_shard(OLDEST).items() if START + frame.at - oldest > 900
-    }
-    return [""] if waiting - known else []
+    threshold = _setting(frame, STALL_AFTER) + _setting(frame, INTERVAL)
+    oldest = frame.samples.get(UNCONSUMED_SINCE, {}).values()
+    return [""] if any(START + frame.at - each > threshold for each in oldest) else []
 
 
 def _unknown(frame: Frame) -> list[str]:
@@ -175,6 +176,10 @@ def _undiscovered(frame: Frame) -> list[str]:
 
 def _is_up(frame: Frame) -> bool:
     return 0.0 not in frame.samples.get(UP, {}).values()
+
+
+def _setting(frame: Frame, name: str) -> float:
+    return max(frame.samples.get(name, {}).values(), default=float("inf"))
 
 
 def _shards_in(frame: Frame, state: str) -> float:
