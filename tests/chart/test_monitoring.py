@@ -1,8 +1,12 @@
 """The objects of the chart for Prometheus and Grafana, and the labels of all objects."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+import helm_python
+import pytest
 import yaml
 
 from tests.support import promtool
@@ -33,11 +37,136 @@ def test_alerts_have_no_runbook_url_if_none_is_set() -> None:
     assert "runbook" not in text
 
 
+def alerts_of(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    spec = render({**LEAST, "prometheusRule": values}).one("PrometheusRule")["spec"]
+    return {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"]}
+
+
 def test_alerts_can_be_left_out_and_get_labels() -> None:
     spec = feature("rules-values.yaml").one("PrometheusRule")["spec"]
-    alerts = {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"]}
+    alerts = {
+        rule["alert"]: rule
+        for group in spec["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
     assert "SLSConsumerCheckpointsOld" not in alerts
+    assert "SLSConsumerLagGrowing" not in alerts
     assert alerts["SLSConsumerShardStalled"]["labels"] == {"severity": "critical", "team": "data"}
+
+
+def test_overrides_replace_parts_of_single_alerts() -> None:
+    override = {
+        "for": "15m",
+        "severity": "info",
+        "labels": {"team": "billing"},
+        "annotations": {"summary": "Slow.", "dashboard": "https://g.example.com"},
+    }
+    alerts = alerts_of(
+        {
+            "enabled": True,
+            "alertLabels": {"team": "data", "severity": "page"},
+            "overrides": {
+                "SLSConsumerLagHigh": override,
+                "SLSConsumerShardStalled": {"for": "0", "enabled": True},
+                "SLSConsumerDataLost": {"enabled": False},
+            },
+        }
+    )
+    shipped = {
+        rule["alert"]: rule
+        for group in yaml.safe_load(RULES.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    changed, expected = alerts["SLSConsumerLagHigh"], shipped["SLSConsumerLagHigh"]
+    assert changed["for"] == "15m"
+    assert changed["labels"] == {"team": "billing", "severity": "info"}
+    assert changed["annotations"] == {
+        "summary": "Slow.",
+        "description": expected["annotations"]["description"],
+        "dashboard": "https://g.example.com",
+    }
+    assert changed["expr"] == expected["expr"]
+    assert alerts["SLSConsumerShardStalled"]["for"] == "0"
+    assert alerts["SLSConsumerGroupStalled"]["labels"] == {"team": "data", "severity": "page"}
+    assert alerts.keys() == shipped.keys() - {"SLSConsumerDataLost"}
+
+
+def test_additional_rules_are_a_separate_group() -> None:
+    groups = feature("rules-values.yaml").one("PrometheusRule")["spec"]["groups"]
+    assert groups[-1] == {
+        "name": "sls-exporter-additional",
+        "rules": [
+            {
+                "record": "project:sls_consumer_group_shards:sum",
+                "expr": "sum by (project, state) (sls_consumer_group_shards)",
+            }
+        ],
+    }
+
+
+def test_selector_is_in_each_selector_of_the_rules_and_nothing_else_changes() -> None:
+    matchers = 'job="test-sls-exporter",namespace="watch"'
+    selector = 'job="{{ include "sls-exporter.fullname" . }}",namespace="{{ .Release.Namespace }}"'
+    with_selector = alerts_of({"enabled": True, "selector": selector})
+    for alert, rule in alerts_of({"enabled": True}).items():
+        found = with_selector[alert]["expr"]
+        names = re.findall(r"\bsls_(?!endpoint)\w+|\bup\b", rule["expr"])
+        assert names
+        assert re.findall(rf"(\w+){{{re.escape(matchers)}[,}}]", found) == names
+        bare = found.replace(f"{{{matchers}}}", "").replace(f"{{{matchers},", "{")
+        assert bare == rule["expr"]
+
+
+def test_release_with_a_selector_alerts_only_for_its_own_groups(tmp_path: Path) -> None:
+    selector = (
+        'job="{{ include "sls-exporter.fullname" . }}", namespace=~"{{ .Release.Namespace }}|$"'
+    )
+    values = {**LEAST, "prometheusRule": {"enabled": True, "selector": selector}}
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump(dict(render(values).one("PrometheusRule")["spec"]))
+    )
+    inputs = []
+    for job, namespace in (("test-sls-exporter", "watch"), ("test-sls-exporter", "other")):
+        target = f'job="{job}",namespace="{namespace}",instance="a",pod="p"'
+        labels = f'project="p",logstore="l",consumer_group="g",{target}'
+        inputs += [
+            (f"sls_consumer_group_up{{{labels}}}", "0x60"),
+            (f'sls_consumer_group_shards{{state="expired",{labels}}}', "1x60"),
+            (f"sls_exporter_build_info{{{target}}}", "1x60"),
+            (f"up{{{target}}}", "0x60"),
+        ]
+    expected = ("GroupNeverRead", "ScrapedRarely", "TargetFailing")
+    own = 'namespace="watch"'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": given} for name, given in inputs],
+        "promql_expr_test": [
+            {
+                "expr": 'count by (alertname, namespace) (ALERTS{alertstate="firing"})',
+                "eval_time": "1h",
+                "exp_samples": [
+                    {"labels": f'{{alertname="SLSExporter{name}",{own}}}', "value": 1}
+                    for name in expected
+                ]
+                + [{"labels": f'{{alertname="SLSConsumerDataLost",{own}}}', "value": 1}],
+            }
+        ],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(
+        yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
+    )
+    promtool.run("promtool", "test", "rules", file)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["sls", "job=sls", 'job="sls"}', '{job="sls"}', 'job="a" namespace="b"', 'pod=~"a{2}"'],
+)
+def test_selector_that_is_not_a_list_of_matchers_is_rejected(selector: str) -> None:
+    with pytest.raises(helm_python.HelmRenderError, match=r"selector is not a list"):
+        alerts_of({"enabled": True, "selector": selector})
 
 
 def test_every_dashboard_becomes_a_config_map(tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"service": {"ports": 1}}, "at '/service'"),
         ({"probes": {"liveness": {"initialDelaySeconds": 1}}}, "at '/probes/liveness'"),
         ({"prometheusRule": {"disabledAlerts": ["SLSNoSuch"]}}, "disabledAlerts/0"),
+        ({"prometheusRule": {"overrides": {"SLSNoSuch": {}}}}, "invalid propertyName 'SLSNoSuch'"),
+        (
+            {"prometheusRule": {"overrides": {"SLSConsumerLagHigh": {"for": "soon"}}}},
+            "overrides/SLSConsumerLagHigh/for",
+        ),
+        (
+            {"prometheusRule": {"overrides": {"SLSConsumerLagHigh": {"expr": "up"}}}},
+            "overrides/SLSConsumerLagHigh",
+        ),
         ({"image": {"digest": "0123"}}, "at '/image/digest'"),
         ({"commonLabels": {"a": 1}}, "at '/commonLabels/a': got number, want string"),
         ({"shards": 0}, "at '/shards': minimum"),

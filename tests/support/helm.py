@@ -35,7 +35,7 @@ _ENDPOINT = {
     *("port", "path", "scheme", "interval", "scrapeTimeout", "basicAuth", "tlsConfig"),
     *("relabelings", "metricRelabelings"),
 }
-_RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+_RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 
 
 class RefusedError(Exception):
@@ -167,6 +167,8 @@ def _rules(manifest: Manifest) -> None:
     for group in manifest["spec"]["groups"]:
         assert group.keys() == {"name", "rules"}
         for rule in group["rules"]:
-            assert {"alert", "expr"} <= rule.keys() <= _RULE
-            texts = (*rule["labels"].values(), *rule["annotations"].values(), rule["expr"])
+            kind = "record" if "record" in rule else "alert"
+            assert {kind, "expr"} <= rule.keys() <= _RULE - {"record", "alert"} | {kind}
+            optional = (rule.get("labels", {}), rule.get("annotations", {}))
+            texts = (rule["expr"], *(text for each in optional for text in each.values()))
             assert all(isinstance(text, str) for text in texts)
