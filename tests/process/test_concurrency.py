@@ -214,8 +214,9 @@ OF_SHAPE = (
     Variant(name="coarse", per_shard=False),
     Variant(name="bare", consumer_label=False),
 )
+NARROW = Variant(name="narrow", projects=("a", "b"), logstores="log-.*", exclude="side")
 OF_TARGETS = (
-    Variant(name="narrow", projects=("a", "b"), logstores="log-.*", exclude="side"),
+    NARROW,
     Variant(name="lean", exclude="side|slow"),
     Variant(name="wide", workers=7),
 )
@@ -709,7 +710,12 @@ class Floor:
             for sample in family.samples:
                 labels = dict(sample.labels)
                 labels.pop("consumer", None)
-                counts = family.type != "gauge" and sample.name != ERRORS
+                # The series of a project begin anew if a configuration did not name it.
+                counts = (
+                    family.type not in {"gauge", "info"}
+                    and sample.name != ERRORS
+                    and labels.get("project", "") in {"", *NARROW.projects}
+                )
                 if counts or (
                     sample.name in {UPDATED, LAST_SUCCESS} and key_of(sample) in set(STABLE)
                 ):
