@@ -710,7 +710,7 @@ class Floor:
             for sample in family.samples:
                 labels = dict(sample.labels)
                 labels.pop("consumer", None)
-                # The series of a project begin anew if a configuration did not name it.
+                # The series of a project start again at 0 after a configuration without it.
                 counts = (
                     family.type not in {"gauge", "info"}
                     and sample.name != ERRORS

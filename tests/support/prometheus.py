@@ -44,8 +44,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def prometheus(folder: Path, configuration: str) -> Iterator[Prometheus]:
-    """Run Prometheus until the block ends."""
+def prometheus(folder: Path, configuration: str, *flags: str) -> Iterator[Prometheus]:
+    """Run Prometheus, with additional flags, until the block ends."""
     config = folder / "prometheus.yml"
     config.write_text(configuration)
     port = free_port()
@@ -56,6 +56,7 @@ def prometheus(folder: Path, configuration: str) -> Iterator[Prometheus]:
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
+                *flags,
             ],
             stdout=log,
             stderr=log,

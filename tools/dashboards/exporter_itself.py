@@ -159,6 +159,7 @@ def _requests() -> list[Panel]:
 
     asked = f"{rate(REQUESTS, 'operation')} > 0"
     failed = f"{REQUEST_ERRORS.name}{{{INSTANCE}, {NOT_INVALID_CURSOR}}}"
+    merged = "operation, instance, pod"
     throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~"(?i).*(quota|qps|throttl).*"}}'
     return [
         curves(
@@ -190,12 +191,12 @@ def _requests() -> list[Panel]:
             [
                 Query(
                     or_none(
-                        f"sum by (project) (rate({failed}[15m]))\n"
-                        f"/ sum by (project) (rate({REQUESTS.name}{ALL}[15m]))",
+                        f"sum without (code, {merged}) (rate({failed}[15m]))\n"
+                        f"/ sum without ({merged}) (rate({REQUESTS.name}{ALL}[15m]))",
                         label="project",
                         scraped=REQUESTS,
                     ),
-                    "{{project}}",
+                    "{{project}} {{sls_endpoint}}",
                 )
             ],
             unit="percentunit",

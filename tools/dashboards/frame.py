@@ -35,7 +35,8 @@ def to_group(fields: str) -> str:
     """Return the URL of the dashboard of a group. ``fields`` of a value identify the group."""
     names = ("project", "logstore", "consumer_group")
     chosen = "".join(f"&var-{name}=${{{fields}.{name}}}" for name in names)
-    url = f"/d/{GROUP_UID}?${{datasource:queryparam}}&${{job:queryparam}}"
+    kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "region"))
+    url = f"/d/{GROUP_UID}?{kept}"
     return f"{url}{chosen}&${{__url_time_range}}"
 
 
@@ -93,16 +94,18 @@ def job() -> builders.QueryVariable:
     return several("job", "Job", f"label_values({BUILD_INFO.name}, job)")
 
 
-def of_group(*, one: bool) -> list[Variable]:
-    """Return the choice of projects, logstores and consumer groups: one of each, or several."""
+def groups(*, one: bool) -> list[Variable]:
+    """Return the choice of projects, logstores and consumer groups: one of each, or several.
+
+    The label region exists only if the configuration sets it.
+    """
     make = single if one else _any
+    of_region = f'{JOB}, region=~"$region"'
+    of_project = f'{of_region}, project=~"$project"'
     return [
-        make("project", "Project", f"label_values({GROUP_UP.name}{{{JOB}}}, project)"),
-        make(
-            "logstore",
-            "Logstore",
-            f'label_values({GROUP_UP.name}{{{JOB}, project=~"$project"}}, logstore)',
-        ),
+        _any("region", "Region", f"label_values({GROUP_UP.name}{{{JOB}}}, region)"),
+        make("project", "Project", f"label_values({GROUP_UP.name}{{{of_region}}}, project)"),
+        make("logstore", "Logstore", f"label_values({GROUP_UP.name}{{{of_project}}}, logstore)"),
         make(
             "consumer_group",
             "Consumer group",

@@ -12,7 +12,7 @@ from exporter.metrics.catalogue import (
     UNREAD,
 )
 from exporter.metrics.family import Family
-from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, job, of_group, shard
+from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, groups, job, shard
 from tools.dashboards.limits import (
     LAG_SECONDS,
     ONE_IS_BAD,
@@ -23,9 +23,8 @@ from tools.dashboards.limits import (
 )
 from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
 from tools.dashboards.queries import (
-    BY_GROUP,
-    GROUP,
     SHARD,
+    of_group,
     per_shard,
     retention_left,
     retention_used,
@@ -36,7 +35,7 @@ from tools.dashboards.queries import (
 )
 
 NAME = "shard {{shard}}"
-BY_SHARD = f"{BY_GROUP}, shard"
+OF_GROUP = ("project", "logstore", "consumer_group")
 
 
 def dashboard() -> Dashboard:
@@ -45,7 +44,7 @@ def dashboard() -> Dashboard:
         GROUP_UID,
         "SLS consumer groups: one group",
         "The shards of one consumer group.",
-        variables=[datasource(), job(), *of_group(one=True), shard()],
+        variables=[datasource(), job(), *groups(one=True), shard()],
         rows={
             "Now": _now(),
             "Shards now": [_shards()],
@@ -92,7 +91,7 @@ def _now() -> list[Panel]:
             "Retention used",
             "Age of the oldest unread log as a share of the retention time: at 100 % it is deleted "
             "unread. A dash: nothing is unread.",
-            retention_used(BY_GROUP, GROUP),
+            retention_used(),
             unit="percentunit",
             steps=RETENTION_SHARE,
             decimals=1,
@@ -100,7 +99,7 @@ def _now() -> list[Panel]:
         number(
             "Failed polls",
             "1 while the exporter cannot poll this group. The values here are then old.",
-            f"1 - {worst(GROUP_UP)}",
+            f"1 - {of_group(GROUP_UP)}",
             unit="short",
             steps=ONE_IS_BAD,
         ),
@@ -109,7 +108,7 @@ def _now() -> list[Panel]:
 
 def _shards() -> Panel:
     def largest(metric: Family) -> str:
-        return f"max by (shard, consumer) ({metric.name}{{{SHARD}}})"
+        return f"max without (instance, pod) ({metric.name}{{{SHARD}}})"
 
     return rows(
         "Shards",
@@ -129,6 +128,7 @@ def _shards() -> Panel:
             ),
         ],
         sorted_by="stalled for",
+        hidden=OF_GROUP,
     )
 
 
@@ -175,7 +175,7 @@ def _history() -> list[Panel]:
             "Retention headroom",
             "Time left until SLS deletes the oldest unread log. At 0, data is lost. A shard is not "
             "shown while everything in it is read, or if it was never read.",
-            [Query(retention_left(BY_SHARD, SHARD), NAME)],
+            [Query(retention_left(), NAME)],
             unit="s",
         ),
         curves(
@@ -195,7 +195,7 @@ def _consumers() -> list[Panel]:
             "Consumers",
             "Distinct consumer names in the checkpoints. A dead consumer counts until another one "
             "takes over its shards, and one without a name (Flink) does not.",
-            [Query(worst(GROUP_CONSUMERS), "consumers")],
+            [Query(of_group(GROUP_CONSUMERS), "consumers")],
             unit="short",
         ),
         curves(
@@ -204,9 +204,9 @@ def _consumers() -> list[Panel]:
             "the group is being rebalanced.",
             [
                 Query(
-                    "count by (shard) (\n"
-                    "  count by (shard, consumer) (\n"
-                    f"    last_over_time({CHECKPOINT_UPDATED.name}{{{SHARD}}}[10m])\n"
+                    "count without (consumer) (\n"
+                    "  count without (instance, pod) (\n"
+                    f'    last_over_time({CHECKPOINT_UPDATED.name}{{{SHARD}, shard!=""}}[10m])\n'
                     "  )\n"
                     ") - 1",
                     NAME,

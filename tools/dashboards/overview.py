@@ -18,7 +18,7 @@ from exporter.metrics.self_catalogue import (
     REQUESTS,
     TARGETS,
 )
-from tools.dashboards.frame import OVERVIEW_UID, Panel, datasource, frame, job, of_group, to_group
+from tools.dashboards.frame import OVERVIEW_UID, Panel, datasource, frame, groups, job, to_group
 from tools.dashboards.limits import (
     ERROR_SHARE,
     LAG_SECONDS,
@@ -31,21 +31,21 @@ from tools.dashboards.limits import (
 )
 from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
 from tools.dashboards.queries import (
-    BY_GROUP,
-    GROUP,
     JOB,
     LOGSTORE,
     NOT_INVALID_CURSOR,
+    of_group,
     retention_used,
     shards_by_state,
     shards_in,
+    total,
     worst,
     worst_state,
 )
 
-NAME = "{{project}} / {{logstore}} / {{consumer_group}}"
+NAME = "{{project}} / {{logstore}} / {{consumer_group}} {{region}}"
 SHOW_GROUP = ("Show this consumer group", to_group("__field.labels"))
-SINCE_GOOD_POLL = f"time() - max by ({BY_GROUP}) ({GROUP_LAST_SUCCESS.name}{{{GROUP}}})"
+SINCE_GOOD_POLL = f"time() - {of_group(GROUP_LAST_SUCCESS)}"
 
 
 def dashboard() -> Dashboard:
@@ -54,7 +54,7 @@ def dashboard() -> Dashboard:
         OVERVIEW_UID,
         "SLS consumer groups: overview",
         "Stalls and lags of all consumer groups that sls-exporter watches.",
-        variables=[datasource(), job(), *of_group(one=False)],
+        variables=[datasource(), job(), *groups(one=False)],
         rows={
             "Now": _now(),
             "Consumer groups": [_groups()],
@@ -69,7 +69,7 @@ def _now() -> list[Panel]:
         number(
             "Consumer groups",
             "Number of consumer groups that are watched.",
-            f"count({worst(GROUP_UP)})",
+            f"count({of_group(GROUP_UP)})",
             unit="short",
         ),
         number(
@@ -89,7 +89,7 @@ def _now() -> list[Panel]:
         number(
             "Worst stall",
             "Time for which the worst shard has had unread data and its checkpoint has not "
-            "advanced. 0 if there is none. A dash: no per-shard metrics or no cursor access.",
+            "advanced. 0 if there is none. A dash: no cursor access.",
             f"max({worst(STALLED)})",
             unit="s",
             steps=STALL_SECONDS,
@@ -98,7 +98,7 @@ def _now() -> list[Panel]:
         number(
             "Worst lag",
             "Receive time of the newest log minus that of the last consumed one, on the worst "
-            "shard. A dash: no per-shard metrics or no cursor access.",
+            "shard. A dash: no cursor access.",
             f"max({worst(LAG)})",
             unit="s",
             steps=LAG_SECONDS,
@@ -108,7 +108,7 @@ def _now() -> list[Panel]:
             "Oldest unread data",
             "Age of the oldest unread log as a share of its logstore's retention time: at 100 % it "
             "is deleted unread. A dash: nothing is unread.",
-            f"max(\n{retention_used(BY_GROUP, GROUP)}\n)",
+            f"max(\n{retention_used()}\n)",
             unit="percentunit",
             steps=RETENTION_SHARE,
             decimals=1,
@@ -128,25 +128,24 @@ def _groups() -> Panel:
             Column(title="stalled", expr=shards_in("stalled"), unit="short", width=80),
             Column(
                 title="shards",
-                expr=f"sum by ({BY_GROUP}) ({shards_by_state()})",
+                expr=f"sum without (state) ({shards_by_state()})",
                 unit="short",
                 width=80,
             ),
-            Column(title="consumers", expr=worst(GROUP_CONSUMERS), unit="short", width=100),
+            Column(title="consumers", expr=of_group(GROUP_CONSUMERS), unit="short", width=100),
             Column(
                 title="worst stall", expr=worst(STALLED), unit="s", steps=STALL_SECONDS, width=110
             ),
             Column(title="worst lag", expr=worst(LAG), unit="s", steps=LAG_SECONDS, width=110),
             Column(
                 title="unread log groups",
-                expr=f"sum by ({BY_GROUP}) (\n"
-                f"  max by ({BY_GROUP}, shard) ({UNREAD.name}{{{GROUP}}})\n)",
+                expr=total(UNREAD),
                 unit="short",
                 width=140,
             ),
             Column(
                 title="retention used",
-                expr=retention_used(BY_GROUP, GROUP),
+                expr=retention_used(),
                 unit="percentunit",
                 steps=RETENTION_SHARE,
                 width=130,
@@ -200,13 +199,7 @@ def _history() -> list[Panel]:
         curves(
             "Unread log groups",
             "The 20 groups with most log groups between checkpoints and the ends of their shards.",
-            [
-                Query(
-                    f"topk(20, sum by ({BY_GROUP}) (\n"
-                    f"  max by ({BY_GROUP}, shard) ({UNREAD.name}{{{GROUP}}})\n))",
-                    NAME,
-                )
-            ],
+            [Query(f"topk(20, {total(UNREAD)})", NAME)],
             unit="short",
             link=SHOW_GROUP,
         ),
@@ -225,7 +218,7 @@ def _exporter() -> list[Panel]:
         number(
             "Groups whose polls fail",
             "Consumer groups whose last poll failed in every replica.",
-            f"sum(1 - {worst(GROUP_UP)})",
+            f"sum(1 - {of_group(GROUP_UP)})",
             unit="short",
             steps=ONE_IS_BAD,
         ),
@@ -254,7 +247,7 @@ def _exporter() -> list[Panel]:
             "Logstores without cursors",
             "Logstores whose cursors the exporter has no permission to read. It cannot distinguish "
             "idle from dead consumers there. A dash: lag is off.",
-            f"sum(1 - max by (project, logstore) ({CURSOR_ACCESS.name}{{{LOGSTORE}}}))",
+            f"sum(1 - max without (instance, pod) ({CURSOR_ACCESS.name}{{{LOGSTORE}}}))",
             unit="short",
             steps=ONE_IS_ODD,
         ),

@@ -17,6 +17,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEdito
 
 from tools.dashboards.limits import Step, state_mappings, thresholds
 
+OF_SCRAPES = ("container", "endpoint", "job", "namespace", "service")
+"""The labels of scrapes that are the same for all replicas, which tables hide."""
+
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
@@ -180,8 +183,18 @@ def timeline(
     return panel
 
 
-def rows(title: str, description: str, columns: Sequence[Column], *, sorted_by: str) -> table.Panel:
-    """Return a table with one row for each set of labels, the largest first."""
+def rows(
+    title: str,
+    description: str,
+    columns: Sequence[Column],
+    *,
+    sorted_by: str,
+    hidden: Sequence[str] = (),
+) -> table.Panel:
+    """Return a table with one row for each set of labels, the largest first.
+
+    Labels that are neither columns nor hidden are columns behind the others.
+    """
     values = [column for column in columns if column.expr]
     fields = {
         column.title: column.label or f"Value #{_letter(values.index(column))}"
@@ -205,7 +218,7 @@ def rows(title: str, description: str, columns: Sequence[Column], *, sorted_by: 
             DataTransformerConfig(
                 id_val="organize",
                 options={
-                    "excludeByName": {"Time": True},
+                    "excludeByName": dict.fromkeys(("Time", *OF_SCRAPES, *hidden), True),
                     "indexByName": {name: place for place, name in enumerate(fields.values())},
                 },
             )

@@ -1,22 +1,27 @@
 """PromQL that the dashboards share: selections by variables, and aggregation over replicas.
 
 Two replicas of the exporter have the same series of a consumer group, and a rebalance renames the
-owner of a shard. Queries of groups therefore first aggregate over the labels consumer, instance and
-pod.
+owner of a shard. Queries of groups therefore first aggregate without the labels consumer, instance
+and pod. They keep all other labels, as the alert rules do, so that projects of the same name in two
+regions or accounts stay apart. They have the same results without series for single shards.
 """
 
-from exporter.metrics.catalogue import GROUP_SHARDS, LAG, LOGSTORE_RETENTION, OLDEST_UNREAD
+from exporter.metrics.catalogue import (
+    GROUP_OLDEST_UNCONSUMED,
+    GROUP_RETENTION,
+    GROUP_SHARDS,
+    LAG,
+    OLDEST_UNREAD,
+)
 from exporter.metrics.family import Family
 from exporter.status.wording import STATE_NAMES
 
 JOB = 'job=~"$job"'
-LOGSTORE = f'{JOB}, project=~"$project", logstore=~"$logstore"'
+LOGSTORE = f'{JOB}, region=~"$region", project=~"$project", logstore=~"$logstore"'
 GROUP = f'{LOGSTORE}, consumer_group=~"$consumer_group"'
 SHARD = f'{GROUP}, shard=~"$shard"'
 INSTANCE = f'{JOB}, instance=~"$instance"'
 NOT_INVALID_CURSOR = 'code!~"(?i)(SLS)?InvalidCursor"'
-
-BY_GROUP = "project, logstore, consumer_group"
 
 STATES = tuple(state.value for state in STATE_NAMES)
 """The states of a shard, the worst first."""
@@ -31,18 +36,29 @@ def per_shard(metric: Family) -> str:
 
 
 def worst(metric: Family) -> str:
-    """Return the largest value of a metric of shards or groups for each group."""
-    return f"max by ({BY_GROUP}) ({metric.name}{{{GROUP}}})"
+    """Return the largest value of a metric of shards for each group."""
+    return f"max without (consumer, instance, pod, shard) ({metric.name}{{{GROUP}}})"
+
+
+def total(metric: Family) -> str:
+    """Return the sum of a metric of shards for each group."""
+    of_shards = f"max without (consumer, instance, pod) ({metric.name}{{{GROUP}}})"
+    return f"sum without (shard) (\n  {of_shards}\n)"
+
+
+def of_group(metric: Family) -> str:
+    """Return a metric of groups, with one series per group."""
+    return f"max without (instance, pod) ({metric.name}{{{GROUP}}})"
 
 
 def shards_in(state: str) -> str:
     """Return how many shards of each group are in a state."""
-    return f'max by ({BY_GROUP}) ({GROUP_SHARDS.name}{{{GROUP}, state="{state}"}})'
+    return f'max without (instance, pod, state) ({GROUP_SHARDS.name}{{{GROUP}, state="{state}"}})'
 
 
 def shards_by_state() -> str:
     """Return how many shards of each group are in each state."""
-    return f"max by ({BY_GROUP}, state) ({GROUP_SHARDS.name}{{{GROUP}}})"
+    return of_group(GROUP_SHARDS)
 
 
 def worst_state() -> str:
@@ -51,30 +67,33 @@ def worst_state() -> str:
         f'{rank} * ({GROUP_SHARDS.name}{{{GROUP}, state="{state}"}} > bool 0)'
         for state, rank in RANKS.items()
     )
-    return f"max by ({BY_GROUP}) (\n  " + "\n  or ".join(ranked) + "\n)"
+    return "max without (instance, pod, state) (\n  " + "\n  or ".join(ranked) + "\n)"
 
 
-def retention_used(by: str, selected: str) -> str:
-    """Return the age of the oldest unread log as a share of the retention time."""
-    retention = f"max by (project, logstore) ({LOGSTORE_RETENTION.name}{{{LOGSTORE}}})"
-    return f"{_waiting(by, selected)}\n/ on (project, logstore) group_left ()\n{retention}"
+def retention_used() -> str:
+    """Return the age of the oldest unread log of each group as a share of the retention time."""
+    waiting = _waiting(GROUP, without="consumer, instance, pod, shard")
+    return f"{waiting}\n/ {of_group(GROUP_RETENTION)}"
 
 
-def retention_left(by: str, selected: str) -> str:
-    """Return the time in seconds until the oldest unread log expires."""
-    retention = f"max by (project, logstore) ({LOGSTORE_RETENTION.name}{{{LOGSTORE}}})"
-    return f"{retention}\n- on (project, logstore) group_right ()\n{_waiting(by, selected)}"
+def retention_left() -> str:
+    """Return the time in seconds until the oldest unread log of each shard expires."""
+    waiting = _waiting(SHARD, without="consumer, instance, pod")
+    return f"{of_group(GROUP_RETENTION)}\n- ignoring (shard) group_right ()\n{waiting}"
 
 
-def _waiting(by: str, selected: str) -> str:
+def _waiting(selected: str, *, without: str) -> str:
     """Return the age of the oldest unread log.
 
-    A shard without a checkpoint is left out, since its oldest log always expires soon.
+    A shard without a checkpoint is left out, since its oldest log always expires soon. Without
+    series for single shards, a group is left out if its oldest unread log is in such a shard.
     """
+    oldest = OLDEST_UNREAD.name
     return (
-        f"max by ({by}) (\n"
-        f"  time() - {OLDEST_UNREAD.name}{{{selected}}}\n"
+        f"max without ({without}) (\n"
+        f"  time() - {oldest}{{{selected}}}\n"
         f"  and {LAG.name}{{{selected}}}\n"
+        f'  unless {oldest}{{{GROUP}, shard=""}} == {GROUP_OLDEST_UNCONSUMED.name}{{{GROUP}}}\n'
         f")"
     )
 

@@ -1,0 +1,193 @@
+"""The dashboards over fleets that the demo does not have: two regions, other granularities."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from exporter.config.schema import MetricsConfig
+from exporter.metrics.gzip_stream import plain
+from exporter.metrics.polled_text import PolledText
+from exporter.model.names import GroupKey, TargetKey
+from exporter.model.progress import ShardProgress
+from exporter.model.snapshot import (
+    GroupSettings,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    Labels,
+    TargetStatus,
+    View,
+)
+from tests.support.dashboards import DEMO, Asked, answer, queries
+from tests.support.prometheus import Prometheus, prometheus
+from tests.support.snapshots import shard
+from tests.support.static_text import static_text
+from tests.support.wait import wait_for
+
+NOW = float(int(time.time()))
+COARSE = MetricsConfig.model_construct(granularity="group")
+DAY = 86_400.0
+OF_GROUPS = [
+    asked
+    for asked in queries()
+    if "sls_consumer_group" in asked.expr
+    and "shard=" not in asked.expr.replace('shard=""', "")
+    and asked.dashboard != "exporter.json"
+]
+
+PROMETHEUS = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+"""
+JOB = """\
+  - job_name: {name}
+    metrics_path: /{name}
+    static_configs: [{{targets: ["127.0.0.1:{port}", "localhost:{port}"]}}]
+"""
+
+
+def behind(number: int, seconds: float, *, unread: int = 5) -> ShardProgress:
+    """Build a shard whose checkpoint has not moved for a time."""
+    at = NOW - seconds
+    return shard(
+        number,
+        updated_at=at,
+        moved_at=at,
+        unread=unread,
+        lag_seconds=seconds,
+        oldest_unread_at=at,
+        judged_at=NOW,
+        read_at=NOW,
+    )
+
+
+def caught_up(number: int) -> ShardProgress:
+    return shard(number, updated_at=NOW - 30, moved_at=NOW - 30, judged_at=NOW, read_at=NOW)
+
+
+def unconsumed(number: int, seconds: float) -> ShardProgress:
+    """Build a shard that the group has never read, with data of an age."""
+    at = NOW - seconds
+    changes = {"checkpoint": "", "consumer": "", "updated_at": None, "moved_at": None}
+    return shard(number, **changes, unread=3, lag_seconds=None, oldest_unread_at=at, read_at=NOW)
+
+
+def fleet_text(view: View, config: MetricsConfig) -> bytes:
+    return b"".join(plain(PolledText().write(view, config, 50.0)))
+
+
+def logstore(name: str, labels: Labels, groups: dict[str, Sequence[ShardProgress]]) -> TargetStatus:
+    key = TargetKey("https://example.com", "shop", name)
+    return TargetStatus(
+        key=key,
+        groups=tuple(
+            GroupStatus(
+                key=GroupKey(*key, group),
+                last_success=NOW,
+                snapshot=GroupSnapshot(
+                    polled=Instant(server=NOW, monotonic=50.0), shards=tuple(shards)
+                ),
+                interval=60.0,
+                stale_after=180.0,
+                settings=GroupSettings(labels=labels),
+                retention_seconds=DAY,
+            )
+            for group, shards in groups.items()
+        ),
+        polled_monotonic=50.0,
+        stale_after=180.0,
+        retention_seconds=DAY,
+        cursor_access=True,
+        labels=labels,
+    )
+
+
+TWO_REGIONS = View(
+    targets=tuple(
+        logstore("orders", (("region", region),), {"billing": shards})
+        for region, shards in {
+            "cn-shanghai": [behind(0, 400.0), behind(1, 100.0), caught_up(2)],
+            "cn-beijing": [caught_up(0)],
+        }.items()
+    )
+)
+MIXED = View(
+    targets=(
+        logstore(
+            "orders",
+            (),
+            {
+                "stalled": [behind(0, 400.0), behind(1, 100.0), caught_up(2)],
+                "idle": [caught_up(0), caught_up(1)],
+                "begun": [behind(0, 3000.0, unread=7), unconsumed(1, 200.0)],
+                "never": [unconsumed(0, 500.0)],
+            },
+        ),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    texts = {
+        "/regions": fleet_text(TWO_REGIONS, MetricsConfig()),
+        "/fine": fleet_text(MIXED, MetricsConfig()),
+        "/coarse": fleet_text(MIXED, COARSE),
+    }
+    with static_text(texts) as port:
+        jobs = "".join(JOB.format(name=path[1:], port=port) for path in texts)
+        folder = tmp_path_factory.mktemp("fleets")
+        with prometheus(folder, PROMETHEUS.format() + jobs) as running:
+            both = "count(sls_exporter_targets) == 6"
+            wait_for(lambda: running.query(both), timeout=30, what="all fleets scraped")
+            yield running
+
+
+def shown(
+    server: Prometheus, asked: Asked, job: str, at: float, *, group: str = "billing"
+) -> dict[frozenset[tuple[str, str]], float]:
+    """Return the newest values by labels, without the job."""
+    chosen = {**DEMO, "job": job, "project": "shop", "consumer_group": group}
+    return {
+        frozenset((name, value) for name, value in labels.items() if name != "job"): values[-1]
+        for labels, values in answer(server, asked, chosen=chosen, at=at)
+    }
+
+
+@pytest.mark.parametrize("asked", OF_GROUPS, ids=str)
+def test_panels_of_groups_show_the_same_in_both_granularities(
+    server: Prometheus, asked: Asked
+) -> None:
+    at = time.time()
+    fine, coarse = (shown(server, asked, job, at, group="stalled") for job in ("fine", "coarse"))
+    assert fine
+    assert coarse == pytest.approx(fine)
+
+
+@pytest.mark.parametrize("asked", OF_GROUPS, ids=str)
+def test_panels_of_groups_keep_regions_apart(server: Prometheus, asked: Asked) -> None:
+    found = shown(server, asked, "regions", time.time())
+    regions = {dict(labels).get("region") for labels in found}
+    if any("consumer_group" in dict(labels) for labels in found):
+        assert "cn-shanghai" in regions
+        assert len(found) == len(regions)
+    else:
+        assert regions == {None}
+
+
+def test_values_of_two_regions_are_not_merged(server: Prometheus) -> None:
+    at = time.time()
+    found = {
+        asked.panel: {
+            dict(labels).get("region"): value
+            for labels, value in shown(server, asked, "regions", at).items()
+        }
+        for asked in OF_GROUPS
+        if asked.dashboard == "overview.json"
+    }
+    assert found["Consumer groups"] == {None: 2.0}
+    assert found["Worst stall by group"] == {"cn-shanghai": 400.0, "cn-beijing": 0.0}
+    assert found["Worst lag by group"] == {"cn-shanghai": 400.0, "cn-beijing": 0.0}
+    assert found["Unread log groups"] == {"cn-shanghai": 10.0, "cn-beijing": 0.0}
+    assert found["State of the worst shard"] == {"cn-shanghai": 6.0, "cn-beijing": 2.0}
