@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from functools import partial
 from typing import Literal, TextIO
@@ -26,6 +26,7 @@ from exporter.model.progress import State
 from exporter.polling.manager import pool_of
 from exporter.status import api, rows
 from exporter.status.rows import GroupRow
+from exporter.status.summary import ambiguous_projects
 from exporter.status.wording import duration
 
 _INTERRUPTED = 130
@@ -105,7 +106,7 @@ def show(
     return bool(found.groups) and not found.pending_targets and not failures
 
 
-def table(rows: Sequence[GroupRow]) -> Table:
+def table(found: Sequence[GroupRow]) -> Table:
     """Return a table of consumer groups, the worst first."""
     result = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     # In a narrow terminal, only the column of names shrinks. Its text wraps, so nothing is lost.
@@ -113,9 +114,10 @@ def table(rows: Sequence[GroupRow]) -> Table:
     result.add_column("shards", no_wrap=True)
     for heading in _HEADINGS:
         result.add_column(heading, justify="right", no_wrap=True)
-    for row in sorted(rows, key=_rank):
+    ambiguous = ambiguous_projects(found)
+    for row in sorted(found, key=_rank):
         result.add_row(
-            Text(_name(row) + _worst(row)),
+            Text(_name(row, ambiguous) + _worst(row)),
             _shards(row),
             duration(row.stalled_seconds),
             duration(row.lag_seconds),
@@ -153,8 +155,9 @@ def _place(*names: str) -> str:
     return " / ".join(bounded(name) for name in names if name)
 
 
-def _name(row: GroupRow) -> str:
-    return _place(row.project or row.sls_endpoint, row.logstore, row.title)
+def _name(row: GroupRow, ambiguous: Collection[str]) -> str:
+    endpoint = f"at {row.sls_endpoint}" if row.project in ambiguous else ""
+    return _place(row.project or row.sls_endpoint, endpoint, row.logstore, row.title)
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
@@ -164,7 +167,8 @@ def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
     """
     failed = [row for row in rows if not row.up]
     listings = {(row.project, row.logstore, row.error_code) for row in failed if row.listing}
-    lines = [f"{_name(row)}: {bounded(row.error or '')}" for row in failed]
+    ambiguous = ambiguous_projects(rows)
+    lines = [f"{_name(row, ambiguous)}: {bounded(row.error or '')}" for row in failed]
     for family in parts.registry.collect():
         for sample in family.samples:
             labels = sample.labels

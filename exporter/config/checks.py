@@ -20,14 +20,14 @@ _PAIR = {"interval", "stale_after"}
 def check(data: Mapping[str, object]) -> Iterator[Problem]:
     """Yield the problems between values, in no particular order and possibly with repetitions."""
     yield from _credentials(data, ())
-    targets: dict[tuple[str, str], KeyPath] = {}
+    targets: dict[tuple[str, str, str], KeyPath] = {}
     for index, project in _mappings(data, "projects"):
         path = ("projects", index)
         yield from _credentials(project, path)
         yield from _stale_after(data, project, path)
         yield from _region(data, project, path)
         yield from _project_in_endpoint(project, path)
-        name = project.get("project")
+        name, endpoint = project.get("project"), _endpoint(project)
         for number, logstore in _mappings(project, "logstores"):
             yield from _repeated_groups(logstore, (*path, "logstores", number))
             store = logstore.get("logstore")
@@ -35,12 +35,21 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
                 continue
             if is_literal(name) and is_literal(store):
                 place = (*path, "logstores", number, "logstore")
-                first = targets.setdefault((name, store), place)
+                first = targets.setdefault((endpoint, name, store), place)
                 if first is not place:
                     message = (
                         f"logstore {quoted(store)} of project {quoted(name)} is already listed"
                     )
                     yield Problem(path=place, message=message, repeats=first)
+
+
+def _endpoint(project: Mapping[str, object]) -> str:
+    """Return an endpoint in its usual form, or the original text if it is not valid."""
+    text = project.get("endpoint")
+    try:
+        return str(Endpoint.parse(text)) if isinstance(text, str) else ""
+    except ValueError:
+        return str(text)
 
 
 def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from exporter.base.files import MIB, read
 from exporter.config.checks import check
+from exporter.config.same_series import same_series
 from exporter.config.schema import Config
 from exporter.config.validation import Format, whole
 from exporter.model.credentials import SECRET_VARIABLES
@@ -37,6 +38,9 @@ def parse(text: str | bytes, *, name: str, environ: Mapping[str, str], base_dir:
     Raises only ConfigError, with all problems of the text.
     """
     reading = _FORMAT.read(text, environ=environ, context=base_dir)
+    if reading.model is not None and not reading.problems:
+        for problem in same_series(reading.model):
+            reading.add(problem)
     if reading.model is None or reading.problems:
         raise _FORMAT.error(name, reading.problems)
     return reading.model

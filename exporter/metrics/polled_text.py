@@ -150,6 +150,8 @@ class PolledText:
             (self_catalogue.TARGETS, view.target_count),
         ):
             yield head_of(metric) + line(metric.name, b"", value)
+        conflicts = [_of_project(*each) for each in view.conflict_counts.items()]
+        yield from _family(head_of(self_catalogue.TARGET_CONFLICTS), conflicts)
 
     def _group(self, group: GroupStatus, config: MetricsConfig) -> GroupText:
         known = self._prepared.get(group.key)
@@ -215,6 +217,12 @@ def _of_entry(family: EntryFamily, entry: EntryStatus) -> Block:
     if value is None:
         return EMPTY
     return Block(text=line(family.name, label_text(entry.key._asdict()), value), count=1)
+
+
+def _of_project(place: tuple[str, str], conflicts: int) -> Block:
+    family = self_catalogue.TARGET_CONFLICTS
+    labels = label_text(dict(zip(family.labels, place, strict=True)))
+    return Block(text=line(family.name, labels, conflicts), count=1)
 
 
 def _block(family: Family, labels: Mapping[str, str], text: bytes, values: Values) -> Block:

@@ -18,6 +18,12 @@ TARGETS = Family(
     name="sls_exporter_targets",
     help="Number of logstores that the exporter polls.",
 )
+TARGET_CONFLICTS = Family(
+    name="sls_exporter_target_conflicts",
+    labels=("sls_endpoint", "project"),
+    help="Number of logstores that are not polled because their series would be those of a "
+    "logstore at another endpoint.",
+)
 
 POLL_ERRORS = Family(
     name="sls_exporter_poll_errors_total",

@@ -1,5 +1,6 @@
 """The results of polls, as immutable values."""
 
+from collections import Counter
 from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
@@ -171,12 +172,26 @@ class EntryStatus(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+CONFLICT_REMEDY = "set different labels for the projects of the two endpoints, or exclude one"
+"""What to do about a conflict."""
+
+
+class Conflict(Struct, frozen=True, kw_only=True):
+    """A target that is not polled, since its series would be those of another target."""
+
+    key: TargetKey
+    polled: TargetKey
+    """The target with the same series, which comes first in the configuration."""
+
+
 class View(Struct, frozen=True, kw_only=True):
     """The statuses of all targets at one moment, in the order of their keys."""
 
     targets: tuple[TargetStatus, ...] = ()
     entries: tuple[EntryStatus, ...] = ()
     """The listings that have been attempted, in the order of their keys."""
+    conflicts: tuple[Conflict, ...] = ()
+    """The targets that are left out, in the order of their keys."""
     pending: frozenset[TargetKey] = field(default_factory=frozenset)
     """Targets whose first poll has not ended. Some of their groups may be known already."""
 
@@ -195,4 +210,15 @@ class View(Struct, frozen=True, kw_only=True):
     @property
     def target_count(self) -> int:
         """Number of targets."""
-        return len(self.pending.union(target.key for target in self.targets))
+        return len(self._keys)
+
+    @property
+    def conflict_counts(self) -> Mapping[tuple[str, str], int]:
+        """The number of targets that are left out, by the endpoint and the project of targets."""
+        counts = Counter({key.place: 0 for key in self._keys})
+        counts.update(conflict.key.place for conflict in self.conflicts)
+        return dict(sorted(counts.items()))
+
+    @property
+    def _keys(self) -> frozenset[TargetKey]:
+        return self.pending.union(target.key for target in self.targets)

@@ -7,17 +7,20 @@ succeeds counts, even if it is empty.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
 
 from exporter.config.patterns import any_matches
+from exporter.config.problems import KeyPath
 from exporter.config.schema import Config
 from exporter.config.selectors import Decision, ProjectSelectors, Selector, Selectors, decide
 from exporter.config.settings import ProjectSettings
 from exporter.model.names import EntryKey, TargetKey
 from exporter.model.shards import ConsumerGroup
-from exporter.model.snapshot import EntryStatus
+from exporter.model.snapshot import Conflict, EntryStatus
+from exporter.polling.conflicts import separate
 from exporter.polling.fanout import Unresponsive
 from exporter.polling.listings import Entries, Listings, Place
 from exporter.polling.targets import GroupTarget, Target
@@ -37,6 +40,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """The targets of a configuration, and the listings that it needs to find them."""
 
     targets: tuple[Target, ...]
+    conflicts: tuple[Conflict, ...]
     needed: frozenset[Place]
     places: frozenset[tuple[str, str]]
     """The endpoints and projects that requests are sent to.
@@ -110,18 +114,21 @@ class Discovery:
             for owner, found in zip(self._selectors.projects, names, strict=True)
             for name in found
         )
-        targets: dict[TargetKey, Target] = {}
-        for found in run(lambda place: self._resolve_project(listing, *place), places):
-            for target in found:
-                targets.setdefault(target.key, target)
+        resolved = run(lambda place: self._resolve_project(listing, *place), places)
+        in_order = sorted((each for found in resolved for each in found), key=itemgetter(0))
+        targets, conflicts = separate(target for _, target in in_order)
         listed = {place.key[:2] for place in listing.needed}
         return Found(
-            targets=tuple(targets.values()),
+            targets=targets,
+            conflicts=conflicts,
             needed=frozenset(listing.needed),
             places=frozenset(places.keys() | listed),
         )
 
-    def _resolve_project(self, listing: "_Round", endpoint: str, name: str) -> list[Target]:
+    def _resolve_project(
+        self, listing: "_Round", endpoint: str, name: str
+    ) -> list[tuple[KeyPath, Target]]:
+        """Return the targets of a project, each with the order of its first item in the file."""
         owners = self._selectors.of_project(endpoint, name)
         project = _Project(self._client_for, listing, endpoint, name)
         logstores = dict.fromkeys(
@@ -140,7 +147,7 @@ class Discovery:
 
     def _target(
         self, project: "_Project", logstore: str, selectors: Sequence[Selector]
-    ) -> Target | None:
+    ) -> tuple[KeyPath, Target] | None:
         """Return a logstore with its consumer groups; None if there are none.
 
         The first of ``selectors`` that decides about a group also decides about the logstore.
@@ -160,7 +167,9 @@ class Discovery:
         first = next((each for each in selectors if id(each) in deciding), None)
         if first is None:
             return None
-        return Target(
+        # The order must not depend on which groups exist, so that the same target stays.
+        order = min(each.path for each in selectors if not each.excludes_logstore(logstore))
+        return order, Target(
             key=TargetKey(project.endpoint, project.name, logstore),
             groups=tuple(
                 _group(name, decision, listed.get(name)) for name, decision in decisions.items()

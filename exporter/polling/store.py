@@ -11,7 +11,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from exporter.model.names import EntryKey, TargetKey
-from exporter.model.snapshot import EntryStatus, GroupStatus, TargetStatus, View
+from exporter.model.snapshot import Conflict, EntryStatus, GroupStatus, TargetStatus, View
 
 
 class Store:
@@ -23,10 +23,14 @@ class Store:
         self._pending: set[TargetKey] = set()
         self._entries: dict[EntryKey, EntryStatus] = {}
         self._expected: Mapping[TargetKey, Collection[str]] = MappingProxyType({})
+        self._conflicts: tuple[Conflict, ...] = ()
 
-    def expect(self, targets: Mapping[TargetKey, Collection[str]]) -> None:
+    def expect(
+        self, targets: Mapping[TargetKey, Collection[str]], conflicts: tuple[Conflict, ...] = ()
+    ) -> None:
         """Apply new targets with their groups: forget removed ones, wait for new ones."""
         with self._lock:
+            self._conflicts = conflicts
             known, self._expected = self._statuses, targets
             self._statuses = {key: _only(known.get(key), targets[key]) for key in sorted(targets)}
             self._pending = {
@@ -79,10 +83,11 @@ class Store:
         """Return the current view of all targets and listings."""
         with self._lock:
             statuses, pending = self._statuses.copy(), frozenset(self._pending)
-            entries = self._entries.copy()
+            entries, conflicts = self._entries.copy(), self._conflicts
         return View(
             targets=tuple(status for status in statuses.values() if status is not None),
             entries=tuple(entries[key] for key in sorted(entries)),
+            conflicts=conflicts,
             pending=pending,
         )
 

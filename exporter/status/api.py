@@ -44,6 +44,7 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "consumer_group": row.consumer_group,
         "listing": row.listing,
         "sls_endpoint": row.sls_endpoint,
+        "conflicts_with": row.conflicts_with,
         "state": row.state,
         "up": row.up,
         "consumers": list(row.consumers),

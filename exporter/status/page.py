@@ -5,7 +5,6 @@ server allows only these two, by their hashes.
 """
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,7 +14,7 @@ from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, GroupRow, StatusRows
 from exporter.status.selection import FAILING, Query, parse, select
-from exporter.status.summary import Summary, summarise
+from exporter.status.summary import Summary, ambiguous_projects, summarise
 from exporter.status.table import groups_table
 from exporter.status.wording import STATE_MEANINGS, STATE_NAMES, counted, duration
 
@@ -50,7 +49,7 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
         "main",
         _headline(summary, found.pending_targets),
         _ignored(asked),
-        groups_table(shown, asked, ambiguous=_ambiguous(found))
+        groups_table(shown, asked, ambiguous=ambiguous_projects(found.groups))
         if shown
         else _nothing(found, asked),
         _pager(asked, number=number, last=last, shown=len(shown), rows=rows),
@@ -72,12 +71,6 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
 @cache
 def _asset(name: str) -> Html:
     return Html((files(__package__) / name).read_text(encoding="utf-8"))
-
-
-def _ambiguous(found: StatusRows) -> set[str]:
-    """Return the names of projects that exist at several endpoints."""
-    places = {(row.project, row.sls_endpoint) for row in found.groups}
-    return {project for project, count in Counter(name for name, _ in places).items() if count > 1}
 
 
 def _head(summary: Summary) -> Html:
@@ -156,7 +149,7 @@ def _nothing(found: StatusRows, asked: Query) -> Html:
 
 def _pager(asked: Query, *, number: int, last: int, shown: int, rows: Sequence[GroupRow]) -> Html:
     total = len(rows)
-    noun = "row" if any(row.listing for row in rows) else "group"
+    noun = "row" if not all(row.is_group for row in rows) else "group"
     first = (number - 1) * PAGE_ROWS
     places = f"{first + 1:,} to {first + shown:,} of {counted(total, noun)}"
     if last == 1:
@@ -193,6 +186,7 @@ def _legend() -> Html:
         *((_term(state), STATE_MEANINGS[state]) for state in SEVERITY),
         ("failing", "the newest poll failed; the row shows the results of the last successful one"),
         ("listing", "finds the names that match a pattern; it is shown while it fails"),
+        ("left out", "not polled, because a logstore at another endpoint has the same series"),
         ("stalled for", "how long nothing has moved although there is unread data"),
         ("lag", "from the newest log back to the last one consumed, by their time of receipt"),
         ("age", "since the last checkpoint was saved; it grows while there is nothing to read"),

@@ -1,7 +1,7 @@
 """Consumer groups and their shards as rows: their state at one time.
 
-A listing that fails is a row as well, since it may hide groups. The row of a shard is built only
-when it is read, so thousands of groups stay cheap.
+A listing that fails is a row as well, since it may hide groups. So is a logstore that is left out.
+The row of a shard is built only when it is read, so thousands of groups stay cheap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,15 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.progress import ShardProgress, State
-from exporter.model.snapshot import EntryStatus, GroupSettings, GroupStatus, TargetStatus, View
+from exporter.model.snapshot import (
+    CONFLICT_REMEDY,
+    Conflict,
+    EntryStatus,
+    GroupSettings,
+    GroupStatus,
+    TargetStatus,
+    View,
+)
 
 Listing = Literal["projects", "logstores", "consumer_groups"]
 
@@ -33,16 +41,21 @@ class ShardRow(Struct, frozen=True, kw_only=True):
 
 
 class GroupRow(Struct, frozen=True, kw_only=True):
-    """One consumer group, or a listing that fails. Times are in seconds, and None if unknown."""
+    """One consumer group, a listing that fails, or a logstore that is left out.
+
+    Times are in seconds, and None if unknown.
+    """
 
     project: str
     """Empty for a listing of projects."""
     logstore: str
     """Empty for a listing of projects or logstores."""
     consumer_group: str
-    """Empty for a listing."""
+    """Empty for a listing or a logstore."""
     listing: Listing | None = None
     """The kind of names that the listing would find; None for a group."""
+    conflicts_with: str | None = None
+    """The endpoint whose logstore is polled instead of this one; None if this is not left out."""
     sls_endpoint: str
     state: State
     """The state of the worst shard; unknown if no shards are known."""
@@ -79,15 +92,20 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The shards that are shown, sorted by their numbers."""
 
     @property
+    def is_group(self) -> bool:
+        """True for a consumer group."""
+        return self.listing is None and self.conflicts_with is None
+
+    @property
     def title(self) -> str:
-        """The name of the group, or a description of the listing."""
-        if self.listing is None:
-            return self.consumer_group
-        return f"listing of {self.listing.replace('_', ' ')}"
+        """The name of the group, or a description of the listing or the logstore."""
+        if self.listing is not None:
+            return f"listing of {self.listing.replace('_', ' ')}"
+        return self.consumer_group if self.is_group else "logstore left out"
 
 
 class StatusRows(Struct, frozen=True, kw_only=True):
-    """All groups, and the listings that fail, at one time.
+    """All groups, the listings that fail, and the logstores that are left out, at one time.
 
     ``at`` is a Unix timestamp in seconds. ``pending_targets`` is the number of logstores that have
     not been polled yet.
@@ -164,7 +182,8 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
             for target in view.targets
             for group in target.groups
         ]
-        + [_listing(entry, wall) for entry in view.entries if entry.failure],
+        + [_listing(entry, wall) for entry in view.entries if entry.failure]
+        + [_conflict(conflict) for conflict in view.conflicts],
         pending_targets=len(view.pending),
     )
 
@@ -234,6 +253,29 @@ def _listing(entry: EntryStatus, wall: float) -> GroupRow:
         error_code=failure.code if failure else None,
         remedy=failure.remedy if failure else None,
         failing_seconds=_since(failure.since, wall) if failure else None,
+        worst_shard=None,
+        age_seconds=None,
+        lag_seconds=None,
+        stalled_seconds=None,
+        shards=(),
+    )
+
+
+def _conflict(conflict: Conflict) -> GroupRow:
+    key, other = conflict.key, conflict.polled.sls_endpoint
+    return GroupRow(
+        sls_endpoint=key.sls_endpoint,
+        project=key.project,
+        logstore=key.logstore,
+        consumer_group="",
+        conflicts_with=other,
+        state=State.UNKNOWN,
+        up=False,
+        consumers=(),
+        last_success_seconds=None,
+        error=f"not polled, because its series would be those of the same name at {other}",
+        remedy=CONFLICT_REMEDY,
+        failing_seconds=None,
         worst_shard=None,
         age_seconds=None,
         lag_seconds=None,

@@ -92,12 +92,12 @@ def _group(row: GroupRow, *, unfold: bool, is_ambiguous: bool) -> Html:
 
 
 def _names(row: GroupRow, *, is_ambiguous: bool) -> dict[str, str]:
-    """Return the names of a group, or a description of a listing."""
+    """Return the names of a group, or a description of a listing or a logstore."""
     endpoint = tag("span", row.sls_endpoint, class_="quiet")
     return {
         "project": join(row.project, " ", endpoint) if is_ambiguous else row.project or endpoint,
         "logstore": row.logstore or "-",
-        "consumer_group": tag("span", row.title, class_="quiet") if row.listing else row.title,
+        "consumer_group": row.title if row.is_group else tag("span", row.title, class_="quiet"),
     }
 
 
@@ -134,7 +134,8 @@ def _ago(seconds: float | None) -> str:
 def _problem(row: GroupRow) -> Html:
     """Describe the problem of a group and its remedy. Return an empty piece if there is none."""
     if row.error is not None:
-        since = f"Failing for {duration(row.failing_seconds)}: "
+        is_failure = row.failing_seconds is not None
+        since = f"Failing for {duration(row.failing_seconds)}: " if is_failure else "Left out: "
         return _error(since, row.error, row.remedy)
     if row.shard_error is not None:
         return _error("Not all shards could be read: ", row.shard_error, row.shard_remedy)
@@ -144,6 +145,8 @@ def _problem(row: GroupRow) -> Html:
 
 
 def _effect(row: GroupRow) -> str:
+    if row.conflicts_with is not None:
+        return "None of its consumer groups is watched."
     if row.last_success_seconds is None:
         return "It has never succeeded, so nothing that it would find is watched."
     return "New names are not found until it succeeds."
@@ -160,7 +163,7 @@ def _error(words: str, error: str, remedy: str | None) -> Html:
 
 
 def _shards(row: GroupRow, *, unfold: bool) -> Html:
-    if row.listing is not None:
+    if not row.is_group:
         return tag("p", _effect(row), class_="quiet")
     if not row.shards:
         words = "No shard has a checkpoint." if row.up else "Nothing recent is known."

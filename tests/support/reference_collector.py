@@ -213,6 +213,13 @@ class PolledCollector(Collector):
         yield _single(self_catalogue.SERIES_DROPPED, 0)
         targets = {target.key for target in view.targets} | view.pending
         yield _single(self_catalogue.TARGETS, len(targets))
+        metric = self_catalogue.TARGET_CONFLICTS
+        conflicts = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        left_out = [conflict.key[:2] for conflict in view.conflicts]
+        for place in sorted({key[:2] for key in targets} | {*left_out}):
+            conflicts.add_metric(place, left_out.count(place))
+        if conflicts.samples:
+            yield conflicts
 
 
 class Families:

@@ -16,6 +16,7 @@ from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
+    Conflict,
     EntryStatus,
     Failure,
     GroupSettings,
@@ -93,6 +94,8 @@ entries = st.builds(
     last_success=instants,
     failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
 )
+keys = st.builds(TargetKey, texts, texts, texts)
+conflicts = st.builds(Conflict, key=keys, polled=keys)
 configs = st.builds(
     MetricsConfig.model_construct,
     granularity=st.sampled_from(["shard", "group"]),
@@ -116,16 +119,28 @@ def written(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(statuses, max_size=3), st.lists(entries, max_size=3), configs, moments, moments)
+@given(
+    st.lists(statuses, max_size=3),
+    st.tuples(st.lists(entries, max_size=3), st.lists(conflicts, max_size=3)),
+    configs,
+    moments,
+    moments,
+)
 def test_text_is_identical_to_that_of_prometheus_client(
     targets: list[TargetStatus],
-    listings: list[EntryStatus],
+    others: tuple[list[EntryStatus], list[Conflict]],
     config: MetricsConfig,
     now: float,
     later: float,
 ) -> None:
+    listings, left_out = others
     pending = frozenset({TargetKey(ENDPOINT, "a", "b"), *(each.key for each in targets[:1])})
-    view = View(targets=tuple(targets), entries=tuple(listings), pending=pending)
+    view = View(
+        targets=tuple(targets),
+        entries=tuple(listings),
+        conflicts=tuple(left_out),
+        pending=pending,
+    )
     text = PolledText()
     for status in targets:
         text.prepare(status, config)
