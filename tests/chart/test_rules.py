@@ -62,6 +62,7 @@ METRICS = {
     "sls_exporter_retention_access",
     "sls_exporter_series",
     "sls_exporter_series_dropped",
+    "sls_exporter_target_conflicts",
     "sls_exporter_shard",
     "sls_exporter_targets",
     "sls_exporter_tls_handshake_errors_total",

@@ -99,6 +99,7 @@ OF_LOGS = {
     "exception",
     "after_seconds",
     "left_out",
+    "polled_at",
     "first",
     "place",
 }

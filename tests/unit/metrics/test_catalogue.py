@@ -173,6 +173,7 @@ def test_a_failing_group_shows_its_last_good_values_until_they_are_stale() -> No
         "sls_consumer_group_lag_limit_seconds",
         "sls_exporter_series",
         "sls_exporter_series_dropped",
+        "sls_exporter_target_conflicts",
         "sls_exporter_targets",
     }
 
@@ -247,7 +248,12 @@ def test_oldest_unconsumed_data_is_that_of_shards_without_a_checkpoint() -> None
 def test_series_counts_what_this_scrape_shows_of_polls() -> None:
     behind = shard(2, unread=5, oldest_unread_at=990.0)
     found = collected(target(group(shard(0), shard(1), behind)))
-    own = {"sls_exporter_series", "sls_exporter_series_dropped", "sls_exporter_targets"}
+    own = {
+        "sls_exporter_series",
+        "sls_exporter_series_dropped",
+        "sls_exporter_target_conflicts",
+        "sls_exporter_targets",
+    }
     assert found.value("sls_exporter_series") == sum(
         sample.name not in own for sample in found.samples
     )

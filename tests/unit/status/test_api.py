@@ -28,6 +28,7 @@ def test_stalled_group_has_all_its_fields() -> None:
             "consumer_group": "mailer",
             "listing": None,
             "sls_endpoint": "https://example.com",
+            "conflicts_with": None,
             "state": "stalled",
             "up": True,
             "consumers": ["mailer-0", "mailer-1", "mailer-2"],
