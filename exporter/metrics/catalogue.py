@@ -18,6 +18,7 @@ from exporter.metrics.values import (
     listed_settings,
     oldest_unconsumed,
     shards_by_state,
+    stalled_by_cause,
     stalled_instants,
 )
 
@@ -76,6 +77,39 @@ GROUP_SHARDS = GroupFamily(
     labels=(*_GROUP, "state"),
     help=f"Number of shards of the consumer group by state. {POLLED}",
     values=shards_by_state,
+)
+GROUP_STALLED_SHARDS = GroupFamily(
+    name="sls_consumer_group_stalled_shards",
+    labels=(*_GROUP, "cause"),
+    help=f"Number of stalled shards of the consumer group by the likely cause. {POLLED}",
+    values=stalled_by_cause,
+)
+GROUP_CONSUMED = GroupFamily(
+    name="sls_consumer_group_consumed_log_groups_total",
+    kind="counter",
+    help="Total number of log groups by which the checkpoints of the consumer group have advanced. "
+    f"A checkpoint that is set back does not count. {POLLED}",
+    values=lambda group, _: {(): group.totals.consumed if group.totals else None},
+)
+GROUP_WRITTEN = GroupFamily(
+    name="sls_consumer_group_written_log_groups_total",
+    kind="counter",
+    help="Total number of log groups written to the shards of the consumer group, absent while no "
+    f"end of a shard is known. {POLLED}",
+    values=lambda group, _: {(): group.totals.written if group.totals else None},
+)
+GROUP_OWNER_CHANGES = GroupFamily(
+    name="sls_consumer_group_owner_changes_total",
+    kind="counter",
+    help="Total number of times that the consumer name in a checkpoint of the consumer group "
+    f"changed to another name. {POLLED}",
+    values=lambda group, _: {(): group.totals.owner_changes if group.totals else None},
+)
+GROUP_RESETS = GroupFamily(
+    name="sls_consumer_group_checkpoint_resets_total",
+    kind="counter",
+    help="Total number of times that a checkpoint of the consumer group was set back. " + POLLED,
+    values=lambda group, _: {(): group.totals.checkpoint_resets if group.totals else None},
 )
 GROUP_CONSUMERS = GroupFamily(
     name="sls_consumer_group_consumers",

@@ -64,9 +64,10 @@ class AgeFamily(ShardFamily, frozen=True, kw_only=True, eq=False):
 
 
 class GroupFamily(Family, frozen=True, kw_only=True, eq=False):
-    """A gauge of each consumer group.
+    """A metric of each consumer group.
 
-    ``values`` gets the last snapshot while it is served, and None before and after.
+    ``values`` gets the last snapshot while it is served, and None before and after. A counter
+    does not depend on it, so that it goes on while polls fail.
     """
 
     labels: tuple[str, ...] = ("project", "logstore", "consumer_group")

@@ -186,8 +186,8 @@ def _text_header(family: Family) -> bytes:
 
 
 def _openmetrics_header(family: Family) -> bytes:
-    name = family.name.removesuffix("_info") if family.kind == "info" else family.name
-    return header(name, family.kind, family.help, unit=family.unit)
+    ending = {"info": "_info", "counter": "_total"}.get(family.kind, "")
+    return header(family.name.removesuffix(ending), family.kind, family.help, unit=family.unit)
 
 
 def _family(head: bytes, blocks: Iterable[Block]) -> Generator[Part, None, int]:

@@ -4,7 +4,7 @@ from math import inf
 
 from exporter.evaluation.shard import stalled_since, state
 from exporter.metrics.family import Column, Shards, Values
-from exporter.model.progress import State
+from exporter.model.progress import Cause, State
 from exporter.model.snapshot import GroupSnapshot, GroupStatus
 
 
@@ -25,6 +25,20 @@ def shards_by_state(group: GroupStatus, snapshot: GroupSnapshot | None) -> Value
     ]
     # The hash of an enum, which a Counter needs, takes longer than counting each.
     return {(each.value,): states.count(each) for each in State}
+
+
+def stalled_by_cause(group: GroupStatus, snapshot: GroupSnapshot | None) -> Values:
+    """Count the shards that were stalled at the poll by the likely cause."""
+    if snapshot is None:
+        return {}
+    now, stall_after = snapshot.polled.server, group.settings.stall_after
+    # A reload may change stall_after, and with it the number of stalled shards, before a poll.
+    causes = [
+        snapshot.causes.get(shard.shard, Cause.UNKNOWN)
+        for shard in snapshot.shards
+        if state(shard, now, stall_after=stall_after) is State.STALLED
+    ]
+    return {(each.value,): causes.count(each) for each in Cause}
 
 
 def oldest_unconsumed(_: GroupStatus, snapshot: GroupSnapshot | None) -> Values:

@@ -9,7 +9,7 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import ShardProgress, Totals
 from exporter.model.snapshot import (
     GroupSettings,
     GroupSnapshot,
@@ -88,6 +88,7 @@ def logstore(name: str, labels: Labels, groups: dict[str, Sequence[ShardProgress
                 snapshot=GroupSnapshot(
                     polled=Instant(server=NOW, monotonic=50.0), shards=tuple(shards)
                 ),
+                totals=Totals(written=0),
                 interval=60.0,
                 stale_after=180.0,
                 settings=GroupSettings(labels=labels),
@@ -139,8 +140,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         jobs = "".join(JOB.format(name=path[1:], port=port) for path in texts)
         folder = tmp_path_factory.mktemp("fleets")
         with prometheus(folder, PROMETHEUS.format() + jobs) as running:
-            both = "count(sls_exporter_targets) == 6"
-            wait_for(lambda: running.query(both), timeout=30, what="all fleets scraped")
+            twice = "count(count_over_time(sls_exporter_targets[1m]) > 1) == 6"
+            wait_for(lambda: running.query(twice), timeout=30, what="all fleets scraped twice")
             yield running
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import requests
@@ -203,7 +204,7 @@ def test_links_lead_to_the_group_by_variables_that_it_has() -> None:
         path, _, chosen = url.partition("?")
         assert path == "/d/sls-exporter-group"
         named = re.findall(r"var-(\w+)=", chosen) + re.findall(r"\{(\w+):queryparam\}", chosen)
-        assert sorted([*named, "shard"]) == sorted(variables("group.json"))
+        assert sorted([*named, "shard", "window"]) == sorted(variables("group.json"))
         fields = re.findall(r"var-(\w+)=\$\{__(?:field\.labels|data\.fields)\.(\w+)\}", chosen)
         assert fields == [(name, name) for name in ("project", "logstore", "consumer_group")]
 
@@ -224,9 +225,10 @@ def test_every_variable_offers_what_the_demo_has(name: str, stage: Stage) -> Non
         "logstore": {"orders"},
         "consumer_group": {"stalled"},
         "shard": {"0", "1", "2", "3"},
+        "window": {"60"},  # at least a minute, as the interval is a second
     }
     offered = {
-        variable: values_of(stage.prometheus, entry["query"]["query"], name)
+        variable: values_of(stage.prometheus, entry, name)
         for variable, entry in variables(name).items()
         if entry["type"] == "query"
     }
@@ -238,7 +240,15 @@ def test_every_variable_offers_what_the_demo_has(name: str, stage: Stage) -> Non
             assert expected[variable] <= values, variable
 
 
-def values_of(server: Prometheus, query: str, dashboard: str) -> set[str]:
+def values_of(server: Prometheus, entry: Mapping[str, Any], dashboard: str) -> set[str]:
+    query = entry["query"]["query"]
+    if whole := re.fullmatch(r"query_result\((.+)\)", query):
+        # Grafana makes such a text of each series, and the regular expression selects a part.
+        texts = [
+            f"{series['metric']} {series['value'][1]} 1700000000000"
+            for series in server.query(inserted(whole[1], dashboard, DEMO))
+        ]
+        return {found for text in texts for found in re.findall(entry["regex"][1:-1], text)}
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
     assert found is not None, query
     answered = requests.get(

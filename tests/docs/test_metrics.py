@@ -9,7 +9,7 @@ import yaml
 
 from exporter.metrics.catalogue import CATALOGUE, OF_GROUPS, OF_LOGSTORES, OF_SHARDS, POLLED
 from exporter.metrics.family import Family
-from exporter.model.progress import State
+from exporter.model.progress import Cause, State
 from tests.support import promtool
 from tests.support.docs import blocks, read
 
@@ -60,8 +60,14 @@ def test_every_heading_is_read_by_these_tests() -> None:
     assert len(re.findall(r"^### ", TEXT, flags=re.MULTILINE)) == len(described(TEXT))
 
 
+def explained(metric: str) -> list[str]:
+    """Return the values of a label that the table of a metric explains."""
+    section = TEXT.partition(f"### `{metric}`")[2].partition("\n### ")[0]
+    return re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
+
+
 def test_every_state_of_a_shard_is_explained() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", TEXT, flags=re.MULTILINE) == [
+    assert explained("sls_consumer_group_shards") == [
         "caught_up",
         "consuming",
         "stalled",
@@ -71,6 +77,18 @@ def test_every_state_of_a_shard_is_explained() -> None:
         "unknown",
     ]
     assert len(State) == 7
+
+
+def test_every_cause_of_a_stall_is_explained_in_the_order_of_their_evaluation() -> None:
+    assert explained("sls_consumer_group_stalled_shards") == [
+        "waiting_for_parent",
+        "owner_changing",
+        "shard_stuck",
+        "owner_stuck",
+        "group_silent",
+        "unknown",
+    ]
+    assert len(Cause) == 6
 
 
 def test_every_query_is_valid(tmp_path: Path) -> None:

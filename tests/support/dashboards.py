@@ -24,6 +24,7 @@ DEMO = {
     "project": "demo-shop",
     "logstore": "orders",
     "consumer_group": "stalled",
+    "window": "60",
 }
 """Values of variables that select a group of the demo; all, for the others."""
 
@@ -89,7 +90,7 @@ def inserted(text: str, dashboard: str, chosen: Mapping[str, str]) -> str:
         for name, entry in variables(dashboard).items()
         if entry.get("allValue")
     }
-    return re.sub(r"\$(\w+)", lambda found: {**chosen, **all_values}[found[1]], text)
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: {**chosen, **all_values}[found[1]], text)
 
 
 def response(

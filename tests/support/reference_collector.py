@@ -7,7 +7,12 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from exporter.config.schema import MetricsConfig
@@ -143,8 +148,39 @@ def _oldest_unconsumed(group: GroupStatus, now: float) -> Samples:
     return {(): waiting[0]} if waiting else {}
 
 
+_CAUSES = (
+    "waiting_for_parent",
+    "owner_changing",
+    "shard_stuck",
+    "owner_stuck",
+    "group_silent",
+    "unknown",
+)
+
+
+def _stalled_by_cause(group: GroupStatus, now: float) -> Samples:
+    snapshot = _served(group, now)
+    if snapshot is None:
+        return {}
+    causes = [
+        str(snapshot.causes.get(shard.shard, "unknown"))
+        for shard in snapshot.shards
+        if _state(shard, group, snapshot.polled.server) == "stalled"
+    ]
+    return {(each,): causes.count(each) for each in _CAUSES}
+
+
+def _total(field: str) -> Callable[[GroupStatus, float], Samples]:
+    return lambda group, _: {(): None if group.totals is None else getattr(group.totals, field)}
+
+
 _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_SHARDS: _shards_by_state,
+    catalogue.GROUP_STALLED_SHARDS: _stalled_by_cause,
+    catalogue.GROUP_CONSUMED: _total("consumed"),
+    catalogue.GROUP_WRITTEN: _total("written"),
+    catalogue.GROUP_OWNER_CHANGES: _total("owner_changes"),
+    catalogue.GROUP_RESETS: _total("checkpoint_resets"),
     catalogue.GROUP_CONSUMERS: _consumers,
     catalogue.GROUP_INFO: _info,
     catalogue.GROUP_UP: _up,
@@ -198,7 +234,7 @@ class PolledCollector(Collector):
         """Describe nothing, so that registering does not collect."""
         return []
 
-    def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Yield the families of one consistent view."""
         view = self._view()
         families = Families(self._config())
@@ -232,7 +268,7 @@ class Families:
             for metric in (*_OF_SHARDS, *_OF_GROUPS, *_OF_LOGSTORES, *_OF_ENTRIES)
         }
 
-    def all(self) -> list[GaugeMetricFamily | InfoMetricFamily]:
+    def all(self) -> list[Metric]:
         """Return the families that have samples."""
         return [family for family in self._families.values() if family.samples]
 
@@ -287,9 +323,11 @@ class Families:
         return tuple(label for label in metric.labels if label not in absent)
 
 
-def _family(metric: Family, labels: Sequence[str]) -> GaugeMetricFamily | InfoMetricFamily:
+def _family(metric: Family, labels: Sequence[str]) -> Metric:
     if metric.name.endswith("_info"):
         return InfoMetricFamily(metric.name.removesuffix("_info"), metric.help, labels=labels)
+    if metric.name.endswith("_total"):
+        return CounterMetricFamily(metric.name, metric.help, labels=labels)
     return GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=_unit(metric))
 
 

@@ -1,11 +1,12 @@
 """Snapshots built by hand, with defaults for everything that a test does not need."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import Cause, ShardProgress
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     DEFAULT_SETTINGS,
@@ -52,12 +53,13 @@ def group(
     has_snapshot: bool = True,
     key: TargetKey = KEY,
     hidden: frozenset[int] = frozenset(),
+    causes: Mapping[int, Cause] | None = None,
     settings: GroupSettings = DEFAULT_SETTINGS,
     retention_seconds: float | None = None,
 ) -> GroupStatus:
     """Build a group that was polled at 1000 by the server's clock and 50 by the exporter's."""
     polled = Instant(server=1000.0, monotonic=50.0)
-    snapshot = GroupSnapshot(polled=polled, shards=shards, hidden=hidden)
+    snapshot = GroupSnapshot(polled=polled, shards=shards, hidden=hidden, causes=causes or {})
     return GroupStatus(
         key=GroupKey(*key, name),
         last_success=1000.0 if has_snapshot else None,

@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
+    VariableHide,
     VariableOption,
     VariableRefresh,
     VariableSort,
@@ -22,7 +23,7 @@ from exporter.metrics.self_catalogue import (
     BUILD_INFO,
 )
 from tools.dashboards.panels import DATASOURCE
-from tools.dashboards.queries import GROUP, JOB, LOGSTORE
+from tools.dashboards.queries import GROUP, JOB, LOGSTORE, WINDOW
 
 TAG = "sls-exporter"
 OVERVIEW_UID, GROUP_UID, EXPORTER_UID = f"{TAG}-overview", f"{TAG}-group", f"{TAG}-exporter"
@@ -119,6 +120,16 @@ def shard() -> builders.QueryVariable:
     names = "sls_consumer_group_(checkpoint_age_seconds|unread_log_groups)"
     query = f'label_values({{__name__=~"{names}", {GROUP}}}, shard)'
     return _any("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)
+
+
+def window() -> builders.QueryVariable:
+    """Return the range, in seconds, of queries on counters that change once per poll."""
+    return (
+        single("window", "Range of rates", WINDOW)
+        .query({"qryType": 3, "query": WINDOW, "refId": "Variable-window"})
+        .regex(r"/} (\d+)/")
+        .hide(VariableHide.HIDE_VARIABLE)
+    )
 
 
 def single(name: str, label: str, query: str) -> builders.QueryVariable:

@@ -5,18 +5,22 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from exporter.metrics.catalogue import (
     CHECKPOINT_AGE,
     CHECKPOINT_UPDATED,
+    GROUP_CONSUMED,
     GROUP_CONSUMERS,
+    GROUP_OWNER_CHANGES,
+    GROUP_RESETS,
     GROUP_UP,
+    GROUP_WRITTEN,
     LAG,
     STALLED,
     UNREAD,
 )
 from exporter.metrics.family import Family
-from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, groups, job, shard
+from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, groups, job, shard, window
 from tools.dashboards.limits import (
     LAG_SECONDS,
     ONE_IS_BAD,
-    OWNER_CHANGES,
+    ONE_IS_ODD,
     RETENTION_SHARE,
     STALL_SECONDS,
     STATE_COLOURS,
@@ -24,12 +28,15 @@ from tools.dashboards.limits import (
 from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
 from tools.dashboards.queries import (
     SHARD,
+    increase,
     of_group,
+    per_second,
     per_shard,
     retention_left,
     retention_used,
     shards_by_state,
     shards_in,
+    stalled_by_cause,
     worst,
     worst_state,
 )
@@ -44,7 +51,7 @@ def dashboard() -> Dashboard:
         GROUP_UID,
         "SLS consumer groups: one group",
         "The shards of one consumer group.",
-        variables=[datasource(), job(), *groups(one=True), shard()],
+        variables=[datasource(), job(), *groups(one=True), shard(), window()],
         rows={
             "Now": _now(),
             "Shards now": [_shards()],
@@ -179,6 +186,23 @@ def _history() -> list[Panel]:
             unit="s",
         ),
         curves(
+            "Written and consumed",
+            "Log groups per second in the watched shards, over five polling intervals. If more is "
+            "written than consumed, the group falls behind.",
+            [
+                Query(per_second(GROUP_WRITTEN), "written"),
+                Query(per_second(GROUP_CONSUMED), "consumed"),
+            ],
+            unit="cps",
+        ),
+        curves(
+            "Stalled shards by cause",
+            "The likely cause of each stall, from the checkpoints of the group.",
+            [Query(f"sum by (cause) ({stalled_by_cause()})", "{{cause}}")],
+            unit="short",
+            stacked=True,
+        ),
+        curves(
             "Shards by state",
             "All shards of the group.",
             [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
@@ -200,19 +224,17 @@ def _consumers() -> list[Panel]:
         ),
         curves(
             "Owner changes",
-            "Minimum number of changes of the owner of each shard in the last 10 minutes. Above 0, "
-            "the group is being rebalanced.",
-            [
-                Query(
-                    "count without (consumer) (\n"
-                    "  count without (instance, pod) (\n"
-                    f'    last_over_time({CHECKPOINT_UPDATED.name}{{{SHARD}, shard!=""}}[10m])\n'
-                    "  )\n"
-                    ") - 1",
-                    NAME,
-                )
-            ],
+            "Changes of the consumer name in checkpoints during five polling intervals. If they do "
+            "not end, the group is being rebalanced all the time.",
+            [Query(increase(GROUP_OWNER_CHANGES), "owner changes")],
             unit="short",
-            steps=OWNER_CHANGES,
+            steps=ONE_IS_ODD,
+        ),
+        curves(
+            "Checkpoint resets",
+            "Checkpoints that were set back during five polling intervals.",
+            [Query(increase(GROUP_RESETS), "checkpoint resets")],
+            unit="short",
+            steps=ONE_IS_ODD,
         ),
     ]

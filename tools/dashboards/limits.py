@@ -42,7 +42,6 @@ RETENTION_SHARE = (Step(0.5, ORANGE), Step(0.8, RED))
 ERROR_SHARE = (Step(0.01, ORANGE), Step(0.02, RED))
 SKIPPED_SHARE = (Step(0.05, RED),)
 OPEN_FILES_SHARE = (Step(0.8, ORANGE),)
-OWNER_CHANGES = (Step(1, ORANGE), Step(3, RED))
 ONE_IS_BAD = (Step(1, RED),)
 ONE_IS_ODD = (Step(1, ORANGE),)
 

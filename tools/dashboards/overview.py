@@ -38,6 +38,7 @@ from tools.dashboards.queries import (
     retention_used,
     shards_by_state,
     shards_in,
+    stalled_by_cause,
     total,
     worst,
     worst_state,
@@ -187,6 +188,13 @@ def _history() -> list[Panel]:
             unit="s",
             steps=LAG_SECONDS,
             link=SHOW_GROUP,
+        ),
+        curves(
+            "Stalled shards by cause",
+            "The likely cause of each stall in the selected groups, from their checkpoints.",
+            [Query(f"sum by (cause) ({stalled_by_cause()})", "{{cause}}")],
+            unit="short",
+            stacked=True,
         ),
         curves(
             "Shards by state",

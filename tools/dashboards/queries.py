@@ -7,9 +7,11 @@ regions or accounts stay apart. They have the same results without series for si
 """
 
 from exporter.metrics.catalogue import (
+    GROUP_INTERVAL,
     GROUP_OLDEST_UNCONSUMED,
     GROUP_RETENTION,
     GROUP_SHARDS,
+    GROUP_STALLED_SHARDS,
     LAG,
     OLDEST_UNREAD,
 )
@@ -22,6 +24,9 @@ GROUP = f'{LOGSTORE}, consumer_group=~"$consumer_group"'
 SHARD = f'{GROUP}, shard=~"$shard"'
 INSTANCE = f'{JOB}, instance=~"$instance"'
 NOT_INVALID_CURSOR = 'code!~"(?i)(SLS)?InvalidCursor"'
+
+WINDOW = f"query_result(ceil(clamp_min(5 * max({GROUP_INTERVAL.name}{{{GROUP}}}), 60)))"
+"""Five polling intervals in seconds: the range for counters that change once per poll."""
 
 STATES = tuple(state.value for state in STATE_NAMES)
 """The states of a shard, the worst first."""
@@ -59,6 +64,21 @@ def shards_in(state: str) -> str:
 def shards_by_state() -> str:
     """Return how many shards of each group are in each state."""
     return of_group(GROUP_SHARDS)
+
+
+def stalled_by_cause() -> str:
+    """Return how many shards of each group are stalled by each likely cause."""
+    return of_group(GROUP_STALLED_SHARDS)
+
+
+def per_second(metric: Family) -> str:
+    """Return the increase per second of a counter of groups, from several polls."""
+    return f"max without (instance, pod) (rate({metric.name}{{{GROUP}}}[${{window}}s]))"
+
+
+def increase(metric: Family) -> str:
+    """Return the increase of a counter of groups in the range of several polls."""
+    return f"max without (instance, pod) (increase({metric.name}{{{GROUP}}}[${{window}}s]))"
 
 
 def worst_state() -> str:

@@ -25,6 +25,7 @@ from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import EntryKey, GroupKey, TargetKey
+from exporter.model.progress import Cause, Totals
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import EntryStatus, Failure, GroupSettings, TargetStatus, View
 from exporter.sls.operations import OPERATION_NAMES
@@ -138,6 +139,90 @@ def test_a_shard_is_counted_as_stalled_only_once_a_poll_has_seen_it_stall() -> N
     assert found.value("sls_consumer_group_stalled_seconds") == 309.0
     assert found.value("sls_consumer_group_shards", state="stalled") == 0
     assert found.value("sls_consumer_group_shards", state="consuming") == 1
+
+
+def causes_of(found: Scrape) -> dict[str, float]:
+    return {
+        sample.labels["cause"]: sample.value
+        for sample in found.find("sls_consumer_group_stalled_shards")
+    }
+
+
+def test_every_cause_is_always_present() -> None:
+    assert causes_of(collected(target(group(shard())))) == {
+        "waiting_for_parent": 0,
+        "owner_changing": 0,
+        "shard_stuck": 0,
+        "owner_stuck": 0,
+        "group_silent": 0,
+        "unknown": 0,
+    }
+    assert causes_of(collected(target(group(has_snapshot=False)))) == {}
+
+
+def test_stalled_shards_are_counted_by_their_cause() -> None:
+    stalled = [shard(number, unread=5, moved_at=600.0) for number in range(3)]
+    causes = {0: Cause.SHARD_STUCK, 1: Cause.SHARD_STUCK, 2: Cause.OWNER_STUCK}
+    found = causes_of(collected(target(group(*stalled, shard(3), causes=causes))))
+    assert {cause: count for cause, count in found.items() if count} == {
+        "shard_stuck": 2,
+        "owner_stuck": 1,
+    }
+
+
+def test_causes_add_up_to_the_stalled_shards_after_a_reload_of_stall_after() -> None:
+    stalled = [shard(0, unread=5, moved_at=600.0), shard(1, unread=5, moved_at=800.0)]
+    for stall_after, expected in (
+        (100.0, {"shard_stuck": 1, "unknown": 1}),
+        (300.0, {"shard_stuck": 1}),
+        (500.0, {}),
+    ):
+        settings = GroupSettings(stall_after=stall_after, lag_limit=600.0)
+        status = group(*stalled, causes={0: Cause.SHARD_STUCK}, settings=settings)
+        found = collected(target(status))
+        causes = {cause: count for cause, count in causes_of(found).items() if count}
+        assert causes == expected
+        assert found.value("sls_consumer_group_shards", state="stalled") == sum(causes.values())
+
+
+COUNTERS = {
+    "sls_consumer_group_consumed_log_groups_total": 3_000_000.0,
+    "sls_consumer_group_written_log_groups_total": 5.0,
+    "sls_consumer_group_owner_changes_total": 6.0,
+    "sls_consumer_group_checkpoint_resets_total": 7.0,
+}
+
+
+def test_counters_of_a_group_stay_while_no_snapshot_is_served() -> None:
+    totals = Totals(consumed=3_000_000, written=5, owner_changes=6, checkpoint_resets=7)
+    failure = Failure(code="timeout", message="too late", since=1000.0)
+    for status, at in (
+        (group(shard()), 60.0),
+        (group(shard(), failure=failure), 50.0 + 180.1),
+        (group(failure=failure, has_snapshot=False), 60.0),
+    ):
+        found = collected(target(replace(status, totals=totals)), at=at)
+        assert {name: found.value(name) for name in COUNTERS} == COUNTERS
+
+
+def test_counters_are_absent_until_their_values_are_known() -> None:
+    failing = group(failure=Failure(code="timeout", message="too late", since=1000.0))
+    assert not any(collected(target(failing)).find(name) for name in COUNTERS)
+    found = collected(target(replace(group(shard()), totals=Totals())))
+    assert found.value("sls_consumer_group_consumed_log_groups_total") == 0
+    assert not found.find("sls_consumer_group_written_log_groups_total")
+
+
+def test_counters_of_a_group_have_this_type_in_both_formats() -> None:
+    view = View(targets=(target(replace(group(shard()), totals=Totals(written=0))),))
+    text, openmetrics = (
+        b"".join(plain(PolledText().write(view, MetricsConfig(), 60.0, openmetrics=is_open)))
+        for is_open in (False, True)
+    )
+    for name in COUNTERS:
+        assert f"# TYPE {name} counter\n".encode() in text
+        assert f"# TYPE {name.removesuffix('_total')} counter\n".encode() in openmetrics
+        assert f"\n{name}{{".encode() in openmetrics
 
 
 def test_consumers_are_counted_once_and_only_with_a_name() -> None:
@@ -429,13 +514,14 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
     own.request_limit("https://example.com", "shop", 10.0)
     own.interval_usage("https://example.com", "shop", 0.1)
     own.poll_failed(group().key, "timeout")
+    polled_group = group(
+        shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
+        shard(1, checkpoint="", unread=3, oldest_unread_at=990.0),
+        listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
+        retention_seconds=86_400.0,
+    )
     status = target(
-        group(
-            shard(unread=3, lag_seconds=1.0, oldest_unread_at=990.0),
-            shard(1, checkpoint="", unread=3, oldest_unread_at=990.0),
-            listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
-            retention_seconds=86_400.0,
-        ),
+        replace(polled_group, totals=Totals(written=0)),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
         retention_access=True,

@@ -13,7 +13,7 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import Part, Piece, gzipped, plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.names import EntryKey, GroupKey, TargetKey
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import Cause, ShardProgress, Totals
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     Conflict,
@@ -55,6 +55,14 @@ snapshots = st.builds(
     polled=st.builds(Instant, server=st.floats(0, 4e9), monotonic=st.floats(0, 100)),
     shards=st.lists(shards, max_size=4).map(tuple),
     hidden=st.frozensets(st.integers(0, 3)),
+    causes=st.dictionaries(st.integers(0, 3), st.sampled_from(Cause)),
+)
+totals = st.builds(
+    Totals,
+    consumed=st.integers(0, 2**63),
+    written=counts,
+    owner_changes=st.integers(0, 9),
+    checkpoint_resets=st.integers(0, 9),
 )
 labels = st.dictionaries(
     st.sampled_from(("Region", "_x", "a", "consumes", "d", "sharding", "team")), texts
@@ -65,6 +73,7 @@ groups = st.builds(
     last_success=instants,
     failure=st.none() | st.just(Failure(code="timeout", message="late", since=1.0)),
     snapshot=st.none() | snapshots,
+    totals=st.none() | totals,
     interval=st.floats(1, 1e6),
     stale_after=st.floats(1, 100),
     settings=st.builds(
