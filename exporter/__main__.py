@@ -2,11 +2,14 @@
 
 import gc
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    # A reload that is requested before the start is part of the start.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # There are no plugins. pydantic would look for them in every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Imported objects stay. Garbage collections during the imports take time and find nothing.

@@ -20,7 +20,7 @@ from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.sls.request_rate import START
-from exporter.web.listen import ListenAddress
+from exporter.web.listen import ListenAddress, Listener
 from exporter.web.routes import Content, create_app
 from exporter.web.server import WebServer
 
@@ -30,7 +30,7 @@ _WEB_GRACE_SECONDS = 1.0
 class Options(Struct, frozen=True, kw_only=True):
     """The options of the command line."""
 
-    listen: Sequence[ListenAddress]
+    listen: Sequence[Listener]
     telemetry_path: str = "/metrics"
     max_requests: int = 40
     web_config_file: Path | None = None

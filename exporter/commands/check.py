@@ -5,16 +5,18 @@ It lists the polled targets, their settings and the number of requests.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from exporter.base.durations import format_duration
 from exporter.commands.check_groups import explain_groups, explain_project, name_of
 from exporter.commands.flags import Flags
+from exporter.commands.source import loader
 from exporter.config.overlaps import overlaps
 from exporter.config.patterns import Pattern, any_matches
-from exporter.config.reader import load
+from exporter.config.problems import ConfigError, Problem
 from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
 from exporter.config.selectors import Selectors
 from exporter.config.settings import ProjectSettings, project_settings
@@ -46,10 +48,37 @@ _OF_LAG = (LIST_SHARDS, GET_CURSOR, GET_CURSOR_TIME, GET_LOGSTORE)
 
 
 def run_check(flags: Flags) -> int:
-    """Validate the configuration and print its explanation."""
-    config = load(flags.config_file, environ=os.environ)
-    sys.stdout.writelines(f"{line}\n" for line in explain(config, os.environ))
+    """Validate the configuration and print its explanation, with that of a web configuration.
+
+    Raises ConfigError with the problems of both.
+    """
+    lines: list[str] = []
+    problems: list[Problem] = []
+    explanations: Sequence[Callable[[], Iterable[str]]] = (
+        lambda: explain(loader(flags, os.environ)(), os.environ),
+        lambda: explain_web(flags.web_config_file),
+    )
+    for explanation in explanations:
+        try:
+            lines.extend(explanation())
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(tuple(problems))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
+
+
+def explain_web(path: Path | None) -> Iterator[str]:
+    """Yield human-readable lines about a web configuration, or none without one."""
+    if path is None:
+        return
+    from exporter.web.config_file import WatchedWebConfig  # noqa: PLC0415  most checks have none
+
+    config = WatchedWebConfig(path, lambda _part, _error: None)
+    yield ""
+    yield f"web configuration: TLS {'on' if config.has_tls else 'off'}, {config.users} users"
+    yield from (f"  warning: {warning}" for warning in config.warnings)
 
 
 def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:

@@ -10,11 +10,11 @@ The exit status is one of these:
 Only the chosen command is imported, because imports take most of the startup time.
 """
 
-import os
 import sys
 from collections.abc import Callable
 
 from exporter.commands.flags import PROG, Command, Flags
+from exporter.commands.streams import give_up_output
 from exporter.config.problems import ConfigError
 from exporter.logs.logger import configure
 from exporter.model.credentials import CredentialsError
@@ -59,9 +59,10 @@ def execute(run: Run, flags: Flags) -> int:
         sys.stderr.write(f"{error}\n")
     except (CredentialsError, ListenError) as error:
         sys.stderr.write(f"{PROG}: {error}\n")
-    except BrokenPipeError:
-        # The reader closed the pipe. Redirect stdout so that Python's final flush does not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is not None:  # not an error of the output
+            raise
+        return give_up_output(error)
     else:
         return status
     return 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # help and the version must not need the modules of any command
@@ -28,6 +29,11 @@ def addresses(text: str) -> "tuple[ListenAddress, ...]":
     from exporter.web.listen import ListenAddress  # noqa: PLC0415  see above
 
     return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
+
+
+def optional_file(text: str) -> Path | None:
+    """Return a path, or None for an empty text."""
+    return Path(text) if text else None
 
 
 def telemetry_path(text: str) -> str:

@@ -4,13 +4,13 @@ If a flag or variable is invalid, the process exits with status 2 and an error t
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from exporter import __version__
-from exporter.base.text import bounded
 from exporter.commands import flag_values
+from exporter.commands.parser import Extend, FlagAdder, Parser
 from exporter.logs.options import FORMATS, LEVELS, LogFormat, LogLevel
 
 if TYPE_CHECKING:  # help and the version must not need the modules of any command
@@ -22,8 +22,17 @@ DEFAULT_PORT = 10027
 Command = Literal["run", "check", "once", "demo", "schema"]
 Output = Literal["table", "json", "prometheus"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
+CONFIG_VARIABLE = "SLS_EXPORTER_CONFIG"
+STDIN = Path("-")
 
-_ERROR_LIMIT = 1000
+_DEFAULT_FILE = Path("config.yaml")
+_SUMMARIES: Mapping[Command, str] = {
+    "run": "poll and serve metrics until stopped (the default)",
+    "check": "validate the configuration and explain it, without the network",
+    "once": "poll everything once and print it; status 1 if anything failed",
+    "demo": "try it on a simulated SLS, without an account",
+    "schema": "print the JSON Schema of the configuration",
+}
 
 
 class Flags(argparse.Namespace):
@@ -33,11 +42,14 @@ class Flags(argparse.Namespace):
     log_level: LogLevel
     log_format: LogFormat
     config_file: Path
+    config_text: str | None
+    """The text of the configuration, from an environment variable; None if it is in a file."""
     output: Output
     web_listen_address: "tuple[ListenAddress, ...] | None"
     """The addresses to listen on; None if the flag is not set and the command has no default."""
     web_telemetry_path: str
     web_max_requests: int
+    web_systemd_socket: bool
     web_config_file: Path | None
     web_enable_lifecycle: bool
     config_auto_reload: bool
@@ -58,26 +70,38 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
     Exits with status 2 if the command line is invalid.
     """
     arguments = list(argv)
-    if not arguments or arguments[0] not in {*COMMANDS, "-h", "--help", "--version"}:
+    if not arguments or _is_flag_of_run(arguments[0]):
         arguments.insert(0, "run")
-    parser = _parser(environ)
-    flags = parser.parse_args(arguments, namespace=Flags())
+    parser, commands = _parsers(environ)
+    flags, unknown = parser.parse_known_args(arguments, namespace=Flags())
+    command = commands[flags.command]
+    if unknown:
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if flags.command in {"run", "check", "once"} and flags.config_file is not _DEFAULT_FILE:
+        flags.config_text = None
     if flags.command == "run":
-        try:
-            _ = flags.sharding
-        except ValueError as error:
-            parser.error(f"--sharding.shard: {error}")
+        _check_run(flags, command)
     return flags
 
 
-def variable(flag: str) -> str:
-    """Return the environment variable of a flag."""
-    return f"SLS_EXPORTER_{_dest(flag).upper()}"
+def _is_flag_of_run(argument: str) -> bool:
+    return argument.startswith("-") and argument not in {"-h", "--help", "--version"}
 
 
-def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    result = _Parser(
+def _check_run(flags: Flags, command: Parser) -> None:
+    try:
+        _ = flags.sharding
+    except ValueError as error:
+        command.error(f"argument --sharding.shard: {error}")
+    if flags.config_auto_reload and (flags.config_text is not None or flags.config_file == STDIN):
+        command.error("argument --config.auto-reload: the configuration is not in a file")
+
+
+def _parsers(environ: Mapping[str, str]) -> tuple[Parser, Mapping[Command, Parser]]:
+    """Return the parser of the command line, and those of the commands."""
+    result = Parser(
         prog=PROG,
+        usage="%(prog)s [COMMAND] [FLAG ...]",
         description="Prometheus exporter for the checkpoints of Alibaba Cloud SLS consumer groups.",
         epilog=(
             f"Without a command, {PROG} runs the daemon. Each flag can be set by an environment "
@@ -85,79 +109,50 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         ),
         allow_abbrev=False,
     )
-    result.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    commands = result.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    _add_version(result)
+    adder = result.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Parser, prog=PROG
     )
-    summaries: Mapping[Command, str] = {
-        "run": "poll and serve metrics until stopped (the default)",
-        "check": "validate the configuration and explain it, without the network",
-        "once": "poll everything once and print it; status 1 if anything failed",
-        "demo": "try it on a simulated SLS, without an account",
-        "schema": "print the JSON Schema of the configuration",
-    }
-    for name, summary in summaries.items():
-        command = commands.add_parser(
+    flags_of_run = result.add_argument_group("flags of run")
+    _add_flags("run", FlagAdder(flags_of_run, environ, only_help=True))
+    commands: dict[Command, Parser] = {}
+    for name, summary in _SUMMARIES.items():
+        commands[name] = command = adder.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             allow_abbrev=False,
         )
-        command.set_defaults(command=name)
-        _add_flags(name, _Adder(command, environ))
-        command.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    return result
+        command.set_defaults(command=name, config_text=environ.get(CONFIG_VARIABLE) or None)
+        _add_flags(name, FlagAdder(command, environ))
+        _add_version(command)
+    return result, commands
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that truncates its error messages and replaces control characters."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(bounded(message, _ERROR_LIMIT))
+def _add_version(parser: Parser) -> None:
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
 
 
-class _Adder:
-    """A callable that adds flags to a command, with defaults from the environment if they exist."""
-
-    def __init__(self, command: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
-        self._command = command
-        self._environ = environ
-
-    def __call__(
-        self,
-        flag: str,
-        read: Callable[[str], object],
-        *,
-        default: str | None,
-        **keywords: Any,  # noqa: ANN401  those of add_argument
-    ) -> None:
-        name = variable(flag)
-        value = self._environ.get(name)
-        self._command.add_argument(
-            flag,
-            dest=_dest(flag),
-            type=_shown(read),
-            default=_FromVariable(value, name) if value else default,
-            **keywords,
-        )
-
-
-def _add_flags(command: Command, add: _Adder) -> None:
+def _add_flags(command: Command, add: FlagAdder) -> None:
     if command in {"run", "check", "once"}:
         add(
             "--config.file",
             Path,
-            default="config.yaml",
+            default=_DEFAULT_FILE,
             metavar="FILE",
-            help="configuration file (default: config.yaml)",
+            help="configuration file, or - for standard input (default: config.yaml)",
         )
     if command == "once":
         add("--output", **_choice(get_args(Output), "table", "how to print it"))
     if command == "run":
         add("--config.auto-reload", **_switch("reload whenever the configuration file changes"))
+    if command == "check":
+        _add_web_config_file(add)
     if command in {"run", "demo"}:
         _add_web_flags(add, None if command == "demo" else f":{DEFAULT_PORT}")
     if command == "run":
+        text = "listen on the sockets of a systemd socket unit instead of --web.listen-address"
+        add("--web.systemd-socket", **_switch(text))
         _add_sharding_flags(add)
     # The other commands print results for people. Log lines about success would only disturb.
     level: LogLevel = "info" if command in {"run", "demo"} else "warn"
@@ -165,13 +160,13 @@ def _add_flags(command: Command, add: _Adder) -> None:
     add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
 
 
-def _add_web_flags(add: _Adder, listen: str | None) -> None:
+def _add_web_flags(add: FlagAdder, listen: str | None) -> None:
     usual = listen or f"127.0.0.1:{DEFAULT_PORT}, or a free port where that is taken"
     add(
         "--web.listen-address",
         flag_values.addresses,
         default=listen,
-        action=_Extend,
+        action=Extend,
         metavar="[HOST]:PORT",
         help=f"address to listen on; repeatable, or separated by commas (default: {usual})",
     )
@@ -189,17 +184,21 @@ def _add_web_flags(add: _Adder, listen: str | None) -> None:
         metavar="N",
         help="maximum number of concurrent scrapes, others get 503 (default: 40, 0 for no limit)",
     )
+    _add_web_config_file(add)
+    add("--web.enable-lifecycle", **_switch("allow POST /-/reload"))
+
+
+def _add_web_config_file(add: FlagAdder) -> None:
     add(
         "--web.config.file",
-        Path,
+        flag_values.optional_file,
         default=None,
         metavar="FILE",
         help="TLS, basic authentication and headers, in the exporter-toolkit's format",
     )
-    add("--web.enable-lifecycle", **_switch("allow POST /-/reload"))
 
 
-def _add_sharding_flags(add: _Adder) -> None:
+def _add_sharding_flags(add: FlagAdder) -> None:
     add(
         "--sharding.shard",
         flag_values.ordinal,
@@ -215,32 +214,6 @@ def _add_sharding_flags(add: _Adder) -> None:
         metavar="N",
         help="number of exporters that share the logstores (default: 1)",
     )
-
-
-class _FromVariable(str):
-    """A default from an environment variable, with the name of the variable for errors."""
-
-    __slots__ = ("name",)
-    name: str
-
-    def __new__(cls, value: str, name: str) -> Self:
-        made = super().__new__(cls, value)
-        made.name = name
-        return made
-
-
-class _Extend(argparse.Action):
-    """An action that collects the values of a repeated flag. The first one replaces the default."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse's signature
-        namespace: argparse.Namespace,
-        values: Any,  # noqa: ANN401  argparse's signature
-        option_string: str | None = None,  # noqa: ARG002  argparse's signature
-    ) -> None:
-        known = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, (*(known if isinstance(known, tuple) else ()), *values))
 
 
 def _choice(options: Sequence[str], default: str, text: str) -> dict[str, Any]:
@@ -261,23 +234,3 @@ def _switch(text: str) -> dict[str, Any]:
         "metavar": "true|false",
         "help": f"{text} (default: false)",
     }
-
-
-def _shown(read: Callable[[str], object]) -> Callable[[str], object]:
-    """Return a converter for argparse that keeps the message of a ValueError.
-
-    If the value is from an environment variable, the message begins with the name of the variable.
-    """
-
-    def convert(text: str) -> object:
-        try:
-            return read(text)
-        except ValueError as error:
-            origin = f"{text.name}: " if isinstance(text, _FromVariable) else ""
-            raise argparse.ArgumentTypeError(f"{origin}{error}") from error
-
-    return convert
-
-
-def _dest(flag: str) -> str:
-    return flag.removeprefix("--").replace(".", "_").replace("-", "_")

@@ -20,7 +20,7 @@ from exporter.base.clock import SYSTEM_CLOCK
 from exporter.base.text import bounded
 from exporter.commands.flags import Flags
 from exporter.commands.signals import signals
-from exporter.config.reader import load
+from exporter.commands.source import loader
 from exporter.metrics import self_catalogue
 from exporter.model.progress import State
 from exporter.polling.manager import pool_of
@@ -48,10 +48,10 @@ _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 def run_once(flags: Flags) -> int:
     """Poll all targets once and print the results."""
-    config = load(flags.config_file, environ=os.environ)
+    config = loader(flags, os.environ)()
     parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK, is_single_round=True)
     try:
-        with signals(parts.cancelled.set):
+        with signals(parts.cancelled.set, status=_INTERRUPTED):
             poll_all(parts, errors=sys.stderr)
         if parts.cancelled.is_set():
             return _INTERRUPTED

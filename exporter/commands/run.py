@@ -8,7 +8,8 @@ from exporter.app.reload import Load
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.commands.flags import Flags
 from exporter.commands.signals import Signals, exit_despite_threads, signals
-from exporter.config.reader import load
+from exporter.commands.source import loader
+from exporter.web.listen import systemd_sockets
 
 
 def run_daemon(flags: Flags) -> int:
@@ -16,7 +17,11 @@ def run_daemon(flags: Flags) -> int:
     # Install the handlers first. The kernel drops unhandled signals to process 1 of a container.
     with signals() as asked:
         options = Options(
-            listen=flags.web_listen_address or (),
+            listen=(
+                systemd_sockets(os.environ, os.getpid())
+                if flags.web_systemd_socket
+                else flags.web_listen_address or ()
+            ),
             telemetry_path=flags.web_telemetry_path,
             max_requests=flags.web_max_requests,
             web_config_file=flags.web_config_file,
@@ -24,7 +29,7 @@ def run_daemon(flags: Flags) -> int:
             watched_file=flags.config_file if flags.config_auto_reload else None,
             sharding=flags.sharding,
         )
-        serve(lambda: load(flags.config_file, environ=os.environ), options, asked)
+        serve(loader(flags, os.environ), options, asked)
     return 0
 
 

@@ -16,6 +16,7 @@ from exporter.logs.logger import get_logger
 
 _LINGER_SECONDS = 5.0
 _WAIT_SECONDS = 0.5
+_REPEAT_SECONDS = 1.0
 
 
 Request = Literal["stop", "reload"]
@@ -28,9 +29,16 @@ class Signals:
     lock that the main thread might hold, such as that of an Event. SimpleQueue.put is reentrant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, status: int = 0, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self.stopping = False
+        self._status = status
+        self._monotonic = monotonic
+        self._stopped_at: float | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """True after a request to stop."""
+        return self._stopped_at is not None
 
     def next(self) -> Request:
         """Wait for the next request.
@@ -42,22 +50,29 @@ class Signals:
                 return self._requests.get(timeout=_WAIT_SECONDS)
 
     def ask(self, request: Request) -> None:
-        """Queue a request. The second request to stop ends the process immediately."""
+        """Queue a request. A later request to stop ends the process immediately.
+
+        It is ignored in the first second, because supervisors often send a signal to a process and
+        to its group.
+        """
         if request == "stop":
-            if self.stopping:
-                _exit_now(1)
-            self.stopping = True
+            now = self._monotonic()
+            if self._stopped_at is None:
+                self._stopped_at = now
+            elif now - self._stopped_at >= _REPEAT_SECONDS:
+                _exit_now(self._status)
         self._requests.put(request)
 
 
 @contextmanager
-def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
+def signals(on_stop: Callable[[], None] = lambda: None, *, status: int = 0) -> Iterator[Signals]:
     """Make SIGTERM and SIGINT request a stop, and SIGHUP request a reload.
 
     ``on_stop`` is called in the signal handler, so it must not set an Event for which the main
-    thread waits.
+    thread waits. ``status`` is the exit status of a process that is stopped. After a stop, the
+    signals stay ignored until the process has ended.
     """
-    asked = Signals()
+    asked = Signals(status)
 
     def end(_number: int, _frame: FrameType | None) -> None:
         asked.ask("stop")
@@ -72,7 +87,7 @@ def signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Signals]:
         yield asked
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if asked.stopping else handler)
 
 
 def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:

@@ -68,6 +68,8 @@ class Pattern:
             raise ValueError(f"must have at most {LONGEST_PATTERN} characters, found {len(text)}")
         if not text.isprintable():
             raise ValueError("a name must not contain control characters")
+        if text != text.strip():
+            raise ValueError("a name must not begin or end with a space")
         # Compiling takes about 20 µs, and thousands of groups are usually plain names.
         literal = is_literal(text)
         return cls(text=text, literal=literal, _fullmatch=None if literal else _compiled(text))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from exporter.base.files import MIB, read
 from exporter.config.checks import check
+from exporter.config.problems import ConfigError
 from exporter.config.same_series import same_series
 from exporter.config.schema import Config
 from exporter.config.validation import Format, whole
@@ -26,10 +27,13 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
     try:
         content = read(path, MAX_FILE_BYTES, regular=False)  # allows /dev/stdin
     except OSError as error:
-        failure = whole(f"cannot be read: {error.strerror}")
-    else:
-        return parse(content, name=str(path), environ=environ, base_dir=path.parent)
-    raise _FORMAT.error(str(path), [failure])
+        raise cannot_read(str(path), error) from None
+    return parse(content, name=str(path), environ=environ, base_dir=path.parent)
+
+
+def cannot_read(name: str, error: OSError) -> ConfigError:
+    """Return the error for a source that cannot be read."""
+    return _FORMAT.error(name, [whole(f"cannot be read: {error.strerror}")])
 
 
 def parse(text: str | bytes, *, name: str, environ: Mapping[str, str], base_dir: Path) -> Config:

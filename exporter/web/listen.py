@@ -9,7 +9,7 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ _ADDRESS = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]+)"
 )
 _MAX_PORT = 65535
+_FIRST_PASSED = 3  # sd_listen_fds(3)
 _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
@@ -84,8 +85,53 @@ class ListenAddress(Struct, frozen=True, kw_only=True):
         return family, address
 
 
+class InheritedSocket(Struct, frozen=True, kw_only=True):
+    """A socket that another process has bound, by its file descriptor."""
+
+    descriptor: int
+
+    def bind(self) -> socket.socket:
+        """Return the non-blocking socket. Raises ListenError if it is not listening for TCP."""
+        try:
+            sock = socket.socket(fileno=self.descriptor)
+        except OSError as exc:
+            raise ListenError(f"cannot listen on {self}: {_reason(exc)}") from exc
+        is_tcp = sock.type == socket.SOCK_STREAM and sock.family in {
+            socket.AF_INET,
+            socket.AF_INET6,
+        }
+        if not (is_tcp and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
+            sock.close()
+            raise ListenError(f"cannot listen on {self}: not a listening TCP socket")
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        sock.set_inheritable(False)
+        return sock
+
+    def bound_to(self, sock: socket.socket) -> ListenAddress:
+        """Return the address of the socket."""
+        host, port, *_ = sock.getsockname()
+        return ListenAddress(host=host, port=port)
+
+    def __str__(self) -> str:
+        return f"file descriptor {self.descriptor}"
+
+
+Listener = ListenAddress | InheritedSocket
+
+
+def systemd_sockets(environ: Mapping[str, str], pid: int) -> tuple[InheritedSocket, ...]:
+    """Return the sockets that systemd passes to a process. Raises ListenError without any."""
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(pid) or not re.fullmatch(r"[1-9][0-9]{0,3}", count):
+        raise ListenError(
+            "systemd has passed no sockets: start the exporter with a socket unit (LISTEN_FDS)"
+        )
+    descriptors = range(_FIRST_PASSED, _FIRST_PASSED + int(count))
+    return tuple(InheritedSocket(descriptor=each) for each in descriptors)
+
+
 @contextlib.contextmanager
-def bind_all(addresses: Iterable[ListenAddress]) -> Iterator[list[socket.socket]]:
+def bind_all(addresses: Iterable[Listener]) -> Iterator[list[socket.socket]]:
     """Bind all addresses, or none if one of them fails.
 
     The sockets stay open after the block, unless it raises an exception.

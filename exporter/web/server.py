@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor, OnHandshakeError
 from exporter.web.connection import Connection, Limits
-from exporter.web.listen import ListenAddress, bind_all
+from exporter.web.listen import ListenAddress, Listener, bind_all
 from exporter.web.workers import Workers
 
 if TYPE_CHECKING:  # most servers run without it
@@ -49,7 +49,7 @@ class WebServer:
     def __init__(
         self,
         make_app: Callable[[Workers], ASGIApp],
-        addresses: Sequence[ListenAddress],
+        addresses: Sequence[Listener],
         *,
         on_error: Callable[[str, BaseException], None],
         on_handshake_error: OnHandshakeError = _ignore,

@@ -11,6 +11,7 @@ from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
 from exporter.config.schema import json_schema
 from exporter.model.endpoint import Endpoint
+from tests.support.docs import blocks
 from tools.paths import ROOT
 
 EXAMPLE = ROOT / "config.example.yaml"
@@ -195,3 +196,10 @@ projects:
     with pytest.raises(ConfigError) as caught:
         parse(text, name="config.yaml", environ={}, base_dir=ROOT)
     assert f"```text\n{caught.value}\n```" in GUIDE
+
+
+def test_example_of_a_configuration_in_a_variable_is_valid() -> None:
+    (block,) = (each for each in blocks(GUIDE, "sh") if "SLS_EXPORTER_CONFIG" in each)
+    text = block.partition("='")[2].partition("'")[0]
+    (project,) = parse(text, name="c", environ={"HOSTNAME": "pod-1"}, base_dir=ROOT).projects
+    assert [str(each) for each in project.logstores[0].consumers or ()] == ["pod-1"]

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -162,8 +163,9 @@ def web_config(data: bytes) -> None:
                 require(line.startswith(f"{path}:"), "a problem without its position")
                 require_showable(line, 1000)
         else:
-            for name, value in found.headers.items():
-                require_showable(f"{name}{value}", len(data) + 100)
+            for value in found.headers.values():
+                controls = {each for each in value if unicodedata.category(each) == "Cc"}
+                require(controls <= {"\t"}, f"control characters in a header: {value!r}")
 
 
 _FLAGS = (

@@ -59,6 +59,8 @@ def test_help_and_version_import_only_the_flags(arguments: tuple[str, ...]) -> N
         "exporter.commands.cli",
         "exporter.commands.flag_values",
         "exporter.commands.flags",
+        "exporter.commands.parser",
+        "exporter.commands.streams",
         "exporter.logs",
         "exporter.logs.options",
     }

@@ -35,14 +35,14 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "exporter", *map(str, arguments)]
 
 
-def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Done:
-    """Run a command to its end, with only the given environment."""
+def run(*arguments: str | Path, environ: Mapping[str, str] | None = None, stdin: str = "") -> Done:
+    """Run a command to its end, with only the given environment and text on standard input."""
     done = subprocess.run(
         command(*arguments),
         capture_output=True,
         text=True,
         env=environment(environ),
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         timeout=60,
         check=False,
     )

@@ -1,5 +1,6 @@
 """Flags and their environment variables: defaults, precedence, and invalid usage."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def refused(
     assert caught.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
-    return err.splitlines()[-1]
+    line, hint = err.splitlines()
+    assert re.fullmatch(r"Run 'sls-exporter( [a-z]+)? --help' for help\.", hint)
+    assert line.startswith(hint.removeprefix("Run '").partition(" --help")[0] + ": ")
+    return line
 
 
 def test_without_arguments_the_daemon_runs_with_its_defaults() -> None:
@@ -150,7 +154,64 @@ def test_the_demo_has_no_fixed_address() -> None:
 def test_invalid_usage_is_explained(
     argument: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert refused(capsys, "run", argument).endswith(f"error: {message}")
+    assert refused(capsys, "run", argument) == f"sls-exporter run: {message}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_usage_error_names_the_command_in_question(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = f"sls-exporter {command}: unrecognized arguments: --no.such-flag"
+    assert refused(capsys, command, "--no.such-flag") == expected
+
+
+def test_usage_error_without_command_is_one_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = "sls-exporter run: unrecognized arguments: check"
+    assert refused(capsys, "--log.level=info", "check") == expected
+    expected = "sls-exporter run: argument --sharding.shard: "
+    assert refused(capsys, "--sharding.shard=3", "--sharding.total-shards=2").startswith(expected)
+
+
+@pytest.mark.parametrize("argument", ["chek", "config.yaml", ""])
+def test_unknown_command_is_explained(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = f"sls-exporter: argument COMMAND: invalid choice: {argument!r}"
+    assert refused(capsys, argument).startswith(expected)
+
+
+def test_help_lists_every_flag_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = []
+    for arguments in (["--help"], ["run", "--help"]):
+        with pytest.raises(SystemExit):
+            parse(arguments, {})
+        flags.append(set(re.findall(r"^  (--\S+)", capsys.readouterr().out, re.MULTILINE)))
+    assert flags[0] == flags[1] > {"--config.file", "--web.listen-address", "--log.level"}
+
+
+@pytest.mark.parametrize("command", ["run", "check", "demo"])
+def test_empty_web_config_file_means_none(command: str) -> None:
+    assert parse([command, "--web.config.file="], {}).web_config_file is None
+    assert parse([command, "--web.config.file=a"], {}).web_config_file == Path("a")
+
+
+def test_configuration_in_variable_is_used_unless_file_is_given() -> None:
+    environ = {"SLS_EXPORTER_CONFIG": "projects: []"}
+    for command in ("run", "check", "once"):
+        assert parse([command], environ).config_text == "projects: []"
+        assert parse([command, "--config.file=config.yaml"], environ).config_text is None
+        named = {**environ, "SLS_EXPORTER_CONFIG_FILE": "config.yaml"}
+        assert parse([command], named).config_text is None
+        assert parse([command], {"SLS_EXPORTER_CONFIG": ""}).config_text is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [(["--config.file=-"], {}), ([], {"SLS_EXPORTER_CONFIG": "projects: []"})],
+)
+def test_auto_reload_needs_a_file(
+    arguments: list[str], environ: Mapping[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, "run", "--config.auto-reload", *arguments, environ=environ)
+    assert said.endswith("argument --config.auto-reload: the configuration is not in a file")
 
 
 def test_error_messages_are_short_and_contain_no_control_characters(

@@ -234,3 +234,9 @@ print("re2" in sys.modules)
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == f"{loaded}\n"
+
+
+@pytest.mark.parametrize("text", [" ", " app", "app ", " app-.* ", "app-.* "])
+def test_name_with_spaces_around_it_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must not begin or end with a space"):
+        Pattern.parse(text)

@@ -113,6 +113,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an excluded project that is no name", GOOD + "exclude_projects: [a/b]\n", ["c.yaml:7:20: exclude_projects[0]: a project's name has letters, digits and hyphens only, found 'a/b'"]),
     ("a name that is too long", in_logstore('exclude_consumer_groups: ["' + "a" * 1025 + '"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: must have at most 1024 characters, found 1025"]),
     ("an empty name", in_logstore('exclude_consumer_groups: [""]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not be empty; '.*' matches every name"]),
+    ("a group with a space before its name", GOOD.replace("[g]", "[' g']"), ["c.yaml:6:23: projects[0].logstores[0].consumer_groups[0]: a name must not begin or end with a space"]),
+    ("a project with a space after its name", GOOD.replace("project: p", "project: 'p '"), ["c.yaml:2:12: projects[0].project: a name must not begin or end with a space"]),
     ("a name with a control character", in_logstore('exclude_consumer_groups: ["a\\nb"]'), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: a name must not contain control characters"]),
     ("a null among names", in_logstore("exclude_consumer_groups: [a, ~]"), ["c.yaml:7:34: projects[0].logstores[0].exclude_consumer_groups[1]: expected a name or a regular expression, found nothing"]),
     ("a list as a name", in_logstore("exclude_consumer_groups: [[a]]"), ["c.yaml:7:31: projects[0].logstores[0].exclude_consumer_groups[0]: expected a name or a regular expression, found a list"]),

@@ -1,8 +1,16 @@
 import socket
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from exporter.web.listen import ListenAddress, ListenError, bind_all
+from exporter.web.listen import (
+    InheritedSocket,
+    ListenAddress,
+    ListenError,
+    bind_all,
+    systemd_sockets,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,3 +87,59 @@ def test_all_addresses_are_bound_or_none() -> None:
 def test_address_gives_a_url_that_reaches_it() -> None:
     assert ListenAddress.parse(":80").url("http") == "http://127.0.0.1:80"
     assert ListenAddress.parse("[::1]:80").url("https") == "https://[::1]:80"
+
+
+def test_sockets_of_systemd_are_those_from_descriptor_3() -> None:
+    found = systemd_sockets({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, 7)
+    assert found == (InheritedSocket(descriptor=3), InheritedSocket(descriptor=4))
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_PID": "7"},
+        {"LISTEN_FDS": "1"},
+        {"LISTEN_PID": "8", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": "7", "LISTEN_FDS": "0"},
+        {"LISTEN_PID": "7", "LISTEN_FDS": "one"},
+        {"LISTEN_PID": "7", "LISTEN_FDS": "-1"},
+    ],
+)
+def test_process_without_sockets_of_systemd_is_refused(environ: dict[str, str]) -> None:
+    with pytest.raises(ListenError, match="systemd has passed no sockets"):
+        systemd_sockets(environ, 7)
+
+
+def test_inherited_socket_listens_at_its_address() -> None:
+    bound = socket.create_server(("127.0.0.1", 0))
+    inherited = InheritedSocket(descriptor=bound.fileno())
+    port = bound.getsockname()[1]
+    bound.detach()
+    with inherited.bind() as sock:
+        assert inherited.bound_to(sock) == ListenAddress(host="127.0.0.1", port=port)
+        assert not sock.getblocking()
+        assert not sock.get_inheritable()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
+        lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
+    ],
+    ids=["UDP", "not listening", "Unix"],
+)
+def test_other_inherited_socket_is_refused(made: Callable[[], socket.socket]) -> None:
+    descriptor = made().detach()
+    with pytest.raises(ListenError, match=f"file descriptor {descriptor}: not a listening TCP"):
+        InheritedSocket(descriptor=descriptor).bind()
+
+
+def test_descriptor_of_a_file_is_refused() -> None:
+    with (
+        Path("/dev/null").open("rb") as file,
+        pytest.raises(ListenError, match=r"cannot listen on file descriptor [0-9]+: "),
+    ):
+        InheritedSocket(descriptor=file.fileno()).bind()

@@ -1,0 +1,100 @@
+"""Signals at unusual moments: before the start, twice, and during the end."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import environment
+from tests.support.daemon import Daemon, daemon
+from tests.support.wait import wait_for
+
+CONFIG = """\
+credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
+projects:
+  - project: shop
+    endpoint: http://127.0.0.1:1
+    logstores: [{logstore: orders, consumer_groups: [billing]}]
+"""
+# The signal arrives before the first module of the commands is imported.
+EARLY = """\
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "exporter.commands":
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, Finder())
+from exporter.__main__ import main
+main()
+"""
+HANGING = """\
+import threading
+from exporter.commands.signals import signals
+
+with signals(status=7) as asked:
+    print("ready", flush=True)
+    asked.next()
+    print("stopping", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def status_after(running: Daemon, *numbers: signal.Signals) -> int:
+    """Send signals again and again until the process ends, and return its status."""
+    while True:
+        for number in numbers:
+            running.process.send_signal(number)
+        try:
+            return running.process.wait(0.005)
+        except subprocess.TimeoutExpired:
+            assert "Traceback" not in running.log
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "others",
+    [(signal.SIGHUP,), (signal.SIGTERM,), (signal.SIGINT,), (signal.SIGHUP, signal.SIGTERM)],
+    ids=lambda numbers: "+".join(number.name for number in numbers),
+)
+def test_signals_after_a_stop_do_not_change_its_status(
+    config: Path, first: signal.Signals, others: tuple[signal.Signals, ...]
+) -> None:
+    with daemon(f"--config.file={config}", "--web.listen-address=127.0.0.1:0") as running:
+        wait_for(lambda: "msg=started" in running.log)
+        running.process.send_signal(first)
+        assert status_after(running, *others) == 0
+    assert "msg=stopping" in running.log
+
+
+def test_hangup_before_the_start_does_not_end_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, "--version"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_second_signal_after_a_second_ends_the_process_with_the_same_status() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "stopping\n"
+        assert status_after(Daemon(process), signal.SIGTERM) == 7
