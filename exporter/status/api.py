@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.status.rows import GroupRow, ShardRow, StatusRows
+from exporter.status.rows import GroupRow, StatusRows
 from exporter.status.selection import parse, select
+from exporter.status.shard_rows import ShardRow
 from exporter.status.summary import summarise
 
 
@@ -71,6 +72,7 @@ def _shard(row: ShardRow) -> dict[str, Any]:
     return {
         "shard": row.shard,
         "state": row.state,
+        "likely_cause": row.likely_cause,
         "consumer": row.consumer,
         "checkpoint": row.checkpoint,
         "updated_at": row.updated_at,

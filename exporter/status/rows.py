@@ -1,16 +1,15 @@
 """Consumer groups and their shards as rows: their state at one time.
 
 A listing that fails is a row as well, since it may hide groups. So is a logstore that is left out.
-The row of a shard is built only when it is read, so thousands of groups stay cheap.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, overload
+from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
-from exporter.model.progress import ShardProgress, State
+from exporter.model.progress import State
 from exporter.model.snapshot import (
     CONFLICT_REMEDY,
     Conflict,
@@ -20,24 +19,9 @@ from exporter.model.snapshot import (
     TargetStatus,
     View,
 )
+from exporter.status.shard_rows import ShardRow, ShardRows, age, time_since
 
 Listing = Literal["projects", "logstores", "consumer_groups"]
-
-
-class ShardRow(Struct, frozen=True, kw_only=True):
-    """One shard of a group. Times are in seconds, and None if unknown."""
-
-    shard: int
-    state: State
-    consumer: str
-    checkpoint: str | None
-    """The cursor up to which the group has read; None if it has none."""
-    updated_at: float | None
-    """When the checkpoint was last written, in Unix seconds of the server's clock."""
-    age_seconds: float | None
-    lag_seconds: float | None
-    unread_log_groups: int | None
-    stalled_seconds: float | None
 
 
 class GroupRow(Struct, frozen=True, kw_only=True):
@@ -128,51 +112,6 @@ SEVERITY = (
 )
 
 
-class _Shards(Sequence[ShardRow]):
-    """The rows of a group's shards, each built when it is read."""
-
-    def __init__(
-        self,
-        shards: Sequence[ShardProgress] = (),
-        *,
-        now: float,
-        stall_after: float,
-        interval: float,
-    ) -> None:
-        self._shards = shards
-        self._now = now
-        self._stall_after = stall_after
-        self._interval = interval
-
-    def __len__(self) -> int:
-        return len(self._shards)
-
-    @overload
-    def __getitem__(self, index: int) -> ShardRow: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ShardRow]: ...
-    def __getitem__(self, index: int | slice) -> ShardRow | Sequence[ShardRow]:
-        if isinstance(index, slice):
-            return [self._row(shard) for shard in self._shards[index]]
-        return self._row(self._shards[index])
-
-    def __iter__(self) -> Iterator[ShardRow]:
-        return map(self._row, self._shards)
-
-    def _row(self, shard: ShardProgress) -> ShardRow:
-        return ShardRow(
-            shard=shard.shard,
-            state=state(shard, self._now, stall_after=self._stall_after),
-            consumer=shard.consumer,
-            checkpoint=shard.checkpoint or None,
-            updated_at=shard.updated_at,
-            age_seconds=_age(shard, self._now),
-            lag_seconds=shard.lag_seconds,
-            unread_log_groups=shard.unread,
-            stalled_seconds=stalled_seconds(shard, self._now, interval=self._interval),
-        )
-
-
 def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
     """Return the rows of a view at one time, given on the monotonic clock and the wall clock."""
     return StatusRows(
@@ -198,7 +137,7 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
     # The position is unique, so it decides between shards that are otherwise equal.
     worst = min(
         (
-            (SEVERITY.index(name), -(stalled or 0.0), -(_age(shard, now) or 0.0), position)
+            (SEVERITY.index(name), -(stalled or 0.0), -(age(shard, now) or 0.0), position)
             for position, (shard, name, stalled) in enumerate(
                 zip(shards, states, stalls, strict=True)
             )
@@ -216,13 +155,13 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         state=SEVERITY[worst[0]] if worst else State.UNKNOWN,
         up=group.is_up(monotonic),
         consumers=sorted(snapshot.consumers) if snapshot else (),
-        last_success_seconds=_since(group.last_success, wall),
+        last_success_seconds=time_since(group.last_success, wall),
         error=failure.message if failure else None,
         error_code=failure.code if failure else None,
         remedy=failure.remedy if failure else None,
-        failing_seconds=_since(failure.since, wall) if failure else None,
+        failing_seconds=time_since(failure.since, wall) if failure else None,
         worst_shard=at_worst.shard if at_worst else None,
-        age_seconds=_age(at_worst, now) if at_worst else None,
+        age_seconds=age(at_worst, now) if at_worst else None,
         lag_seconds=_most([shard.lag_seconds for shard in shards]),
         stalled_seconds=_most(stalls),
         cursor_access=target.cursor_access,
@@ -230,8 +169,12 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         shard_error=shard_failure.message if shard_failure else None,
         shard_remedy=shard_failure.remedy if shard_failure else None,
         settings=group.settings,
-        shards=_Shards(
-            shown, now=now, stall_after=group.settings.stall_after, interval=group.interval
+        shards=ShardRows(
+            shown,
+            snapshot.causes if snapshot else {},
+            now=now,
+            stall_after=group.settings.stall_after,
+            interval=group.interval,
         ),
     )
 
@@ -248,11 +191,11 @@ def _listing(entry: EntryStatus, wall: float) -> GroupRow:
         state=State.UNKNOWN,
         up=failure is None,
         consumers=(),
-        last_success_seconds=_since(entry.last_success, wall),
+        last_success_seconds=time_since(entry.last_success, wall),
         error=failure.message if failure else None,
         error_code=failure.code if failure else None,
         remedy=failure.remedy if failure else None,
-        failing_seconds=_since(failure.since, wall) if failure else None,
+        failing_seconds=time_since(failure.since, wall) if failure else None,
         worst_shard=None,
         age_seconds=None,
         lag_seconds=None,
@@ -282,15 +225,6 @@ def _conflict(conflict: Conflict) -> GroupRow:
         stalled_seconds=None,
         shards=(),
     )
-
-
-def _age(shard: ShardProgress, now: float) -> float | None:
-    return _since(shard.updated_at, now)
-
-
-def _since(instant: float | None, now: float) -> float | None:
-    # Clocks differ and can be set back, so an instant can be in the future. Its age is 0.
-    return None if instant is None else max(0.0, now - instant)
 
 
 def _most(values: Sequence[float | None]) -> float | None:

@@ -9,9 +9,10 @@ from exporter.model.progress import State
 from exporter.model.snapshot import GroupSettings
 from exporter.status.form import COLUMNS
 from exporter.status.markup import Html, join, tag
-from exporter.status.rows import SEVERITY, GroupRow, ShardRow
+from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.selection import Query
-from exporter.status.wording import STATE_NAMES, counted, duration
+from exporter.status.shard_rows import ShardRow
+from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration
 
 SHOWN_SHARDS = 64
 
@@ -26,7 +27,9 @@ _TONES = {
     State.CAUGHT_UP: "good",
     State.FINISHED: "quiet",
 }
-_SHARD_HEADINGS = ("Shard", "State", "Owner", "Stalled for", "Lag", "Unread", "Age")
+_CAUSE = "Likely cause"
+_OF_NUMBERS = ("Stalled for", "Lag", "Unread", "Age")
+_SHARD_HEADINGS = ("Shard", "State", _CAUSE, "Owner", *_OF_NUMBERS)
 
 
 def groups_table(
@@ -205,15 +208,20 @@ def _settings(settings: GroupSettings) -> Html:
 
 
 def _shard_table(shards: Sequence[ShardRow]) -> Html:
+    has_causes = any(shard.likely_cause for shard in shards)
     headings = [
-        tag("th", words, scope="col", class_=None if words in {"State", "Owner"} else "number")
+        tag("th", words, scope="col", class_="number" if words in {"Shard", *_OF_NUMBERS} else None)
         for words in _SHARD_HEADINGS
+        if has_causes or words != _CAUSE
     ]
     lines = [
         tag(
             "tr",
             tag("th", str(shard.shard), scope="row", class_="number"),
             tag("td", _pill(shard.state)),
+            tag("td", CAUSE_NAMES[shard.likely_cause] if shard.likely_cause else "-")
+            if has_causes
+            else "",
             tag("td", shard.consumer or "-", class_="owner"),
             *(
                 tag("td", value, class_="number")

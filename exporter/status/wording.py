@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from exporter.model.progress import State
+from exporter.model.progress import Cause, State
 
 STATE_NAMES: Mapping[State, str] = MappingProxyType(
     {
@@ -26,6 +26,16 @@ STATE_MEANINGS: Mapping[State, str] = MappingProxyType(
         State.CONSUMING: "there is unread data, and the checkpoint moves",
         State.CAUGHT_UP: "everything is read",
         State.FINISHED: "nothing is left to read, and nothing will come: the shard is read-only",
+    }
+)
+CAUSE_NAMES: Mapping[Cause, str] = MappingProxyType(
+    {
+        Cause.WAITING_FOR_PARENT: "waits for its parent",
+        Cause.OWNER_CHANGING: "owner changes",
+        Cause.SHARD_STUCK: "shard is stuck",
+        Cause.OWNER_STUCK: "owner is stuck",
+        Cause.GROUP_SILENT: "group is silent",
+        Cause.UNKNOWN: "unknown",
     }
 )
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))

@@ -3,6 +3,7 @@ import re
 
 from exporter.status import api, rows
 from exporter.status.selection import FAILING, KEYS, NAMES, TROUBLE
+from exporter.status.wording import CAUSE_NAMES
 from tests.support.status_views import document_of, varied
 from tools.paths import ROOT
 
@@ -31,6 +32,12 @@ def test_every_parameter_is_documented() -> None:
 
 def test_every_state_is_documented() -> None:
     assert {state.value for state in rows.SEVERITY} <= documented("Reading the page")
+
+
+def test_every_cause_is_documented_with_its_words() -> None:
+    rows_of_causes = re.findall(r"^\| ([^|]+) \| `(\w+)` \|", PAGE, flags=re.MULTILINE)
+    for cause, words in CAUSE_NAMES.items():
+        assert (words, cause.value) in rows_of_causes
 
 
 def test_the_pictures_are_there_and_small() -> None:

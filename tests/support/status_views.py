@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from exporter.model.names import TargetKey
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import Cause, ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
 from exporter.sls.remedies import remedy
 from exporter.status import page, rows
@@ -92,6 +92,7 @@ def varied() -> View:
                     behind(1, stalled=2400, consumer="mailer-1"),
                     caught_up(2, consumer="mailer-2", readonly=True),
                     name="mailer",
+                    causes={1: Cause.OWNER_STUCK},
                 ),
                 group(behind(0, stalled=20, consumer="indexer-0"), name="indexer"),
                 group(caught_up(0, consumer=HOSTILE), name="steady"),

@@ -51,6 +51,7 @@ def test_stalled_group_has_all_its_fields() -> None:
                 {
                     "shard": 0,
                     "state": "caught_up",
+                    "likely_cause": None,
                     "consumer": "mailer-0",
                     "checkpoint": "MTA=",
                     "updated_at": 900.0,
@@ -62,6 +63,7 @@ def test_stalled_group_has_all_its_fields() -> None:
                 {
                     "shard": 1,
                     "state": "stalled",
+                    "likely_cause": "owner_stuck",
                     "consumer": "mailer-1",
                     "checkpoint": "MTA=",
                     "updated_at": -1390.0,
@@ -73,6 +75,7 @@ def test_stalled_group_has_all_its_fields() -> None:
                 {
                     "shard": 2,
                     "state": "finished",
+                    "likely_cause": None,
                     "consumer": "mailer-2",
                     "checkpoint": "MTA=",
                     "updated_at": 900.0,

@@ -61,10 +61,21 @@ def test_the_shards_of_a_group_unfold_the_worst_first() -> None:
     fold = row.one("details")
     assert fold.one("summary").text == "3 shards of mailer: 1 stalled, 1 caught up, 1 finished"
     assert [texts(line) for line in fold.one("tbody").all("tr")] == [
-        ["1", "stalled", "mailer-1", "40m", "20m", "1,200", "40m"],
-        ["0", "caught up", "mailer-0", "0s", "0s", "0", "1m 50s"],
-        ["2", "finished", "mailer-2", "0s", "0s", "0", "1m 50s"],
+        ["1", "stalled", "owner is stuck", "mailer-1", "40m", "20m", "1,200", "40m"],
+        ["0", "caught up", "-", "mailer-0", "0s", "0s", "0", "1m 50s"],
+        ["2", "finished", "-", "mailer-2", "0s", "0s", "0", "1m 50s"],
     ]
+
+
+@pytest.mark.parametrize(("name", "has_causes"), [("mailer", True), ("indexer", False)])
+def test_likely_causes_are_shown_if_a_shard_is_stalled(name: str, *, has_causes: bool) -> None:
+    (row,) = rows(page_of(varied(), {"consumer_group": name}))
+    headings = ["Shard", "State", "Owner", "Stalled for", "Lag", "Unread", "Age"]
+    if has_causes:
+        headings.insert(2, "Likely cause")
+    table = row.one("details").one("table")
+    assert [cell.text for cell in table.one("thead").all("th")] == headings
+    assert {len(texts(line)) for line in table.one("tbody").all("tr")} == {len(headings)}
 
 
 def test_only_a_single_group_is_unfolded_from_the_beginning() -> None:

@@ -1,10 +1,11 @@
 import pytest
 
 from exporter.model.names import TargetKey
-from exporter.model.progress import State
+from exporter.model.progress import Cause, State
 from exporter.model.snapshot import View
 from exporter.sls.remedies import remedy
-from exporter.status.rows import GroupRow, ShardRow, StatusRows, document
+from exporter.status.rows import GroupRow, StatusRows, document
+from exporter.status.shard_rows import ShardRow
 from exporter.status.summary import summarise
 from exporter.status.wording import duration
 from tests.support.snapshots import ENDPOINT, group, shard, target
@@ -78,10 +79,12 @@ def test_lost_data_is_worse_than_any_stall() -> None:
 
 
 def test_shard_row_shows_current_data() -> None:
-    row = only(View(targets=(target(group(behind(7, stalled=400))),)))
+    causes = {7: Cause.SHARD_STUCK}
+    row = only(View(targets=(target(group(behind(7, stalled=400), causes=causes)),)))
     expected = ShardRow(
         shard=7,
         state=State.STALLED,
+        likely_cause=Cause.SHARD_STUCK,
         consumer="worker-1",
         checkpoint="MTA=",
         updated_at=610.0,
@@ -94,6 +97,13 @@ def test_shard_row_shows_current_data() -> None:
     assert row.shards[0] == expected
     assert row.shards[:1] == [expected]
     assert len(row.shards) == 1
+
+
+def test_only_stalled_shards_have_a_likely_cause() -> None:
+    shards = behind(0, stalled=400), behind(1, stalled=100), caught_up(2)
+    causes = {1: Cause.SHARD_STUCK}  # of a stall that a reload of stall_after has ended
+    row = only(View(targets=(target(group(*shards, causes=causes)),)))
+    assert [shard.likely_cause for shard in row.shards] == [Cause.UNKNOWN, None, None]
 
 
 def test_a_group_without_shards_is_unknown() -> None:
