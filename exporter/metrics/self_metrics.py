@@ -3,21 +3,21 @@
 import contextlib
 import platform
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from exporter import __version__
 from exporter.metrics import self_catalogue
+from exporter.metrics.error_counts import ErrorCounts, bounded_code
 from exporter.metrics.family import Family
 from exporter.model.names import GroupKey
+from exporter.model.snapshot import Labels
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_MAX_CODES = 100
 _MAX_CODES_OF_PROJECT = 20  # each is a series per operation
-_OTHER = "other"
 
 Place = tuple[str, str]
 """An endpoint and a project."""
@@ -38,7 +38,8 @@ class SelfMetrics:
         self._request_duration = _histogram(
             self_catalogue.REQUEST_DURATION, registry, buckets=_REQUEST_BUCKETS
         )
-        self._poll_errors = _counter(self_catalogue.POLL_ERRORS, registry)
+        self._poll_errors = ErrorCounts(self_catalogue.POLL_ERRORS)
+        registry.register(self._poll_errors)
         self._polls = _counter(self_catalogue.POLLS, registry)
         self._poll_duration = _histogram(
             self_catalogue.POLL_DURATION, registry, buckets=_POLL_BUCKETS
@@ -65,8 +66,6 @@ class SelfMetrics:
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()
-        self._codes: set[str] = set()
-        self._failed: set[tuple[tuple[str, ...], str]] = set()
         self._failed_requests: dict[Place, set[tuple[str, str]]] = {}
         self._ignored_at: set[str] = set()
         self._projects: set[Place] = set()
@@ -117,11 +116,7 @@ class SelfMetrics:
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
         """Count a failure of a part of a poll."""
-        with self._lock:
-            code = _bounded(code, self._codes, most=_MAX_CODES)
-            self._codes.add(code)
-            self._failed.add((key.names, code))
-            self._poll_errors.labels(*key.names, code).inc()
+        self._poll_errors.count(key, code)
 
     def poll_ended(self, seconds: float) -> None:
         """Count a poll that ended."""
@@ -143,14 +138,9 @@ class SelfMetrics:
         if at is not None:
             self._reload_success_time.set(at)
 
-    def keep_only(self, groups: Collection[GroupKey]) -> None:
-        """Forget the errors of groups, and of their logstores, that are not polled any more."""
-        kept = {key.names for key in groups}
-        kept |= {(project, logstore, "") for project, logstore, _ in kept}
-        with self._lock:
-            for names, code in {entry for entry in self._failed if entry[0] not in kept}:
-                self._failed.discard((names, code))
-                self._poll_errors.remove(*names, code)
+    def keep_only(self, labels: Mapping[GroupKey, Labels]) -> None:
+        """Forget the errors of all other groups and logstores; these have constant labels."""
+        self._poll_errors.keep_only(labels)
 
     def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
         """Forget the limits of projects that are not polled any more, by endpoint and name."""
@@ -190,14 +180,9 @@ class SelfMetrics:
         with self._lock:
             failed = self._failed_requests.setdefault(place, set())
             known = {code for _, code in failed}
-            code = _bounded(code, known, most=_MAX_CODES_OF_PROJECT)
+            code = bounded_code(code, known, most=_MAX_CODES_OF_PROJECT)
             failed.add((operation, code))
             self._request_errors.labels(*place, operation, code).inc()
-
-
-def _bounded(code: str, known: Collection[str], *, most: int) -> str:
-    """Return a code, or a common one if there are too many, as codes are untrusted input."""
-    return code if code in known or len(known) < most else _OTHER
 
 
 def _counter(metric: Family, registry: CollectorRegistry) -> Counter:

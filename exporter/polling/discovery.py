@@ -220,7 +220,7 @@ class _Project:
         return [name for name in _names(found) if pattern.matches(name)]
 
     def groups(self, selector: Selector, logstore: str) -> Mapping[str, ConsumerGroup]:
-        """Return the listed consumer groups that an item selects, even if they are excluded."""
+        """Return all consumer groups of a logstore if an item needs their listing."""
         if not selector.needs_listing:
             return {}
         settings = selector.project_settings
@@ -231,8 +231,7 @@ class _Project:
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
             ),
         )
-        groups = [each for each in found if isinstance(each, ConsumerGroup)]
-        return {each.name: each for each in groups if selector.find(each.name)}
+        return {each.name: each for each in found if isinstance(each, ConsumerGroup)}
 
     def _client(self, settings: ProjectSettings) -> SlsClient:
         return self._client_for(settings, self.name)

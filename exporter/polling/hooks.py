@@ -1,12 +1,12 @@
 """The reports of polls to the rest of the exporter."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from exporter.model.names import GroupKey
-from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.model.snapshot import GroupStatus, Labels, TargetStatus
 
 
 class PollCounts(Protocol):
@@ -24,8 +24,8 @@ class PollCounts(Protocol):
         """Count a failure; an empty consumer group means the logstore."""
         ...
 
-    def keep_only(self, groups: Collection[GroupKey]) -> None:
-        """Forget the failures of all other groups."""
+    def keep_only(self, labels: Mapping[GroupKey, Labels]) -> None:
+        """Forget the failures of all other groups and logstores; these have constant labels."""
         ...
 
     def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:

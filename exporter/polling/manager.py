@@ -4,14 +4,15 @@ A scheduler or a single round calls ``poll`` and ``discover``, as this module ha
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.config.settings import project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import CONFLICT_REMEDY, Conflict, EntryStatus, GroupStatus
+from exporter.model.snapshot import CONFLICT_REMEDY, Conflict, EntryStatus, GroupStatus, Labels
 from exporter.polling.capacity import Demand, count_shards, demands
 from exporter.polling.discovery import Discovery, Found
 from exporter.polling.hooks import Hooks
@@ -61,7 +62,7 @@ class PollManager:
         self._listings = Listings(counts.poll_failed, log, clock=clock)
         self._targets_lock = threading.Lock()
         self._members = Members(clients, count=counts.poll_failed, log=log, clock=clock)
-        self._kept: Collection[GroupKey] = ()
+        self._kept: Mapping[GroupKey, Labels] = MappingProxyType({})
         self._places: Collection[tuple[str, str]] = ()
         self._needed: Collection[Place] = ()
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
@@ -255,7 +256,8 @@ class PollManager:
         self._store.expect(groups, found.conflicts)
         self._report_conflicts(found.conflicts)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
-        self._kept, self._places = polled | self._listings.failing, found.places
+        self._kept = {**dict.fromkeys(self._listings.failing, ()), **_labels(found.targets)}
+        self._places = found.places
         self._forget_others()
         self._hooks.on_groups(polled)
         return has_changed
@@ -279,6 +281,18 @@ class PollManager:
         """Forget what was counted about anything that the configuration does not name any more."""
         self._counts.keep_only(self._kept)
         self._counts.keep_only_requests(self._places)
+
+
+def _labels(targets: Iterable[Target]) -> Mapping[GroupKey, Labels]:
+    """Return the constant labels of each logstore, with an empty group, and of each group."""
+    return {
+        GroupKey(*target.key, name): labels
+        for target in targets
+        for name, labels in (
+            ("", target.labels),
+            *((group.name, group.settings.labels) for group in target.groups),
+        )
+    }
 
 
 class _Outdated(Exception):  # noqa: N818  not an error

@@ -7,7 +7,7 @@ nothing. If the project or logstore does not exist, the listing becomes empty.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.simulator.views import GroupRow
 from exporter.simulator.world import World
@@ -50,10 +50,11 @@ class Listings:
 
     def before_any(self) -> dict[Place, Watch]:
         """Return what the configuration names in full."""
+        places = [
+            (each.project, each.logstore) for each in self._entries if is_plain(each.logstore)
+        ]
         return self._merged(
-            ((entry.project, entry.logstore), entry, _chosen(entry, []))
-            for entry in self._entries
-            if is_plain(entry.logstore)
+            (place, entry, _chosen(entry, [])) for entry, place in self._matching(places)
         )
 
     def resolve(self, fates: Fates) -> dict[Place, Watch]:
@@ -61,17 +62,29 @@ class Listings:
         self.failures = Counter()
         self._asked = set()
         found = []
-        for entry in self._entries:
-            for logstore in self._names(entry, fates):
-                place = (entry.project, logstore)
-                rows: list[GroupRow] = []
-                if not all(map(is_plain, entry.groups)):
-                    rows = self._rows(place, fates)
-                found.append((place, entry, _chosen(entry, rows)))
+        listed: dict[Place, list[GroupRow]] = {}
+        places = [
+            (entry.project, logstore)
+            for entry in self._entries
+            for logstore in self._names(entry, fates)
+        ]
+        for entry, place in self._matching(places):
+            rows: list[GroupRow] = []
+            if not all(map(is_plain, entry.groups)):
+                rows = listed[place] = self._rows(place, fates)
+            found.append((place, entry, _chosen(entry, rows)))
         asked = self._asked
         self._groups = {place: rows for place, rows in self._groups.items() if place in asked}
         self._successes = {place: at for place, at in self._successes.items() if place in asked}
-        return self._merged(found)
+        # The listing that one entry needs describes the groups of all entries.
+        rows_of = {place: {row.name: row for row in rows} for place, rows in listed.items()}
+        return {
+            place: {
+                name: replace(each, row=rows_of.get(place, {}).get(name))
+                for name, each in watch.items()
+            }
+            for place, watch in self._merged(found).items()
+        }
 
     def series(self) -> Iterator[tuple[str, dict[str, str], Allowed]]:
         """Yield the series of the listings of the latest round."""
@@ -86,6 +99,14 @@ class Listings:
             if place in self._successes:
                 name = "sls_exporter_discovery_last_success_timestamp_seconds"
                 yield name, labels, exactly(self._successes[place])
+
+    def _matching(self, places: Iterable[Place]) -> Iterator[tuple[Entry, Place]]:
+        """Yield each entry with the places that it matches, whichever entry found them."""
+        every = dict.fromkeys(places)
+        for entry in self._entries:
+            for place in every:
+                if entry.project == place[0] and re.fullmatch(entry.logstore, place[1]):
+                    yield entry, place
 
     def _names(self, entry: Entry, fates: Fates) -> list[str]:
         if is_plain(entry.logstore):

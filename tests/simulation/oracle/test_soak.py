@@ -70,7 +70,7 @@ def test_comparison_finds_wrong_values_of_each_metric(calm: Soak) -> None:
     expected, text = calm.compare(), calm.scrape()
     shown = dict(samples(text))
     names = sorted({name for name, _ in shown})
-    assert len(names) == 23
+    assert len(names) == 27
     for name in names:
         series = next(series for series in shown if series[0] == name)
         for wrong in (expected[series].least - 1, expected[series].most + 1):

@@ -19,6 +19,9 @@ from exporter.sls.operations import OPERATION_NAMES
 Step = Callable[[SelfMetrics], None]
 texts = st.text(max_size=20)
 keys = st.builds(GroupKey, st.just("https://example.com"), texts, texts, texts)
+labels = st.dictionaries(st.sampled_from(("app", "team", "zone")), texts).map(
+    lambda found: tuple(sorted(found.items()))
+)
 operations = st.sampled_from(OPERATION_NAMES) | texts
 places = st.tuples(texts, texts)
 numbers = st.floats(0, 1e12) | st.sampled_from([0.0, 1e-5, 5e-5, 1e6, 1.5e9, 1e16])
@@ -39,7 +42,7 @@ steps = st.one_of(
     step("poll_ended", numbers),
     step("poll_skipped"),
     step("sharded", st.integers(0, 9), st.integers(1, 9)),
-    step("keep_only", st.lists(keys, max_size=2)),
+    step("keep_only", st.dictionaries(keys, labels, max_size=2)),
     step("keep_only_projects", st.lists(places, max_size=2)),
     step("keep_only_requests", st.lists(places, max_size=2)),
 )

@@ -453,3 +453,23 @@ projects:
     assert found.value("sls_logstore_retention_seconds", tier="t1") > 0
     [labels] = found.labels("sls_consumer_group_up")[1:]
     assert "team" not in labels
+
+
+def test_listing_that_one_item_needs_describes_the_groups_of_all_items(fleet: Fleet) -> None:
+    engine = fleet.engine(
+        """\
+projects:
+  - project: shop
+    endpoint: ENDPOINT
+    logstores:
+      - {logstore: web, consumer_groups: [billing, missing]}
+      - {logstore: "we.", consumer_groups: ["etl-.*"]}
+"""
+    )
+    fleet.discover(engine)
+    [web] = engine.manager.targets
+    assert {group.name: group.listing is not None for group in web.groups} == {
+        "billing": True,
+        "etl-system": True,
+        "missing": False,
+    }
