@@ -10,7 +10,16 @@ import pytest
 import yaml
 
 from tests.support import promtool
-from tests.support.helm import DASHBOARDS, KUBERNETES, check, feature, read, render, with_dashboards
+from tests.support.helm import (
+    DASHBOARDS,
+    KUBERNETES,
+    Values,
+    check,
+    feature,
+    read,
+    render,
+    with_dashboards,
+)
 from tools.paths import CHART, RULES
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
@@ -204,13 +213,32 @@ def test_every_dashboard_of_the_chart_is_json() -> None:
         assert json.loads(content)["title"]
 
 
-def test_a_service_monitor_selects_one_service_only() -> None:
-    found = feature("shards-values.yaml")
+OTHER = {
+    "app.kubernetes.io/component": "exporter",
+    "app.kubernetes.io/name": "other",
+    "app.kubernetes.io/instance": "other",
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"service": {"labels": OTHER}},
+        {"commonLabels": OTHER},
+        {"commonLabels": {"app.kubernetes.io/component": "metrics"}},
+        {"commonLabels": OTHER, "podLabels": OTHER, "workload": {"labels": OTHER}},
+    ],
+)
+def test_a_service_monitor_selects_one_service_only(values: Values) -> None:
+    found = render({**read(CHART / "ci" / "shards-values.yaml"), **values})
     wanted = found.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
     selected = [s for s in found.all("Service") if wanted <= s["metadata"]["labels"].items()]
     assert [service["metadata"]["name"] for service in selected] == ["test-sls-exporter"]
     (endpoint,) = found.one("ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
+    pod_labels = found.workload()["spec"]["template"]["metadata"]["labels"]
+    assert selected[0]["spec"]["selector"].items() <= pod_labels.items()
 
 
 def test_a_pod_monitor_selects_the_pods_and_their_port() -> None:

@@ -45,6 +45,7 @@ def outside() -> Outside:
             "authorities": {"ca.crt": tls["ca.crt"]},
         },
         secrets={
+            "sls-exporter-config": {"config.yaml": yaml.safe_dump(LEAST["config"])},
             "sls-keys": {
                 "access-key-id": "LTAI",
                 "access-key-secret": "hunter2",
@@ -100,6 +101,12 @@ def test_values_reach_the_flags_that_they_are_named_after(tmp_path: Path) -> Non
     assert flags.web_telemetry_path == "/sls/metrics"
     assert (flags.web_max_requests, flags.web_enable_lifecycle) == (4, True)
     assert flags.config_auto_reload
+
+
+def test_the_exporter_listens_on_the_addresses_of_the_values_only(tmp_path: Path) -> None:
+    pod = container(feature("listen-values.yaml"), tmp_path)
+    addresses = parse(pod.args, pod.environ).web_listen_address or ()
+    assert [str(address) for address in addresses] == ["127.0.0.1:10027", "[::]:10027"]
 
 
 def test_each_pod_of_a_stateful_set_is_the_shard_at_the_end_of_its_name(tmp_path: Path) -> None:
@@ -177,11 +184,52 @@ def test_a_token_of_a_secret_of_the_chart_arrives_as_a_variable() -> None:
 
 
 def test_no_secret_is_outside_of_a_secret() -> None:
-    for name in ("credentials-values.yaml", "credentials-variables-values.yaml"):
+    for name in (
+        "credentials-values.yaml",
+        "credentials-variables-values.yaml",
+        "config-secret-values.yaml",
+    ):
         found = feature(name)
         rest = [each for each in found.manifests if each["kind"] != "Secret"]
         assert "an-example" not in json.dumps(rest) + found.notes
         assert "a-token" not in json.dumps(rest) + found.notes
+
+
+CLEAR = {"access_key_id": "LTAI", "access_key_secret": "an-example"}
+PROJECT = LEAST["config"]["projects"][0]
+
+
+@pytest.mark.parametrize(
+    ("config", "values", "warned"),
+    [
+        ({"credentials": CLEAR}, {}, True),
+        ({"credentials": {"security_token": "an-example"}}, {}, True),
+        ({"projects": [PROJECT, {**PROJECT, "credentials": CLEAR}]}, {}, True),
+        ({"credentials": CLEAR}, {"configInSecret": True}, False),
+        ({"credentials": {**CLEAR, "access_key_secret": "${SLS_SECRET}"}}, {}, False),
+        ({"credentials": {**CLEAR, "access_key_secret": "an-${SECRET}"}}, {}, True),
+        ({"credentials": {"profile": "reader"}}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_the_notes_warn_about_a_secret_in_clear_text_in_a_config_map(
+    config: Values, values: Values, *, warned: bool
+) -> None:
+    found = watching(config={**LEAST["config"], **config}, **values)
+    assert ("WARNING: config contains the secret of an access key" in found.notes) is warned
+    assert "an-example" not in found.notes
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_a_changed_configuration_in_either_object_restarts_the_pod_without_auto_reload(
+    kind: str,
+) -> None:
+    values = {"configInSecret": kind == "Secret", "autoReload": False}
+    before = watching(**values)
+    after = watching(config={"projects": [{**PROJECT, "project": "other"}]}, **values)
+    assert len(before.all(kind)) == 1
+    assert len(before.manifests) == len(after.manifests) == 4
+    assert before.workload() != after.workload()
 
 
 def test_a_role_is_an_annotation_of_the_service_account_that_the_pod_has() -> None:
@@ -234,3 +282,13 @@ def test_an_image_is_named_by_registry_repository_and_digest_or_tag(
     image: Values, expected: str
 ) -> None:
     assert watching(image=image).container()["image"] == expected
+
+
+def test_global_registry_and_pull_secrets_apply_to_the_chart() -> None:
+    found = feature("global-values.yaml")
+    assert found.container()["image"].startswith("mirror.example.com/sls-exporter:")
+    assert found.pod()["imagePullSecrets"] == [
+        {"name": "mirror"},
+        {"name": "registry"},
+        {"name": "own-registry"},
+    ]

@@ -58,6 +58,9 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"image": {"digest": "0123"}}, "at '/image/digest'"),
         ({"commonLabels": {"a": 1}}, "at '/commonLabels/a': got number, want string"),
         ({"shards": 0}, "at '/shards': minimum"),
+        ({"global": {"imageRegistry": 1}}, "at '/global/imageRegistry': got number"),
+        ({"global": {"imagePullSecrets": [1]}}, "at '/global/imagePullSecrets/0'"),
+        ({"updateStrategy": {"type": "Rolling"}}, "at '/updateStrategy/type'"),
     ],
 )
 def test_an_invalid_value_is_rejected_with_its_location(
@@ -73,6 +76,7 @@ def test_a_chart_that_depends_on_this_one_may_use_a_condition_and_globals() -> N
 
 
 KEYS = {"accessKeyId": "a", "accessKeySecret": "b"}
+NO_PROBES = {kind: {"enabled": False} for kind in ("startup", "liveness", "readiness")}
 ROLE = {"role_arn": "acs:ram::1:role/reader", "external_id": "ab"}
 
 
@@ -81,6 +85,40 @@ ROLE = {"role_arn": "acs:ram::1:role/reader", "external_id": "ab"}
     [
         ({"config": {}}, "there is nothing to watch: set config.projects"),
         ({"existingConfigMap": "mine"}, "existingConfigMap and config exclude each other"),
+        ({"existingConfigSecret": "mine"}, "existingConfigSecret and config exclude each other"),
+        (
+            {"config": {}, "existingConfigMap": "mine", "existingConfigSecret": "mine"},
+            "existingConfigMap and existingConfigSecret exclude each other",
+        ),
+        (
+            {"extraArgs": ["--web.listen-address=127.0.0.1:10027"]},
+            "use web.listenAddresses",
+        ),
+        (
+            {"web": {"listenAddresses": ["0.0.0.0:9100"]}},
+            "web.listenAddresses has no address with the port :10027",
+        ),
+        *(
+            ({"web": {"listenAddresses": [address]}}, "only loopback addresses")
+            for address in ("127.0.0.1:10027", "localhost:10027", "[::1]:10027")
+        ),
+        ({"web": {"listenAddresses": ["127.0.0.1:10027"]}, "probes": NO_PROBES}, None),
+        ({"shards": 4, "updateStrategy": {"type": "Recreate"}}, "Recreate is for a Deployment"),
+        ({"shards": 4, "updateStrategy": {"type": "OnDelete"}}, None),
+        (
+            {"shards": 4, "updateStrategy": {"rollingUpdate": {"maxSurge": 1}}},
+            "maxSurge is for a Deployment",
+        ),
+        ({"updateStrategy": {"type": "Recreate"}}, None),
+        ({"updateStrategy": {"type": "OnDelete"}}, "OnDelete is for a StatefulSet"),
+        (
+            {"updateStrategy": {"rollingUpdate": {"partition": 1}}},
+            "partition is for a StatefulSet",
+        ),
+        (
+            {"updateStrategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}},
+            "exclude each other",
+        ),
         ({"shards": 2, "replicas": 2}, "shards and replicas exclude each other"),
         (
             {"credentials": {"existingSecret": "mine", **KEYS}},

@@ -103,6 +103,8 @@ def _entries(volume: Manifest, known: Mapping[tuple[str, str], Entries]) -> dict
         return dict(known["ConfigMap", volume["configMap"]["name"]])
     secret = volume["secret"]
     entries = known["Secret", secret["secretName"]]
+    if "items" not in secret:
+        return dict(entries)
     return {item["path"]: entries[item["key"]] for item in secret["items"]}
 
 

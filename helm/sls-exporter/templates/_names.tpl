@@ -38,13 +38,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{/*
-The metadata of an object, from a dict of `root`, `name` and optionally `namespace`, `labels`, `annotations`:
-own labels and annotations go before common ones, common ones before the chart's.
+The metadata of an object, from a dict of `root`, `name` and optionally `namespace`, `labels`, `annotations`, `fixed`:
+own labels and annotations go before common ones, common ones before the chart's. Nothing replaces `fixed` labels.
 */}}
 {{- define "sls-exporter.metadata" -}}
 {{- $labels := fromYaml (include "sls-exporter.labels" .root) -}}
-{{- $labels = mergeOverwrite $labels (deepCopy .root.Values.commonLabels) (deepCopy (default dict .labels)) -}}
-{{- $annotations := mergeOverwrite (deepCopy .root.Values.commonAnnotations) (deepCopy (default dict .annotations)) -}}
+{{- $labels = mergeOverwrite $labels (deepCopy (default dict .root.Values.commonLabels)) (deepCopy (default dict .labels)) (default dict .fixed) -}}
+{{- $annotations := mergeOverwrite (deepCopy (default dict .root.Values.commonAnnotations)) (deepCopy (default dict .annotations)) -}}
 name: {{ toYaml .name }}
 namespace: {{ default .root.Release.Namespace .namespace | toYaml }}
 labels:
@@ -57,7 +57,7 @@ annotations:
 
 {{- define "sls-exporter.image" -}}
 {{- $image := .Values.image.repository -}}
-{{- with .Values.image.registry -}}
+{{- with default .Values.image.registry (.Values.global).imageRegistry -}}
 {{- $image = printf "%s/%s" (trimSuffix "/" .) $image -}}
 {{- end -}}
 {{- if .Values.image.digest -}}
@@ -65,4 +65,21 @@ annotations:
 {{- else -}}
 {{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The pull secrets of all charts of the release and of this one, each once; a global one can be a bare name. */}}
+{{- define "sls-exporter.imagePullSecrets" -}}
+{{- $found := list -}}
+{{- range concat (default list (.Values.global).imagePullSecrets) (default list .Values.imagePullSecrets) -}}
+{{- $found = append $found (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $found -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The labels by which a Service is selected. Labels of the user cannot replace them. */}}
+{{- define "sls-exporter.serviceLabels" -}}
+{{ include "sls-exporter.selectorLabels" . }}
+app.kubernetes.io/component: metrics
 {{- end -}}

@@ -6,7 +6,7 @@
 {{- $asEnv := and $secret (eq .Values.credentials.provideAs "env") -}}
 {{- $token := include "sls-exporter.securityTokenKey" . -}}
 {{- $annotations := dict -}}
-{{- if not (or .Values.autoReload .Values.existingConfigMap) -}}
+{{- if not (or .Values.autoReload (include "sls-exporter.existingConfig" .)) -}}
 {{- $_ := set $annotations "checksum/config" (include "sls-exporter.config" . | sha256sum) -}}
 {{- end -}}
 {{- if and $asEnv (not .Values.credentials.existingSecret) -}}
@@ -16,10 +16,10 @@
 {{- /* Enabling or disabling TLS requires a restart. Other changes of a web configuration do not. */ -}}
 {{- $_ := set $annotations "sls-exporter/scheme" (include "sls-exporter.scheme" .) -}}
 {{- end -}}
-{{- $annotations = mergeOverwrite $annotations (deepCopy .Values.commonAnnotations) (deepCopy .Values.podAnnotations) -}}
+{{- $annotations = mergeOverwrite $annotations (deepCopy (default dict .Values.commonAnnotations)) (deepCopy (default dict .Values.podAnnotations)) -}}
 {{- /* A new version of the chart alone does not restart the pods. */ -}}
 {{- $labels := omit (fromYaml (include "sls-exporter.labels" .)) "helm.sh/chart" -}}
-{{- $labels = mergeOverwrite $labels (deepCopy .Values.commonLabels) (deepCopy .Values.podLabels) -}}
+{{- $labels = mergeOverwrite $labels (deepCopy (default dict .Values.commonLabels)) (deepCopy (default dict .Values.podLabels)) -}}
 {{- $labels = mergeOverwrite $labels (fromYaml (include "sls-exporter.selectorLabels" .)) -}}
 metadata:
   labels:
@@ -33,9 +33,9 @@ spec:
   automountServiceAccountToken: false
   # Service links of a Service named sls-exporter would set variables with the prefix of the exporter's.
   enableServiceLinks: false
-  {{- with .Values.imagePullSecrets }}
+  {{- with include "sls-exporter.imagePullSecrets" . }}
   imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.podSecurityContext }}
   securityContext:
@@ -70,7 +70,9 @@ spec:
         {{- if .Values.autoReload }}
         - --config.auto-reload
         {{- end }}
-        - --web.listen-address=:{{ int .Values.web.port }}
+        {{- range default (list (printf ":%d" (int .Values.web.port))) .Values.web.listenAddresses }}
+        - --web.listen-address={{ . }}
+        {{- end }}
         - --web.telemetry-path={{ .Values.web.telemetryPath }}
         - --web.max-requests={{ int .Values.web.maxRequests }}
         {{- if include "sls-exporter.hasWebConfig" . }}
@@ -178,8 +180,14 @@ spec:
     {{- end }}
   volumes:
     - name: config
+      {{- if eq (include "sls-exporter.configKind" .) "Secret" }}
+      secret:
+        secretName: {{ include "sls-exporter.configName" . | toYaml }}
+        defaultMode: 0440
+      {{- else }}
       configMap:
-        name: {{ include "sls-exporter.configMapName" . | toYaml }}
+        name: {{ include "sls-exporter.configName" . | toYaml }}
+      {{- end }}
     {{- if $asFiles }}
     - name: credentials
       secret:

@@ -1,7 +1,36 @@
 {{/* What the values mean together. */}}
 
-{{- define "sls-exporter.configMapName" -}}
-{{- default (include "sls-exporter.fullname" .) .Values.existingConfigMap -}}
+{{/* The name of the user's object with the configuration, empty where the chart creates the object. */}}
+{{- define "sls-exporter.existingConfig" -}}
+{{- default (default "" .Values.existingConfigMap) .Values.existingConfigSecret -}}
+{{- end -}}
+
+{{/* The kind of the object with the configuration. */}}
+{{- define "sls-exporter.configKind" -}}
+{{- if or .Values.existingConfigSecret (and .Values.configInSecret (not .Values.existingConfigMap)) -}}
+Secret
+{{- else -}}
+ConfigMap
+{{- end -}}
+{{- end -}}
+
+{{- define "sls-exporter.configName" -}}
+{{- $name := include "sls-exporter.fullname" . -}}
+{{- $own := eq (include "sls-exporter.configKind" .) "Secret" | ternary (printf "%s-config" $name) $name -}}
+{{- default $own (include "sls-exporter.existingConfig" .) -}}
+{{- end -}}
+
+{{/* Not empty where the configuration contains a secret in clear text, which is one that no variable replaces. */}}
+{{- define "sls-exporter.clearSecrets" -}}
+{{- $sections := list .Values.config.credentials -}}
+{{- range .Values.config.projects -}}
+{{- $sections = append $sections .credentials -}}
+{{- end -}}
+{{- range compact $sections -}}
+{{- range list .access_key_secret .security_token -}}
+{{- if not (regexMatch "^([$][{][^}]+[}])?$" (default "" .)) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "sls-exporter.config" -}}
@@ -55,7 +84,7 @@
 {{- end -}}
 
 {{- define "sls-exporter.webConfig" -}}
-{{- $config := deepCopy .Values.web.config -}}
+{{- $config := deepCopy (default dict .Values.web.config) -}}
 {{- if .Values.web.tlsSecret -}}
 {{- $tls := default dict $config.tls_server_config -}}
 {{- if not (or $tls.cert $tls.cert_file) -}}
@@ -72,7 +101,7 @@
 {{- define "sls-exporter.scheme" -}}
 {{- if .Values.web.scheme -}}
 {{- .Values.web.scheme -}}
-{{- else if or .Values.web.tlsSecret .Values.web.config.tls_server_config -}}
+{{- else if or .Values.web.tlsSecret (.Values.web.config).tls_server_config -}}
 https
 {{- else -}}
 http
@@ -85,50 +114,15 @@ its rate: then a connection has to do. What a Secret of your own asks for is not
 */}}
 {{- define "sls-exporter.probeHandler" -}}
 {{- $web := .Values.web -}}
-{{- $tls := default dict $web.config.tls_server_config -}}
+{{- $config := default dict $web.config -}}
+{{- $tls := default dict $config.tls_server_config -}}
 {{- $certificate := has $tls.client_auth_type (list "RequireAnyClientCert" "RequireClientCert" "RequireAndVerifyClientCert") -}}
-{{- $password := and (or $web.existingSecret $web.config.basic_auth_users) (not .Values.probes.httpHeaders) -}}
+{{- $password := and (or $web.existingSecret $config.basic_auth_users) (not .Values.probes.httpHeaders) -}}
 {{- if .Values.probes.handler -}}
 {{- .Values.probes.handler -}}
-{{- else if or $certificate $password $web.config.rate_limit -}}
+{{- else if or $certificate $password $config.rate_limit -}}
 tcpSocket
 {{- else -}}
 httpGet
-{{- end -}}
-{{- end -}}
-
-{{/* Stops where values contradict each other, or where nothing is to be watched. */}}
-{{- define "sls-exporter.check" -}}
-{{- if and (not .Values.existingConfigMap) (not .Values.config.projects) -}}
-{{- fail "there is nothing to watch: set config.projects, for example\n\nconfig:\n  projects:\n    - project: my-project\n      endpoint: cn-shanghai.log.aliyuncs.com\n      logstores:\n        - logstore: my-logstore\n          consumer_groups: [my-group]\n" -}}
-{{- end -}}
-{{- if and .Values.existingConfigMap .Values.config -}}
-{{- fail "existingConfigMap and config exclude each other: keep one of the two" -}}
-{{- end -}}
-{{- if and (gt (int .Values.shards) 1) (gt (int .Values.replicas) 1) -}}
-{{- fail "shards and replicas exclude each other: set only one of the two above 1" -}}
-{{- end -}}
-{{- with .Values.credentials -}}
-{{- if and .existingSecret (or .accessKeyId .accessKeySecret .securityToken) -}}
-{{- fail "credentials.existingSecret excludes accessKeyId, accessKeySecret and securityToken" -}}
-{{- end -}}
-{{- if ne (empty .accessKeyId) (empty .accessKeySecret) -}}
-{{- fail "credentials.accessKeyId and credentials.accessKeySecret belong together: set both" -}}
-{{- end -}}
-{{- if and .securityToken (not .accessKeyId) -}}
-{{- fail "credentials.securityToken belongs to a key: set credentials.accessKeyId and credentials.accessKeySecret too" -}}
-{{- end -}}
-{{- end -}}
-{{- if and .Values.web.existingSecret .Values.web.config -}}
-{{- fail "web.existingSecret and web.config exclude each other: keep one of the two" -}}
-{{- end -}}
-{{- if and .Values.serviceAccount.rrsaRoleName (not .Values.serviceAccount.create) -}}
-{{- fail "serviceAccount.rrsaRoleName annotates the chart's own service account: with create false, annotate yours" -}}
-{{- end -}}
-{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
-{{- fail "serviceMonitor and podMonitor would scrape every pod twice: enable only one of the two" -}}
-{{- end -}}
-{{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) -}}
-{{- fail "serviceMonitor needs service.enabled; without a Service use podMonitor" -}}
 {{- end -}}
 {{- end -}}
