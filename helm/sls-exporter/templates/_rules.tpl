@@ -1,6 +1,6 @@
 {{/* The label matchers of `prometheusRule.selector`, with its templates rendered. */}}
 {{- define "sls-exporter.ruleSelector" -}}
-{{- $selector := tpl .Values.prometheusRule.selector . | trim -}}
+{{- $selector := tpl (default "" .Values.prometheusRule.selector) . | trim -}}
 {{- $matcher := `[a-zA-Z_][a-zA-Z0-9_]*\s*(=|!=|=~|!~)\s*"([^"\\{}]|\\[^{}])*"` -}}
 {{- if and $selector (not (regexMatch (printf `^%s(\s*,\s*%s)*$` $matcher $matcher) $selector)) -}}
 {{- fail (printf "prometheusRule.selector is not a list of label matchers such as job=\"sls-exporter\",namespace=\"monitoring\": %s" $selector) -}}
