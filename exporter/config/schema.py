@@ -162,7 +162,8 @@ class HttpConfig(Section):
         " when it changes.",
     )
     proxy_from_environment: Boolean = Field(
-        default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are used."
+        default=False,
+        description="Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are used.",
     )
 
 

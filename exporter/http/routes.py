@@ -9,9 +9,9 @@ from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
-from requests.utils import get_environ_proxies, select_proxy
 
 from exporter.http.failure import HttpFailure
+from exporter.http.proxies import environment_proxy
 from exporter.http.request import encode_request
 from exporter.http.response import read_head
 from exporter.http.sockets import NestedTLS, SocketStream, Stream, Watch, connect
@@ -58,13 +58,23 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 def find_route(base_url: str, *, proxy_from_environment: bool) -> Route:
-    """Return the route to the server of a URL. Raises ValueError if it or the proxy is invalid."""
+    """Return the route to the server of a URL.
+
+    Raises ValueError if it or the proxy is invalid, and HttpFailure if the proxy uses SOCKS.
+    """
     server = Host.of(urlsplit(base_url))
-    proxies = get_environ_proxies(base_url) if proxy_from_environment else {}
-    address = select_proxy(base_url, proxies)
+    scheme = "https" if server.has_tls else "http"
+    address = None
+    if proxy_from_environment:
+        address = environment_proxy(scheme, server.name, server.port)
     if not address:
         return Route(server=server)
     parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme.startswith("socks"):
+        raise HttpFailure(
+            "connection",
+            f"SOCKS proxies are not supported; set {scheme.upper()}_PROXY to an http proxy",
+        )
     headers = {}
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode("latin-1")

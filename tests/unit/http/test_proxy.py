@@ -8,6 +8,8 @@ from threading import Event
 import pytest
 import trustme
 
+from exporter.http.proxies import is_excluded
+from exporter.http.routes import find_route
 from exporter.http.transport import Transport
 from exporter.sls.errors import TimedOut, Unreachable
 from tests.support.misbehaving import EMPTY_LIST, Turn, always, in_turn, misbehaving, proxy
@@ -113,7 +115,6 @@ def test_requests_for_hosts_without_a_proxy_go_to_the_hosts_themselves(
         "http://user:hunter2@",
         "http://user:hunter2@nowhere.invalid:3128",
         "http://user:hunter2@127.0.0.1:1",
-        "socks5://user:hunter2@127.0.0.1:1",
         "hunter2",
     ],
 )
@@ -214,3 +215,114 @@ def test_a_call_through_a_tunnel_ends_in_time(
             made.client.list_shards("orders")
         assert 0.95 <= time.monotonic() - started < 2.0
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "host", "port", "expected"),
+    [
+        ("", "a.example", 443, False),
+        (" , ", "a.example", 443, False),
+        ("*", "a.example", 443, True),
+        ("*", "10.0.0.1", 443, True),
+        ("*:8443", "a.example", 8443, True),
+        ("*:8443", "a.example", 443, False),
+        ("b.example, a.example", "a.example", 443, True),
+        ("b.example a.example", "a.example", 443, True),
+        ("a.example", "shop.a.example", 443, True),
+        ("a.example", "other-a.example", 443, False),
+        ("a.example", "a.example.org", 443, False),
+        ("A.Example.", "a.example", 443, True),
+        ("a.example", "A.EXAMPLE.", 443, True),
+        (".a.example", "shop.a.example", 443, True),
+        (".a.example", "a.example", 443, True),
+        ("*.a.example", "shop.a.example", 443, True),
+        ("*.a.example", "a.example", 443, True),
+        ("*.a.example", "b.example", 443, False),
+        ("*.a.example:443", "shop.a.example", 443, True),
+        ("a.example:443", "a.example", 443, True),
+        ("a.example:443", "shop.a.example", 443, True),
+        ("a.example:80", "a.example", 443, False),
+        ("a.example:8443", "a.example", 8443, True),
+        ("10.0.0.1", "10.0.0.1", 443, True),
+        ("10.0.0.1:443", "10.0.0.1", 443, True),
+        ("10.0.0.1:80", "10.0.0.1", 443, False),
+        ("10.0.0.1", "110.0.0.1", 443, False),
+        ("0.0.1", "10.0.0.1", 443, False),
+        ("10.0.0.0/8", "10.1.2.3", 443, True),
+        ("10.0.0.0/8", "11.1.2.3", 443, False),
+        ("10.0.0.9/8", "10.1.2.3", 443, True),
+        ("10.0.0.0/99", "10.1.2.3", 443, False),
+        ("fd00::/8", "fd00::1", 443, True),
+        ("fd00::/8", "10.1.2.3", 443, False),
+        ("::1", "::1", 443, True),
+        ("[::1]", "::1", 443, True),
+        ("[::1]:443", "::1", 443, True),
+        ("[::1]:80", "::1", 443, False),
+        ("0:0:0:0:0:0:0:1", "::1", 443, True),
+        (".", "a.example", 443, False),
+        ("*.", "a.example", 443, False),
+        (":443", "a.example", 443, False),
+        ("[]", "a.example", 443, False),
+        ("a*.example", "ab.example", 443, False),
+    ],
+)
+def test_no_proxy_excludes_servers_of_each_form(
+    no_proxy: str, host: str, port: int, *, expected: bool
+) -> None:
+    assert is_excluded(no_proxy, host, port) is expected
+
+
+@pytest.mark.parametrize(
+    ("base_url", "no_proxy", "is_direct"),
+    [
+        ("https://a.example", "a.example:443", True),
+        ("http://a.example", "a.example:80", True),
+        ("http://a.example", "a.example:443", False),
+        ("https://[fd00::1]:8443", "[fd00::1]:8443", True),
+        ("https://[fd00::1]", "fd00::1", True),
+    ],
+)
+def test_port_of_route_is_that_of_scheme_without_another(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, no_proxy: str, *, is_direct: bool
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    route = find_route(base_url, proxy_from_environment=True)
+    assert (route.proxy is None) is is_direct
+
+
+@pytest.mark.parametrize(
+    ("variables", "proxy_name"),
+    [
+        ({"ALL_PROXY": "all.example"}, "all.example"),
+        ({"ALL_PROXY": "all.example", "HTTPS_PROXY": "tls.example"}, "tls.example"),
+        ({"ALL_PROXY": "all.example", "HTTP_PROXY": "plain.example"}, "all.example"),
+        ({"HTTPS_PROXY": "upper.example", "https_proxy": "lower.example"}, "lower.example"),
+        ({"HTTP_PROXY": "plain.example"}, None),
+        ({"HTTPS_PROXY": "", "ALL_PROXY": ""}, None),
+    ],
+)
+def test_proxy_is_that_of_the_scheme_or_of_all(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], proxy_name: str | None
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    route = find_route("https://a.example", proxy_from_environment=True)
+    assert (route.proxy.name if route.proxy else None) == proxy_name
+    assert find_route("https://a.example", proxy_from_environment=False).proxy is None
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "socks4a", "socks", "SOCKS5"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_socks_proxy_is_refused_with_an_explanation(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"{scheme}://user:hunter2@127.0.0.1:1")
+    with (
+        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+        pytest.raises(
+            Unreachable, match="SOCKS proxies are not supported; set HTTP_PROXY"
+        ) as raised,
+    ):
+        made.client.list_shards("orders")
+    assert "hunter2" not in str(raised.value)
