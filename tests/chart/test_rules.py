@@ -157,8 +157,9 @@ def test_each_alert_has_the_labels_and_annotations_that_its_reader_needs(
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert set(annotations) == {"summary", "description", "runbook_url"}
     assert re.fullmatch(r"[A-Z][^.{]{20,118}\.", annotations["summary"])
-    assert len(re.sub(r"\{\{.*?\}\}", "", annotations["description"])) < 400
-    assert annotations["description"].endswith(".")
+    words = re.sub(r"\{\{.*?\}\}", "", annotations["description"])
+    assert len(words) < 400
+    assert words.endswith(".")
     assert annotations["runbook_url"] == f"{RUNBOOK_URL}#{rule['alert'].lower()}"
 
 
