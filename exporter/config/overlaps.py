@@ -5,6 +5,7 @@ not rule it out, they count as overlapping.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from msgspec import Struct
 
@@ -146,6 +147,7 @@ def _covers_all(earlier: Selector, later: Selector) -> bool:
     )
 
 
+@cache
 def _ends(text: str) -> tuple[str, str]:
     """Return the plain text at the start and at the end of all names that a pattern matches."""
     if "|" in text or "(?" in text:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exporter.config.patterns import any_matches
 from exporter.config.problems import KeyPath
 from exporter.config.schema import Config, GroupConfig, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings, group_settings, labels_of, project_settings
+from exporter.config.settings import ProjectSettings, group_settings, project_settings
 from exporter.model.snapshot import GroupSettings, Labels
 
 
@@ -31,8 +31,6 @@ class Selector:
         self.project = project
         self.logstore = logstore
         self.project_settings = project_settings
-        self.labels: Labels = labels_of(config, project, logstore)
-        """The labels of the series of the logstore itself."""
         self._config = config
         self._settings = group_settings(config, project, logstore)
         self._literals: dict[str, tuple[int, GroupConfig]] = {}
@@ -42,6 +40,11 @@ class Selector:
                 self._literals.setdefault(item.name.text, (index, item))
             else:
                 self._patterns.append((index, item))
+
+    @property
+    def labels(self) -> Labels:
+        """The labels of the series of the logstore itself."""
+        return self._settings.labels
 
     @property
     def needs_listing(self) -> bool:

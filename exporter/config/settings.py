@@ -71,11 +71,11 @@ def group_settings(
     return GroupSettings(
         stall_after=_last([each.stall_after for each in levels], config.stall_after),
         lag_limit=_last([each.lag_limit for each in levels], config.lag_limit),
-        labels=labels_of(config, *levels),
+        labels=_labels(config, *levels),
     )
 
 
-def labels_of(*levels: Config | ProjectConfig | LogstoreConfig | GroupConfig) -> Labels:
+def _labels(*levels: Config | ProjectConfig | LogstoreConfig | GroupConfig) -> Labels:
     """Return the labels of all levels. The value of the last level that has one holds."""
     merged = {name: str(value) for each in levels for name, value in each.labels.items()}
     return tuple(sorted(merged.items()))

@@ -1,6 +1,8 @@
 """Constant labels: on every series of their object, and on no other series."""
 
-from exporter.config.schema import MetricsConfig
+import pytest
+
+from exporter.config.schema import Granularity, MetricsConfig
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.snapshot import GroupSettings, TargetStatus, View
@@ -8,12 +10,16 @@ from tests.support.scrape import Scrape, parsed
 from tests.support.snapshots import group, shard, target
 
 
-def scraped(status: TargetStatus) -> Scrape:
-    written = PolledText().write(View(targets=(status,)), MetricsConfig(), 60.0)
+def scraped(status: TargetStatus, granularity: Granularity = "shard") -> Scrape:
+    config = MetricsConfig(granularity=granularity)
+    written = PolledText().write(View(targets=(status,)), config, 60.0)
     return parsed(b"".join(plain(written)).decode())
 
 
-def test_constant_labels_are_on_every_series_of_their_object_and_on_no_other() -> None:
+@pytest.mark.parametrize("granularity", ["shard", "group"])
+def test_constant_labels_are_on_every_series_of_their_object_and_on_no_other(
+    granularity: Granularity,
+) -> None:
     settings = GroupSettings(labels=(("app", "x"), ("room", "y"), ("team", "z")))
     status = target(
         group(shard(), shard(1, checkpoint="", unread=2, oldest_unread_at=9.0), settings=settings),
@@ -22,7 +28,7 @@ def test_constant_labels_are_on_every_series_of_their_object_and_on_no_other() -
         retention_seconds=60.0,
         labels=(("team", "w"),),
     )
-    found = scraped(status)
+    found = scraped(status, granularity)
     for sample in found.samples:
         labels = {name: sample.labels.get(name) for name in ("app", "room", "team")}
         if sample.labels.get("consumer_group") == "billing":
