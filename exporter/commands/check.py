@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from exporter.base.durations import format_duration
-from exporter.commands.check_groups import explain_groups, explain_project, name_of
+from exporter.commands.check_groups import (
+    explain_groups,
+    explain_project,
+    explain_shared,
+    name_of,
+)
 from exporter.commands.flags import Flags
 from exporter.commands.source import loader
-from exporter.config.overlaps import overlaps
+from exporter.config.overlaps import overlaps, shared_series
 from exporter.config.patterns import Pattern, any_matches
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.schema import Config, LogstoreConfig, PollingConfig, ProjectConfig
 from exporter.config.selectors import Selectors
-from exporter.config.settings import ProjectSettings, project_settings
+from exporter.config.settings import ProjectSettings
 from exporter.credentials.chain import SOURCE_VARIABLES
 from exporter.credentials.providers import Providers
 from exporter.model.credentials import CredentialsError
@@ -85,7 +90,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield human-readable lines without secrets."""
     providers = Providers(environ)
     selectors = Selectors(config)
-    found = {selector.path: earlier for selector, earlier in overlaps(selectors)}
+    found, shared = dict(overlaps(selectors)), dict(shared_series(selectors))
     for number, owner in enumerate(selectors.projects):
         project, settings = owner.project, owner.settings
         if number:
@@ -101,8 +106,10 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _fit(project, settings)
         for selector in owner.all:
             yield from _logstore(selector.logstore, project, settings)
-            yield from explain_groups(selector, found[selector.path])
-    yield from _unused_credentials(config, environ)
+            yield from explain_groups(selector, found[selector])
+            if selector in shared:
+                yield from explain_shared(shared[selector])
+    yield from _unused_credentials(config, selectors, environ)
 
 
 def _signature(config: Config, project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
@@ -255,9 +262,11 @@ def _credentials(settings: ProjectSettings, providers: Providers) -> Iterator[st
         yield f"  warning: {_without_effect(found.ignored)}, because another source comes first"
 
 
-def _unused_credentials(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+def _unused_credentials(
+    config: Config, selectors: Selectors, environ: Mapping[str, str]
+) -> Iterator[str]:
     """Yield warnings about sources of access keys that no project uses."""
-    every = [project_settings(config, project).credentials for project in config.projects]
+    every = [owner.settings.credentials for owner in selectors.projects]
     own = [project.credentials for project in config.projects]
     if config.credentials is not None and all(each and each.source for each in own):
         yield "warning: the global credentials have no effect, because each project has its own"

@@ -54,6 +54,15 @@ def explain_groups(selector: Selector, found: Sequence[Overlap]) -> Iterator[str
             yield f"    overlaps with {place}, which decides about groups of both"
 
 
+def explain_shared(earlier: Selector) -> Iterator[str]:
+    """Yield a warning about an earlier item at another endpoint that can have the same series."""
+    yield (
+        f"    warning: logstores with the names of {path_text(earlier.path)} at"
+        f" {earlier.project_settings.endpoint} are not polled here, because they would have the"
+        " same series; set different labels, such as region"
+    )
+
+
 def name_of(pattern: Pattern) -> str:
     """Return a name for people."""
     return pattern.text if pattern.literal else f"like {pattern.text}"

@@ -27,7 +27,8 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
         yield from _stale_after(data, project, path)
         yield from _region(data, project, path)
         yield from _project_in_endpoint(project, path)
-        name, endpoint = project.get("project"), _endpoint(project)
+        yield from _endpoints(project, path)
+        name = project.get("project")
         for number, logstore in _mappings(project, "logstores"):
             yield from _repeated_groups(logstore, (*path, "logstores", number))
             store = logstore.get("logstore")
@@ -35,21 +36,54 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
                 continue
             if is_literal(name) and is_literal(store):
                 place = (*path, "logstores", number, "logstore")
-                first = targets.setdefault((endpoint, name, store), place)
-                if first is not place:
+                keys = {(endpoint, name, store) for endpoint in _hosts(project)}
+                first = min((targets[key] for key in keys & targets.keys()), default=None)
+                targets |= dict.fromkeys(keys - targets.keys(), place)
+                if first is not None:
                     message = (
                         f"logstore {quoted(store)} of project {quoted(name)} is already listed"
                     )
                     yield Problem(path=place, message=message, repeats=first)
 
 
-def _endpoint(project: Mapping[str, object]) -> str:
+def _endpoints(project: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
+    has_one, several = project.get("endpoint") is not None, project.get("endpoints")
+    if several is None:
+        if not has_one:
+            message = "endpoint or endpoints is required"
+            yield Problem(path=(*path, "endpoint"), message=message)
+        return
+    for key in ("endpoint", "region"):
+        if project.get(key) is not None:
+            message = f"excludes {key}, which is given too; keep one of the two"
+            yield Problem(path=(*path, "endpoints"), message=message)
+    first: dict[str, KeyPath] = {}
+    for place, text in _endpoint_texts(project, path):
+        other = first.setdefault(_usual(text), place)
+        if other is not place:
+            yield Problem(path=place, message="this endpoint is already listed", repeats=other)
+
+
+def _endpoint_texts(project: Mapping[str, object], path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the locations and the texts of the endpoints of a project."""
+    one, several = project.get("endpoint"), project.get("endpoints")
+    if isinstance(one, str):
+        yield (*path, "endpoint"), one
+    for index, text in enumerate(several if isinstance(several, list) else ()):
+        if isinstance(text, str):
+            yield (*path, "endpoints", index), text
+
+
+def _hosts(project: Mapping[str, object]) -> set[str]:
+    return {_usual(text) for _, text in _endpoint_texts(project, ())}
+
+
+def _usual(endpoint: str) -> str:
     """Return an endpoint in its usual form, or the original text if it is not valid."""
-    text = project.get("endpoint")
     try:
-        return str(Endpoint.parse(text)) if isinstance(text, str) else ""
+        return str(Endpoint.parse(endpoint))
     except ValueError:
-        return str(text)
+        return endpoint
 
 
 def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
@@ -115,30 +149,32 @@ def _region(
     data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
 ) -> Iterator[Problem]:
     signature = project.get("signature") or data.get("signature")
-    endpoint = project.get("endpoint")
-    if signature != "v4" or project.get("region") is not None or not isinstance(endpoint, str):
+    if signature != "v4" or project.get("region") is not None:
         return
-    try:
-        region = Endpoint.parse(endpoint).region
-    except ValueError:
-        return
-    if region is None:
-        message = "signature v4 requires a region, which the endpoint's name does not contain"
-        yield Problem(path=(*path, "region"), message=message)
+    for place, text in _endpoint_texts(project, path):
+        try:
+            region = Endpoint.parse(text).region
+        except ValueError:
+            continue
+        if region is None:
+            where = (*path, "region") if "endpoint" in place else place
+            message = "signature v4 requires a region, which the endpoint's name does not contain"
+            yield Problem(path=where, message=message)
 
 
 def _project_in_endpoint(project: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
-    name, text = project.get("project"), project.get("endpoint")
-    if not (isinstance(name, str) and isinstance(text, str)):
+    name = project.get("project")
+    if not isinstance(name, str):
         return
-    try:
-        rest = Endpoint.parse(text).without_project(name if is_literal(name) else None)
-    except ValueError:
-        return
-    if rest is not None:
-        host = "the rest" if isinstance(text, Expanded) else str(rest).removeprefix("https://")
-        message = f"already begins with a project's name, which the exporter adds; write {host}"
-        yield Problem(path=(*path, "endpoint"), message=message)
+    for place, text in _endpoint_texts(project, path):
+        try:
+            rest = Endpoint.parse(text).without_project(name if is_literal(name) else None)
+        except ValueError:
+            continue
+        if rest is not None:
+            host = "the rest" if isinstance(text, Expanded) else str(rest).removeprefix("https://")
+            message = f"already begins with a project's name, which the exporter adds; write {host}"
+            yield Problem(path=place, message=message)
 
 
 def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:

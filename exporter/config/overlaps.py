@@ -67,6 +67,21 @@ def hidden_groups(selector: Selector) -> Iterator[tuple[GroupConfig, GroupConfig
             patterns.append(item)
 
 
+def shared_series(selectors: Selectors) -> Iterator[tuple[Selector, Selector]]:
+    """Yield items with the first earlier one at another endpoint that can have the same series."""
+    before = _Before()
+    for owner in selectors.projects:
+        for selector in owner.all:
+            earlier = [
+                each
+                for each in before.meeting(selector, is_same_endpoint=False)
+                if each.labels == selector.labels
+            ]
+            if earlier:
+                yield selector, min(earlier, key=lambda each: each.order)
+            before.add(selector)
+
+
 class _Before:
     """The items so far. Plain names are found by name, since there can be thousands."""
 
@@ -83,13 +98,14 @@ class _Before:
         else:
             self._plain.setdefault(key, []).append(selector)
 
-    def meeting(self, selector: Selector) -> Iterator[Selector]:
-        """Yield the earlier items whose projects and logstores can be the same."""
+    def meeting(self, selector: Selector, *, is_same_endpoint: bool = True) -> Iterator[Selector]:
+        """Yield the earlier items, at the same endpoint or others, that can have the same names."""
         key = _key(selector)
         candidates = self._all if key is None else [*self._plain.get(key, ()), *self._patterns]
         for each in candidates:
             if (
-                each.project_settings.endpoint == selector.project_settings.endpoint
+                (each.project_settings.endpoint == selector.project_settings.endpoint)
+                is is_same_endpoint
                 and may_meet(each.project.project, selector.project.project)
                 and may_meet(each.logstore.logstore, selector.logstore.logstore)
             ):

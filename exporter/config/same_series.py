@@ -28,13 +28,27 @@ def same_series(config: Config) -> Iterator[Problem]:
                 path = (*selector.path, "logstore")
                 other, place = first.setdefault(series, (endpoint, path))
                 if other != endpoint:
-                    message = (
-                        f"logstore {quoted(selector.logstore.logstore.text)} of project"
-                        f" {quoted(project.text)} has the same series at another endpoint; set"
-                        " different labels, such as region, here and"
-                    )
-                    yield Problem(path=path, message=message, repeats=place)
+                    yield _problem(selector, path, place)
                     break
+
+
+def _problem(selector: Selector, path: KeyPath, first: KeyPath) -> Problem:
+    """Return the problem of a logstore at ``path`` whose series are those at ``first``."""
+    names = (
+        f"logstore {quoted(selector.logstore.logstore.text)} of project"
+        f" {quoted(selector.project.project.text)}"
+    )
+    if first == path:
+        message = (
+            f"{names} has the same series at two of these endpoints, because labels do not tell"
+            " them apart; write an item with labels for each endpoint"
+        )
+        return Problem(path=(*path[:2], "endpoints"), message=message)
+    message = (
+        f"{names} has the same series at another endpoint; set different labels, such as region,"
+        " here and"
+    )
+    return Problem(path=path, message=message, repeats=first)
 
 
 def _series(selectors: Selectors, selector: Selector) -> Iterator[_Series]:

@@ -238,10 +238,21 @@ class LogstoreConfig(Section):
 class ProjectConfig(Section):
     """A project, or all that a pattern matches, with the logstores to watch."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["endpoint"]}, {"required": ["endpoints"]}]}
+    )
+
     project: ProjectName = Field(description="Name of the project, an anchored regular expression.")
-    endpoint: EndpointText = Field(
+    endpoint: EndpointText | None = Field(
+        None,
         description="Host of the service, such as cn-shanghai.log.aliyuncs.com; https unless a"
-        " scheme is given."
+        " scheme is given. Required unless there are endpoints.",
+    )
+    endpoints: tuple[EndpointText, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Several hosts, in place of one item for each. Each item has a label region, if"
+        " the name of its host contains the region.",
     )
     region: Region | None = Field(
         None,

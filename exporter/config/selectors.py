@@ -11,7 +11,12 @@ from typing import NamedTuple
 from exporter.config.patterns import any_matches
 from exporter.config.problems import KeyPath
 from exporter.config.schema import Config, GroupConfig, LogstoreConfig, ProjectConfig
-from exporter.config.settings import ProjectSettings, group_settings, project_settings
+from exporter.config.settings import (
+    ProjectSettings,
+    at_endpoints,
+    group_settings,
+    project_settings,
+)
 from exporter.model.snapshot import GroupSettings, Labels
 
 
@@ -25,9 +30,13 @@ class Selector:
         logstore: LogstoreConfig,
         project_settings: ProjectSettings,
         path: KeyPath,
+        *,
+        number: int,
     ) -> None:
         self.path = path
         """The place in the configuration."""
+        self.order = (*path, number)
+        """The place in the configuration, and the number of the endpoint."""
         self.project = project
         self.logstore = logstore
         self.project_settings = project_settings
@@ -82,14 +91,17 @@ class Selector:
 
 
 class ProjectSelectors:
-    """The items of one entry of ``projects``."""
+    """The items of one entry of ``projects`` at one endpoint, which is number ``number`` of it."""
 
-    def __init__(self, config: Config, project: ProjectConfig, path: KeyPath) -> None:
+    def __init__(
+        self, config: Config, project: ProjectConfig, path: KeyPath, number: int = 0
+    ) -> None:
         self.project = project
         self.settings = project_settings(config, project)
+        paths = [(*path, "logstores", index) for index in range(len(project.logstores))]
         self.all = [
-            Selector(config, project, each, self.settings, (*path, "logstores", index))
-            for index, each in enumerate(project.logstores)
+            Selector(config, project, each, self.settings, path, number=number)
+            for each, path in zip(project.logstores, paths, strict=True)
         ]
         self._literals: dict[str, list[int]] = {}
         self._patterns: list[int] = []
@@ -112,8 +124,9 @@ class Selectors:
 
     def __init__(self, config: Config) -> None:
         self.projects = [
-            ProjectSelectors(config, each, ("projects", index))
-            for index, each in enumerate(config.projects)
+            ProjectSelectors(config, each, ("projects", index), number)
+            for index, project in enumerate(config.projects)
+            for number, each in enumerate(at_endpoints(project))
         ]
         self._literals: dict[tuple[str, str], list[int]] = {}
         self._patterns: dict[str, list[int]] = {}

@@ -38,15 +38,42 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     http: HttpConfig
 
 
+def at_endpoints(project: ProjectConfig) -> Sequence[ProjectConfig]:
+    """Return a project as one item per endpoint.
+
+    Items of ``endpoints`` have a label with the region in the name of the endpoint, if the project
+    has no label of this name.
+    """
+    if project.endpoints is None:
+        return [project]
+    return [
+        project.model_copy(
+            update={
+                "endpoint": endpoint,
+                "endpoints": None,
+                "labels": _region_label(endpoint) | project.labels,
+            }
+        )
+        for endpoint in project.endpoints
+    ]
+
+
+def _region_label(endpoint: Endpoint) -> dict[str, str]:
+    return {} if endpoint.region is None else {"region": endpoint.region}
+
+
 def project_settings(config: Config, project: ProjectConfig) -> ProjectSettings:
-    """Return the settings of one of the projects of a configuration.
+    """Return the settings of a project of a configuration at its only endpoint.
 
     Polling and HTTP are merged key by key. Credentials replace the global ones as a whole, except
     that a role without a key is assumed with the global key.
     """
-    region = project.region or project.endpoint.region
+    endpoint = project.endpoint
+    if endpoint is None:
+        raise ValueError("a project with several endpoints has settings for each of them")
+    region = project.region or endpoint.region
     return ProjectSettings(
-        endpoint=project.endpoint,
+        endpoint=endpoint,
         region=region,
         credentials=_credentials(config.credentials, project.credentials),
         signature="v4" if requires_v4(region) else project.signature or config.signature,

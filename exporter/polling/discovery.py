@@ -168,7 +168,7 @@ class Discovery:
         if first is None:
             return None
         # The order must not depend on which groups exist, so that the same target stays.
-        order = min(each.path for each in selectors if not each.excludes_logstore(logstore))
+        order = min(each.order for each in selectors if not each.excludes_logstore(logstore))
         return order, Target(
             key=TargetKey(project.endpoint, project.name, logstore),
             groups=tuple(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
-from exporter.config.settings import project_settings
+from exporter.config.settings import at_endpoints, project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
 from exporter.model.snapshot import CONFLICT_REMEDY, Conflict, EntryStatus, GroupStatus, Labels
@@ -125,7 +125,11 @@ class PollManager:
             on_entry=lambda status: self._put_entry(discovery, status),
             owns=self._sharding.owns,
         )
-        settings = {project_settings(config, project) for project in config.projects}
+        settings = {
+            project_settings(config, each)
+            for project in config.projects
+            for each in at_endpoints(project)
+        }
         with self._targets_lock:
             for each in settings:
                 self._clients.get(each, None)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from exporter.config.reader import load
+from exporter.config.selectors import Selectors
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.commands import run
@@ -62,15 +63,15 @@ def accounts(folder: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         sts = stack.enter_context(serving(Accounts(external_ids=dict.fromkeys(ROLES, EXTERNAL_ID))))
         simulators = []
-        for number, project in enumerate(CONFIG.projects, 1):
-            name = project.project.text
+        for number, owner in enumerate(Selectors(CONFIG).projects, 1):
+            name = owner.project.project.text
             world = World(wall=time.time)
             world.create_project(name)
             world.create_logstore(name, "orders", shards=2)
             world.create_group(name, "orders", "billing")
             simulator = stack.enter_context(Simulator(world, credentials=[issued(number)]))
             simulators.append(simulator)
-            place = f"endpoint: {simulator.endpoint}\n    region: {project.endpoint.region}"
+            place = f"endpoint: {simulator.endpoint}\n    region: {owner.settings.region}"
             pattern = rf"(project: {name}\n    )endpoint: .*"
             text, count = re.subn(pattern, rf"\g<1>{place}", text)
             assert count == 1
@@ -82,7 +83,7 @@ def accounts(folder: Path) -> Iterator[Scene]:
 
 def test_example_has_ten_accounts_in_three_regions() -> None:
     assert len(set(ROLES)) == 10
-    assert len({project.endpoint.region for project in CONFIG.projects}) == 3
+    assert len({owner.settings.endpoint.region for owner in Selectors(CONFIG).projects}) == 3
     assert EXTERNAL_ID not in repr(CONFIG)
 
 

@@ -139,6 +139,7 @@ def test_the_example_is_valid_without_any_other_file() -> None:
     config = load(EXAMPLE, environ=ENVIRON)
     assert [project.project.text for project in config.projects] == [
         "my-project",
+        "web-.*",
         "another-project",
     ]
 

@@ -1,6 +1,6 @@
 """Two regions, each with its own account and access key, that have projects of the same names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,9 @@ HEAD = "polling: {requests_per_second: 10000}\nlag: false\n"
 class Region:
     """One region with its service, which accepts only its own key."""
 
-    def __init__(self, name: str, clock: HeldClock) -> None:
+    def __init__(self, name: str, wall: Callable[[], float]) -> None:
         self.name = name
-        self.world = World(wall=clock.clock.wall)
+        self.world = World(wall=wall)
         self.key = Credentials(access_key_id=f"key-{name}", access_key_secret=f"secret-{name}")
         self.simulator = FaultySimulator(self.world, credentials=[self.key])
 
@@ -53,9 +53,9 @@ class Region:
 class Regions:
     """Two regions, and engines over configurations for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float] | None = None) -> None:
         self.clock = HeldClock(NOW)
-        self.north, self.south = (Region(name, self.clock) for name in NAMES)
+        self.north, self.south = (Region(name, wall or self.clock.wall) for name in NAMES)
 
     def entry(self, region: Region, project: str, logstore: str, more: str = "") -> str:
         """Return an item of ``projects`` for all consumer groups of a logstore."""
@@ -86,8 +86,8 @@ def polled(engine: Parts) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def running_regions() -> Iterator[Regions]:
-    """Run the services of both regions until the block ends."""
-    regions = Regions()
+def running_regions(wall: Callable[[], float] | None = None) -> Iterator[Regions]:
+    """Run the services of both regions until the block ends, by default on a held clock."""
+    regions = Regions(wall)
     with regions.north.simulator, regions.south.simulator:
         yield regions

@@ -80,3 +80,33 @@ def test_label_that_is_the_same_in_all_replicas_is_not_warned_of(variable: str) 
 def test_label_of_a_group_that_differs_between_replicas_is_warned_of() -> None:
     text = TEXT.format(host="a").replace("of: x", 'of: "${HOSTNAME}"')
     assert "    warning: the label of contains HOSTNAME," in explained(text, HOSTNAME="pod-1")
+
+
+@pytest.mark.parametrize("project", ["shop", "sh.*"])
+def test_check_warns_of_patterns_that_can_find_the_series_of_another_endpoint(project: str) -> None:
+    def text(labels: str) -> str:
+        logstores = "logstores: [{logstore: 'web.*', consumer_groups: ['.*']}]"
+        return (
+            f"projects: [{{project: shop, endpoint: cn-beijing.log.aliyuncs.com, {logstores}}},"
+            f" {{project: {project}, endpoint: cn-shenzhen.log.aliyuncs.com, {logstores}{labels}}}]"
+        )
+
+    warning = (
+        "    warning: logstores with the names of projects[0].logstores[0] at"
+        " https://cn-beijing.log.aliyuncs.com are not polled here, because they would have the same"
+        " series; set different labels, such as region\n"
+    )
+    assert explained(text("")).count(warning) == 1
+    assert "same series" not in explained(text(", labels: {region: south}"))
+
+
+def test_check_explains_each_of_the_endpoints_of_a_project() -> None:
+    found = explained(
+        "projects: [{project: shop, endpoints: [cn-beijing.log.aliyuncs.com,"
+        " cn-shenzhen.log.aliyuncs.com], logstores: [{logstore: web, consumer_groups: ['.*']}]}]"
+    )
+    assert "project shop at https://cn-beijing.log.aliyuncs.com\n" in found
+    assert "project shop at https://cn-shenzhen.log.aliyuncs.com\n" in found
+    assert "  labels: region=cn-beijing\n" in found
+    assert "  labels: region=cn-shenzhen\n" in found
+    assert "same series" not in found

@@ -16,6 +16,10 @@ projects:
   - logstore: l
     consumer_groups: [g]
 """
+SEVERAL = GOOD.replace(
+    "endpoint: cn-shanghai.log.aliyuncs.com",
+    "endpoints: [cn-beijing.log.aliyuncs.com, cn-shenzhen.log.aliyuncs.com]",
+)
 KEYS = "credentials: {access_key_id: LTAI, access_key_secret: hunter2}\n"
 UNKNOWN = "hunter2Abcdefghij0123456789xyz"  # has the format of a secret
 
@@ -69,10 +73,10 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("projects as a mapping", "projects: {project: p}\n", ["c.yaml:1:11: projects: expected a list, [a, b] or lines that start with '- ', found a mapping"]),
     ("a project as text", "projects: [my-project]\n", ["c.yaml:1:12: projects[0]: expected a mapping of keys to values, found 'my-project'"]),
     ("a null in projects", "projects: [~]\n", ["c.yaml:1:12: projects[0]: expected a mapping of keys to values, found nothing"]),
-    ("a project without keys", "projects: [{}]\n", ["c.yaml:1:12: projects[0].project: this key is required", "c.yaml:1:12: projects[0].endpoint: this key is required", "c.yaml:1:12: projects[0].logstores: this key is required"]),
+    ("a project without keys", "projects: [{}]\n", ["c.yaml:1:12: projects[0].project: this key is required", "c.yaml:1:12: projects[0].logstores: this key is required", "c.yaml:1:12: projects[0].endpoint: endpoint or endpoints is required"]),
     ("a misspelt top-level key", GOOD + "signatur: v1\n", ["c.yaml:7:1: signatur: unknown key; did you mean signature?"]),
     ("an unknown key unlike any", GOOD + "zzz: v1\n", ["c.yaml:7:1: zzz: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, lag_limit, labels, metrics, http, projects, exclude_projects"]),
-    ("a misspelt key that is required", "projects:\n- project: p\n  endpont: h\n  logstores: [{logstore: l, consumer_groups: [g]}]\n", ["c.yaml:2:3: projects[0].endpoint: this key is required", "c.yaml:3:3: projects[0].endpont: unknown key; did you mean endpoint?"]),
+    ("a misspelt key that is required", "projects:\n- project: p\n  endpont: h\n  logstores: [{logstore: l, consumer_groups: [g]}]\n", ["c.yaml:2:3: projects[0].endpoint: endpoint or endpoints is required", "c.yaml:3:3: projects[0].endpont: unknown key; did you mean endpoint?"]),
     ("unknown key of a project's polling", in_project("polling: {retries: 2}"), ["c.yaml:7:13: projects[0].polling.retries: unknown key; there are interval, timeout, stale_after, workers, requests_per_second"]),
     ("no workers in a project", in_project("polling: {workers: 0}"), ["c.yaml:7:22: projects[0].polling.workers: must be from 1 to 1000, found 0"]),
     ("an unknown key with control characters and length", GOOD + '"\\e' + "k" * 200 + '": 1\n', ["c.yaml:7:1: ['\\x1bkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…']: unknown key; there are credentials, signature, polling, discovery, lag, stall_after, lag_limit, labels, metrics, http, projects, exclude_projects"]),
@@ -140,6 +144,16 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a logstore twice", GOOD + "  - logstore: l\n    consumer_groups: [h]\n", ["c.yaml:7:15: projects[0].logstores[1].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
     ("a logstore twice in two entries of a project", GOOD + GOOD.removeprefix("projects:\n"), ["c.yaml:10:15: projects[1].logstores[0].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
     ("a logstore at two endpoints", GOOD + GOOD.removeprefix("projects:\n").replace("shanghai", "beijing"), ["c.yaml:10:15: projects[1].logstores[0].logstore: logstore 'l' of project 'p' has the same series at another endpoint; set different labels, such as region, here and at line 5 (projects[0].logstores[0].logstore)"]),
+    ("an endpoint and endpoints", GOOD + "  endpoints: [h, i]\n", ["c.yaml:7:14: projects[0].endpoints: excludes endpoint, which is given too; keep one of the two"]),
+    ("endpoints with a region", SEVERAL + "  region: cn-a\n", ["c.yaml:3:14: projects[0].endpoints: excludes region, which is given too; keep one of the two"]),
+    ("no endpoints", SEVERAL.replace("cn-beijing.log.aliyuncs.com, cn-shenzhen.log.aliyuncs.com", ""), ["c.yaml:3:14: projects[0].endpoints: the list must not be empty"]),
+    ("an invalid one of the endpoints", SEVERAL.replace("cn-shenzhen.log.aliyuncs.com", "ftp://h"), ["c.yaml:3:44: projects[0].endpoints[1]: the scheme must be http or https, not 'ftp'"]),
+    ("an endpoint twice", SEVERAL.replace("cn-shenzhen", "https://cn-beijing"), ["c.yaml:3:44: projects[0].endpoints[1]: this endpoint is already listed at line 3 (projects[0].endpoints[0])"]),
+    ("a project's name in one of the endpoints", SEVERAL.replace("cn-shenzhen", "p.cn-shenzhen"), ["c.yaml:3:44: projects[0].endpoints[1]: already begins with a project's name, which the exporter adds; write cn-shenzhen.log.aliyuncs.com"]),
+    ("signature v4 at several endpoints without a region", "signature: v4\n" + SEVERAL.replace("cn-shenzhen.log.aliyuncs.com", "h"), ["c.yaml:4:44: projects[0].endpoints[1]: signature v4 requires a region, which the endpoint's name does not contain"]),
+    ("endpoints whose names have no region", SEVERAL.replace("cn-beijing.log.aliyuncs.com, cn-shenzhen.log.aliyuncs.com", "h, i"), ["c.yaml:3:14: projects[0].endpoints: logstore 'l' of project 'p' has the same series at two of these endpoints, because labels do not tell them apart; write an item with labels for each endpoint"]),
+    ("endpoints with one label for all regions", SEVERAL + "  labels: {region: x}\n", ["c.yaml:3:14: projects[0].endpoints: logstore 'l' of project 'p' has the same series at two of these endpoints, because labels do not tell them apart; write an item with labels for each endpoint"]),
+    ("a logstore at one of several endpoints again", SEVERAL + GOOD.removeprefix("projects:\n").replace("shanghai", "shenzhen"), ["c.yaml:10:15: projects[1].logstores[0].logstore: logstore 'l' of project 'p' is already listed at line 5 (projects[0].logstores[0].logstore)"]),
     ("a group twice, once with settings", GOOD.replace("[g]", "[g, {name: g, stall_after: 1h}]"), ["c.yaml:6:33: projects[0].logstores[0].consumer_groups[1].name: consumer group 'g' is already listed at line 6 (projects[0].logstores[0].consumer_groups[0])"]),
     ("a group without a name", GOOD.replace("[g]", "[{stall_after: 1h}]"), ["c.yaml:6:23: projects[0].logstores[0].consumer_groups[0].name: this key is required"]),
     ("a group with an invalid name", GOOD.replace("[g]", "[{name: 'a('}]"), ["c.yaml:6:30: projects[0].logstores[0].consumer_groups[0].name: not a regular expression of RE2: missing ): 'a('"]),
@@ -288,7 +302,7 @@ projects:
         "c.yaml:3:6: lag: tags (!…) are not supported; write the value without its tag",
         "c.yaml:4:1: lag: this key is already in the mapping, at line 3",
         "c.yaml:6:12: projects[0].project: a project's name has letters, digits and hyphens only, found 'a b'",
-        "c.yaml:7:3: projects[0].endpoint: this key needs a value",
+        "c.yaml:7:3: projects[0].endpoint: endpoint or endpoints is required",
         "c.yaml:8:11: projects[0].region: the environment variable UNSET is not set; $${ stands for a literal ${",
         "c.yaml:10:15: projects[0].logstores[0].logstore: not a regular expression of RE2: missing ]: '['",
         "c.yaml:11:29: projects[0].logstores[0].consumer_groups[2]: consumer group 'a' is already listed at line 11 (projects[0].logstores[0].consumer_groups[0])",

@@ -203,3 +203,39 @@ def test_decision_equals_a_search_through_the_whole_file(
     else:
         assert made is not None
         assert (made.selector is selector, made.item is item) == (True, True)
+
+
+def test_each_of_the_endpoints_is_an_item_with_a_label_for_the_region() -> None:
+    item = "{logstore: web, consumer_groups: [{name: billing, labels: {team: x}}]}"
+    text = (
+        "projects: [{project: shop, endpoints: [cn-beijing.log.aliyuncs.com,"
+        " cn-shenzhen-intranet.log.aliyuncs.com, 'https://private.example.com'],"
+        f" logstores: [{item}]}}]"
+    )
+    found = Selectors(read(text))
+    assert [(str(each.settings.endpoint), each.settings.region) for each in found.projects] == [
+        ("https://cn-beijing.log.aliyuncs.com", "cn-beijing"),
+        ("https://cn-shenzhen-intranet.log.aliyuncs.com", "cn-shenzhen"),
+        ("https://private.example.com", None),
+    ]
+    labels = [dict(each.all[0].labels) for each in found.projects]
+    assert labels == [{"region": "cn-beijing"}, {"region": "cn-shenzhen"}, {}]
+    decisions = [decide(each.all, "web", "billing") for each in found.projects]
+    of_groups = [dict(each.settings.labels) for each in decisions if each]
+    assert of_groups == [{**each, "team": "x"} for each in labels]
+
+
+@pytest.mark.parametrize(
+    ("top", "own", "label"), [("a", None, "cn-beijing"), ("a", "b", "b"), (None, "b", "b")]
+)
+def test_region_of_endpoints_is_a_label_of_the_project(
+    top: str | None, own: str | None, label: str
+) -> None:
+    text = (
+        f"labels: {{region: {top or '~'}}}\n"
+        "projects: [{project: shop, endpoints: [cn-beijing.log.aliyuncs.com],"
+        f" labels: {{region: {own or '~'}}},"
+        " logstores: [{logstore: web, consumer_groups: [g]}]}]"
+    )
+    found = Selectors(read(text))
+    assert dict(found.projects[0].all[0].labels) == {"region": label}

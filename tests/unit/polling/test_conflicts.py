@@ -159,6 +159,19 @@ def test_other_logstores_of_a_project_with_a_conflict_are_polled(regions: Region
     assert polled(engine) == {(north, "orders"), (south, "clicks")}
 
 
+def test_first_of_the_endpoints_of_one_item_is_polled(regions: Regions) -> None:
+    # Both services accept the same key, and their addresses contain no region.
+    regions.south.simulator.accept_credentials([regions.north.key])
+    first, second = regions.south.simulator.endpoint, regions.north.simulator.endpoint
+    entry = regions.entry(regions.north, "sh.*", ".*")
+    earlier = regions.entry(regions.north, "shop", "other.*")
+    several = entry.replace(f"endpoint: {second}", f"endpoints: ['{first}', '{second}']")
+    for entries in ([several], [earlier, several]):
+        engine = regions.engine(*entries)
+        assert polled(engine) == {(first, "orders")}
+        assert conflicts(engine) == {first: 0.0, second: 1.0}
+
+
 @pytest.mark.parametrize("operation", ["ListProject", "ListLogStores", "ListConsumerGroup"])
 def test_listing_that_fails_later_does_not_change_what_is_polled(
     regions: Regions, operation: str
