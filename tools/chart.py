@@ -48,10 +48,11 @@ def schema() -> str:
     for key in ("$schema", "title", "required"):
         del configuration[key]
     groups = yaml.safe_load(rules())["groups"]
+    alerts = [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
     own = {name: each for name, each in written["definitions"].items() if name[0].islower()}
     written["definitions"] = {
         **own,
-        "Alert": {"enum": [rule["alert"] for group in groups for rule in group["rules"]]},
+        "Alert": {"enum": alerts},
         "Configuration": configuration,
         **definitions,
     }

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,12 @@ from exporter.model.snapshot import (
     TargetStatus,
     View,
 )
-from tests.support.dashboards import DEMO, Asked, answer, queries
+from tests.support.dashboards import DEMO, Asked, Span, answer, queries, response
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.snapshots import shard
 from tests.support.static_text import static_text
 from tests.support.wait import wait_for
+from tools.paths import RULES
 
 NOW = float(int(time.time()))
 COARSE = MetricsConfig.model_construct(granularity="group")
@@ -36,8 +38,18 @@ OF_GROUPS = [
     and asked.dashboard != "exporter.json"
 ]
 
-PROMETHEUS = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+OF_JOB = {"__name__", "job"}
+SCALE = 1000
+"""The factor by which the fleet and the limit of samples are smaller than real ones."""
+
+DEFAULT_LIMIT = 50_000_000
+"""The default of Prometheus for the samples that a query is allowed to read."""
+
+LIMIT = f"--query.max-samples={DEFAULT_LIMIT // SCALE}"
+
+PROMETHEUS = f"""\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [{RULES}]
 scrape_configs:
 """
 JOB = """\
@@ -45,6 +57,10 @@ JOB = """\
     metrics_path: /{name}
     static_configs: [{{targets: ["127.0.0.1:{port}", "localhost:{port}"]}}]
 """
+
+
+def title(asked: Asked) -> str:
+    return f"{asked.dashboard}: {asked.panel}"
 
 
 def behind(number: int, seconds: float, *, unread: int = 5) -> ShardProgress:
@@ -129,18 +145,45 @@ MIXED = View(
 )
 
 
+LARGE = View(
+    targets=tuple(
+        logstore(
+            f"log-{number}",
+            (),
+            {f"group-{each}": [behind(one, 60.0) for one in range(10)] for each in range(2)},
+        )
+        for number in range(100_000 // SCALE // 20)
+    )
+)
+"""100 shards in 10 groups, as 100 000 shards in 10 000 groups."""
+
+RECORDED_SERIES = {
+    "consumer_group:sls_consumer_group_stalled_seconds:max": 18,
+    "consumer_group:sls_consumer_group_shards:max": 20 * 7,
+    "consumer_group:sls_consumer_group_stalled_shards:max": 20 * 6,
+}
+"""The numbers of series after all fleets were scraped and recorded."""
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     texts = {
         "/regions": fleet_text(TWO_REGIONS, MetricsConfig()),
         "/fine": fleet_text(MIXED, MetricsConfig()),
         "/coarse": fleet_text(MIXED, COARSE),
+        "/large": fleet_text(LARGE, MetricsConfig()),
     }
     with static_text(texts) as port:
         jobs = "".join(JOB.format(name=path[1:], port=port) for path in texts)
         folder = tmp_path_factory.mktemp("fleets")
-        with prometheus(folder, PROMETHEUS.format() + jobs) as running:
-            twice = "count(count_over_time(sls_exporter_targets[1m]) > 1) == 6"
+        with prometheus(folder, PROMETHEUS + jobs, LIMIT) as running:
+            for series, count in RECORDED_SERIES.items():
+                wait_for(
+                    lambda: running.query(f"count({series}) == {count}"),  # noqa: B023  called now
+                    timeout=30,
+                    what=series,
+                )
+            twice = "count(count_over_time(sls_exporter_targets[1m]) > 1) == 8"
             wait_for(lambda: running.query(twice), timeout=30, what="all fleets scraped twice")
             yield running
 
@@ -148,15 +191,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 def shown(
     server: Prometheus, asked: Asked, job: str, at: float, *, group: str = "billing"
 ) -> dict[frozenset[tuple[str, str]], float]:
-    """Return the newest values by labels, without the job."""
+    """Return the newest values by labels, without those of a job."""
     chosen = {**DEMO, "job": job, "project": "shop", "consumer_group": group}
     return {
-        frozenset((name, value) for name, value in labels.items() if name != "job"): values[-1]
+        frozenset((name, value) for name, value in labels.items() if name not in OF_JOB): values[-1]
         for labels, values in answer(server, asked, chosen=chosen, at=at)
     }
 
 
-@pytest.mark.parametrize("asked", OF_GROUPS, ids=str)
+@pytest.mark.parametrize("asked", OF_GROUPS, ids=title)
 def test_panels_of_groups_show_the_same_in_both_granularities(
     server: Prometheus, asked: Asked
 ) -> None:
@@ -166,7 +209,7 @@ def test_panels_of_groups_show_the_same_in_both_granularities(
     assert coarse == pytest.approx(fine)
 
 
-@pytest.mark.parametrize("asked", OF_GROUPS, ids=str)
+@pytest.mark.parametrize("asked", OF_GROUPS, ids=title)
 def test_panels_of_groups_keep_regions_apart(server: Prometheus, asked: Asked) -> None:
     found = shown(server, asked, "regions", time.time())
     regions = {dict(labels).get("region") for labels in found}
@@ -192,3 +235,52 @@ def test_values_of_two_regions_are_not_merged(server: Prometheus) -> None:
     assert found["Worst lag by group"] == {"cn-shanghai": 400.0, "cn-beijing": 0.0}
     assert found["Unread log groups"] == {"cn-shanghai": 10.0, "cn-beijing": 0.0}
     assert found["State of the worst shard"] == {"cn-shanghai": 6.0, "cn-beijing": 2.0}
+
+
+def test_recorded_state_has_the_rank_that_the_dashboards_name(server: Prometheus) -> None:
+    (now,) = (
+        asked
+        for asked in OF_GROUPS
+        if asked.dashboard == "overview.json" and "> bool 0" in asked.expr
+    )
+    (history,) = (asked for asked in OF_GROUPS if ":worst_state" in asked.expr)
+    at = time.time()
+    ranks, recorded = (
+        shown(server, asked, "fine", at, group="stalled") for asked in (now, history)
+    )
+    assert ranks == recorded
+    assert sorted(ranks.values()) == [2.0, 4.0, 6.0, 6.0]
+
+
+# 100 000 shards
+
+RANGES = [asked for asked in OF_GROUPS if asked.dashboard == "overview.json" and not asked.instant]
+
+
+def large(server: Prometheus, asked: Asked) -> dict[str, Any]:
+    """Ask for all points of a panel over the large fleet, in the minutes after its scrape."""
+    now = time.time()
+    step = 0.4  # Prometheus rounds it to milliseconds.
+    span = Span(start=now, end=now + step * (asked.points - 1), step=step)
+    return response(server, asked, chosen={**DEMO, "job": "large"}, span=span)
+
+
+@pytest.mark.parametrize("asked", RANGES, ids=title)
+def test_range_queries_of_the_overview_stay_below_the_sample_limit_with_100000_shards(
+    server: Prometheus, asked: Asked
+) -> None:
+    found = large(server, asked)
+    assert found["status"] == "success", found
+    assert {len(series["values"]) for series in found["data"]["result"]} == {asked.points}
+
+
+def test_range_query_of_single_shards_exceeds_the_sample_limit(server: Prometheus) -> None:
+    of_shards = Asked(
+        dashboard="overview.json",
+        panel="",
+        expr='max without (instance, shard) (sls_consumer_group_stalled_seconds{job=~"$job"})',
+        legend="",
+        instant=False,
+        points=500,
+    )
+    assert "too many samples" in large(server, of_shards)["error"]

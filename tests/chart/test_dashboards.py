@@ -30,7 +30,7 @@ from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.wait import wait_for
-from tools.paths import ROOT
+from tools.paths import ROOT, RULES
 
 PAGE = ROOT / "docs" / "dashboards.md"
 OF_PROMETHEUS = {"up", "scrape_duration_seconds"}
@@ -61,7 +61,8 @@ projects:
       - {{logstore: audit, consumer_groups: [expired, steady]}}
 """
 PROMETHEUS = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}]
 scrape_configs:
   - job_name: sls-exporter
     static_configs: [{{targets: ["127.0.0.1:{port}", "localhost:{port}"]}}]
@@ -102,7 +103,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         )
         wait_for(lambda: exporter.get("/-/ready").status_code == 200, timeout=30, what="ready")
         port = exporter.url.rpartition(":")[2]
-        server = stack.enter_context(prometheus(folder, PROMETHEUS.format(port=port)))
+        server = stack.enter_context(prometheus(folder, PROMETHEUS.format(port=port, rules=RULES)))
         both = "count(sls_exporter_build_info) == 2"
         wait_for(lambda: server.query(both), timeout=30, what="both replicas scraped")
         healthy = {

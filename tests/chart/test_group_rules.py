@@ -14,6 +14,7 @@ import yaml
 
 from tests.support import promtool
 from tests.support.group_series import JOB, Group, Shard, Values, series
+from tests.support.rules import alerting_rules
 from tools.paths import RULES
 
 MINUTE = 60.0
@@ -101,9 +102,7 @@ def group_of(case: Case, name: str, settings: Mapping[str, Any]) -> Group:
 
 
 def severity_of(alert: str) -> str:
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    (rule,) = (rule for group in groups for rule in group["rules"] if rule["alert"] == alert)
-    return str(rule["labels"]["severity"])
+    return str(alerting_rules(RULES.read_text())[alert]["labels"]["severity"])
 
 
 def sample(alert: str, group: Group, labels: Mapping[str, str]) -> Mapping[str, Any]:
@@ -146,11 +145,9 @@ def play(
 
 
 def test_every_alert_about_a_group_has_a_case() -> None:
-    groups = yaml.safe_load(RULES.read_text())["groups"]
     about_groups = {
-        rule["alert"]
-        for group in groups
-        for rule in group["rules"]
+        name
+        for name, rule in alerting_rules(RULES.read_text()).items()
         if "sls_consumer_group_" in rule["expr"]
     }
     assert about_groups == set(CASES)

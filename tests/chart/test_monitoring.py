@@ -20,6 +20,7 @@ from tests.support.helm import (
     render,
     with_dashboards,
 )
+from tests.support.rules import alerting_rules
 from tools.paths import CHART, RULES
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
@@ -48,17 +49,12 @@ def test_alerts_have_no_runbook_url_if_none_is_set() -> None:
 
 def alerts_of(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     spec = render({**LEAST, "prometheusRule": values}).one("PrometheusRule")["spec"]
-    return {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"]}
+    return alerting_rules(yaml.safe_dump(dict(spec)))
 
 
 def test_alerts_can_be_left_out_and_get_labels() -> None:
     spec = feature("rules-values.yaml").one("PrometheusRule")["spec"]
-    alerts = {
-        rule["alert"]: rule
-        for group in spec["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    }
+    alerts = alerting_rules(yaml.safe_dump(dict(spec)))
     assert "SLSConsumerCheckpointsOld" not in alerts
     assert "SLSConsumerLagGrowing" not in alerts
     assert alerts["SLSConsumerShardStalled"]["labels"] == {"severity": "critical", "team": "data"}
@@ -82,11 +78,7 @@ def test_overrides_replace_parts_of_single_alerts() -> None:
             },
         }
     )
-    shipped = {
-        rule["alert"]: rule
-        for group in yaml.safe_load(RULES.read_text())["groups"]
-        for rule in group["rules"]
-    }
+    shipped = alerting_rules(RULES.read_text())
     changed, expected = alerts["SLSConsumerLagHigh"], shipped["SLSConsumerLagHigh"]
     assert changed["for"] == "15m"
     assert changed["labels"] == {"team": "billing", "severity": "info"}

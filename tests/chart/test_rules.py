@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from tests.support import promtool
-from tests.support.rules import scaled
+from tests.support.rules import alerting_rules, scaled
 from tools.paths import ROOT, RULES
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ALERTS_PAGE = ROOT / "docs" / "alerts.md"
 RUNBOOK_URL = "https://sls-exporter.example/docs/runbook.md"
 RULE_TESTS = sorted((ROOT / "tests" / "chart" / "rules").glob("*.yaml"))
+RECORDING_TESTS = ROOT / "tests" / "chart" / "rules" / "recordings.yaml"
 RUNBOOK_PARTS = (
     "What it means",
     "Who is hurt",
@@ -83,8 +84,10 @@ def rules_of(text: str) -> list[dict[str, Any]]:
 
 
 RULE_LIST = rules_of(RULES.read_text())
-ALERT_NAMES = [rule["alert"] for rule in RULE_LIST]
-each_rule = pytest.mark.parametrize("rule", RULE_LIST, ids=ALERT_NAMES)
+ALERTS = list(alerting_rules(RULES.read_text()).values())
+ALERT_NAMES = [rule["alert"] for rule in ALERTS]
+RECORDINGS = [rule for rule in RULE_LIST if "record" in rule]
+each_rule = pytest.mark.parametrize("rule", ALERTS, ids=ALERT_NAMES)
 each_alert = pytest.mark.parametrize("alert", ALERT_NAMES)
 
 
@@ -138,6 +141,16 @@ def test_each_alert_has_a_unit_test_in_which_it_fires_and_one_in_which_it_is_sil
     assert any(not case["exp_alerts"] for case in cases)
 
 
+@pytest.mark.parametrize("rule", RECORDINGS, ids=lambda rule: rule["record"])
+def test_each_recording_rule_has_a_unit_test_in_both_granularities(rule: dict[str, Any]) -> None:
+    cases = yaml.safe_load(RECORDING_TESTS.read_text())["tests"]
+
+    assert len(cases) == 2
+    for case in cases:
+        (test,) = (test for test in case["promql_expr_test"] if test["expr"] == rule["record"])
+        assert test["exp_samples"]
+
+
 def test_unit_tests_name_no_alert_that_does_not_exist() -> None:
     assert {case["alertname"] for case in rule_test_cases()} <= set(ALERT_NAMES)
 
@@ -179,7 +192,7 @@ def test_each_alert_is_made_of_metrics_and_states_that_exist(rule: dict[str, Any
 
 @pytest.mark.parametrize(
     "rule",
-    [rule for rule in RULE_LIST if rule["alert"].startswith("SLSConsumer")],
+    [rule for rule in ALERTS if rule["alert"].startswith("SLSConsumer")],
     ids=lambda rule: rule["alert"],
 )
 def test_each_alert_about_a_consumer_group_ignores_who_owns_the_shard_and_which_replica_saw_it(
@@ -296,7 +309,7 @@ def test_scaled_rules_are_the_same_rules_with_shorter_times(tmp_path: Path) -> N
     short = scaled(RULES.read_text(), 0.01)
     file = tmp_path / "short.rules.yaml"
     file.write_text(short)
-    rules = {rule["alert"]: rule for rule in rules_of(short)}
+    rules = alerting_rules(short)
 
     promtool.run("promtool", "check", "rules", "--lint=all", "--lint-fatal", file)
 

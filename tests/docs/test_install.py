@@ -14,7 +14,8 @@ from tests.support.debian import program
 from tests.support.docs import blocks, read
 from tests.support.helm import KUBERNETES, check, render
 from tests.support.pythons import PYTHONS
-from tools.paths import ROOT
+from tests.support.rules import alerting_rules
+from tools.paths import ROOT, RULES
 
 README = read("README.md")
 GUIDE = read("docs/getting-started.md")
@@ -45,14 +46,8 @@ def test_the_values_of_the_readme_render_to_valid_objects() -> None:
 
 
 def test_the_alarm_of_the_readme_is_the_one_that_ships() -> None:
-    rules = yaml.safe_load(read("exporter/rules/sls-exporter.rules.yaml"))
-    (shipped,) = [
-        rule["expr"]
-        for group in rules["groups"]
-        for rule in group["rules"]
-        if rule["alert"] == "SLSConsumerShardStalled"
-    ]
-    assert shipped in blocks(README, "promql")
+    shipped = alerting_rules(RULES.read_text())["SLSConsumerShardStalled"]
+    assert shipped["expr"] in blocks(README, "promql")
 
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])

@@ -1,6 +1,7 @@
-"""The alert rules with shorter times, for tests."""
+"""The alert rules by name, and all rules with shorter times."""
 
 import re
+from typing import Any
 
 import yaml
 
@@ -9,6 +10,16 @@ _DURATION = r"(\d+)([smh])\b"
 _RANGE_OR_OFFSET = re.compile(rf"(?<=\[){_DURATION}|(?<=offset ){_DURATION}")
 _SECONDS = re.compile(r"(?<=[<>=-] )\d{2,}\b")
 _NOT_A_WAIT = {"SLSExporterClockSkew"}  # its threshold is a clock difference, not a waiting time
+
+
+def alerting_rules(rules_text: str) -> dict[str, dict[str, Any]]:
+    """Return the alerting rules by name, without the recording rules."""
+    return {
+        rule["alert"]: rule
+        for group in yaml.safe_load(rules_text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
 
 
 def scaled(rules_text: str, factor: float) -> str:
@@ -24,7 +35,7 @@ def scaled(rules_text: str, factor: float) -> str:
             for key in {"for", "keep_firing_for"} & set(rule):
                 rule[key] = re.sub(_DURATION, lambda found: _scale(found, factor), rule[key])
             rule["expr"] = _RANGE_OR_OFFSET.sub(lambda found: _scale(found, factor), rule["expr"])
-            if rule["alert"] not in _NOT_A_WAIT:
+            if rule.get("alert") not in _NOT_A_WAIT:
                 rule["expr"] = _SECONDS.sub(
                     lambda found: f"{int(found[0]) * factor:g}", rule["expr"]
                 )

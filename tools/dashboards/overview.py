@@ -6,6 +6,8 @@ from exporter.metrics.catalogue import (
     CURSOR_ACCESS,
     GROUP_CONSUMERS,
     GROUP_LAST_SUCCESS,
+    GROUP_SHARDS,
+    GROUP_STALLED_SHARDS,
     GROUP_UP,
     LAG,
     STALLED,
@@ -35,16 +37,18 @@ from tools.dashboards.queries import (
     LOGSTORE,
     NOT_INVALID_CURSOR,
     of_group,
+    recorded,
+    recorded_worst_state,
     retention_used,
     shards_by_state,
     shards_in,
-    stalled_by_cause,
     total,
     worst,
     worst_state,
 )
 
 NAME = "{{project}} / {{logstore}} / {{consumer_group}} {{region}}"
+RECORDED = "Needs the recording rules of sls-exporter."
 SHOW_GROUP = ("Show this consumer group", to_group("__field.labels"))
 SINCE_GOOD_POLL = f"time() - {of_group(GROUP_LAST_SUCCESS)}"
 
@@ -167,47 +171,51 @@ def _history() -> list[Panel]:
     return [
         timeline(
             "State of the worst shard",
-            "State of the shard of each group with the worst state. Blue and green are healthy.",
-            Query(worst_state(), NAME),
+            "State of the shard of each group with the worst state. Blue and green are healthy. "
+            + RECORDED,
+            Query(recorded_worst_state(), NAME),
             unit="none",
             states=True,
             link=SHOW_GROUP,
         ),
         curves(
             "Worst stall by group",
-            "The 20 groups with the longest stall of a shard. 0 if all shards advance or are read.",
-            [Query(f"topk(20, {worst(STALLED)})", NAME)],
+            "The 20 groups with the longest stall of a shard. 0 if all shards advance or are read. "
+            + RECORDED,
+            [Query(f"topk(20, {recorded(STALLED)})", NAME)],
             unit="s",
             steps=STALL_SECONDS,
             link=SHOW_GROUP,
         ),
         curves(
             "Worst lag by group",
-            "The 20 groups with the largest lag of a shard.",
-            [Query(f"topk(20, {worst(LAG)})", NAME)],
+            "The 20 groups with the largest lag of a shard. " + RECORDED,
+            [Query(f"topk(20, {recorded(LAG)})", NAME)],
             unit="s",
             steps=LAG_SECONDS,
             link=SHOW_GROUP,
         ),
         curves(
             "Stalled shards by cause",
-            "The likely cause of each stall in the selected groups, from their checkpoints.",
-            [Query(f"sum by (cause) ({stalled_by_cause()})", "{{cause}}")],
+            "The likely cause of each stall in the selected groups, from their checkpoints. "
+            + RECORDED,
+            [Query(f"sum by (cause) ({recorded(GROUP_STALLED_SHARDS)})", "{{cause}}")],
             unit="short",
             stacked=True,
         ),
         curves(
             "Shards by state",
-            "All shards of all selected groups. A shard counts once for each group.",
-            [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
+            "All shards of all selected groups. A shard counts once for each group. " + RECORDED,
+            [Query(f"sum by (state) ({recorded(GROUP_SHARDS)})", "{{state}}")],
             unit="short",
             stacked=True,
             colours=STATE_COLOURS,
         ),
         curves(
             "Unread log groups",
-            "The 20 groups with most log groups between checkpoints and the ends of their shards.",
-            [Query(f"topk(20, {total(UNREAD)})", NAME)],
+            "The 20 groups with most log groups between checkpoints and the ends of their shards. "
+            + RECORDED,
+            [Query(f"topk(20, {recorded(UNREAD)})", NAME)],
             unit="short",
             link=SHOW_GROUP,
         ),

@@ -20,6 +20,9 @@ from tools.dashboards.limits import Step, state_mappings, thresholds
 OF_SCRAPES = ("container", "endpoint", "job", "namespace", "service")
 """The labels of scrapes that are the same for all replicas, which tables hide."""
 
+POINTS = 500
+"""The maximum number of points of a curve, which limits what a query reads."""
+
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
@@ -121,6 +124,7 @@ def curves(
         .description(description)
         .datasource(DATASOURCE)
         .targets([_target(query, ref=place) for place, query in enumerate(queries)])
+        .max_data_points(POINTS)
         .unit(unit)
         .thresholds(thresholds(steps))
         .color_scheme(builders.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
@@ -166,6 +170,7 @@ def timeline(
         .description(description)
         .datasource(DATASOURCE)
         .with_target(_target(query, ref=0))
+        .max_data_points(POINTS)
         .unit(unit)
         .thresholds(thresholds(steps))
         .color_scheme(builders.FieldColor().mode(mode))

@@ -14,6 +14,8 @@ from exporter.metrics.catalogue import (
     GROUP_STALLED_SHARDS,
     LAG,
     OLDEST_UNREAD,
+    STALLED,
+    UNREAD,
 )
 from exporter.metrics.family import Family
 from exporter.status.wording import STATE_NAMES
@@ -33,6 +35,25 @@ STATES = tuple(state.value for state in STATE_NAMES)
 
 RANKS = {state: len(STATES) - place for place, state in enumerate(STATES)}
 """The states as numbers for panels; larger numbers are worse."""
+
+
+_RECORDED = {
+    STALLED: f"consumer_group:{STALLED.name}:max",
+    LAG: f"consumer_group:{LAG.name}:max",
+    UNREAD: f"consumer_group:{UNREAD.name}:sum",
+    GROUP_SHARDS: f"consumer_group:{GROUP_SHARDS.name}:max",
+    GROUP_STALLED_SHARDS: f"consumer_group:{GROUP_STALLED_SHARDS.name}:max",
+}
+"""The recording rules by their metric."""
+
+
+def recorded(metric: Family) -> str:
+    """Return the recorded values of each group, for queries over a time range.
+
+    A range query of the metric itself would read each shard of each replica at each point, which
+    is more than Prometheus allows for 100 000 shards.
+    """
+    return f"{_RECORDED[metric]}{{{GROUP}}}"
 
 
 def per_shard(metric: Family) -> str:
@@ -88,6 +109,11 @@ def worst_state() -> str:
         for state, rank in RANKS.items()
     )
     return "max without (instance, pod, state) (\n  " + "\n  or ".join(ranked) + "\n)"
+
+
+def recorded_worst_state() -> str:
+    """Return the rank of the worst state of each group from recorded values."""
+    return f"consumer_group:{GROUP_SHARDS.name}:worst_state{{{GROUP}}}"
 
 
 def retention_used() -> str:

@@ -7,11 +7,9 @@ expressions are reimplemented here in Python. A test verifies with promtool that
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.simulation.truth.stage import START, Frame
+from tests.support.rules import alerting_rules
 
 STALLED = "sls_consumer_group_stalled_seconds"
 UP = "sls_consumer_group_up"
@@ -64,11 +62,7 @@ class Firing:
 
 def load(path: Path) -> tuple[Rule, ...]:
     """Read the rules about stalls from a file of rules."""
-    found: Mapping[str, Mapping[str, Any]] = {
-        rule["alert"]: rule
-        for group in yaml.safe_load(path.read_text())["groups"]
-        for rule in group["rules"]
-    }
+    found = alerting_rules(path.read_text())
     expressions: Mapping[str, Holds] = {
         SHARD_STALLED: _stalled_shards,
         GROUP_STALLED: _stalled_group,

@@ -24,7 +24,7 @@ def write(
     modelled = {rule.name for rule in rules}
     severities = {}
     for group in (document := yaml.safe_load(rules_file.read_text()))["groups"]:
-        group["rules"] = [rule for rule in group["rules"] if rule["alert"] in modelled]
+        group["rules"] = [rule for rule in group["rules"] if rule.get("alert") in modelled]
         for rule in group["rules"]:
             del rule["annotations"]
             severities[rule["alert"]] = rule["labels"]["severity"]
