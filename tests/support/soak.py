@@ -43,6 +43,7 @@ SITUATIONS = (
     "group failed",
     "group gone",
     "group left",
+    "hidden",
     "listing too old",
     "logstore gone",
     "logstore kept",
@@ -51,6 +52,7 @@ SITUATIONS = (
     "retention unreadable",
     "rewrite was no progress",
     "several states",
+    "shown to help",
     "state kept",
     "dropped as stale",
 )

@@ -16,7 +16,7 @@ REQUESTS_PER_SECOND = 10_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Logstores of a project, and the selected groups, shards and owners.
+    """Logstores of a project, the selected groups and shards, and the owners shown in any state.
 
     A name that is not made of letters, digits and ``-`` alone is a pattern.
     """
@@ -29,11 +29,13 @@ class Entry:
     owners: tuple[str, ...] = ()
     lag: bool = True
 
-    def wants(self, shard: int, owner: str) -> bool:
-        """Return whether the entry selects a shard with this owner."""
-        return (self.shards is None or shard in self.shards) and (
-            not self.owners or any(re.fullmatch(each, owner) for each in self.owners)
-        )
+    def wants(self, shard: int) -> bool:
+        """Return whether the entry selects a shard."""
+        return self.shards is None or shard in self.shards
+
+    def names(self, owner: str) -> bool:
+        """Return whether the shards of an owner are shown in any state."""
+        return not self.owners or any(re.fullmatch(each, owner) for each in self.owners)
 
 
 def is_plain(name: str) -> bool:

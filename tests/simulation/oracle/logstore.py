@@ -1,6 +1,6 @@
 """One watched logstore: the results of its latest poll, and their series in a scrape."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +10,7 @@ from tests.simulation.oracle.account import INTERVAL, LAG_LIMIT, STALE_AFTER, ST
 from tests.simulation.oracle.comparing import Allowed, between, earliest, exactly
 from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
 from tests.simulation.oracle.listings import Failures, Place, Watch
+from tests.simulation.oracle.others import KEPT_SECONDS, End, may_be_stalled, visibilities
 from tests.simulation.oracle.reading import Asked, Reading
 from tests.simulation.oracle.verdicts import STATES, Alternatives, Stand, kept, moved_at, written_at
 
@@ -68,9 +69,8 @@ class Logstore:
         statuses = reading.shards() if is_read else None
         self._seen["listing too old"] += reading.lacks_listing
         chosen = {name: self._selected(name, good[name], statuses) for name in good}
-        ends = reading.ends(
-            {row.shard for rows in chosen.values() for row in rows} & (statuses or {}).keys()
-        )
+        wanted = {row.shard for rows in chosen.values() for row in rows} & (statuses or {}).keys()
+        ends = reading.ends(wanted, self._others(chosen, wanted, now))
         if is_read:
             reading.end()
         if good:
@@ -89,7 +89,7 @@ class Logstore:
             if isinstance(rows, Refused):
                 self._groups[name] = self._failed(name, known, rows)
             else:
-                stands = self._stands(known.stands or {}, chosen[name], ends, now)
+                stands = self._stands(name, known.stands or {}, chosen[name], ends, now)
                 row = self._watch[name].row
                 self._groups[name] = _Group(
                     up=True, row=row, read_at=now, stands=stands, retention=reading.retention
@@ -148,7 +148,7 @@ class Logstore:
     def _selected(
         self, name: str, rows: Sequence[CheckpointRow], statuses: Mapping[int, str] | None
     ) -> list[CheckpointRow]:
-        """Select the rows to show. A shard without a row in the group was never consumed.
+        """Select the watched rows. A shard without a row in the group was never consumed.
 
         An earlier list of shards does not prove that such a shard still exists. With such a list,
         only shards that were already shown as never consumed get a row.
@@ -157,9 +157,9 @@ class Logstore:
         selected = [
             row
             for row in rows
-            if entry.wants(row.shard, row.consumer) and (statuses is None or row.shard in statuses)
+            if entry.wants(row.shard) and (statuses is None or row.shard in statuses)
         ]
-        if statuses is None or entry.owners:
+        if statuses is None:
             return selected
         silent = statuses.keys() - {row.shard for row in rows}
         if self._reading.is_stood_in:
@@ -168,8 +168,23 @@ class Logstore:
         return selected + [
             CheckpointRow(shard=shard, checkpoint="", update_time=0, consumer="")
             for shard in sorted(silent)
-            if entry.wants(shard, "")
+            if entry.wants(shard)
         ]
+
+    def _others(
+        self, chosen: Mapping[str, Sequence[CheckpointRow]], wanted: set[int], now: float
+    ) -> dict[int, bool]:
+        """Return the shards whose owners no filter names, with whether each may be stalled."""
+        named: set[int] = set()
+        others: defaultdict[int, bool] = defaultdict(bool)
+        for name, rows in chosen.items():
+            before = self._groups.get(name, _Group()).stands or {}
+            for row in rows:
+                if self._watch[name].entry.names(row.consumer):
+                    named.add(row.shard)
+                moved = moved_at(row, before.get(row.shard), now=now)
+                others[row.shard] |= may_be_stalled(row.checkpoint, moved, now)
+        return {shard: others[shard] for shard in wanted - named}
 
     def _failed(self, name: str, known: _Group, refused: Refused) -> _Group:
         self.failures[(*self._place, name, refused.code)] += 1
@@ -180,9 +195,10 @@ class Logstore:
 
     def _stands(
         self,
+        name: str,
         before: Mapping[int, Stand],
         rows: Sequence[CheckpointRow],
-        ends: Mapping[int, int],
+        ends: Mapping[int, End],
         now: float,
     ) -> dict[int, Stand]:
         stands: dict[int, Stand] = {}
@@ -194,19 +210,29 @@ class Logstore:
                 written=written_at(row),
                 moved=moved_at(row, known, now=now),
                 read_at=now,
-                verdicts=self._verdicts(row, known, ends.get(row.shard), now),
+                verdicts=self._verdicts(name, row, known, ends.get(row.shard), now),
             )
+            if not self._watch[name].entry.names(row.consumer):
+                is_read = row.shard not in self._reading.resting or self._reading.denied
+                each = replace(each, shown=visibilities(each, known, is_read=is_read))
+                stands[row.shard] = each
+                self._seen["hidden"] += True not in each.shown
+                self._seen["shown to help"] += False not in each.shown
             self._note(known, each)
         return stands
 
     def _verdicts(
-        self, row: CheckpointRow, known: Stand | None, end: int | None, now: float
+        self, name: str, row: CheckpointRow, known: Stand | None, end: End | None, now: float
     ) -> Alternatives:
+        is_named = self._watch[name].entry.names(row.consumer)
+        kept_for = STALE_AFTER if is_named else KEPT_SECONDS
         if end is not None:
-            return self._reading.verdicts(row, known, end)
+            return self._reading.verdicts(row, known, end, kept_for=kept_for)
         if not self._has_lag or self._reading.denied:
             return (None,)
-        found = kept(known, now=now, stale_after=STALE_AFTER)
+        if row.shard in self._reading.resting:
+            return self._reading.while_resting(row, known)
+        found = kept(known, now=now, kept_for=kept_for)
         self._seen["state kept"] += any(found)
         return found
 
@@ -248,8 +274,11 @@ def _of_stands(
         yield f"{_GROUP}oldest_unconsumed_timestamp_seconds", labels, oldest
     for shard, each in stands.items():
         its = {**labels, "shard": str(shard), "consumer": each.owner}
+        if each.shown == {False}:
+            continue
         for name, allowed in each.series(now).items():
-            yield _GROUP + name, its, allowed
+            is_optional = allowed.optional or False in each.shown
+            yield _GROUP + name, its, replace(allowed, optional=is_optional)
 
 
 def _is_logstore_gone(rows: Sequence[CheckpointRow] | Refused) -> bool:

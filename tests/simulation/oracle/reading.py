@@ -2,13 +2,15 @@
 
 The documents allow the exporter to keep some of it:
 
-- the end of a read-only shard
+- the end of a read-only shard, and that of a shard of an owner that no filter names
 - the last successfully read list of shards, until ``stale_after``
 - a missing permission and the retention time, until the next discovery would be due
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
+from math import inf
 
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import RequestRecord
@@ -18,6 +20,7 @@ from tests.simulation.oracle.account import REFRESH, STALE_AFTER
 from tests.simulation.oracle.comparing import exactly
 from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
 from tests.simulation.oracle.listings import Failures, Place
+from tests.simulation.oracle.others import KEPT_SECONDS, End, Rests, may_be_stalled
 from tests.simulation.oracle.unread import UnreadData
 from tests.simulation.oracle.verdicts import Alternatives, Stand, Verdict, kept, moved_at, position
 
@@ -39,10 +42,7 @@ class Asked:
             for record in own
             if record.operation in {"GetCursor", "GetCursorTime"} and record.shard is not None
         )
-
-    def end(self, shard: int) -> bool:
-        """Return whether the end of a shard was requested."""
-        return ("GetCursor", shard, "end") in self.cursors
+        self.ends = {shard for _, shard, cursor in self.cursors if cursor == "end"}
 
 
 class Reading:
@@ -54,7 +54,10 @@ class Reading:
         self._statuses: Mapping[int, str] | None = None
         self._listed_at = 0.0
         self._created: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
+        self._ends: dict[int, End] = {}
+        self._rests = Rests()
+        self.resting: set[int] = set()
+        """Shards of owners that no filter names whose end this poll need not read."""
         self._ask_again_at = 0.0
         self._is_read = False
         self.denied = False
@@ -90,6 +93,7 @@ class Reading:
                 if self._created.get(row.shard, row.created) != row.created:
                     self._ends.pop(row.shard, None)  # another logstore was there before
             self._created = {row.shard: row.created for row in listed}
+            self._rests.keep_only(self._created)
             self._statuses = {row.shard: row.status for row in listed}
             self._listed_at = self._now
         elif self._is_denial(listed):
@@ -101,37 +105,67 @@ class Reading:
             self.is_stood_in = self._statuses is not None
         return self._statuses
 
-    def ends(self, wanted: Iterable[int]) -> dict[int, int]:
-        """Return the ends of shards, or none without permission to read them."""
+    def ends(self, wanted: Iterable[int], others: Mapping[int, bool]) -> dict[int, End]:
+        """Return the ends of shards, or none without permission to read them.
+
+        ``others`` are those of owners that no filter names, with whether each may be stalled.
+        """
         withheld = self._note_failures()
-        found: dict[int, int] = {}
-        for shard in sorted(wanted):
-            is_asked = self._asked.end(shard)
-            if not is_asked and shard in self._ends and self._is_readonly(shard):
-                found[shard] = self._ends[shard]  # final, even if the shard has been deleted
+        found: dict[int, End] = {}
+        final = {shard: end for shard, end in self._ends.items() if self._is_final(shard)}
+        self.resting = self._rests.begin_poll(
+            {shard: others[shard] for shard in others.keys() - final},
+            asked=self._asked.ends,
+        )
+        for shard in sorted(set(wanted) - self.resting):
+            is_asked = shard in self._asked.ends
+            if not is_asked and shard in final:
+                found[shard] = final[shard]  # even if the shard has been deleted
                 continue
             refused = self._refused("GetCursor", shard) if is_asked else None
             end = answer(partial(self._world.end_cursor, *self._place, shard), refused)
             if not isinstance(end, Refused):
-                found[shard] = self._ends[shard] = end
+                readonly = self._is_readonly(shard)
+                known = End(cursor=end, read_at=self._now, readonly=readonly)
+                found[shard] = known
+                if is_asked:
+                    self._ends[shard] = known
         if withheld:
             return {}
         if found:
             self.denied = False
         return found
 
-    def verdicts(self, row: CheckpointRow, before: Stand | None, end: int) -> Alternatives:
-        """Return each possible ``Verdict`` on a shard whose end was read."""
+    def while_resting(self, row: CheckpointRow, before: Stand | None) -> Alternatives:
+        """Return each possible ``Verdict`` on a shard whose end was not read in this poll."""
+        end, moved = self._ends.get(row.shard), moved_at(row, before, now=self._now)
+        if end is not None and self._now - end.read_at <= KEPT_SECONDS:
+            return tuple(
+                replace(verdict, at=min(verdict.at, end.read_at)) if verdict else None
+                for verdict in self.verdicts(row, before, end, kept_for=KEPT_SECONDS)
+            )
+        if self._rests.has_asked(row.shard) or may_be_stalled(row.checkpoint, moved, self._now):
+            return kept(before, now=self._now, kept_for=KEPT_SECONDS)
+        nothing = exactly(0)
+        return (Verdict(at=-inf, unread=nothing, lag=nothing, readonly=False),)
+
+    def verdicts(
+        self, row: CheckpointRow, before: Stand | None, known: End, *, kept_for: float
+    ) -> Alternatives:
+        """Return each possible ``Verdict`` on a shard whose end is known.
+
+        Earlier results are kept for ``kept_for`` seconds.
+        """
         shard, start = row.shard, position(row.checkpoint)
-        readonly = self._is_readonly(shard)
+        end, readonly = known.cursor, known.readonly
         if row.checkpoint and start is None:
             return (Verdict(at=self._now, unread=None, readonly=readonly),)
         if start is not None and start >= end:
             return (Verdict(at=self._now, unread=exactly(0), lag=exactly(0), readonly=readonly),)
         found: list[Verdict | None] = []
-        certain = shard not in self._failed and not self.is_stood_in
+        certain = not (shard in self._failed or self.is_stood_in or shard in self.resting)
         if not certain:
-            found += kept(before, now=self._now, stale_after=STALE_AFTER)
+            found += kept(before, now=self._now, kept_for=kept_for)
         try:
             data = UnreadData(self._world, self._place, shard, end=end, readonly=readonly)
         except ServiceError:  # the shard has vanished
@@ -174,6 +208,9 @@ class Reading:
         if operation == "GetCursorTime":
             return self._world.cursor_time(*self._place, shard, cursor)
         return self._world.end_cursor(*self._place, shard)
+
+    def _is_final(self, shard: int) -> bool:
+        return self._ends[shard].readonly and self._is_readonly(shard)
 
     def _is_readonly(self, shard: int) -> bool:
         return self._statuses is not None and self._statuses.get(shard) == "readonly"

@@ -46,6 +46,8 @@ class Stand:
     moved: float | None
     read_at: float
     verdicts: Alternatives
+    shown: frozenset[bool] = frozenset({True})
+    """Whether the shard may have series of its own, and whether it may have none."""
 
     @property
     def has_lost(self) -> bool:
@@ -66,8 +68,22 @@ class Stand:
     def states(self, stall_after: float) -> set[str]:
         """Return the states that the shard may be in as of its reading."""
         return {
-            state for verdict in self.verdicts for state in self._states_of(verdict, stall_after)
+            state for verdict in self.verdicts for state in self.states_of(verdict, stall_after)
         }
+
+    def states_of(self, verdict: Verdict | None, stall_after: float) -> Iterator[str]:
+        """Yield the states that a possible result leaves."""
+        if not self.text:
+            yield from _states_without_checkpoint(verdict)
+        elif verdict is not None and verdict.expired:
+            yield "expired"
+        elif verdict is None or verdict.unread is None:
+            yield "unknown"
+        else:
+            if verdict.unread.least == 0:
+                yield "finished" if verdict.readonly else "caught_up"
+            if verdict.unread.most > 0:
+                yield from self._states_behind(verdict, stall_after)
 
     def series(self, now: float) -> dict[str, Allowed]:
         """Return what is shown of the shard at an instant, by the end of the metric's name."""
@@ -89,19 +105,6 @@ class Stand:
         if verdict.waits is not None:
             return verdict.waits.not_before(self.moved)
         return None if self.moved is None else Span(self.moved, self.moved, self.moved)
-
-    def _states_of(self, verdict: Verdict | None, stall_after: float) -> Iterator[str]:
-        if not self.text:
-            yield from _states_without_checkpoint(verdict)
-        elif verdict is not None and verdict.expired:
-            yield "expired"
-        elif verdict is None or verdict.unread is None:
-            yield "unknown"
-        else:
-            if verdict.unread.least == 0:
-                yield "finished" if verdict.readonly else "caught_up"
-            if verdict.unread.most > 0:
-                yield from self._states_behind(verdict, stall_after)
 
     def _states_behind(self, verdict: Verdict, stall_after: float) -> Iterator[str]:
         since = self.waits_since(verdict)
@@ -154,9 +157,9 @@ def moved_at(row: CheckpointRow, before: Stand | None, *, now: float) -> float |
     return None if written is None else min(written, now)
 
 
-def kept(before: Stand | None, *, now: float, stale_after: float) -> Alternatives:
+def kept(before: Stand | None, *, now: float, kept_for: float) -> Alternatives:
     """Return the earlier results that may replace one whose requests failed."""
     return tuple(
-        verdict if verdict is not None and now - verdict.at <= stale_after else None
+        verdict if verdict is not None and now - verdict.at <= kept_for else None
         for verdict in (before.verdicts if before is not None else (None,))
     )
