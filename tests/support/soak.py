@@ -52,7 +52,7 @@ SITUATIONS = (
     "retention unreadable",
     "rewrite was no progress",
     "several states",
-    "shown to help",
+    "stalled for others",
     "state kept",
     "dropped as stale",
 )

@@ -48,7 +48,7 @@ ACCOUNT = (
     Entry(project="bank", logstore="ledger", groups=("audit", "risk"), shards=frozenset({0, 1, 2})),
     # Groups that the entry above selects keep its settings.
     Entry(project="bank", logstore="led.*", groups=("audit", "job-.*"), shards=frozenset({0, 3})),
-    Entry(project="bank", logstore="cards", groups=("audit", "etl-.*")),
+    Entry(project="bank", logstore="cards", groups=("audit", "etl-.*"), owners=("w-.*[13579]",)),
     Entry(project="bank", logstore="fees", owners=("w-.*[02468]",)),
     Entry(project="vault", logstore="old", groups=("audit", "risk", "sweep", "job-1")),
     Entry(project="yard", logstore="gate", lag=False),

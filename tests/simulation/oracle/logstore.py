@@ -217,7 +217,7 @@ class Logstore:
                 each = replace(each, shown=visibilities(each, known, is_read=is_read))
                 stands[row.shard] = each
                 self._seen["hidden"] += True not in each.shown
-                self._seen["shown to help"] += False not in each.shown
+                self._seen["stalled for others"] += each.states(STALL_AFTER) == {"stalled"}
             self._note(known, each)
         return stands
 

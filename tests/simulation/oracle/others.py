@@ -12,7 +12,11 @@ from tests.simulation.oracle.comparing import Allowed
 from tests.simulation.oracle.verdicts import Stand
 
 RESTS = 8
-"""Maximum number of successive polls that do not read the end of a shard."""
+"""Maximum number of successive polls that do not read the end of a shard.
+
+Each shard has a turn in every fifth poll. It misses one that is less than five polls after its
+first reading.
+"""
 KEPT_SECONDS = STALE_AFTER + 10 * INTERVAL
 """Duration in seconds for which the end of a shard, and so its last state, is used."""
 _SHOWN = {"stalled", "expired", "unknown"}
