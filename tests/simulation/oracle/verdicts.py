@@ -47,7 +47,7 @@ class Stand:
     read_at: float
     verdicts: Alternatives
     shown: frozenset[bool] = frozenset({True})
-    """Whether the shard may have series of its own, and whether it may have none."""
+    """Whether the shard may have its own series, and whether it may have none."""
 
     @property
     def has_lost(self) -> bool:
