@@ -166,6 +166,19 @@ GROUP_OLDEST_UNCONSUMED = GroupFamily(
     f"received, absent if there is none. {POLLED}",
     values=oldest_unconsumed,
 )
+GROUP_CATCH_UP = GroupFamily(
+    name="sls_consumer_group_catch_up_seconds",
+    help="Time in seconds until the consumer group has caught up in its worst shard at its recent "
+    "speed. It is 0 if the group keeps up, +Inf if it never catches up, and absent while the speed "
+    f"is not known. {POLLED}",
+    values=lambda _, snapshot: {(): snapshot.outlook.catch_up_seconds if snapshot else None},
+)
+GROUP_DATA_LOSS = GroupFamily(
+    name="sls_consumer_group_data_loss_seconds",
+    help="Time in seconds until unread data of the consumer group expires at its recent speed, "
+    f"absent if it catches up before or if the speed or the retention time is not known. {POLLED}",
+    values=lambda _, snapshot: {(): snapshot.outlook.data_loss_seconds if snapshot else None},
+)
 LOGSTORE_SHARDS = LogstoreFamily(
     name="sls_logstore_shards",
     labels=(*_LOGSTORE, "status"),

@@ -1,6 +1,7 @@
 """The state of a consumer group in a shard, and the values that it is computed from."""
 
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -56,6 +57,33 @@ class Totals(Struct, frozen=True, kw_only=True):
     """Number of times that a checkpoint was set back."""
 
 
+class Position(NamedTuple):
+    """The data up to which a consumer group had read a shard when it wrote a checkpoint."""
+
+    at: float
+    """Time of the write, in Unix seconds of the server's clock."""
+    time: float
+    """Receive time of the last consumed log group, in Unix seconds."""
+    error: float
+    """The largest possible error of ``time``, in seconds."""
+
+
+Track = tuple[Position, ...]
+"""Positions in one shard, in the order of their times."""
+
+
+class Outlook(NamedTuple):
+    """The future of a consumer that keeps its speed, in seconds; None if unknown."""
+
+    catch_up_seconds: float | None = None
+    """Time until it has caught up; infinity if it never will."""
+    data_loss_seconds: float | None = None
+    """Time until unread data expires; None also if it catches up before."""
+
+
+UNKNOWN_OUTLOOK = Outlook()
+
+
 class ShardEnd(Struct, frozen=True, kw_only=True):
     """The end of a shard: the cursor of the next log group to be written."""
 
@@ -66,12 +94,14 @@ class ShardEnd(Struct, frozen=True, kw_only=True):
 class Unread(Struct, frozen=True, kw_only=True):
     """The unread log groups of a shard. Times are Unix seconds, or None if unknown.
 
+    ``consumed_error`` is the largest possible error of ``consumed_at`` in seconds.
     ``expired`` is true if log groups were deleted after the retention time but never read.
     ``first_cursor`` is the first retained log group, if it matters: nothing before it is unread.
     """
 
     oldest_at: float | None = None
     consumed_at: float | None = None
+    consumed_error: float = inf
     newest_at: float | None = None
     first_cursor: int | None = None
     expired: bool = False

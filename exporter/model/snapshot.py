@@ -9,7 +9,15 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from exporter.model.names import EntryKey, GroupKey, TargetKey
-from exporter.model.progress import Cause, OwnerChange, ShardProgress, Totals
+from exporter.model.progress import (
+    UNKNOWN_OUTLOOK,
+    Cause,
+    Outlook,
+    OwnerChange,
+    ShardProgress,
+    Totals,
+    Track,
+)
 from exporter.model.shards import ConsumerGroup
 
 STUCK_SECONDS = 900.0
@@ -48,6 +56,10 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
     """The likely cause of the stall of each shard that is stalled."""
     owner_changes: Mapping[int, tuple[OwnerChange, ...]] = MappingProxyType({})
     """The recent changes of owners, by shard, the oldest first."""
+    tracks: Mapping[int, Track] = MappingProxyType({})
+    """The recent positions in each shard that is behind."""
+    outlook: Outlook = UNKNOWN_OUTLOOK
+    """When the group will have caught up, or lose data, in its worst shard."""
 
     @property
     def shown(self) -> tuple[ShardProgress, ...]:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from exporter.config.settings import ProjectSettings
 from exporter.evaluation.causes import Trace, likely_causes, traces, waiting_for_parents
+from exporter.evaluation.outlook import Pace, group_outlook, position_of, tracks_after
 from exporter.evaluation.owners import OwnerChanges, owner_changes
 from exporter.evaluation.rates import advanced
 from exporter.evaluation.shard import carry_over, evaluate, state
@@ -13,6 +14,7 @@ from exporter.model.names import GroupKey, TargetKey
 from exporter.model.progress import (
     NOTHING_UNREAD,
     Cause,
+    Position,
     ShardEnd,
     ShardProgress,
     State,
@@ -90,6 +92,9 @@ class GroupPoll:
         self._selected: Mapping[int, Checkpoint] = {}
         self._listed: Mapping[int, Shard] = {}
         self._changes_before = before.owner_changes if before else {}
+        self._tracks_before = before.tracks if before else {}
+        self._positions: dict[int, Position] = {}
+        self._pace = Pace(settings.polling.interval, target.settings.stall_after)
         self._totals_before = known.totals if known and known.totals else Totals()
         self._read_wall = 0.0
 
@@ -154,6 +159,9 @@ class GroupPoll:
             line = replace(line, judged_at=None, end=known_end)
         elif read_at != pair.seen_at:
             line = replace(line, judged_at=read_at)
+        position = position_of(line, unread, self._pace)
+        if position is not None:
+            self._positions[line.shard] = position
         if self._settled.get(line.shard) != line:
             self._settled[line.shard] = self._shown[line.shard] = line
             self.is_changed = True
@@ -169,6 +177,15 @@ class GroupPoll:
             now=self.read.server,
             stall_after=self.status.settings.stall_after,
         )
+        hidden = self._hidden(shards)
+        tracks = tracks_after(self._tracks_before, self._positions, shards, self._pace)
+        outlook = group_outlook(
+            [shard for shard in shards if shard.shard not in hidden],
+            tracks,
+            now=self.read.server,
+            pace=self._pace,
+            retention=self.retention_seconds,
+        )
         self.status = replace(
             self.status,
             last_success=self._read_wall,
@@ -176,9 +193,11 @@ class GroupPoll:
             snapshot=GroupSnapshot(
                 polled=self.read,
                 shards=shards,
-                hidden=self._hidden(shards),
+                hidden=hidden,
                 causes=self._causes(shards, changes),
                 owner_changes=changes,
+                tracks=tracks,
+                outlook=outlook,
             ),
             totals=advanced(self._totals_before, self._before, shards),
             retention_seconds=self.retention_seconds,

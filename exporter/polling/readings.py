@@ -199,6 +199,7 @@ class ShardPairs:
         return Unread(
             oldest_at=waiting.estimate if is_oldest_known or not pair.has_moved else None,
             consumed_at=consumed_at,
+            consumed_error=consumed.width,
             newest_at=newest_at.estimate if is_lag_known else None,
         )
 

@@ -11,6 +11,7 @@ EXACT_READINGS = 8
 """Receive times that a poll reads although they settle nothing, if its project can afford them."""
 _RECENT_SECONDS = 10  # the service may show log groups of the last seconds late
 _EXACT_SECONDS = 2.0
+_SPEED_POLLS = 5  # between two exact times of a shard that is behind and moves
 
 
 class Refinement(NamedTuple):
@@ -31,12 +32,16 @@ class Refinement(NamedTuple):
 def refinements(
     shards: Iterable[ShardPairs], rules: Rules, *, since: bool, budget: int, exact: int
 ) -> Sequence[Refinement]:
-    """Choose readings after every state is known: long stalls first, then lags.
+    """Choose readings after every state is known: long stalls first, then lags, then speeds.
 
     There are at most ``budget`` such readings. If there are fewer than ``exact``, readings of the
     least exact values are added up to that number.
     """
-    wanted = [*_of_stalls(shards := list(shards), rules), *_of_lags(shards, rules, since=since)]
+    wanted = [
+        *_of_stalls(shards := list(shards), rules),
+        *_of_lags(shards, rules, since=since),
+        *_of_speeds(shards, rules),
+    ]
     wanted = sorted(_first_of_each(wanted), key=lambda each: each.priority)[:budget]
     rest = exact - len(wanted)
     if rest <= 0:
@@ -88,13 +93,31 @@ def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iter
     yield from (each for _, each in worst.values() if each is not None)
 
 
+def _of_speeds(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinement]:
+    """Yield readings for shards that are behind and move, in one of a few polls of each.
+
+    Their speed follows from two exact times.
+    """
+    for shard in shards:
+        for pair, start in shard.behind():
+            if (
+                pair.is_standing
+                or round(pair.seen_at / rules.interval + shard.shard) % _SPEED_POLLS
+            ):
+                continue
+            consumed = shard.cursors.bracket(start - 1)
+            is_behind = pair.seen_at - consumed.estimate > pair.stall_after
+            if is_behind and consumed.width > rules.interval:
+                yield Refinement(5, shard, _time(shard, start - 1), start - 1, rules.interval)
+
+
 def _inexact(shards: Iterable[ShardPairs]) -> list[Refinement]:
     """Return all times that were not read and matter for a value, the least exact first."""
     found: list[tuple[float, Refinement]] = []
 
     def add(shard: ShardPairs, cursor: int, error: float) -> None:
         if error > _EXACT_SECONDS and not shard.cursors.has_read(cursor):
-            each = Refinement(5, shard, _time(shard, cursor), cursor, _EXACT_SECONDS)
+            each = Refinement(6, shard, _time(shard, cursor), cursor, _EXACT_SECONDS)
             found.append((error, each))
 
     for shard in shards:

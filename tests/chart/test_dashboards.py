@@ -191,7 +191,9 @@ def test_dashboards_use_only_metrics_of_the_catalog() -> None:
     assert used <= known
     assert {name for name in known - used if name.startswith("sls_consumer")} == {
         "sls_consumer_group_info",
+        "sls_consumer_group_catch_up_seconds",
         # for rules
+        "sls_consumer_group_data_loss_seconds",
         "sls_consumer_group_lag_limit_seconds",
         "sls_consumer_group_poll_interval_seconds",
         "sls_consumer_group_stall_after_seconds",

@@ -174,6 +174,14 @@ def _total(field: str) -> Callable[[GroupStatus, float], Samples]:
     return lambda group, _: {(): None if group.totals is None else getattr(group.totals, field)}
 
 
+def _of_outlook(field: str) -> Callable[[GroupStatus, float], Samples]:
+    def samples(group: GroupStatus, now: float) -> Samples:
+        snapshot = _served(group, now)
+        return {} if snapshot is None else {(): getattr(snapshot.outlook, field)}
+
+    return samples
+
+
 _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_SHARDS: _shards_by_state,
     catalogue.GROUP_STALLED_SHARDS: _stalled_by_cause,
@@ -190,6 +198,8 @@ _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_LAG_LIMIT: lambda group, _: {(): group.settings.lag_limit},
     catalogue.GROUP_RETENTION: _retention,
     catalogue.GROUP_OLDEST_UNCONSUMED: _oldest_unconsumed,
+    catalogue.GROUP_CATCH_UP: _of_outlook("catch_up_seconds"),
+    catalogue.GROUP_DATA_LOSS: _of_outlook("data_loss_seconds"),
 }
 
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from exporter.simulator.views import CheckpointRow, GroupRow
 from exporter.simulator.world import World
@@ -272,6 +273,9 @@ def _of_stands(
     oldest = earliest([each for each in never_consumed if each is not None])
     if oldest is not None:
         yield f"{_GROUP}oldest_unconsumed_timestamp_seconds", labels, oldest
+    # Other tests compare predictions.
+    for name in ("catch_up_seconds", "data_loss_seconds"):
+        yield _GROUP + name, labels, between(0.0, 0.0, inf, optional=True)
     for shard, each in stands.items():
         its = {**labels, "shard": str(shard), "consumer": each.owner}
         if each.shown == {False}:

@@ -1,5 +1,7 @@
 """The oracle predicts what the documents promise, from a simulated world."""
 
+from math import inf
+
 import pytest
 
 from exporter.simulator.world import World
@@ -63,10 +65,13 @@ def test_oracle_predicts_what_documents_promise(
             START, *oldest, optional=True
         ),
         "sls_consumer_group_stalled_seconds": between(age, *stalled),
-        "sls_exporter_series": between(26, 24, 26),
+        "sls_consumer_group_catch_up_seconds": between(0.0, 0.0, inf, optional=True),
+        "sls_consumer_group_data_loss_seconds": between(0.0, 0.0, inf, optional=True),
+        "sls_exporter_series": between(28, 24, 28),
     }
     for name, allowed in bounds.items():
-        labels = {} if name == "sls_exporter_series" else consumed
+        of_group = group if name.endswith(("_catch_up_seconds", "_data_loss_seconds")) else consumed
+        labels = {} if name == "sls_exporter_series" else of_group
         assert series.pop(named(name, labels)) == allowed
     assert series == {
         named(name, labels): exactly(value)

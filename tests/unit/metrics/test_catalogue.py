@@ -1,6 +1,7 @@
 """Values that a scrape shows of snapshots, and counters."""
 
 from collections.abc import Callable
+from math import inf
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +26,16 @@ from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.model.names import EntryKey, GroupKey, TargetKey
-from exporter.model.progress import Cause, Totals
+from exporter.model.progress import Cause, Outlook, Totals
 from exporter.model.shards import ConsumerGroup
-from exporter.model.snapshot import EntryStatus, Failure, GroupSettings, TargetStatus, View
+from exporter.model.snapshot import (
+    EntryStatus,
+    Failure,
+    GroupSettings,
+    GroupStatus,
+    TargetStatus,
+    View,
+)
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
@@ -191,6 +199,40 @@ COUNTERS = {
     "sls_consumer_group_owner_changes_total": 6.0,
     "sls_consumer_group_checkpoint_resets_total": 7.0,
 }
+
+
+def with_outlook(status: GroupStatus, *, catch_up: float | None, loss: float | None) -> GroupStatus:
+    assert status.snapshot is not None
+    outlook = Outlook(catch_up_seconds=catch_up, data_loss_seconds=loss)
+    return replace(status, snapshot=replace(status.snapshot, outlook=outlook))
+
+
+CATCH_UP = "sls_consumer_group_catch_up_seconds"
+DATA_LOSS = "sls_consumer_group_data_loss_seconds"
+
+
+def test_a_group_that_never_catches_up_has_infinity_and_the_time_to_its_loss() -> None:
+    found = collected(target(with_outlook(group(shard()), catch_up=inf, loss=7200.0)))
+    assert (found.value(CATCH_UP), found.value(DATA_LOSS)) == (inf, 7200.0)
+
+
+def test_a_group_that_catches_up_has_no_time_to_a_loss() -> None:
+    found = collected(target(with_outlook(group(shard()), catch_up=600.0, loss=None)))
+    assert found.value(CATCH_UP) == 600.0
+    assert not found.find(DATA_LOSS)
+
+
+def test_the_outlook_of_a_group_is_absent_while_it_is_unknown_or_not_served() -> None:
+    assert not collected(target(with_outlook(group(shard()), catch_up=None, loss=None))).find(
+        CATCH_UP
+    )
+    failing = group(failure=Failure(code="timeout", message="too late", since=1000.0))
+    for found in (
+        collected(target(with_outlook(group(shard()), catch_up=inf, loss=1.0)), at=50.0 + 900.1),
+        collected(target(failing)),
+    ):
+        assert not found.find(CATCH_UP)
+        assert not found.find(DATA_LOSS)
 
 
 def test_counters_of_a_group_stay_while_no_snapshot_is_served() -> None:
@@ -521,7 +563,7 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
         retention_seconds=86_400.0,
     )
     status = target(
-        replace(polled_group, totals=Totals(written=0)),
+        replace(with_outlook(polled_group, catch_up=inf, loss=1.0), totals=Totals(written=0)),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
         retention_access=True,

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+from math import inf
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import Part, Piece, gzipped, plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.names import EntryKey, GroupKey, TargetKey
-from exporter.model.progress import Cause, ShardProgress, Totals
+from exporter.model.progress import Cause, Outlook, ShardProgress, Totals
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
     Conflict,
@@ -56,6 +57,11 @@ snapshots = st.builds(
     shards=st.lists(shards, max_size=4).map(tuple),
     hidden=st.frozensets(st.integers(0, 3)),
     causes=st.dictionaries(st.integers(0, 3), st.sampled_from(Cause)),
+    outlook=st.builds(
+        Outlook,
+        catch_up_seconds=st.none() | st.floats(0, inf),
+        data_loss_seconds=st.none() | st.floats(0, 1e9),
+    ),
 )
 totals = st.builds(
     Totals,

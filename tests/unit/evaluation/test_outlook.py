@@ -1,0 +1,275 @@
+"""When a consumer group will have caught up, or lose data."""
+
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.evaluation.outlook import (
+    Pace,
+    extended,
+    group_outlook,
+    position_of,
+    shard_outlook,
+    speed_of,
+    tracks_after,
+)
+from exporter.model.progress import (
+    UNKNOWN_OUTLOOK,
+    Outlook,
+    Position,
+    ShardProgress,
+    Track,
+    Unread,
+)
+from tests.support.snapshots import shard
+
+NOW = 100_000.0
+PACE = Pace(interval=60.0, stall_after=300.0)
+DAY = 86_400.0
+KEEPS_UP = Outlook(catch_up_seconds=0.0)
+
+
+def behind(
+    number: int = 0, *, age: float = 10_000.0, moved_ago: float = 20.0, readonly: bool = False
+) -> ShardProgress:
+    return shard(
+        number,
+        unread=50,
+        oldest_unread_at=NOW - age,
+        lag_seconds=age - 100.0,
+        moved_at=NOW - moved_ago,
+        read_at=NOW,
+        readonly=readonly,
+    )
+
+
+def at_speed(value: float, *, error: float = 0.0, seconds: float = 600.0) -> Track:
+    first, last = NOW - 20.0 - seconds, NOW - 20.0
+    time = NOW - 10_000.0
+    return Position(first, time - value * seconds, error), Position(last, time, error)
+
+
+def outlook(
+    line: ShardProgress, track: Track = (), *, retention: float | None = DAY
+) -> tuple[float | None, float | None]:
+    return shard_outlook(line, track, now=NOW, pace=PACE, retention=retention)
+
+
+def of_group(lines: list[ShardProgress], tracks: dict[int, Track]) -> Outlook:
+    return group_outlook(lines, tracks, now=NOW, pace=PACE, retention=DAY)
+
+
+# A shard
+
+
+def test_a_fast_consumer_catches_up_and_loses_nothing() -> None:
+    assert outlook(behind(), at_speed(3.0)) == pytest.approx((5000.0, None))
+
+
+def test_a_slow_consumer_never_catches_up_and_loses_data() -> None:
+    assert outlook(behind(), at_speed(0.5)) == pytest.approx((inf, 2 * 76_400.0))
+
+
+def test_a_stalled_consumer_loses_data_when_the_oldest_expires_even_without_a_track() -> None:
+    stalled = behind(moved_ago=301.0)
+    assert outlook(stalled) == (inf, 76_400.0)
+    assert outlook(stalled, at_speed(3.0)) == (inf, 76_400.0)
+
+
+def test_a_consumer_at_the_speed_of_its_producers_neither_catches_up_nor_loses_data() -> None:
+    for value in (0.999, 1.0, 1.001):
+        assert outlook(behind(), at_speed(value)) == (inf, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "found"),
+    [
+        (1.2, 40.0, (50_000.0, None)),
+        (1.2, 70.0, UNKNOWN_OUTLOOK),
+        (0.8, 40.0, (inf, 382_000.0)),
+        (0.8, 70.0, UNKNOWN_OUTLOOK),
+        (1.05, 20.0, (inf, None)),
+    ],
+)
+def test_an_inexact_speed_counts_only_as_far_as_it_is_known(
+    value: float, error: float, found: Outlook
+) -> None:
+    assert outlook(behind(), at_speed(value, error=error)) == pytest.approx(found)
+
+
+def test_a_consumer_that_is_behind_by_stall_after_keeps_up() -> None:
+    assert outlook(behind(age=300.0)) == KEEPS_UP
+    assert outlook(behind(age=301.0)) == UNKNOWN_OUTLOOK
+    assert outlook(shard(unread=0)) == KEEPS_UP
+
+
+def test_data_that_is_due_to_expire_is_lost_in_0_seconds() -> None:
+    assert outlook(behind(age=DAY + 50.0, moved_ago=1000.0)) == (inf, 0.0)
+
+
+def test_without_a_retention_time_the_loss_is_unknown() -> None:
+    assert outlook(behind(), at_speed(0.5), retention=None) == (inf, None)
+    assert outlook(behind(moved_ago=301.0), retention=None) == (inf, None)
+
+
+def test_a_slow_consumer_finishes_a_read_only_shard_unless_data_expires_before() -> None:
+    assert outlook(behind(readonly=True), at_speed(0.5)) == pytest.approx((19_800.0, None))
+    old = behind(age=80_000.0, readonly=True)
+    assert outlook(old, at_speed(0.5)) == pytest.approx((inf, 12_800.0))
+
+
+def test_a_read_only_shard_that_stalls_is_never_finished() -> None:
+    assert outlook(behind(readonly=True, moved_ago=301.0)) == (inf, 76_400.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        shard(checkpoint="", unread=5, oldest_unread_at=NOW - 10_000.0, moved_at=None),
+        shard(unread=None, moved_at=NOW - 1000.0, read_at=NOW),
+    ],
+)
+def test_an_unknown_shard_has_no_outlook(line: ShardProgress) -> None:
+    assert outlook(line, at_speed(0.5)) == UNKNOWN_OUTLOOK
+
+
+def test_without_the_time_of_the_oldest_data_that_of_the_last_consumed_data_counts() -> None:
+    line = shard(unread=5, oldest_unread_at=None, moved_at=NOW - 20.0, read_at=NOW)
+    assert outlook(line, at_speed(3.0)) == pytest.approx((5000.0, None))
+    assert outlook(line) == UNKNOWN_OUTLOOK
+
+
+# A group
+
+
+def test_the_worst_of_64_shards_decides() -> None:
+    lines = [behind(number) for number in range(64)]
+    tracks = {number: at_speed(3.0) for number in range(64)}
+    assert of_group(lines, tracks) == pytest.approx((5000.0, None))
+    tracks[17] = at_speed(0.5)
+    assert of_group(lines, tracks) == pytest.approx((inf, 2 * 76_400.0))
+    tracks[17] = at_speed(1.5)
+    assert of_group(lines, tracks) == pytest.approx((20_000.0, None))
+
+
+def test_the_shard_that_is_furthest_behind_has_to_be_known_to_catch_up() -> None:
+    lines = [behind(0, age=9000.0), behind(1)]
+    assert of_group(lines, {1: at_speed(3.0)}) == pytest.approx((5000.0, None))
+    assert of_group(lines, {0: at_speed(3.0)}) == UNKNOWN_OUTLOOK
+    assert of_group(lines, {0: at_speed(0.5)}) == pytest.approx((inf, 154_800.0))
+
+
+def test_a_group_without_unread_data_keeps_up() -> None:
+    assert of_group([shard(0), shard(1)], {}) == KEEPS_UP
+    assert of_group([], {}) == UNKNOWN_OUTLOOK
+    assert of_group([shard(checkpoint="", unread=5)], {}) == UNKNOWN_OUTLOOK
+
+
+def test_shards_that_were_never_consumed_do_not_hide_the_others() -> None:
+    lines = [behind(0), shard(1, checkpoint="", unread=5, oldest_unread_at=1.0)]
+    assert of_group(lines, {0: at_speed(3.0)}) == pytest.approx((5000.0, None))
+
+
+# Positions and speeds
+
+
+def test_the_speed_is_that_between_two_checkpoints_whenever_polls_see_them() -> None:
+    track: Track = ()
+    for number in range(30):
+        track = extended(track, Position(60.0 * number, 30.0 * number, 0.0), PACE)
+    speed = speed_of(track, 60.0 * 29 + 200.0, PACE)
+    assert speed is not None
+    assert speed.value == 0.5
+    assert speed.error < 0.01
+
+
+def test_a_speed_needs_five_intervals_and_stall_after() -> None:
+    assert speed_of(at_speed(2.0, seconds=299.0), NOW, PACE) is None
+    assert speed_of(at_speed(2.0, seconds=300.0), NOW, PACE) is not None
+    slow_polls = Pace(interval=120.0, stall_after=300.0)
+    assert speed_of(at_speed(2.0, seconds=599.0), NOW, slow_polls) is None
+    rare_commits = Pace(interval=60.0, stall_after=900.0)
+    assert speed_of(at_speed(2.0, seconds=899.0), NOW, rare_commits) is None
+    assert speed_of(at_speed(2.0)[:1], NOW, PACE) is None
+
+
+def test_a_speed_is_unknown_when_its_last_position_is_old() -> None:
+    assert speed_of(at_speed(2.0), NOW + 580.0, PACE) is not None
+    assert speed_of(at_speed(2.0), NOW + 581.0, PACE) is None
+
+
+@given(st.lists(st.tuples(st.floats(1.0, 400.0), st.floats(0.0, 900.0)), min_size=1, max_size=100))
+def test_a_track_is_bounded_in_number_and_time_and_keeps_the_newest(
+    steps: list[tuple[float, float]],
+) -> None:
+    track: Track = ()
+    at = time = 0.0
+    for after, by in steps:
+        at, time = at + after, time + by
+        track = extended(track, Position(at, time, 0.0), PACE)
+    assert track[-1] == Position(at, time, 0.0)
+    assert len(track) <= 5
+    assert track[-1].at - track[0].at <= 900.0
+    assert list(track) == sorted(track)
+
+
+def test_a_track_spans_enough_time_for_a_speed_in_spite_of_its_bound() -> None:
+    track: Track = ()
+    for number in range(100):
+        track = extended(track, Position(10.0 * number, 10.0 * number, 0.0), PACE)
+        if number >= 60:
+            assert track[-1].at - track[0].at >= 600.0
+
+
+def test_the_same_checkpoint_keeps_its_most_exact_position() -> None:
+    inexact, exact = Position(10.0, 4.0, 50.0), Position(10.0, 5.0, 0.0)
+    assert extended((inexact,), exact, PACE) == (exact,)
+    assert extended((exact,), inexact, PACE) == (exact,)
+
+
+def test_a_checkpoint_that_is_set_back_begins_a_new_track() -> None:
+    back = Position(NOW, NOW - 20_000.0, 0.0)
+    assert extended(at_speed(2.0), back, PACE) == (back,)
+
+
+def test_times_that_only_seem_to_go_back_continue_a_track() -> None:
+    first, second = Position(0.0, 100.0, 30.0), Position(60.0, 90.0, 30.0)
+    assert extended((first,), second, PACE) == (first, second)
+
+
+def test_a_position_is_the_last_consumed_data_when_the_checkpoint_was_written() -> None:
+    unread = Unread(consumed_at=NOW - 9000.0, consumed_error=60.0)
+    assert position_of(behind(), unread, PACE) == (NOW - 20.0, NOW - 9000.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "unread"),
+    [
+        (behind(), Unread(consumed_at=NOW - 9000.0, consumed_error=76.0)),
+        (behind(), Unread(consumed_at=NOW - 300.0, consumed_error=0.0)),
+        (behind(), Unread()),
+        (shard(unread=0), Unread(consumed_at=NOW - 9000.0, consumed_error=0.0)),
+        (
+            shard(unread=5, expired=True, read_at=NOW),
+            Unread(consumed_at=NOW - 9000.0, consumed_error=0.0),
+        ),
+    ],
+)
+def test_a_position_is_noted_only_if_it_is_exact_and_behind(
+    line: ShardProgress, unread: Unread
+) -> None:
+    assert position_of(line, unread, PACE) is None
+
+
+def test_a_track_survives_polls_without_an_exact_position_and_ends_near_the_end() -> None:
+    known = {0: at_speed(2.0), 1: at_speed(2.0), 2: at_speed(2.0)}
+    found = tracks_after(known, {}, [behind(0), behind(1, age=200.0), shard(2)], PACE)
+    assert found == {0: known[0]}
+
+
+def test_a_track_gains_the_position_of_its_shard() -> None:
+    position = Position(NOW, NOW - 9000.0, 0.0)
+    found = tracks_after({0: at_speed(2.0)}, {0: position}, [behind(0)], PACE)
+    assert found == {0: (*at_speed(2.0), position)}
