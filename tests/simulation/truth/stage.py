@@ -18,7 +18,9 @@ from pathlib import Path
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import Clock
 from exporter.config.reader import parse
-from exporter.config.schema import Config
+from exporter.config.schema import Config, MetricsConfig
+from exporter.metrics.gzip_stream import plain
+from exporter.metrics.polled_text import PolledText
 from exporter.model.names import TargetKey
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import DEFAULT_CREDENTIALS
@@ -37,6 +39,7 @@ SCRAPE_SECONDS = 15.0
 LATE_SECONDS = 0.001  # by which a thread wakes late
 LOOK_SECONDS = 10.0  # how often Burrow asks for the ends of partitions
 LOGSTORE = ("shop", "orders")
+BY_GROUP = MetricsConfig.model_construct(granularity="group")
 TROUBLED = "billing"  # the only group of most scenes
 GROUP = (*LOGSTORE, TROUBLED)
 
@@ -77,6 +80,8 @@ class Recording:
     """All observations of one group in one run of a scene."""
 
     frames: list[Frame] = field(default_factory=list)
+    group_frames: list[Frame] = field(default_factory=list)
+    """The same scrapes with ``metrics.granularity: group``, without the exporter's own metrics."""
     looks: list[Look] = field(default_factory=list)
 
 
@@ -115,6 +120,7 @@ class Stage:
             wall=lambda: self.held.wall() + our_clock_ahead, monotonic=self.held.monotonic
         )
         self._engine: Parts | None = None
+        self._group_text = PolledText()
         self._plan: list[tuple[float, int, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
@@ -207,15 +213,26 @@ class Stage:
             recording.looks.append(Look(self.now, truths))
 
     def _scrape(self) -> None:
+        by_shard = by_group = b""
+        if self._engine is not None:
+            by_shard = b"".join(self._engine.scrape().body)
+            view, now = self._engine.store.view(), self.held.monotonic()
+            by_group = b"".join(plain(self._group_text.write(view, BY_GROUP, now)))
+        frames, group_frames = self._frames(by_shard), self._frames(by_group)
+        for group, recording in self.recordings.items():
+            recording.frames.append(frames(group))
+            recording.group_frames.append(group_frames(group))
+
+    def _frames(self, written: bytes) -> Callable[[str], Frame]:
+        """Read a scrape; return the function of the frame of each group."""
         found: dict[str, dict[str, dict[Labels, float]]] = defaultdict(lambda: defaultdict(dict))
-        written = b"".join(self._engine.scrape().body).decode() if self._engine else ""
-        for line in written.splitlines():
+        for line in written.decode().splitlines():
             if line.startswith("sls_"):
                 series, _, value = line.rpartition(" ")
                 group, name, labels = _named(series)
                 found[group][name][labels] = float(value)
-        for group, recording in self.recordings.items():
-            recording.frames.append(Frame(self.now, {**found[""], **found[group]}))
+        at = self.now
+        return lambda group: Frame(at, {**found[""], **found[group]})
 
     def _config(self) -> Config:
         project, logstore = LOGSTORE

@@ -1,5 +1,6 @@
 """The accuracy of the alert over simulated hours: scenes, metrics, and alerts that would fire."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,18 +82,35 @@ def test_alert_is_right_in_every_scene(scene: Scene) -> None:
         assert found[OURS].verdict is Verdict.RIGHT
 
 
+@each_scene
+def test_alert_is_right_in_every_scene_in_group_granularity(scene: Scene) -> None:
+    shown = scene.trouble or scene.looks_like
+    for group, recording in recordings_of(scene).items():
+        trouble = None
+        if shown is not None and group == TROUBLED:
+            trouble = replace(shown, shards=frozenset({""}))
+        fired = alerts.firings(shipped_rules(), recording.group_frames)
+        assert {each.shard for each in fired} <= {""}
+        found = judge_firings(fired, trouble, watched_from=recording.frames[0].at)
+        assert found.verdict is Verdict.RIGHT, group
+
+
 def test_the_table_in_the_document_is_what_the_scenes_give() -> None:
     assert between(DOCUMENT.read_text(), "table") == render(), (
         "run python -m tools.generate docs/truth.md"
     )
 
 
+@pytest.mark.parametrize("by_shard", [True, False], ids=["shard", "group"])
 def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
-    tmp_path: Path,
+    tmp_path: Path, *, by_shard: bool
 ) -> None:
     # A slow service changes nothing for Prometheus.
     fast = [scene for scene in SCENES if scene.service == FAST]
-    recorded = {scene.name: recording_of(scene).frames for scene in fast}
+    recordings = {scene.name: recording_of(scene) for scene in fast}
+    recorded = {
+        name: each.frames if by_shard else each.group_frames for name, each in recordings.items()
+    }
     path = replay.write(tmp_path, RULES, shipped_rules(), recorded)
     promtool.run("promtool", "test", "rules", path)
 
