@@ -104,7 +104,7 @@ def test_item_behind_one_that_matches_everything_is_completely_covered() -> None
     assert overlap.is_complete
 
 
-def test_item_with_a_group_of_its_own_is_not_completely_covered() -> None:
+def test_item_with_an_additional_group_is_not_completely_covered() -> None:
     [overlap] = of_last(
         "{logstore: '.*', consumer_groups: ['b.*']}",
         "{logstore: web, consumer_groups: [b1, c1]}",
