@@ -55,6 +55,8 @@ class Case:
     """The labels of the alert, in addition to those of its group."""
     up: float = 1.0
     last_success: Values = lambda at: at
+    is_losing_data: bool = False
+    """Whether the oldest data is lost after the retention time, once it is a stall."""
 
 
 CASES: Mapping[str, Case] = {
@@ -64,6 +66,9 @@ CASES: Mapping[str, Case] = {
     "SLSConsumerGroupStalled": Case(shards=(DEAD, DEAD), minute=4, older_minute=7),
     "SLSConsumerLagHigh": Case(shards=(CAUGHT_UP, DEAD), minute=11, older_minute=17),
     "SLSConsumerLagGrowing": Case(shards=(CAUGHT_UP, DEAD), minute=45, older_minute=45),
+    "SLSConsumerFallingBehind": Case(
+        shards=(CAUGHT_UP, DEAD), minute=18, older_minute=None, is_losing_data=True
+    ),
     "SLSConsumerDataExpiring": Case(shards=(CAUGHT_UP, DEAD), minute=51, older_minute=None),
     "SLSConsumerDataLost": Case(state="expired", minute=3, older_minute=6),
     "SLSConsumerShardsUnconsumed": Case(
@@ -91,9 +96,15 @@ each_granularity = pytest.mark.parametrize("by_shard", [True, False], ids=["shar
 
 def group_of(case: Case, name: str, settings: Mapping[str, Any]) -> Group:
     stall_after = settings.get("stall_after", 300.0)
+    retention = settings.get("retention", 0.0)
+
+    def data_loss(at: float) -> float | None:
+        return retention - at if case.is_losing_data and at > stall_after else None
+
     return Group(
         name=name,
         shards=case.shards,
+        data_loss=data_loss,
         states={case.state: lambda at: float(at > stall_after)},
         up=lambda _: case.up,
         last_success=case.last_success,

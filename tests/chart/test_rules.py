@@ -26,11 +26,13 @@ RUNBOOK_PARTS = (
     "When it is false",
 )
 METRICS = {
+    "sls_consumer_group_catch_up_seconds",
     "sls_consumer_group_checkpoint_age_seconds",
     "sls_consumer_group_checkpoint_resets_total",
     "sls_consumer_group_checkpoint_update_timestamp_seconds",
     "sls_consumer_group_consumed_log_groups_total",
     "sls_consumer_group_consumers",
+    "sls_consumer_group_data_loss_seconds",
     "sls_consumer_group_info",
     "sls_consumer_group_lag_limit_seconds",
     "sls_consumer_group_lag_seconds",

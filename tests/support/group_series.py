@@ -43,6 +43,7 @@ class Group:
     lag_limit: float | None = None
     interval: float = 60.0
     retention: float | None = None
+    data_loss: Values = absent
     labels: Mapping[str, str] = field(default_factory=lambda: {"team": "data"})
 
     @property
@@ -121,6 +122,7 @@ def _measure(group: Group) -> Iterator[tuple[str, Mapping[str, str], Values]]:
     yield "lag_limit_seconds", {}, lambda _: group.lag_limit
     yield "poll_interval_seconds", {}, lambda _: group.interval
     yield "retention_seconds", {}, lambda _: group.retention
+    yield "data_loss_seconds", {}, group.data_loss
     yield "oldest_unconsumed_timestamp_seconds", {}, _rolled_up(unconsumed, min)
 
 
