@@ -53,6 +53,7 @@ def schema() -> str:
     written["definitions"] = {
         **own,
         "Alert": {"enum": alerts},
+        "Dashboard": {"enum": sorted(path.stem for path in (CHART / "dashboards").glob("*.json"))},
         "Configuration": configuration,
         **definitions,
     }

@@ -124,7 +124,9 @@ def test_every_object_has_the_labels_that_kubernetes_recommends(name: str) -> No
 
 def test_features_of_the_cluster_are_off_by_default() -> None:
     kinds = [each["kind"] for each in feature("least-values.yaml").manifests]
-    assert sorted(kinds) == ["ConfigMap", "Deployment", "Service", "ServiceAccount"]
+    assert sorted(kinds) == ["ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"]
+    hook = feature("least-values.yaml").one("Pod")["metadata"]["annotations"]["helm.sh/hook"]
+    assert hook == "test"
     assert not CLUSTER_FEATURES & set(kinds)
 
 

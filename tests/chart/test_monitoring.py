@@ -233,8 +233,64 @@ def test_a_service_monitor_selects_one_service_only(values: Values) -> None:
     assert selected[0]["spec"]["selector"].items() <= pod_labels.items()
 
 
+def test_a_scrape_config_selects_the_pods_and_their_port() -> None:
+    found = feature("scrape-config-values.yaml")
+    spec = found.one("ScrapeConfig")["spec"]
+    (discovery,) = spec["kubernetesSDConfigs"]
+    assert discovery["namespaces"]["names"] == ["watch"]
+    (selector,) = discovery["selectors"]
+    wanted = dict(each.split("=") for each in selector["label"].split(","))
+    assert wanted.items() <= found.workload()["spec"]["template"]["metadata"]["labels"].items()
+    keep = spec["relabelings"][0]
+    assert keep["action"] == "keep"
+    assert keep["regex"] in {port["name"] for port in found.container()["ports"]}
+    assert spec["relabelings"][-1] == {"targetLabel": "cluster", "replacement": "production"}
+    assert spec["scheme"] == "HTTPS"
+
+
+def test_a_monitor_in_another_namespace_selects_the_namespace_of_the_pods() -> None:
+    found = feature("namespace-values.yaml")
+    assert {each["metadata"]["namespace"] for each in found.manifests} == {"monitoring"}
+    spec = found.one("ServiceMonitor")["spec"]
+    assert spec["namespaceSelector"]["matchNames"] == ["monitoring"]
+    assert "watch" not in found.notes
+
+
+def test_labels_of_an_override_replace_those_by_which_a_monitor_selects() -> None:
+    for name, kind in (("service", "ServiceMonitor"), ("pod", "PodMonitor")):
+        spec = feature(f"{name}-monitor-values.yaml").one(kind)["spec"]
+        assert spec["selector"] == {"matchLabels": {"team": "data"}}
+
+
+def test_dashboards_of_the_grafana_operator_are_those_of_the_config_maps() -> None:
+    operator = {"enabled": True}
+    found = render({**LEAST, "dashboards": {"enabled": True, "grafanaOperator": operator}})
+    maps = {
+        each["metadata"]["name"]: json.loads(next(iter(each["data"].values())))
+        for each in found.all("ConfigMap")
+        if "dashboard" in each["metadata"]["name"]
+    }
+    boards = found.all("GrafanaDashboard")
+    assert len(boards) == 3
+    assert {e["metadata"]["name"]: json.loads(e["spec"]["json"]) for e in boards} == maps
+    selectors = [each["spec"]["instanceSelector"] for each in boards]
+    assert selectors == [{"matchLabels": {"dashboards": "grafana"}}] * 3
+
+
+def test_only_the_included_dashboards_are_created() -> None:
+    found = feature("grafana-operator-values.yaml")
+    assert found.one("GrafanaDashboard")["metadata"]["name"].endswith("-dashboard-exporter")
+    values = {**LEAST, "dashboards": {"enabled": True, "include": ["group", "exporter"]}}
+    names = [each["metadata"]["name"] for each in render(values).all("ConfigMap")]
+    assert [name for name in names if "dashboard" in name] == [
+        "test-sls-exporter-dashboard-exporter",
+        "test-sls-exporter-dashboard-group",
+    ]
+
+
 def test_a_pod_monitor_selects_the_pods_and_their_port() -> None:
-    found = feature("pod-monitor-values.yaml")
+    values = read(CHART / "ci" / "pod-monitor-values.yaml")
+    found = render({**values, "podMonitor": {"enabled": True}})
     spec = found.one("PodMonitor")["spec"]
     labels = found.workload()["spec"]["template"]["metadata"]["labels"]
     assert spec["selector"]["matchLabels"].items() <= labels.items()
@@ -246,13 +302,15 @@ def test_a_pod_monitor_selects_the_pods_and_their_port() -> None:
 def test_labels_and_annotations_for_all_objects_yield_to_those_of_one() -> None:
     found = feature("names-values.yaml")
     for each in found.manifests:
-        assert each["metadata"]["annotations"] == {"example.com/contact": "data-platform"}
+        contact = each["metadata"]["annotations"]["example.com/contact"]
+        assert contact == "data-platform"
     environments = {
         each["kind"]: each["metadata"]["labels"]["environment"] for each in found.manifests
     }
     assert environments == {
         "ConfigMap": "production",
         "Deployment": "production",
+        "Pod": "production",
         "Service": "overridden",
         "ServiceAccount": "production",
     }

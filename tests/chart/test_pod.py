@@ -227,8 +227,10 @@ def test_a_changed_configuration_in_either_object_restarts_the_pod_without_auto_
     values = {"configInSecret": kind == "Secret", "autoReload": False}
     before = watching(**values)
     after = watching(config={"projects": [{**PROJECT, "project": "other"}]}, **values)
-    assert len(before.all(kind)) == 1
-    assert len(before.manifests) == len(after.manifests) == 4
+    assert [len(before.all(each)) for each in ("ConfigMap", "Secret")] == [
+        int(kind == "ConfigMap"),
+        int(kind == "Secret"),
+    ]
     assert before.workload() != after.workload()
 
 
@@ -254,6 +256,40 @@ def test_the_pod_satisfies_the_restricted_pod_security_standard(name: str) -> No
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
     kinds = {kind for volume in pod["volumes"] for kind in volume.keys() - {"name"}}
     assert kinds <= {"configMap", "secret", "projected", "emptyDir"}
+
+
+@pytest.mark.parametrize(
+    ("values", "spread"),
+    [
+        ({}, False),
+        ({"replicas": 2}, True),
+        ({"shards": 2}, True),
+        ({"replicas": 2, "affinity": {"podAntiAffinity": {}}}, False),
+    ],
+)
+def test_several_pods_prefer_different_nodes_unless_affinity_is_set(
+    values: Values, *, spread: bool
+) -> None:
+    found = watching(**values)
+    constraints = found.pod().get("topologySpreadConstraints", [])
+    assert [each["topologyKey"] for each in constraints] == ["kubernetes.io/hostname"] * spread
+    labels = found.workload()["spec"]["template"]["metadata"]["labels"].items()
+    assert all(each["labelSelector"]["matchLabels"].items() <= labels for each in constraints)
+
+
+def test_own_spread_constraints_replace_the_default_one() -> None:
+    (constraint,) = feature("shards-values.yaml").pod()["topologySpreadConstraints"]
+    assert constraint["topologyKey"] == "topology.kubernetes.io/zone"
+
+
+def test_the_pod_of_helm_test_is_not_selected_and_satisfies_the_restricted_standard() -> None:
+    found = feature("least-values.yaml")
+    pod = found.one("Pod")
+    selector = found.one("Service")["spec"]["selector"].items()
+    assert not selector <= pod["metadata"]["labels"].items()
+    assert pod["spec"]["securityContext"] == found.pod()["securityContext"]
+    (container,) = pod["spec"]["containers"]
+    assert container["securityContext"] == found.container()["securityContext"]
 
 
 def test_variables_of_services_do_not_collide_with_those_of_the_exporter() -> None:

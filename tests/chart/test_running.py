@@ -5,6 +5,8 @@ import http.client
 import re
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,6 +155,42 @@ def test_the_exporter_passes_the_probes_of_its_pod_and_logs_nothing_about_them(
             assert exporter.daemon.stop() == 0
     assert "level=warn" not in exporter.daemon.log
     assert "level=error" not in exporter.daemon.log
+
+
+def helm_test(found: Rendered, port: int) -> str:
+    """Run the command of the pod of ``helm test`` against a port of this machine."""
+    (connection,) = found.one("Pod")["spec"]["containers"]
+    python, *arguments = connection["command"]
+    assert python == "python"
+    name, own_port = "test-sls-exporter.watch.svc", "10027"
+    moved = [
+        each.replace(f"{name}:{own_port}", f"127.0.0.1:{port}").replace(name, "127.0.0.1")
+        for each in arguments
+    ]
+    moved = [str(port) if each == own_port else each for each in moved]
+    done = subprocess.run(
+        [sys.executable, *moved], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else f"failed: {done.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("web", "probes", "expected"),
+    [
+        ({}, {}, "healthy"),
+        (SECURED, {"httpHeaders": SHOWN}, "healthy"),
+        (SECURED, {}, "connected"),
+        (SECURED, {"handler": "httpGet"}, "failed"),
+        (LIMITED, {}, "connected"),
+    ],
+)
+def test_helm_test_connects_to_the_exporter_as_probes_do(
+    web: Values, probes: Values, expected: str, tmp_path: Path
+) -> None:
+    with demo_world(tmp_path) as demo:
+        found = render({**values_for(demo, SHOP), "web": web, "probes": probes})
+        with running(found, tmp_path / "pod") as exporter:
+            assert helm_test(found, exporter.port).lower().startswith(expected)
 
 
 def test_a_probe_over_http_without_the_password_would_fail(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"web": {"config": {"basic_auth_users": {"a": "plain"}}}}, "basic_auth_users/a"),
         ({"log": {"level": "warning"}}, "at '/log/level': value must be one of"),
         ({"service": {"ports": 1}}, "at '/service'"),
-        ({"probes": {"liveness": {"initialDelaySeconds": 1}}}, "at '/probes/liveness'"),
+        ({"probes": {"liveness": {"successThreshold": 1}}}, "at '/probes/liveness'"),
+        ({"dashboards": {"include": ["exporters"]}}, "at '/dashboards/include/0'"),
+        ({"serviceMonitor": {"scrapeProtocols": ["Text"]}}, "scrapeProtocols/0"),
         ({"prometheusRule": {"disabledAlerts": ["SLSNoSuch"]}}, "disabledAlerts/0"),
         ({"prometheusRule": {"overrides": {"SLSNoSuch": {}}}}, "invalid propertyName 'SLSNoSuch'"),
         (
@@ -160,6 +162,24 @@ ROLE = {"role_arn": "acs:ram::1:role/reader", "external_id": "ab"}
         (
             {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
             "serviceMonitor needs service.enabled",
+        ),
+        *(
+            ({"scrapeConfig": {"enabled": True}, monitor: {"enabled": True}}, "scrape every pod")
+            for monitor in ("serviceMonitor", "podMonitor")
+        ),
+        ({"service": {"nodePort": 30027}}, "service.nodePort needs service.type"),
+        ({"service": {"nodePort": 30027, "type": "NodePort"}}, None),
+        (
+            {"service": {"loadBalancerSourceRanges": ["10.0.0.0/8"], "type": "NodePort"}},
+            "loadBalancerSourceRanges needs service.type LoadBalancer",
+        ),
+        ({"service": {"clusterIP": "None"}}, None),
+        ({"service": {"clusterIP": "None", "type": "NodePort"}}, "clusterIP None needs"),
+        ({"ingress": {"enabled": True}}, "ingress.enabled needs ingress.hosts"),
+        ({"httpRoute": {"enabled": True}}, "httpRoute.enabled needs httpRoute.parentRefs"),
+        *(
+            ({route: {"enabled": True}, "service": {"enabled": False}}, f"{route} needs service")
+            for route in ("ingress", "httpRoute")
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,13 +28,30 @@ Values = Mapping[str, Any]
 Manifest = Mapping[str, Any]
 
 # Fields in the operator's definitions (monitoring.coreos.com/v1) that the chart may use.
+_LIMITS = {
+    *("sampleLimit", "targetLimit", "labelLimit", "scrapeProtocols", "fallbackScrapeProtocol"),
+}
 _MONITOR_SPEC = {
-    *("selector", "namespaceSelector", "jobLabel", "podTargetLabels", "sampleLimit"),
+    *("selector", "namespaceSelector", "jobLabel", "podTargetLabels", "attachMetadata"),
+} | _LIMITS
+_SCRAPING = {
+    *("basicAuth", "tlsConfig", "relabelings", "metricRelabelings", "honorLabels", "proxyUrl"),
 }
-_ENDPOINT = {
-    *("port", "path", "scheme", "interval", "scrapeTimeout", "basicAuth", "tlsConfig"),
-    *("relabelings", "metricRelabelings"),
+_ENDPOINT = {"port", "path", "scheme", "interval", "scrapeTimeout"} | _SCRAPING
+_SCRAPE_CONFIG = {
+    *("jobName", "kubernetesSDConfigs", "metricsPath", "scheme", "scrapeInterval", "scrapeTimeout"),
+    *(_SCRAPING | _LIMITS),
 }
+_API_VERSIONS = {
+    "ServiceMonitor": "monitoring.coreos.com/v1",
+    "PodMonitor": "monitoring.coreos.com/v1",
+    "PrometheusRule": "monitoring.coreos.com/v1",
+    "ScrapeConfig": "monitoring.coreos.com/v1alpha1",
+    "GrafanaDashboard": "grafana.integreatly.org/v1beta1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "VerticalPodAutoscaler": "autoscaling.k8s.io/v1",
+}
+"""Kinds that are not part of Kubernetes itself."""
 _RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 
 
@@ -132,11 +149,10 @@ def check(manifest: Manifest, version: str) -> None:
     """Have a version of Kubernetes check an object, down to unknown keys; raises RefusedError."""
     # Convert it through JSON, as clients send it: keys are strings, and all values are JSON types.
     sent = json.loads(json.dumps(manifest))
-    own = {"ServiceMonitor": _monitor, "PodMonitor": _monitor, "PrometheusRule": _rules}
-    if sent["kind"] in own:
-        assert sent["apiVersion"] == "monitoring.coreos.com/v1"
+    if sent["kind"] in _API_VERSIONS:
+        assert sent["apiVersion"] == _API_VERSIONS[sent["kind"]]
         assert sent.keys() == {"apiVersion", "kind", "metadata", "spec"}
-        own[sent["kind"]](sent)
+        _OWN_CHECKS[sent["kind"]](sent)
         # The fields that all objects have in common are checked on a known kind.
         sent = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": sent["metadata"]}
     try:
@@ -155,7 +171,7 @@ def _monitor(manifest: Manifest) -> None:
     assert {key, "selector"} <= spec.keys() <= _MONITOR_SPEC | more | {key}
     assert spec["selector"].keys() == {"matchLabels"}
     assert spec["namespaceSelector"].keys() == {"matchNames"}
-    assert isinstance(spec.get("sampleLimit", 1), int)
+    assert all(isinstance(spec.get(f"{each}Limit", 1), int) for each in ("sample", "target"))
     for endpoint in spec[key]:
         assert {"port", "path", "scheme"} <= endpoint.keys() <= _ENDPOINT
         assert endpoint["scheme"] in {"http", "https"}
@@ -172,3 +188,46 @@ def _rules(manifest: Manifest) -> None:
             optional = (rule.get("labels", {}), rule.get("annotations", {}))
             texts = (rule["expr"], *(text for each in optional for text in each.values()))
             assert all(isinstance(text, str) for text in texts)
+
+
+def _scrape_config(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    assert {"kubernetesSDConfigs", "relabelings", "scheme"} <= spec.keys() <= _SCRAPE_CONFIG
+    assert spec["scheme"] in {"HTTP", "HTTPS"}
+    (discovery,) = spec["kubernetesSDConfigs"]
+    assert discovery.keys() == {"role", "namespaces", "selectors"}
+
+
+def _grafana_dashboard(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    known = {"instanceSelector", "folder", "resyncPeriod", "allowCrossNamespaceImport", "json"}
+    assert {"instanceSelector", "json"} <= spec.keys() <= known
+    assert json.loads(spec["json"])["title"]
+
+
+def _http_route(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    assert {"parentRefs", "rules"} <= spec.keys() <= {"parentRefs", "rules", "hostnames"}
+    (rule,) = spec["rules"]
+    assert {"matches", "backendRefs"} <= rule.keys() <= {"matches", "backendRefs", "filters"}
+    assert [each.keys() for each in rule["backendRefs"]] == [{"name", "port"}]
+
+
+def _autoscaler(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    assert {"targetRef"} <= spec.keys() <= {"targetRef", "updatePolicy", "resourcePolicy"}
+    assert spec["targetRef"].keys() == {"apiVersion", "kind", "name"}
+    (policy,) = spec["resourcePolicy"]["containerPolicies"]
+    known = {"containerName", "controlledResources", "minAllowed", "maxAllowed"}
+    assert {"containerName"} <= policy.keys() <= known
+
+
+_OWN_CHECKS: Mapping[str, Callable[[Manifest], None]] = {
+    "ServiceMonitor": _monitor,
+    "PodMonitor": _monitor,
+    "PrometheusRule": _rules,
+    "ScrapeConfig": _scrape_config,
+    "GrafanaDashboard": _grafana_dashboard,
+    "HTTPRoute": _http_route,
+    "VerticalPodAutoscaler": _autoscaler,
+}

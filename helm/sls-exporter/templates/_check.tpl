@@ -34,11 +34,41 @@
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor and podMonitor would scrape every pod twice: enable only one of the two" -}}
 {{- end -}}
+{{- if and (.Values.scrapeConfig).enabled (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
+{{- fail "scrapeConfig and a monitor would scrape every pod twice: enable only one of the two" -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) -}}
 {{- fail "serviceMonitor needs service.enabled; without a Service use podMonitor" -}}
 {{- end -}}
 {{- include "sls-exporter.checkListening" . -}}
 {{- include "sls-exporter.checkUpdate" . -}}
+{{- include "sls-exporter.checkService" . -}}
+{{- end -}}
+
+{{/* Settings of a Service depend on its type, and routes need a Service. */}}
+{{- define "sls-exporter.checkService" -}}
+{{- with .Values.service -}}
+{{- if and .nodePort (eq .type "ClusterIP") -}}
+{{- fail "service.nodePort needs service.type NodePort or LoadBalancer" -}}
+{{- end -}}
+{{- if and .loadBalancerSourceRanges (ne .type "LoadBalancer") -}}
+{{- fail "service.loadBalancerSourceRanges needs service.type LoadBalancer" -}}
+{{- end -}}
+{{- if and (eq (default "" .clusterIP) "None") (ne .type "ClusterIP") -}}
+{{- fail "service.clusterIP None needs service.type ClusterIP" -}}
+{{- end -}}
+{{- end -}}
+{{- range list "ingress" "httpRoute" -}}
+{{- if and (index $.Values . | default dict).enabled (not $.Values.service.enabled) -}}
+{{- fail (printf "%s needs service.enabled" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (.Values.ingress).enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.enabled needs ingress.hosts" -}}
+{{- end -}}
+{{- if and (.Values.httpRoute).enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled needs httpRoute.parentRefs, which name the gateway" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The Service and the probes of the kubelet have to reach what the exporter listens on. */}}

@@ -16,6 +16,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The namespace of the objects, unless one has a namespace of its own. */}}
+{{- define "sls-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{- define "sls-exporter.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "sls-exporter.fullname" .) .Values.serviceAccount.name -}}
@@ -46,7 +51,7 @@ own labels and annotations go before common ones, common ones before the chart's
 {{- $labels = mergeOverwrite $labels (deepCopy (default dict .root.Values.commonLabels)) (deepCopy (default dict .labels)) (default dict .fixed) -}}
 {{- $annotations := mergeOverwrite (deepCopy (default dict .root.Values.commonAnnotations)) (deepCopy (default dict .annotations)) -}}
 name: {{ toYaml .name }}
-namespace: {{ default .root.Release.Namespace .namespace | toYaml }}
+namespace: {{ default (include "sls-exporter.namespace" .root) .namespace | toYaml }}
 labels:
   {{- toYaml $labels | nindent 2 }}
 {{- with $annotations }}

@@ -33,6 +33,15 @@ spec:
   automountServiceAccountToken: false
   # Service links of a Service named sls-exporter would set variables with the prefix of the exporter's.
   enableServiceLinks: false
+  {{- if eq (toString .Values.hostUsers) "false" }}
+  hostUsers: false
+  {{- end }}
+  {{- with .Values.runtimeClassName }}
+  runtimeClassName: {{ toYaml . }}
+  {{- end }}
+  {{- with .Values.schedulerName }}
+  schedulerName: {{ toYaml . }}
+  {{- end }}
   {{- with include "sls-exporter.imagePullSecrets" . }}
   imagePullSecrets:
     {{- . | nindent 4 }}
@@ -64,6 +73,10 @@ spec:
     - name: sls-exporter
       image: {{ include "sls-exporter.image" . | toYaml }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- with .Values.command }}
+      command:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       args:
         - run
         - --config.file=/etc/sls-exporter/config.yaml
@@ -149,6 +162,10 @@ spec:
         {{- include "sls-exporter.probe" (dict "root" $ "path" "/-/ready" "probe" .) | nindent 8 }}
       {{- end }}
       {{- end }}
+      {{- with .Values.lifecycle }}
+      lifecycle:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with .Values.resources }}
       resources:
         {{- toYaml . | nindent 8 }}
@@ -230,9 +247,17 @@ spec:
   tolerations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.topologySpreadConstraints }}
+  {{- if .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- toYaml . | nindent 4 }}
+    {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
+  {{- else if and (or $sharded (gt (int .Values.replicas) 1)) (not .Values.affinity) }}
+  topologySpreadConstraints:
+    - maxSkew: 1
+      topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "sls-exporter.selectorLabels" . | nindent 10 }}
   {{- end }}
 {{- end -}}
 
@@ -252,6 +277,9 @@ httpGet:
   httpHeaders:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end }}
+{{- with .probe.initialDelaySeconds }}
+initialDelaySeconds: {{ int . }}
 {{- end }}
 periodSeconds: {{ int .probe.periodSeconds }}
 timeoutSeconds: {{ int .probe.timeoutSeconds }}
