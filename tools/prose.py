@@ -69,7 +69,7 @@ RULES = (
     Rule("stand-ins?", "fake, stub", _OWN),
     Rule("since when", "when it started, for how long", _OWN),
     Rule(
-        "(?:mis)?behaviours?|colour\\w*|honour\\w*|neighbour\\w*|licences?|(?:re)?labell\\w+|grey|"
+        "(?:mis)?behaviours?|colour\\w*|honour\\w*|neighbour\\w*|licences?|(?:re)?labell(?:ed|ing|er)\\w*|grey|"
         "modell\\w+|catalogues?|defence|artefacts?|favour\\w*|recognis\\w+|normalis\\w+|organis\\w+",
         "the American form",
         "spelling is American",

@@ -1,5 +1,6 @@
 """The chart as a whole: it lints, Kubernetes accepts what it renders, no value is idle."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -62,7 +63,20 @@ def set_in(values: dict[str, Any]) -> Iterator[str]:
 def test_the_chart_lints_without_a_warning() -> None:
     found = helm_python.lint(CHART, LEAST, strict=True)
     assert found["errors"] == []
-    assert [message["error"] for message in found["messages"]] == ["icon is recommended"]
+    assert found["messages"] == []
+
+
+def test_the_icon_of_the_chart_is_an_svg_image() -> None:
+    kind, _, content = read(CHART / "Chart.yaml")["icon"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(content).startswith(b'<svg xmlns="http://www.w3.org/2000/svg"')
+
+
+def test_annotations_for_artifact_hub_are_lists_of_links() -> None:
+    annotations = read(CHART / "Chart.yaml")["annotations"]
+    for name in ("artifacthub.io/links", "artifacthub.io/recommendations"):
+        links = yaml.safe_load(annotations[name])
+        assert all(link["url"].startswith("https://") for link in links)
 
 
 def test_the_default_values_lint_without_any_project() -> None:
