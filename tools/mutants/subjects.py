@@ -9,6 +9,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "exporter.metrics.registry_text": ("test_registry_text",),
     "exporter.metrics.text_format": ("test_text_format", "test_catalogue"),
     "exporter.metrics.ages": ("test_ages", "test_catalogue"),
+    "exporter.metrics.rollups": ("test_rollups",),
     "exporter.metrics.gzip_stream": ("test_gzip_stream",),
     "exporter.metrics.polled_text": ("test_catalogue", "test_polled_text"),
 }
@@ -19,6 +20,7 @@ They must be fast, since each one runs for each mutant.
 
 _NO_FIPS = "differs only where OpenSSL is restricted to FIPS"
 _SLOWER = "the same is written, only more slowly"
+_EXTRA = "more ages are kept, of which the largest is the same"
 _NEGATIVE = "a negative value is written in the same way"
 _EMPTY = "a block that has no lines is never written"
 _ONE_EACH = "there is one for each of the others"
@@ -127,6 +129,20 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "stalled: zip(instants, shards, strict=True) -> zip(instants, shards)": _ONE_EACH,
         "_lines: if not all(is_shown) -> if True": _SLOWER,
         "_lines: if not heads -> if False": _EMPTY,
+    },
+    "exporter.metrics.rollups": {
+        "the module: _Span = tuple[int, float] -> _Span = None": _TYPE,
+        "the module: (int, float) -> (float,)": _TYPE,
+        "the module: (int, float) -> (int,)": _TYPE,
+        "rolled_up: zip(shards, values, strict=True) -> zip(shards, values)": _ONE_EACH,
+        "rolled_up: True -> False": _ONE_EACH,
+        "_lasting: sorted(spans, key=lambda span: (span[0], -span[1])) -> sorted(spans)": _EXTRA,
+        "_lasting: (span[0], -span[1]) -> (span[0],)": _EXTRA,
+        "_lasting: -span[1] -> +span[1]": _EXTRA,
+        "_lasting: 1 -> 0": _EXTRA,
+        "_lasting: if until - since > longest -> if True": _EXTRA,
+        "_lasting: until - since > longest -> until - since >= longest": _EXTRA,
+        "_lasting: until - since -> until + since": _EXTRA,
     },
     "exporter.metrics.gzip_stream": {
         "the module: 1 -> 2": "another level of compression with about the same result",

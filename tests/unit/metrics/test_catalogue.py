@@ -54,7 +54,6 @@ PER_SHARD = (
     "sls_consumer_group_unread_log_groups",
     "sls_consumer_group_stalled_seconds",
 )
-BY_GROUP = MetricsConfig.model_construct(granularity="group")
 
 
 def collected(
@@ -384,77 +383,6 @@ def test_series_counts_what_this_scrape_shows_of_polls() -> None:
     assert found.value("sls_exporter_series") == sum(
         sample.name not in own for sample in found.samples
     )
-
-
-def test_group_granularity_has_the_worst_values_and_the_sum_of_a_group() -> None:
-    shards = [
-        shard(0, updated_at=940.0, unread=5, lag_seconds=70.0, oldest_unread_at=950.0),
-        shard(1, updated_at=980.0, moved_at=980.0, unread=7, oldest_unread_at=930.0),
-        shard(2, updated_at=None, moved_at=None, checkpoint="", unread=None, lag_seconds=None),
-        shard(3, updated_at=900.0, lag_seconds=3.0),
-    ]
-    found = collected(target(group(*shards)), config=BY_GROUP)
-    assert {name: found.value(name) for name in PER_SHARD} == {
-        "sls_consumer_group_checkpoint_age_seconds": 110.0,
-        "sls_consumer_group_checkpoint_update_timestamp_seconds": 980.0,
-        "sls_consumer_group_lag_seconds": 70.0,
-        "sls_consumer_group_oldest_unread_timestamp_seconds": 930.0,
-        "sls_consumer_group_unread_log_groups": 12.0,
-        "sls_consumer_group_stalled_seconds": 60.0,
-    }
-    names = {"project": "shop", "logstore": "orders", "consumer_group": "billing"}
-    for name in PER_SHARD:
-        assert [sample.labels for sample in found.find(name)] == [names]
-
-
-def test_group_granularity_leaves_out_values_that_no_shard_has() -> None:
-    found = collected(target(group(shard(0), shard(1))), config=BY_GROUP)
-    assert found.value("sls_consumer_group_stalled_seconds") == 0.0
-    assert not found.find("sls_consumer_group_oldest_unread_timestamp_seconds")
-    unknown = shard(unread=None, lag_seconds=None)
-    found = collected(target(group(unknown), group(name="empty")), config=BY_GROUP)
-    assert {name for name in PER_SHARD if found.find(name)} == {
-        "sls_consumer_group_checkpoint_age_seconds",
-        "sls_consumer_group_checkpoint_update_timestamp_seconds",
-    }
-
-
-def test_group_granularity_shows_the_shard_with_the_largest_stall_of_now() -> None:
-    long = shard(0, unread=1, moved_at=900.0, oldest_unread_at=900.0, read_at=1000.0)
-    later = shard(1, unread=1, moved_at=930.0, oldest_unread_at=930.0, read_at=1050.0)
-    status = target(group(long, later, shard(2)))
-    stalls = {
-        seconds: collected(status, at=50.0 + seconds, config=BY_GROUP).value(
-            "sls_consumer_group_stalled_seconds"
-        )
-        for seconds in (0.0, 60.0, 80.0, 90.0, 110.0, 150.0)
-    }
-    assert stalls == {
-        0.0: 100.0,
-        60.0: 160.0,  # The first was read one interval ago, so its stall stops here.
-        80.0: 160.0,
-        90.0: 160.0,
-        110.0: 180.0,
-        150.0: 180.0,
-    }
-
-
-def test_group_granularity_leaves_hidden_shards_out_of_its_values() -> None:
-    behind = shard(1, unread=5, moved_at=800.0, oldest_unread_at=800.0, updated_at=800.0)
-    hidden = group(shard(0, unread=2), behind, hidden=frozenset({1}))
-    found = collected(target(hidden), config=BY_GROUP)
-    assert found.value("sls_consumer_group_unread_log_groups") == 2
-    assert found.value("sls_consumer_group_checkpoint_age_seconds") == 110.0
-
-
-def test_series_of_group_granularity_are_bounded_and_counted() -> None:
-    status = target(group(shard(0), shard(1), name="first"), group(shard(0), name="second"))
-    limited = MetricsConfig.model_construct(granularity="group", max_series=9)
-    found = collected(status, config=limited)
-    assert found.value("sls_exporter_series_dropped") == 5
-    assert {
-        sample.labels["consumer_group"] for name in PER_SHARD for sample in found.find(name)
-    } == {"first"}
 
 
 def test_series_of_shards_are_bounded_group_by_group_and_counted() -> None:
