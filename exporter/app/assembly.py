@@ -4,7 +4,7 @@ The parts do not import each other. This module passes them the callables that t
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,7 +18,8 @@ from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.snapshot import View
+from exporter.model.names import GroupKey
+from exporter.model.snapshot import TargetStatus, View
 from exporter.polling.hooks import Hooks
 from exporter.polling.manager import PollManager
 from exporter.polling.rate_reports import RateReports
@@ -29,6 +30,7 @@ from exporter.sls.clients import Clients
 from exporter.sls.operations import OPERATION_NAMES
 from exporter.sls.request_rate import START, RequestRate
 from exporter.status import rows
+from exporter.status.history import Histories
 
 
 class Parts(Struct, frozen=True, kw_only=True, eq=False):
@@ -40,6 +42,7 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
     registry: CollectorRegistry
     self_metrics: SelfMetrics
     polled_text: PolledText
+    histories: Histories
     clients: Clients
     workers: Workers
     manager: PollManager
@@ -56,7 +59,12 @@ class Parts(Struct, frozen=True, kw_only=True, eq=False):
 
     def groups(self) -> rows.StatusRows:
         """Return the state of every group for the status page and the JSON API."""
-        return rows.document(self._view(), monotonic=self.clock.monotonic(), wall=self.clock.wall())
+        return rows.document(
+            self._view(),
+            monotonic=self.clock.monotonic(),
+            wall=self.clock.wall(),
+            histories=self.histories.view(),
+        )
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "") -> exposition.Scrape:
         """Return the current metrics in the format that the two request headers select."""
@@ -102,6 +110,7 @@ def assemble(
     self_metrics = SelfMetrics(registry, operations=OPERATION_NAMES)
     self_metrics.sharded(sharding.shard, sharding.total)
     polled_text = PolledText()
+    histories = Histories(is_single_round=is_single_round)
     providers = Providers(environ, clock=clock, cancelled=cancelled)
     clients = Clients(
         provider=lambda settings: providers.of_project(settings).provider,
@@ -117,6 +126,15 @@ def assemble(
         make_rate=make_rate,
     )
     workers = Workers()
+
+    def target_polled(status: TargetStatus) -> None:
+        polled_text.prepare(status, manager.config.metrics)
+        histories.record(status)
+
+    def groups_configured(keys: Collection[GroupKey]) -> None:
+        polled_text.keep_only(keys)
+        histories.keep_only(keys)
+
     manager = PollManager(
         config,
         clients=clients,
@@ -125,8 +143,8 @@ def assemble(
         hooks=Hooks(
             counts=self_metrics,
             on_group=lambda group: polled_text.prepare_group(group, manager.config.metrics),
-            on_status=lambda status: polled_text.prepare(status, manager.config.metrics),
-            on_groups=polled_text.keep_only,
+            on_status=target_polled,
+            on_groups=groups_configured,
         ),
         sharding=sharding,
         log=get_logger("exporter.polls"),
@@ -141,6 +159,7 @@ def assemble(
         registry=registry,
         self_metrics=self_metrics,
         polled_text=polled_text,
+        histories=histories,
         clients=clients,
         workers=workers,
         manager=manager,

@@ -8,6 +8,7 @@ from exporter.status.rows import GroupRow, StatusRows
 from exporter.status.selection import parse, select
 from exporter.status.shard_rows import ShardRow
 from exporter.status.summary import summarise
+from exporter.status.wording import CAUSE_REMEDIES
 
 
 def as_json(found: StatusRows, query: Mapping[str, str]) -> bytes:
@@ -61,6 +62,10 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "age_seconds": row.age_seconds,
         "lag_seconds": row.lag_seconds,
         "stalled_seconds": row.stalled_seconds,
+        "unread_log_groups": row.unread_log_groups,
+        "read_log_groups_per_second": _rounded(row.rates.read),
+        "written_log_groups_per_second": _rounded(row.rates.written),
+        "console_url": row.console_url,
         "stall_after_seconds": row.settings.stall_after if row.settings else None,
         "lag_limit_seconds": row.settings.lag_limit if row.settings else None,
         "labels": dict(row.settings.labels) if row.settings else {},
@@ -73,6 +78,7 @@ def _shard(row: ShardRow) -> dict[str, Any]:
         "shard": row.shard,
         "state": row.state,
         "likely_cause": row.likely_cause,
+        "likely_remedy": CAUSE_REMEDIES[row.likely_cause] if row.likely_cause else None,
         "consumer": row.consumer,
         "checkpoint": row.checkpoint,
         "updated_at": row.updated_at,
@@ -80,4 +86,9 @@ def _shard(row: ShardRow) -> dict[str, Any]:
         "lag_seconds": row.lag_seconds,
         "unread_log_groups": row.unread_log_groups,
         "stalled_seconds": row.stalled_seconds,
+        "stalled_since": row.stalled_since,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

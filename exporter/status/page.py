@@ -4,16 +4,17 @@ Its style and its script are in the head, before any untrusted input. The securi
 server allows only these two, by their hashes.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
+from exporter import __version__
 from exporter.model.progress import State
 from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, GroupRow, StatusRows
 from exporter.status.selection import FAILING, Query, parse, select
+from exporter.status.story import instant
 from exporter.status.summary import Summary, ambiguous_projects, summarise
 from exporter.status.table import groups_table
 from exporter.status.wording import STATE_MEANINGS, STATE_NAMES, counted, duration
@@ -49,11 +50,11 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
         "main",
         _headline(summary, found.pending_targets),
         _ignored(asked),
-        groups_table(shown, asked, ambiguous=ambiguous_projects(found.groups))
+        groups_table(shown, asked, now=found.monotonic, ambiguous=ambiguous_projects(found.groups))
         if shown
         else _nothing(found, asked),
         _pager(asked, number=number, last=last, shown=len(shown), rows=rows),
-        tag("p", "Refreshed at ", _instant(found.at), class_="quiet"),
+        tag("p", "Refreshed at ", instant(found.at), class_="quiet"),
         id="found",
     )
     body = tag(
@@ -170,12 +171,6 @@ def _pager(asked: Query, *, number: int, last: int, shown: int, rows: Sequence[G
     )
 
 
-def _instant(at: float) -> Html:
-    moment = time.gmtime(at)
-    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", moment)
-    return tag("time", shown, datetime=time.strftime("%Y-%m-%dT%H:%M:%SZ", moment))
-
-
 def _term(state: State) -> str:
     name = STATE_NAMES[state]
     return name if name == state.value.replace("_", " ") else f"{name} ({state.value})"
@@ -190,10 +185,15 @@ def _legend() -> Html:
         ("stalled for", "how long nothing has moved although there is unread data"),
         ("lag", "from the newest log back to the last one consumed, by their time of receipt"),
         ("age", "since the last checkpoint was saved; it grows while there is nothing to read"),
+        (
+            "reads, written",
+            "log groups per second, the mean of the last polls; the plot is unread data in an hour",
+        ),
         ("worst shard", "the shard to look at first; age is that shard's, stall and lag the most"),
     ]
     pairs = [join(tag("dt", term), tag("dd", meaning)) for term, meaning in terms]
     return tag(
         "footer",
         tag("details", tag("summary", "Terms"), tag("dl", *pairs), id="legend"),
+        tag("p", f"sls-exporter {__version__}", class_="quiet"),
     )

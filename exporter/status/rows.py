@@ -3,12 +3,13 @@
 A listing that fails is a row as well, since it may hide groups. So is a logstore that is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
+from exporter.model.names import GroupKey
 from exporter.model.progress import State
 from exporter.model.snapshot import (
     CONFLICT_REMEDY,
@@ -19,6 +20,8 @@ from exporter.model.snapshot import (
     TargetStatus,
     View,
 )
+from exporter.status.console import console_url
+from exporter.status.history import NO_HISTORIES, History, Rates
 from exporter.status.shard_rows import ShardRow, ShardRows, age, time_since
 
 Listing = Literal["projects", "logstores", "consumer_groups"]
@@ -70,6 +73,9 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The error because of which shards are unknown; None if there are none or no error."""
     shard_remedy: str | None = None
     """The remedy for that error; None if only its message is known."""
+    rates: Rates = Rates()
+    history: History | None = None
+    """The samples of the last hour; None for a listing, and before the first poll."""
     settings: GroupSettings | None = None
     """The limits and labels of the group; None for a listing."""
     shards: Sequence[ShardRow]
@@ -87,15 +93,28 @@ class GroupRow(Struct, frozen=True, kw_only=True):
             return f"listing of {self.listing.replace('_', ' ')}"
         return self.consumer_group if self.is_group else "logstore left out"
 
+    @property
+    def unread_log_groups(self) -> int | None:
+        """The number of unread log groups in the shards, as far as known; None if unknown."""
+        counts = [shard.unread_log_groups for shard in self.shards]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known else None
+
+    @property
+    def console_url(self) -> str | None:
+        """The page of the logstore in the console of the service; None if there is none."""
+        return console_url(self.sls_endpoint, self.project, self.logstore)
+
 
 class StatusRows(Struct, frozen=True, kw_only=True):
     """All groups, the listings that fail, and the logstores that are left out, at one time.
 
-    ``at`` is a Unix timestamp in seconds. ``pending_targets`` is the number of logstores that have
-    not been polled yet.
+    ``at`` is a Unix timestamp in seconds, and ``monotonic`` the same time on the monotonic clock.
+    ``pending_targets`` is the number of logstores that have not been polled yet.
     """
 
     at: float
+    monotonic: float
     groups: Sequence[GroupRow]
     pending_targets: int
 
@@ -112,12 +131,19 @@ SEVERITY = (
 )
 
 
-def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
+def document(
+    view: View,
+    *,
+    monotonic: float,
+    wall: float,
+    histories: Mapping[GroupKey, History] = NO_HISTORIES,
+) -> StatusRows:
     """Return the rows of a view at one time, given on the monotonic clock and the wall clock."""
     return StatusRows(
         at=wall,
+        monotonic=monotonic,
         groups=[
-            _group(group, target, monotonic, wall)
+            _group(group, target, monotonic, wall, histories.get(group.key))
             for target in view.targets
             for group in target.groups
         ]
@@ -127,7 +153,13 @@ def document(view: View, *, monotonic: float, wall: float) -> StatusRows:
     )
 
 
-def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: float) -> GroupRow:
+def _group(
+    group: GroupStatus,
+    target: TargetStatus,
+    monotonic: float,
+    wall: float,
+    history: History | None,
+) -> GroupRow:
     snapshot = group.visible(monotonic)
     now = snapshot.polled.server_now(monotonic) if snapshot else wall
     shown = snapshot.shown if snapshot else ()
@@ -168,6 +200,8 @@ def _group(group: GroupStatus, target: TargetStatus, monotonic: float, wall: flo
         cursor_remedy=target.cursor_remedy,
         shard_error=shard_failure.message if shard_failure else None,
         shard_remedy=shard_failure.remedy if shard_failure else None,
+        rates=history.rates if history and snapshot else Rates(),
+        history=history,
         settings=group.settings,
         shards=ShardRows(
             shown,

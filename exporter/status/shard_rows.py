@@ -1,6 +1,6 @@
 """The shards of a consumer group as rows.
 
-A row is built only when it is read, so thousands of groups stay cheap.
+Rows are built only when they are read, so thousands of groups stay cheap.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import overload
 
 from msgspec import Struct
 
-from exporter.evaluation.shard import stalled_seconds, state
+from exporter.evaluation.shard import stalled_seconds, stalled_since, state
 from exporter.model.progress import Cause, ShardProgress, State
 
 
@@ -28,10 +28,12 @@ class ShardRow(Struct, frozen=True, kw_only=True):
     lag_seconds: float | None
     unread_log_groups: int | None
     stalled_seconds: float | None
+    stalled_since: float | None = None
+    """When the stall began, in Unix seconds of the server's clock; None if it is not stalled."""
 
 
 class ShardRows(Sequence[ShardRow]):
-    """The rows of a group's shards, each built when it is read."""
+    """The rows of a group's shards, built when one of them is read."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class ShardRows(Sequence[ShardRow]):
         self._now = now
         self._stall_after = stall_after
         self._interval = interval
+        self._rows: Sequence[ShardRow] | None = None
 
     def __len__(self) -> int:
         return len(self._shards)
@@ -56,12 +59,15 @@ class ShardRows(Sequence[ShardRow]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[ShardRow]: ...
     def __getitem__(self, index: int | slice) -> ShardRow | Sequence[ShardRow]:
-        if isinstance(index, slice):
-            return [self._row(shard) for shard in self._shards[index]]
-        return self._row(self._shards[index])
+        return self._built()[index]
 
     def __iter__(self) -> Iterator[ShardRow]:
-        return map(self._row, self._shards)
+        return iter(self._built())
+
+    def _built(self) -> Sequence[ShardRow]:
+        if self._rows is None:
+            self._rows = [self._row(shard) for shard in self._shards]
+        return self._rows
 
     def _row(self, shard: ShardProgress) -> ShardRow:
         found = state(shard, self._now, stall_after=self._stall_after)
@@ -77,6 +83,7 @@ class ShardRows(Sequence[ShardRow]):
             lag_seconds=shard.lag_seconds,
             unread_log_groups=shard.unread,
             stalled_seconds=stalled_seconds(shard, self._now, interval=self._interval),
+            stalled_since=stalled_since(shard) if is_stalled else None,
         )
 
 

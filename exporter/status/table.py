@@ -12,6 +12,7 @@ from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.selection import Query
 from exporter.status.shard_rows import ShardRow
+from exporter.status.story import badness, story
 from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration
 
 SHOWN_SHARDS = 64
@@ -33,15 +34,17 @@ _SHARD_HEADINGS = ("Shard", "State", _CAUSE, "Owner", *_OF_NUMBERS)
 
 
 def groups_table(
-    rows: Sequence[GroupRow], asked: Query, *, ambiguous: Collection[str] = ()
+    rows: Sequence[GroupRow], asked: Query, *, now: float, ambiguous: Collection[str] = ()
 ) -> Html:
     """Build the table of groups. A single group is unfolded.
 
-    The endpoint is shown next to the names of projects that are ``ambiguous``.
+    ``now`` is on the monotonic clock. The endpoint is shown next to the names of projects that are
+    ``ambiguous``.
     """
     headings = [_heading(name, words, asked) for name, words in COLUMNS.items()]
     bodies = [
-        _group(row, unfold=len(rows) == 1, is_ambiguous=row.project in ambiguous) for row in rows
+        _group(row, now=now, unfold=len(rows) == 1, is_ambiguous=row.project in ambiguous)
+        for row in rows
     ]
     head = tag("thead", tag("tr", *headings, role="row"), role="rowgroup")
     # On a narrow screen, the style shows rows as cards. Screen readers then need explicit roles to
@@ -71,7 +74,7 @@ def _heading(name: str, words: str, asked: Query) -> Html:
     )
 
 
-def _group(row: GroupRow, *, unfold: bool, is_ambiguous: bool) -> Html:
+def _group(row: GroupRow, *, now: float, unfold: bool, is_ambiguous: bool) -> Html:
     values = {
         "state": _pills(row),
         **_names(row, is_ambiguous=is_ambiguous),
@@ -84,7 +87,12 @@ def _group(row: GroupRow, *, unfold: bool, is_ambiguous: bool) -> Html:
     }
     cells = [_cell(name, value) for name, value in values.items()]
     more = tag(
-        "td", _problem(row), _shards(row, unfold=unfold), colspan=str(len(cells)), role="cell"
+        "td",
+        _problem(row),
+        story(row, now=now),
+        _shards(row, unfold=unfold),
+        colspan=str(len(cells)),
+        role="cell",
     )
     return tag(
         "tbody",
@@ -171,7 +179,7 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
     if not row.shards:
         words = "No shard has a checkpoint." if row.up else "Nothing recent is known."
         return tag("p", words, class_="quiet")
-    shards = sorted(row.shards, key=_badness)
+    shards = sorted(row.shards, key=badness)
     counts = Counter(shard.state for shard in shards)
     states = ", ".join(
         f"{counts[state]:,} {STATE_NAMES[state]}" for state in SEVERITY if counts[state]
@@ -237,12 +245,3 @@ def _shard_table(shards: Sequence[ShardRow]) -> Html:
     ]
     whole = tag("table", tag("thead", tag("tr", *headings)), tag("tbody", *lines))
     return tag("div", whole, class_="shards")
-
-
-def _badness(row: ShardRow) -> tuple[int, float, float, int]:
-    return (
-        SEVERITY.index(row.state),
-        -(row.stalled_seconds or 0.0),
-        -(row.age_seconds or 0.0),
-        row.shard,
-    )

@@ -38,7 +38,23 @@ CAUSE_NAMES: Mapping[Cause, str] = MappingProxyType(
         Cause.UNKNOWN: "unknown",
     }
 )
+CAUSE_REMEDIES: Mapping[Cause, str] = MappingProxyType(
+    {
+        Cause.WAITING_FOR_PARENT: "Look at the parent shard first. The consumer reads this shard"
+        " after the parent.",
+        Cause.OWNER_CHANGING: "Look for consumers that restart, or that process data for longer"
+        " than the timeout of the group.",
+        Cause.SHARD_STUCK: "Look in the log of the consumer for errors about this shard. It"
+        " probably cannot process one log group.",
+        Cause.OWNER_STUCK: "Restart this consumer. If it has gone, look at the consumer that has"
+        " its shards now.",
+        Cause.GROUP_SILENT: "Check that the consumers run and reach SLS, and what all of them wait"
+        " for. Then restart them.",
+        Cause.UNKNOWN: "Look in the logs of the consumers. The evidence is not clear yet.",
+    }
+)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_ROUND_FROM = 100
 
 
 def duration(seconds: float | None) -> str:
@@ -52,6 +68,11 @@ def duration(seconds: float | None) -> str:
             rest = left // next_size
             return f"{count}{unit} {rest}{next_unit}" if rest else f"{count}{unit}"
     return f"{whole}s"
+
+
+def rate(per_second: float) -> str:
+    """Return a rate in log groups per second, with three digits or all digits of an integer."""
+    return f"{per_second:,.0f}/s" if per_second >= _ROUND_FROM else f"{per_second:.3g}/s"
 
 
 def counted(count: int, noun: str) -> str:
