@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from exporter.status.rows import GroupRow, StatusRows
@@ -40,6 +41,7 @@ def as_json(found: StatusRows, query: Mapping[str, str]) -> bytes:
 
 
 def _group(row: GroupRow) -> dict[str, Any]:
+    catch_up = row.outlook.catch_up_seconds
     return {
         "project": row.project,
         "logstore": row.logstore,
@@ -65,6 +67,9 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "unread_log_groups": row.unread_log_groups,
         "read_log_groups_per_second": _rounded(row.rates.read),
         "written_log_groups_per_second": _rounded(row.rates.written),
+        "catches_up": None if catch_up is None else catch_up < inf,
+        "catch_up_seconds": catch_up if catch_up != inf else None,
+        "data_loss_seconds": row.outlook.data_loss_seconds,
         "console_url": row.console_url,
         "stall_after_seconds": row.settings.stall_after if row.settings else None,
         "lag_limit_seconds": row.settings.lag_limit if row.settings else None,

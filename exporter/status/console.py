@@ -1,6 +1,7 @@
 """Links to the console of the service."""
 
-from urllib.parse import quote, urlencode
+from functools import lru_cache
+from urllib.parse import quote
 
 from exporter.model.endpoint import Endpoint
 
@@ -12,16 +13,20 @@ def console_url(sls_endpoint: str, project: str, logstore: str) -> str | None:
 
     The vendor documents no address of the page of a consumer group, which is listed there.
     """
-    try:
-        region = Endpoint.parse(sls_endpoint).region
-    except ValueError:
-        return None
+    region = _region(sls_endpoint)
     if region is None or not project or not logstore:
         return None
-    path = "/".join((quoted(project), "logsearch", quoted(logstore)))
-    return f"{_CONSOLE}/{path}?{urlencode({'slsRegion': region})}"
+    return f"{_CONSOLE}/{_quoted(project)}/logsearch/{_quoted(logstore)}?slsRegion={region}"
 
 
-def quoted(name: str) -> str:
+@lru_cache(64)
+def _region(sls_endpoint: str) -> str | None:
+    try:
+        return Endpoint.parse(sls_endpoint).region
+    except ValueError:
+        return None
+
+
+def _quoted(name: str) -> str:
     """Return a name as one segment of a path."""
     return quote(name, safe="", errors="replace")

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.names import GroupKey
-from exporter.model.progress import State
+from exporter.model.progress import UNKNOWN_OUTLOOK, Outlook, State
 from exporter.model.snapshot import (
     CONFLICT_REMEDY,
     Conflict,
@@ -74,6 +74,8 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     shard_remedy: str | None = None
     """The remedy for that error; None if only its message is known."""
     rates: Rates = Rates()
+    outlook: Outlook = UNKNOWN_OUTLOOK
+    """When the group will have caught up, or lose data."""
     history: History | None = None
     """The samples of the last hour; None for a listing, and before the first poll."""
     settings: GroupSettings | None = None
@@ -200,6 +202,7 @@ def _group(
         cursor_remedy=target.cursor_remedy,
         shard_error=shard_failure.message if shard_failure else None,
         shard_remedy=shard_failure.remedy if shard_failure else None,
+        outlook=snapshot.outlook if snapshot else UNKNOWN_OUTLOOK,
         rates=history.rates if history and snapshot else Rates(),
         history=history,
         settings=group.settings,

@@ -1,9 +1,10 @@
-"""The story of a consumer group: why it is stalled, what to do, its rates and when it is over."""
+"""The story of a consumer group: why it is stalled, what to do, its rates and its predicted end."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
-from exporter.model.progress import Cause
+from exporter.model.progress import Cause, Outlook
 from exporter.status.markup import Html, join, tag
 from exporter.status.plot import plot
 from exporter.status.rows import SEVERITY, GroupRow
@@ -72,6 +73,19 @@ def _facts(row: GroupRow) -> Iterator[str]:
         yield f"reads {rate(row.rates.read)}"
     if row.rates.written is not None:
         yield f"written {rate(row.rates.written)}"
+    words = _when(row.outlook)
+    if words:
+        yield words
+
+
+def _when(outlook: Outlook) -> str:
+    """Describe when a group has caught up or loses data; no text if unknown, or if it keeps up."""
+    loss, catch_up = outlook.data_loss_seconds, outlook.catch_up_seconds
+    if loss is not None:
+        return tag("b", f"loses data in {duration(loss)} at this speed")
+    if catch_up == inf:
+        return "never catches up at this speed"
+    return f"caught up in {duration(catch_up)}" if catch_up else ""
 
 
 def instant(at: float) -> Html:

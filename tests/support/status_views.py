@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
+from msgspec.structs import replace
+
 from exporter.model.names import TargetKey
-from exporter.model.progress import Cause, ShardProgress
+from exporter.model.progress import Cause, Outlook, ShardProgress
 from exporter.model.snapshot import Failure, GroupStatus, TargetStatus, View
 from exporter.sls.remedies import remedy
 from exporter.status import page, rows
@@ -48,6 +50,12 @@ def failing(
         failure=Failure(code=code, message=message, since=NOW - 70, remedy=remedy(code)),
         has_snapshot=bool(shards),
     )
+
+
+def with_outlook(status: GroupStatus, outlook: Outlook) -> GroupStatus:
+    """Return a group with a prediction."""
+    assert status.snapshot is not None
+    return replace(status, snapshot=replace(status.snapshot, outlook=outlook))
 
 
 def varied() -> View:

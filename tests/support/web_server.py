@@ -51,7 +51,7 @@ def scrape(**_: str) -> Scrape:
 
 
 def groups() -> StatusRows:
-    return StatusRows(at=0.0, groups=(), pending_targets=0)
+    return StatusRows(at=0.0, monotonic=0.0, groups=(), pending_targets=0)
 
 
 def fine() -> str | None:

@@ -1,14 +1,27 @@
 import json
+from math import inf
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.progress import Cause, Outlook, Totals
 from exporter.model.snapshot import View
-from exporter.status import api
+from exporter.status import api, rows
+from exporter.status.history import History
+from exporter.status.wording import CAUSE_REMEDIES
 from tests.support.snapshots import group, target
-from tests.support.status_views import HOSTILE, caught_up, document_of, many, varied
+from tests.support.status_views import (
+    HOSTILE,
+    MONOTONIC,
+    NOW,
+    caught_up,
+    document_of,
+    many,
+    varied,
+    with_outlook,
+)
 
 
 def answer(view: View, **query: str) -> Any:  # noqa: ANN401  JSON
@@ -44,6 +57,13 @@ def test_stalled_group_has_all_its_fields() -> None:
             "age_seconds": 2400.0,
             "lag_seconds": 1200.0,
             "stalled_seconds": 2400.0,
+            "unread_log_groups": 1200,
+            "read_log_groups_per_second": None,
+            "written_log_groups_per_second": None,
+            "catches_up": None,
+            "catch_up_seconds": None,
+            "data_loss_seconds": None,
+            "console_url": None,
             "stall_after_seconds": 300.0,
             "lag_limit_seconds": 600.0,
             "labels": {},
@@ -52,6 +72,7 @@ def test_stalled_group_has_all_its_fields() -> None:
                     "shard": 0,
                     "state": "caught_up",
                     "likely_cause": None,
+                    "likely_remedy": None,
                     "consumer": "mailer-0",
                     "checkpoint": "MTA=",
                     "updated_at": 900.0,
@@ -59,11 +80,13 @@ def test_stalled_group_has_all_its_fields() -> None:
                     "lag_seconds": 0.0,
                     "unread_log_groups": 0,
                     "stalled_seconds": 0.0,
+                    "stalled_since": None,
                 },
                 {
                     "shard": 1,
                     "state": "stalled",
                     "likely_cause": "owner_stuck",
+                    "likely_remedy": CAUSE_REMEDIES[Cause.OWNER_STUCK],
                     "consumer": "mailer-1",
                     "checkpoint": "MTA=",
                     "updated_at": -1390.0,
@@ -71,11 +94,13 @@ def test_stalled_group_has_all_its_fields() -> None:
                     "lag_seconds": 1200.0,
                     "unread_log_groups": 1200,
                     "stalled_seconds": 2400.0,
+                    "stalled_since": -1390.0,
                 },
                 {
                     "shard": 2,
                     "state": "finished",
                     "likely_cause": None,
+                    "likely_remedy": None,
                     "consumer": "mailer-2",
                     "checkpoint": "MTA=",
                     "updated_at": 900.0,
@@ -83,10 +108,47 @@ def test_stalled_group_has_all_its_fields() -> None:
                     "lag_seconds": 0.0,
                     "unread_log_groups": 0,
                     "stalled_seconds": 0.0,
+                    "stalled_since": None,
                 },
             ],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("outlook", "fields"),
+    [
+        (Outlook(), (None, None, None)),
+        (Outlook(catch_up_seconds=0.0), (True, 0.0, None)),
+        (Outlook(catch_up_seconds=60.0), (True, 60.0, None)),
+        (Outlook(catch_up_seconds=inf), (False, None, None)),
+        (Outlook(catch_up_seconds=inf, data_loss_seconds=90.0), (False, None, 90.0)),
+        (Outlook(data_loss_seconds=90.0), (None, None, 90.0)),
+    ],
+)
+def test_outlook_has_only_finite_numbers(
+    outlook: Outlook, fields: tuple[bool | None, float | None, float | None]
+) -> None:
+    (found,) = answer(View(targets=(target(with_outlook(group(caught_up()), outlook)),)))["groups"]
+    names = ("catches_up", "catch_up_seconds", "data_loss_seconds")
+    assert tuple(found[name] for name in names) == fields
+
+
+def test_rates_are_those_of_the_last_polls() -> None:
+    status = group(caught_up())
+    history = History()
+    for poll in range(7):
+        totals = Totals(consumed=100 * poll, written=None)
+        history.add(60.0 * poll, 0, totals, interval=60.0)
+    found = rows.document(
+        View(targets=(target(status),)),
+        monotonic=MONOTONIC,
+        wall=NOW,
+        histories={status.key: history},
+    )
+    (fields,) = json.loads(api.as_json(found, {}))["groups"]
+    assert fields["read_log_groups_per_second"] == 1.667
+    assert fields["written_log_groups_per_second"] is None
 
 
 def test_failing_group_has_its_error_and_the_remedy() -> None:

@@ -92,6 +92,7 @@ def test_shard_row_shows_current_data() -> None:
         lag_seconds=200.0,
         unread_log_groups=1200,
         stalled_seconds=400.0,
+        stalled_since=610.0,
     )
     assert list(row.shards) == [expected]
     assert row.shards[0] == expected
@@ -148,7 +149,9 @@ def test_ages_are_zero_after_the_clock_was_set_back() -> None:
 
 def test_logstores_without_a_first_poll_are_counted() -> None:
     keys = frozenset({TargetKey(ENDPOINT, "shop", "a"), TargetKey(ENDPOINT, "shop", "b")})
-    assert document_of(View(pending=keys)) == StatusRows(at=NOW, groups=[], pending_targets=2)
+    assert document_of(View(pending=keys)) == StatusRows(
+        at=NOW, monotonic=MONOTONIC, groups=[], pending_targets=2
+    )
 
 
 def test_the_summary_counts_groups_by_state_and_names_the_longest_stall() -> None:

@@ -1,12 +1,13 @@
 """The story of a group on the page: causes, remedies, rates, the plot and the link."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 import pytest
 
 from exporter import __version__
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import Cause, Totals
+from exporter.model.progress import Cause, Outlook, Totals
 from exporter.model.snapshot import GroupStatus, View
 from exporter.status import page, rows
 from exporter.status.history import Histories, History, Point
@@ -22,6 +23,7 @@ from tests.support.status_views import (
     caught_up,
     page_of,
     read,
+    with_outlook,
 )
 
 PUBLIC = TargetKey("https://cn-shanghai.log.aliyuncs.com", "shop", "orders")
@@ -94,6 +96,29 @@ def test_unread_data_and_rates_are_shown() -> None:
     assert [span.text for span in trend.all("span")][1:] == [
         "2,400 log groups unread", "reads 1/s", "written 3/s",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outlook", "words"),
+    [
+        (Outlook(), []),
+        (Outlook(catch_up_seconds=0.0), []),
+        (Outlook(catch_up_seconds=5400.0), ["caught up in 1h 30m"]),
+        (Outlook(catch_up_seconds=inf), ["never catches up at this speed"]),
+        (
+            Outlook(catch_up_seconds=inf, data_loss_seconds=7200.0),
+            ["loses data in 2h at this speed"],
+        ),
+        (
+            Outlook(catch_up_seconds=60.0, data_loss_seconds=30.0),
+            ["loses data in 30s at this speed"],
+        ),
+    ],
+)
+def test_end_of_the_backlog_is_predicted(outlook: Outlook, words: list[str]) -> None:
+    row = shown(with_outlook(group(behind(0, stalled=20)), outlook))
+    trend = row.one("p", class_="trend")
+    assert [span.text for span in trend.all("span")] == ["1,200 log groups unread", *words]
 
 
 def test_rates_are_not_shown_if_the_snapshot_is_too_old() -> None:
