@@ -157,7 +157,7 @@ def serve_ours(
 
     content = Content(
         scrape=scrape,
-        groups=lambda: StatusRows(at=time.time(), groups=(), pending_targets=0),
+        groups=lambda: StatusRows(at=time.time(), monotonic=0.0, groups=(), pending_targets=0),
         unhealthy=lambda: None,
         unready=unready,
         reload=None,
