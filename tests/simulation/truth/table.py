@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 
-from tests.simulation.truth import alerts
+from tests.simulation.truth import alerts, predictions
 from tests.simulation.truth.judges import (
     BURROW,
     NAIVE,
@@ -77,8 +77,9 @@ def render() -> str:
 
 
 def page() -> str:
-    """Return the document with an updated table."""
-    return replaced(DOCUMENT.read_text(encoding="utf-8"), "table", render())
+    """Return the document with updated tables."""
+    text = replaced(DOCUMENT.read_text(encoding="utf-8"), "table", render())
+    return replaced(text, "predictions", predictions.render())
 
 
 def _cell(outcome: Outcome) -> str:
