@@ -710,17 +710,27 @@ class Floor:
             for sample in family.samples:
                 labels = dict(sample.labels)
                 labels.pop("consumer", None)
-                # The series of a project start again at 0 after a configuration without it.
                 counts = (
                     family.type not in {"gauge", "info"}
                     and sample.name != ERRORS
-                    and labels.get("project", "") in {"", *NARROW.projects}
+                    and is_always_configured(sample)
                 )
                 if counts or (
                     sample.name in {UPDATED, LAST_SUCCESS} and key_of(sample) in set(STABLE)
                 ):
                     pairs = (text for pair in sorted(labels.items()) for text in pair)
                     yield (sample.name, *pairs), sample.value
+
+
+def is_always_configured(sample: Sample) -> bool:
+    """Return whether every configuration names the object of a sample, if it has one.
+
+    The counters of a project or a group start again at 0 after a configuration without it.
+    """
+    if "consumer_group" not in sample.labels:
+        return sample.labels.get("project", "") in {"", *NARROW.projects}
+    key = key_of(sample)
+    return key in STABLE and all(variant.wants(key) for variant in (*OF_SHAPE, *OF_TARGETS))
 
 
 def assert_page_is_whole(body: bytes) -> None:
