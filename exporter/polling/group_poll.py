@@ -25,7 +25,7 @@ from exporter.model.shards import Checkpoint, Shard
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from exporter.polling.failures import failure_of
 from exporter.polling.readings import Pair
-from exporter.polling.selection import select
+from exporter.polling.selection import select, without_recreated
 from exporter.polling.targets import GroupTarget
 from exporter.polling.turns import age_limit
 from exporter.sls.errors import NotFound, SlsError
@@ -128,6 +128,8 @@ class GroupPoll:
         """
         if self.checkpoints is None:
             return []
+        if is_listed_now:
+            self._before = without_recreated(self._before, listed or {})
         maybe_unconsumed = listed or () if is_listed_now else self._unconsumed_before(listed)
         chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
         self._selected = {each.shard: each for each in chosen}

@@ -1,8 +1,10 @@
 """The choice of the shards of a consumer group."""
 
 from collections.abc import Collection, Iterable, Mapping
+from math import floor
 from operator import attrgetter
 
+from exporter.model.progress import ShardProgress
 from exporter.model.shards import Checkpoint, Shard
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import NotFound, SlsError
@@ -39,6 +41,20 @@ def select(
             if shard not in known and group.wants_shard(shard)
         ]
     return tuple(sorted(chosen, key=_SHARD))
+
+
+def without_recreated(
+    before: Mapping[int, ShardProgress], listed: Mapping[int, Shard]
+) -> Mapping[int, ShardProgress]:
+    """Return earlier progress, without that of shards which were created since.
+
+    Such a shard has the number of a deleted one, for instance because the logstore was recreated.
+    """
+    return {
+        number: progress
+        for number, progress in before.items()
+        if number not in listed or (listed[number].created_at or 0) < floor(progress.read_at)
+    }
 
 
 def count_by_status(shards: Iterable[Shard]) -> Mapping[str, int]:

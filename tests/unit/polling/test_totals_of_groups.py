@@ -99,6 +99,24 @@ def test_a_deleted_group_keeps_its_totals_and_counts_from_its_next_poll(consumed
     assert totals(consumed) == Totals(consumed=240, written=240)
 
 
+def test_shard_that_was_created_again_counts_from_its_first_poll(consumed: Bench) -> None:
+    consumed.poll()
+    for _ in range(2):
+        consumed.world.delete_logstore(*STORE)
+        consumed.held.advance(30.0)
+        consumed.world.create_logstore(*STORE, shards=2)
+        consumed.world.create_group(*BY)
+        consumed.world.set_producer(*STORE, 0, 1.0)
+        consumed.world.start_consumer(*BY, "c2", shards=[0, 1])
+        # The end cannot be read in the first poll of the new shard.
+        consumed.simulator.faults.add(BROKEN, operation="GetCursor", cursor="end")
+        consumed.poll(after=60.0)
+        assert consumed.shards()[0].unread is None
+        consumed.simulator.faults.clear()
+        consumed.poll(after=60.0)
+    assert totals(consumed) == Totals(consumed=120, written=0)
+
+
 def test_group_that_was_never_read_has_no_totals(consumed: Bench) -> None:
     consumed.simulator.faults.add(BROKEN)
     consumed.poll()
