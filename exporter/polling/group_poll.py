@@ -130,6 +130,7 @@ class GroupPoll:
             return []
         if is_listed_now:
             self._before = without_recreated(self._before, listed or {})
+            self._shown_before &= self._before.keys()
         maybe_unconsumed = listed or () if is_listed_now else self._unconsumed_before(listed)
         chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
         self._selected = {each.shard: each for each in chosen}

@@ -25,6 +25,7 @@ from tests.simulation.oracle.comparing import (
     Series,
     compare,
     samples,
+    without_cause,
 )
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.oracle.troubles import AIMS, KINDS, Troubles
@@ -158,7 +159,7 @@ class Soak:
     def compare(self) -> dict[Series, Allowed]:
         """Compare a scrape with the allowed values, and return these."""
         expected, text = self.oracle.series(), self.scrape()
-        differences = compare(text, expected)
+        differences = [*compare(text, expected), *without_cause(text)]
         if differences:
             shown = [f"  {each}" for each in differences[:MOST_DIFFERENCES]]
             pytest.fail(

@@ -1,6 +1,7 @@
 """A scrape compared with what it is allowed to show: every series, every value."""
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -146,6 +147,24 @@ def compare(text: str, expected: Mapping[Series, Allowed]) -> list[Difference]:
         if not _is_allowed(series, expected.get(series), shown.get(series))
     ]
     return differences
+
+
+def without_cause(text: str) -> Iterator[Difference]:
+    """Yield the numbers of stalled shards that differ from the sum over their causes."""
+    stalled: dict[Series, float] = {}
+    caused: defaultdict[Series, float] = defaultdict(float)
+    for (name, labels), value in samples(text):
+        group = {label: each for label, each in labels if label not in {"state", "cause"}}
+        series = named("sls_consumer_group_shards", {**group, "state": "stalled"})
+        if (name, labels) == series:
+            stalled[series] = value
+        elif name == "sls_consumer_group_stalled_shards":
+            caused[series] += value
+    for series in sorted(stalled.keys() | caused.keys()):
+        if stalled.get(series) != caused[series]:
+            yield Difference(
+                series=series, expected=exactly(caused[series]), got=stalled.get(series)
+            )
 
 
 def samples(text: str) -> Iterator[tuple[Series, float]]:

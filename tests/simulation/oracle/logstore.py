@@ -2,35 +2,29 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import replace
 
-from exporter.simulator.views import CheckpointRow, GroupRow
+from exporter.simulator.views import CheckpointRow
 from exporter.simulator.world import World
-from tests.simulation.oracle.account import INTERVAL, LAG_LIMIT, STALE_AFTER, STALL_AFTER
-from tests.simulation.oracle.comparing import Allowed, between, earliest, exactly
+from tests.simulation.oracle.account import STALE_AFTER, STALL_AFTER
+from tests.simulation.oracle.comparing import Allowed, exactly
 from tests.simulation.oracle.fates import Fate, Fates, Refused, answer
+from tests.simulation.oracle.groups import GROUP, Group, Labels, always, of_stands
 from tests.simulation.oracle.listings import Failures, Place, Watch
 from tests.simulation.oracle.others import KEPT_SECONDS, End, may_be_stalled, visibilities
 from tests.simulation.oracle.reading import Asked, Reading
-from tests.simulation.oracle.verdicts import STATES, Alternatives, Stand, kept, moved_at, written_at
+from tests.simulation.oracle.steps import Counts, grown
+from tests.simulation.oracle.verdicts import (
+    NEVER_READ,
+    Alternatives,
+    Growth,
+    Stand,
+    kept,
+    moved_at,
+    written_at,
+)
 
-Labels = dict[str, str]
-
-_GROUP = "sls_consumer_group_"
-_OLDEST = "oldest_unread_timestamp_seconds"
 _LOGSTORE = "sls_logstore_"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """A group after its latest poll. If ``stands`` is None, a scrape shows none of its shards."""
-
-    up: bool = False
-    row: GroupRow | None = None
-    read_at: float | None = None
-    stands: Mapping[int, Stand] | None = None
-    retention: float | None = None
 
 
 class Logstore:
@@ -42,7 +36,7 @@ class Logstore:
         self._watch = watch
         self._seen = seen
         self._reading = Reading(world, place)
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, Group] = {}
         self._statuses: Counter[str] | None = None
         self._retention: float | None = None
         self._access: bool | None = None
@@ -86,14 +80,19 @@ class Logstore:
         self._is_kept = not good
         self.failures = Counter(reading.failures)
         for name, rows in answers.items():
-            known = self._groups.get(name, _Group())
+            known = self._groups.get(name, Group())
             if isinstance(rows, Refused):
                 self._groups[name] = self._failed(name, known, rows)
             else:
-                stands = self._stands(name, known.stands or {}, chosen[name], ends, now)
-                row = self._watch[name].row
-                self._groups[name] = _Group(
-                    up=True, row=row, read_at=now, stands=stands, retention=reading.retention
+                before = self._before(name)
+                stands = self._stands(name, before, chosen[name], ends, now)
+                self._groups[name] = Group(
+                    up=True,
+                    row=self._watch[name].row,
+                    read_at=now,
+                    stands=stands,
+                    retention=reading.retention,
+                    counts=(known.counts or Counts()).after(known.stands or {}, before, stands),
                 )
 
     def series(self, now: float) -> Iterator[tuple[str, Labels, Allowed]]:
@@ -107,13 +106,14 @@ class Logstore:
             its = {**labels, "consumer_group": name}
             # The values after a failed poll are as old as the last successful poll.
             is_fresh = group.read_at is not None and now - group.read_at <= STALE_AFTER
-            yield f"{_GROUP}up", its, exactly(group.up and is_fresh)
-            yield from _always(group, its)
+            yield f"{GROUP}up", its, exactly(group.up and is_fresh)
+            yield from always(group, its)
             if group.stands is not None:
                 if is_fresh:
                     if group.retention is not None:
-                        yield f"{_GROUP}retention_seconds", its, exactly(group.retention)
-                    yield from _of_stands(group.stands, its, now)
+                        yield f"{GROUP}retention_seconds", its, exactly(group.retention)
+                    is_ordered = group.row is not None and group.row.order
+                    yield from of_stands(group.stands, its, now, is_ordered=is_ordered)
                 else:
                     self._seen["dropped as stale"] += 1
 
@@ -164,7 +164,7 @@ class Logstore:
             return selected
         silent = statuses.keys() - {row.shard for row in rows}
         if self._reading.is_stood_in:
-            before = self._groups.get(name, _Group()).stands or {}
+            before = self._before(name)
             silent = {shard for shard in silent if shard in before and not before[shard].text}
         return selected + [
             CheckpointRow(shard=shard, checkpoint="", update_time=0, consumer="")
@@ -179,7 +179,7 @@ class Logstore:
         named: set[int] = set()
         others: defaultdict[int, bool] = defaultdict(bool)
         for name, rows in chosen.items():
-            before = self._groups.get(name, _Group()).stands or {}
+            before = self._before(name)
             for row in rows:
                 if self._watch[name].entry.names(row.consumer):
                     named.add(row.shard)
@@ -187,12 +187,24 @@ class Logstore:
                 others[row.shard] |= may_be_stalled(row.checkpoint, moved, now)
         return {shard: others[shard] for shard in wanted - named}
 
-    def _failed(self, name: str, known: _Group, refused: Refused) -> _Group:
+    def _before(self, name: str) -> Mapping[int, Stand]:
+        """Return the shards of a group after the previous poll that still exist."""
+        stands = self._groups.get(name, Group()).stands or {}
+        return {
+            shard: each
+            for shard, each in stands.items()
+            if not self._reading.is_created_since(shard, each.read_at)
+        }
+
+    def _failed(self, name: str, known: Group, refused: Refused) -> Group:
         self.failures[(*self._place, name, refused.code)] += 1
         is_gone = refused.fate is Fate.GONE
         self._seen["group gone" if is_gone else "group failed"] += 1
-        stands = None if is_gone else known.stands
-        return replace(known, up=False, row=self._watch[name].row, stands=stands)
+        failed = replace(known, up=False, row=self._watch[name].row)
+        if not is_gone:
+            return failed
+        counts = known.counts and known.counts.after(known.stands or {}, {}, {})
+        return replace(failed, stands=None, counts=counts)
 
     def _stands(
         self,
@@ -212,6 +224,7 @@ class Logstore:
                 moved=moved_at(row, known, now=now),
                 read_at=now,
                 verdicts=self._verdicts(name, row, known, ends.get(row.shard), now),
+                growth=self._growth(row.shard, known, ends.get(row.shard)),
             )
             if not self._watch[name].entry.names(row.consumer):
                 is_read = row.shard not in self._reading.resting or self._reading.denied
@@ -221,6 +234,15 @@ class Logstore:
                 self._seen["stalled for others"] += each.states(STALL_AFTER) == {"stalled"}
             self._note(known, each)
         return stands
+
+    def _growth(self, shard: int, known: Stand | None, end: End | None) -> Growth:
+        """Return the ends of a shard that may be known; while it rests, that of an earlier poll."""
+        reading = self._reading
+        is_certain = end is not None and reading.is_certain(shard)
+        if end is None and shard in reading.resting and not reading.denied:
+            end = reading.end_at_rest(shard)
+        before = known.growth if known else NEVER_READ
+        return grown(before, end.cursor if end else None, is_certain=is_certain)
 
     def _verdicts(
         self, name: str, row: CheckpointRow, known: Stand | None, end: End | None, now: float
@@ -246,43 +268,6 @@ class Logstore:
         if each.text and each.moved != each.written and verdict is not None:
             since = each.waits_since(verdict) if verdict.unread and verdict.unread.least else None
             self._seen["rewrite was no progress"] += since is not None and since.true == each.moved
-
-
-def _always(group: _Group, labels: Labels) -> Iterator[tuple[str, Labels, Allowed]]:
-    yield f"{_GROUP}poll_interval_seconds", labels, exactly(INTERVAL)
-    yield f"{_GROUP}stall_after_seconds", labels, exactly(STALL_AFTER)
-    yield f"{_GROUP}lag_limit_seconds", labels, exactly(LAG_LIMIT)
-    if group.read_at is not None:
-        yield f"{_GROUP}last_success_timestamp_seconds", labels, exactly(group.read_at)
-    if group.row is not None:
-        order, timeout = str(group.row.order).lower(), str(group.row.timeout)
-        yield f"{_GROUP}info", {**labels, "order": order, "timeout_seconds": timeout}, exactly(1)
-
-
-def _of_stands(
-    stands: Mapping[int, Stand], labels: Labels, now: float
-) -> Iterator[tuple[str, Labels, Allowed]]:
-    possible = [each.states(STALL_AFTER) for each in stands.values()]
-    for state in STATES:
-        least = sum(states == {state} for states in possible)
-        most = sum(state in states for states in possible)
-        yield f"{_GROUP}shards", {**labels, "state": state}, between(most, least, most)
-    owners = {each.owner for each in stands.values()} - {""}
-    yield f"{_GROUP}consumers", labels, exactly(len(owners))
-    never_consumed = [each.series(now).get(_OLDEST) for each in stands.values() if not each.text]
-    oldest = earliest([each for each in never_consumed if each is not None])
-    if oldest is not None:
-        yield f"{_GROUP}oldest_unconsumed_timestamp_seconds", labels, oldest
-    # Other tests compare predictions.
-    for name in ("catch_up_seconds", "data_loss_seconds"):
-        yield _GROUP + name, labels, between(0.0, 0.0, inf, optional=True)
-    for shard, each in stands.items():
-        its = {**labels, "shard": str(shard), "consumer": each.owner}
-        if each.shown == {False}:
-            continue
-        for name, allowed in each.series(now).items():
-            is_optional = allowed.optional or False in each.shown
-            yield _GROUP + name, its, replace(allowed, optional=is_optional)
 
 
 def _is_logstore_gone(rows: Sequence[CheckpointRow] | Refused) -> bool:

@@ -10,7 +10,7 @@ The documents allow the exporter to keep some of it:
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from math import inf
+from math import floor, inf
 
 from exporter.simulator.errors import ServiceError
 from exporter.simulator.server import RequestRecord
@@ -136,10 +136,27 @@ class Reading:
             self.denied = False
         return found
 
+    def is_created_since(self, shard: int, read_at: float) -> bool:
+        """Return whether this poll's listing shows that a shard was created after a reading.
+
+        A creation has whole seconds.
+        """
+        is_listed = self._listed_at == self._now and not self.is_stood_in
+        return is_listed and self._created.get(shard, -inf) >= floor(read_at)
+
+    def is_certain(self, shard: int) -> bool:
+        """Return whether nothing about a shard failed or was left out."""
+        return not (shard in self._failed or self.is_stood_in or shard in self.resting)
+
+    def end_at_rest(self, shard: int) -> End | None:
+        """Return the last known end of a shard that this poll need not read, if it is young."""
+        end = self._ends.get(shard)
+        return end if end is not None and self._now - end.read_at <= KEPT_SECONDS else None
+
     def while_resting(self, row: CheckpointRow, before: Stand | None) -> Alternatives:
         """Return each possible ``Verdict`` on a shard whose end was not read in this poll."""
-        end, moved = self._ends.get(row.shard), moved_at(row, before, now=self._now)
-        if end is not None and self._now - end.read_at <= KEPT_SECONDS:
+        end, moved = self.end_at_rest(row.shard), moved_at(row, before, now=self._now)
+        if end is not None:
             return tuple(
                 replace(verdict, at=min(verdict.at, end.read_at)) if verdict else None
                 for verdict in self.verdicts(row, before, end, kept_for=KEPT_SECONDS)
@@ -163,7 +180,7 @@ class Reading:
         if start is not None and start >= end:
             return (Verdict(at=self._now, unread=exactly(0), lag=exactly(0), readonly=readonly),)
         found: list[Verdict | None] = []
-        certain = not (shard in self._failed or self.is_stood_in or shard in self.resting)
+        certain = self.is_certain(shard)
         if not certain:
             found += kept(before, now=self._now, kept_for=kept_for)
         try:

@@ -17,6 +17,7 @@ from tests.simulation.oracle.comparing import (
     named,
 )
 from tests.simulation.oracle.fates import Fate, Fates, Trouble
+from tests.simulation.oracle.groups import CAUSES
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.oracle.unread import UnreadData
 from tests.simulation.oracle.verdicts import STATES, Stand, Verdict
@@ -67,8 +68,13 @@ def test_oracle_predicts_what_documents_promise(
         "sls_consumer_group_stalled_seconds": between(age, *stalled),
         "sls_consumer_group_catch_up_seconds": between(0.0, 0.0, inf, optional=True),
         "sls_consumer_group_data_loss_seconds": between(0.0, 0.0, inf, optional=True),
-        "sls_exporter_series": between(28, 24, 28),
+        "sls_exporter_series": between(38, 34, 38),
     }
+    for cause in CAUSES:
+        most = states["stalled"] if cause != "waiting_for_parent" else 0
+        labels = {**group, "cause": cause}
+        allowed = between(0, 0, most)
+        assert series.pop(named("sls_consumer_group_stalled_shards", labels)) == allowed
     for name, allowed in bounds.items():
         of_group = group if name.endswith(("_catch_up_seconds", "_data_loss_seconds")) else consumed
         labels = {} if name == "sls_exporter_series" else of_group
@@ -81,6 +87,15 @@ def test_oracle_predicts_what_documents_promise(
             ("sls_consumer_group_unread_log_groups", consumed, 7.0),
             ("sls_consumer_group_unread_log_groups", {**group, "shard": "1", "consumer": ""}, 0.0),
             ("sls_consumer_group_consumers", group, 1.0),
+            *(
+                (f"sls_consumer_group_{counter}_total", group, 0.0)
+                for counter in (
+                    "consumed_log_groups",
+                    "written_log_groups",
+                    "owner_changes",
+                    "checkpoint_resets",
+                )
+            ),
             ("sls_consumer_group_last_success_timestamp_seconds", group, START + idle_seconds),
             ("sls_consumer_group_poll_interval_seconds", group, 300.0),
             ("sls_consumer_group_stall_after_seconds", group, STALL_AFTER),

@@ -7,6 +7,7 @@ knows the world predicts every series and, from the documents, the bounds of eve
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.simulation.oracle.comparing import (
     named,
     read_series,
     samples,
+    without_cause,
 )
 from tests.support.soak import INEXACT, Soak
 
@@ -70,10 +72,10 @@ def test_comparison_finds_wrong_values_of_each_metric(calm: Soak) -> None:
     expected, text = calm.compare(), calm.scrape()
     shown = dict(samples(text))
     names = sorted({name for name, _ in shown})
-    assert len(names) == 27
+    assert len(names) == 34
     for name in names:
         series = next(series for series in shown if series[0] == name)
-        for wrong in (expected[series].least - 1, expected[series].most + 1):
+        for wrong in filter(isfinite, (expected[series].least - 1, expected[series].most + 1)):
             altered = "".join(
                 f"{line.rpartition(' ')[0]} {wrong}\n" if line_is(line, series) else f"{line}\n"
                 for line in text.splitlines()
@@ -112,6 +114,16 @@ def test_comparison_finds_series_that_are_there_twice(calm: Soak) -> None:
     (difference,) = compare(f"{text}{twice}\n", expected)
     assert difference.expected is None
     assert difference.series[0] == "sls_consumer_group_up"
+
+
+def test_comparison_finds_stalled_shards_without_a_cause() -> None:
+    stalled = 'sls_consumer_group_shards{consumer_group="g",state="stalled"} 2\n'
+    causes = [
+        f'sls_consumer_group_stalled_shards{{consumer_group="g",cause="{cause}"}} 1\n'
+        for cause in ("unknown", "group_silent", "owner_stuck")
+    ]
+    found = [len([*without_cause(stalled + "".join(causes[:count]))]) for count in range(4)]
+    assert found == [1, 1, 0, 1]
 
 
 def test_comparison_accepts_any_alternative_and_nothing_else() -> None:

@@ -36,6 +36,12 @@ Alternatives = tuple[Verdict | None, ...]
 """Possible results of a poll. None means that nothing is known about the end."""
 
 
+Growth = frozenset[tuple[int, int] | None]
+"""The first and the last end of a shard that a group may know. None if it knows none."""
+
+NEVER_READ: Growth = frozenset({None})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
     """A shard of a group as a poll read it."""
@@ -46,6 +52,7 @@ class Stand:
     moved: float | None
     read_at: float
     verdicts: Alternatives
+    growth: Growth = NEVER_READ
     shown: frozenset[bool] = frozenset({True})
     """Whether the shard may have its own series, and whether it may have none."""
 
