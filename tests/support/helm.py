@@ -50,6 +50,7 @@ _API_VERSIONS = {
     "GrafanaDashboard": "grafana.integreatly.org/v1beta1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
     "VerticalPodAutoscaler": "autoscaling.k8s.io/v1",
+    "ScaledObject": "keda.sh/v1alpha1",
 }
 """Kinds that are not part of Kubernetes itself."""
 _RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
@@ -222,6 +223,33 @@ def _autoscaler(manifest: Manifest) -> None:
     assert {"containerName"} <= policy.keys() <= known
 
 
+def _scaled_object(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    known = {"minReplicaCount", "maxReplicaCount", "fallback", "advanced"}
+    assert {"scaleTargetRef", "triggers"} <= spec.keys() <= {"scaleTargetRef", "triggers"} | known
+    assert spec["scaleTargetRef"].keys() <= {"apiVersion", "kind", "name"}
+    fallback = spec["fallback"]
+    assert {"failureThreshold", "replicas"} <= fallback.keys()
+    assert fallback.keys() <= {"failureThreshold", "replicas", "behavior"}
+    assert spec["advanced"].keys() == {"horizontalPodAutoscalerConfig"}
+    (config,) = spec["advanced"].values()
+    assert config.keys() == {"behavior"}
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "behavior"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "a"}, "maxReplicas": 1, **config},
+    }
+    kubernetes_validate.validate(autoscaler, KUBERNETES[-1], strict=True)
+    for trigger in spec["triggers"]:
+        assert trigger.keys() == {"type", "name", "metricType", "metadata"}
+        assert trigger["type"] == "prometheus"
+        assert all(isinstance(text, str) for text in trigger["metadata"].values())
+        assert trigger["metadata"].keys() == {
+            *("serverAddress", "threshold", "ignoreNullValues", "query"),
+        }
+
+
 _OWN_CHECKS: Mapping[str, Callable[[Manifest], None]] = {
     "ServiceMonitor": _monitor,
     "PodMonitor": _monitor,
@@ -230,4 +258,5 @@ _OWN_CHECKS: Mapping[str, Callable[[Manifest], None]] = {
     "GrafanaDashboard": _grafana_dashboard,
     "HTTPRoute": _http_route,
     "VerticalPodAutoscaler": _autoscaler,
+    "ScaledObject": _scaled_object,
 }
