@@ -160,6 +160,12 @@ GROUP_RETENTION = GroupFamily(
     f"it is not known. {POLLED}",
     values=lambda group, snapshot: {(): group.retention_seconds if snapshot else None},
 )
+GROUP_CURSOR_ACCESS = GroupFamily(
+    name="sls_consumer_group_cursor_access",
+    help="Whether the exporter may read the cursors that the states of the consumer group need (1) "
+    f"or not (0), absent if it does not request them. {POLLED}",
+    values=lambda group, snapshot: {(): group.cursor_access if snapshot else None},
+)
 GROUP_OLDEST_UNCONSUMED = GroupFamily(
     name="sls_consumer_group_oldest_unconsumed_timestamp_seconds",
     help="Unix timestamp at which the oldest log group in a shard without a checkpoint was "

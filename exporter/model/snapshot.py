@@ -124,6 +124,8 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     settings: GroupSettings = DEFAULT_SETTINGS
     retention_seconds: float | None = None
     """The time for which the logstore keeps logs; None if it is not known."""
+    cursor_access: bool | None = None
+    """Whether the exporter is allowed to read end cursors; None if it does not request them."""
     listing: ConsumerGroup | None = None
     """The settings of the group; None if it was not listed."""
 

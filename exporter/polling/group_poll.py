@@ -74,6 +74,7 @@ class GroupPoll:
             stale_after=settings.polling.stale_after,
             settings=target.settings,
             retention_seconds=self.retention_seconds,
+            cursor_access=known.cursor_access if known else None,
             listing=target.listing,
         )
         self._publish = publish
@@ -215,6 +216,7 @@ class GroupPoll:
         if self.checkpoints is None:
             return
         self._is_read = is_read
+        self.status = replace(self.status, cursor_access=cursor_access)
         self._shown = {
             shard: self._final(checkpoint, cursor_access=cursor_access)
             for shard, checkpoint in self._selected.items()

@@ -109,6 +109,7 @@ def logstore(name: str, labels: Labels, groups: dict[str, Sequence[ShardProgress
                 stale_after=180.0,
                 settings=GroupSettings(labels=labels),
                 retention_seconds=DAY,
+                cursor_access=True,
             )
             for group, shards in groups.items()
         ),

@@ -42,6 +42,7 @@ METRICS = {
     "sls_consumer_group_owner_changes_total",
     "sls_consumer_group_poll_interval_seconds",
     "sls_consumer_group_retention_seconds",
+    "sls_consumer_group_cursor_access",
     "sls_consumer_group_shards",
     "sls_consumer_group_stall_after_seconds",
     "sls_consumer_group_stalled_seconds",

@@ -88,7 +88,6 @@ def series(groups: Iterable[Group], times: list[float], *, by_shard: bool) -> li
                 key = tuple({**group.identity, **labels, **target}.items())
                 found[f"sls_consumer_group_{name}", key] = values
         logstore = {"project": "shop", "logstore": "orders", **target}
-        found["sls_exporter_cursor_access", tuple(logstore.items())] = lambda _: 1
         found["sls_logstore_retention_seconds", tuple(logstore.items())] = lambda _: 86_400
     return [
         {"series": f"{name}{_selector(labels)}", "values": _values(values, times)}
@@ -123,6 +122,7 @@ def _measure(group: Group) -> Iterator[tuple[str, Mapping[str, str], Values]]:
     yield "poll_interval_seconds", {}, lambda _: group.interval
     yield "retention_seconds", {}, lambda _: group.retention
     yield "data_loss_seconds", {}, group.data_loss
+    yield "cursor_access", {}, lambda _: 1
     yield "oldest_unconsumed_timestamp_seconds", {}, _rolled_up(unconsumed, min)
 
 

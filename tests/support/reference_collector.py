@@ -137,6 +137,10 @@ def _retention(group: GroupStatus, now: float) -> Samples:
     return {} if _served(group, now) is None else {(): group.retention_seconds}
 
 
+def _cursor_access(group: GroupStatus, now: float) -> Samples:
+    return {} if _served(group, now) is None else _access(group.cursor_access)
+
+
 def _oldest_unconsumed(group: GroupStatus, now: float) -> Samples:
     snapshot = _served(group, now)
     times = [] if snapshot is None else snapshot.shards
@@ -197,6 +201,7 @@ _OF_GROUPS: Mapping[Family, Callable[[GroupStatus, float], Samples]] = {
     catalogue.GROUP_STALL_AFTER: lambda group, _: {(): group.settings.stall_after},
     catalogue.GROUP_LAG_LIMIT: lambda group, _: {(): group.settings.lag_limit},
     catalogue.GROUP_RETENTION: _retention,
+    catalogue.GROUP_CURSOR_ACCESS: _cursor_access,
     catalogue.GROUP_OLDEST_UNCONSUMED: _oldest_unconsumed,
     catalogue.GROUP_CATCH_UP: _of_outlook("catch_up_seconds"),
     catalogue.GROUP_DATA_LOSS: _of_outlook("data_loss_seconds"),

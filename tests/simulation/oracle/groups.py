@@ -33,6 +33,7 @@ class Group:
     read_at: float | None = None
     stands: Mapping[int, Stand] | None = None
     retention: float | None = None
+    access: bool | None = None
     counts: Counts | None = None
     """The steps up to the latest successful poll; None before the first."""
 

@@ -92,6 +92,7 @@ class Logstore:
                     read_at=now,
                     stands=stands,
                     retention=reading.retention,
+                    access=not reading.denied if is_read else None,
                     counts=(known.counts or Counts()).after(known.stands or {}, before, stands),
                 )
 
@@ -112,6 +113,8 @@ class Logstore:
                 if is_fresh:
                     if group.retention is not None:
                         yield f"{GROUP}retention_seconds", its, exactly(group.retention)
+                    if group.access is not None:
+                        yield f"{GROUP}cursor_access", its, exactly(group.access)
                     is_ordered = group.row is not None and group.row.order
                     yield from of_stands(group.stands, its, now, is_ordered=is_ordered)
                 else:

@@ -101,6 +101,7 @@ def test_oracle_predicts_what_documents_promise(
             ("sls_consumer_group_stall_after_seconds", group, STALL_AFTER),
             ("sls_consumer_group_lag_limit_seconds", group, 600.0),
             ("sls_consumer_group_retention_seconds", group, 604_800.0),
+            ("sls_consumer_group_cursor_access", group, 1.0),
             ("sls_consumer_group_up", group, 1.0),
             *(
                 ("sls_consumer_group_shards", {**group, "state": each}, count)
