@@ -193,6 +193,7 @@ def test_dashboards_use_only_metrics_of_the_catalog() -> None:
         "sls_consumer_group_info",
         "sls_consumer_group_catch_up_seconds",
         # for rules
+        "sls_consumer_group_cursor_access",
         "sls_consumer_group_data_loss_seconds",
         "sls_consumer_group_lag_limit_seconds",
         "sls_consumer_group_poll_interval_seconds",

@@ -74,7 +74,7 @@ CASES: Mapping[str, Case] = {
     "SLSConsumerShardsUnconsumed": Case(
         shards=(CAUGHT_UP, UNCONSUMED, UNCONSUMED), minute=19, older_minute=22
     ),
-    "SLSConsumerShardsUnknown": Case(state="unknown", minute=18, older_minute=21),
+    "SLSConsumerShardsUnknown": Case(state="unknown", minute=18, older_minute=None),
     "SLSConsumerCheckpointsOld": Case(
         shards=(Shard(updated=lambda _: -60.0), Shard(updated=lambda _: 0.0)),
         state="unknown",

@@ -260,7 +260,7 @@ def test_a_poll_costs_the_stated_number_of_requests_and_series(*, lag: bool, exp
         assert len(simulator.requests) == expected
         if lag:
             series = scrape(engine).value("sls_exporter_series")
-            assert series == 5 * 3 * 4 + 25 * 3 + 5
+            assert series == 5 * 3 * 4 + 26 * 3 + 5
         engine.close()
 
 

@@ -490,8 +490,9 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
         listing=ConsumerGroup(name="group", order=True, timeout_seconds=60),
         retention_seconds=86_400.0,
     )
+    polled_group = with_outlook(polled_group, catch_up=inf, loss=1.0)
     status = target(
-        replace(with_outlook(polled_group, catch_up=inf, loss=1.0), totals=Totals(written=0)),
+        replace(polled_group, totals=Totals(written=0), cursor_access=True),
         shards_by_status={"readwrite": 1, "readonly": 0},
         retention_seconds=86_400.0,
         retention_access=True,
