@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from exporter.config.schema import json_schema
+from exporter.config.json_schema import json_schema
 from tools.marks import replaced
 from tools.paths import CHART, RULES
 

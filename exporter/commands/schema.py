@@ -4,7 +4,7 @@ import json
 import sys
 
 from exporter.commands.flags import Flags
-from exporter.config.schema import json_schema
+from exporter.config.json_schema import json_schema
 
 
 def print_schema(_flags: Flags) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter.config.json_schema import json_schema
 from exporter.config.problems import ConfigError
 from exporter.config.reader import load, parse
-from exporter.config.schema import json_schema
 from exporter.model.endpoint import Endpoint
 from tests.support.docs import blocks
 from tools.paths import ROOT

@@ -16,8 +16,9 @@ from exporter.app.health import DEFAULT_STUCK_AFTER
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.commands.check import explain
 from exporter.commands.flags import parse as parse_flags
+from exporter.config.json_schema import json_schema
 from exporter.config.reader import parse
-from exporter.config.schema import Config, json_schema
+from exporter.config.schema import Config
 from exporter.logs.options import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.progress import State

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exporter.config.json_schema import json_schema
 from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
-from exporter.config.schema import Config, json_schema
+from exporter.config.schema import Config
 from tests.unit.config.test_problems import GOOD
 
 KEYS = sorted(
