@@ -2,8 +2,18 @@
 
 from functools import partial
 
+from exporter.model.progress import Cause
 from tests.simulation.truth.judges import IN_TIME
-from tests.simulation.truth.scene import HOUR, Scene, crash, nobody_on, only_on, produce, steady
+from tests.simulation.truth.scene import (
+    HOUR,
+    Scene,
+    crash,
+    likely,
+    nobody_on,
+    only_on,
+    produce,
+    steady,
+)
 from tests.simulation.truth.service import Service
 from tests.simulation.truth.stage import GROUP, LOGSTORE, POLL_SECONDS, TROUBLED, Stage
 
@@ -99,6 +109,7 @@ BUSY_SCENES = (
         groups=groups(20),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="the same, quota of 20 requests per second, of which consumers use 16",
@@ -108,6 +119,7 @@ BUSY_SCENES = (
         service=Service(quota=20.0 - 16.0),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="the same, 250 ms per request, 8 requests in parallel",
@@ -117,6 +129,7 @@ BUSY_SCENES = (
         service=Service(seconds=0.25 / 8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="32 busy shards, 8 groups 20 s behind; one dead shard; exporter restarted",
@@ -125,6 +138,7 @@ BUSY_SCENES = (
         groups=groups(8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="the same, the poll that would be the first to see the stall is missed",
@@ -133,18 +147,25 @@ BUSY_SCENES = (
         groups=groups(8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0, in_time=IN_TIME + POLL_SECONDS),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="logstore deleted and created again with lower cursors; one of two consumers dies",
         build=made_anew,
         seconds=HOUR,
         trouble=nobody_on(1, since=2437.0),
+        likely=likely(
+            Cause.OWNER_STUCK, 1, "another name has read its shard to the end since the stall began"
+        ),
     ),
     Scene(
         name="quiet night, then a first log; one of two consumers is dead",
         build=quiet_night,
         seconds=MORNING + 900.0,
         trouble=nobody_on(1, since=MORNING),
+        likely=likely(
+            Cause.OWNER_STUCK, 1, "another name has read its shard to the end since the stall began"
+        ),
     ),
     Scene(
         name="4 groups that commit every 5 minutes",

@@ -5,11 +5,13 @@ These are wrong times, replaced pods, cursors and listings that fail, and consum
 
 from functools import partial
 
+from exporter.model.progress import Cause
 from tests.simulation.truth import alerts
 from tests.simulation.truth.scene import (
     HOUR,
     Scene,
     crash,
+    likely,
     nobody_on,
     only_on,
     produce,
@@ -111,6 +113,7 @@ DOUBTFUL_SCENES = (
         build=jumps_and_half_dead,
         seconds=HOUR,
         trouble=only_on(1, since=1801.0),
+        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
     ),
     Scene(
         name="sidecar of a new pod, whose predecessor left a poisoned shard",
@@ -119,6 +122,11 @@ DOUBTFUL_SCENES = (
         consumers=("pod-new",),
         watch_from=NEW_POD_AT + 30.0,
         trouble=only_on(1, since=1801.0),
+        likely=likely(
+            Cause.OWNER_STUCK,
+            1,
+            "the checkpoint has the name of the predecessor, and another name moves",
+        ),
     ),
     Scene(
         name="cursors fail for everything from the moment at which the group dies",
@@ -159,5 +167,6 @@ DOUBTFUL_SCENES = (
         build=nothing_passes,
         seconds=HOUR,
         looks_like=nobody_on(0, 1, since=1801.0),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves, as if the group was dead"),
     ),
 )

@@ -7,6 +7,8 @@ commit at full minutes. Producers write a log group per second and shard.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from exporter.model.progress import Cause
+from tests.simulation.truth.causes import Likely
 from tests.simulation.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.simulation.truth.service import FAST, Service
 from tests.simulation.truth.stage import (
@@ -34,10 +36,14 @@ class Scene:
     trouble: Trouble | None = None
     looks_like: Trouble | None = None
     """The trouble that all observable values show, although a consumer is alive."""
+    likely: Likely | None = None
+    """The true causes of the stalls, if there are any."""
     consumers: tuple[str, ...] = ()
     """The owners whose shards the exporter is configured to show; empty for all."""
     is_listed: bool = False
     """Whether the logstore is configured as a pattern, so that a listing has to find it."""
+    lists_groups: bool = False
+    """Whether the groups are configured as patterns, so that their settings are listed."""
     shards: int = 2
     groups: tuple[str, ...] = (TROUBLED,)
     ttl_days: int = 7
@@ -55,9 +61,15 @@ class Scene:
             service=self.service,
             consumers=self.consumers,
             is_listed=self.is_listed,
+            lists_groups=self.lists_groups,
         )
         self.build(stage)
         return stage.run(until=self.seconds, watch_from=self.watch_from, poll_phase=poll_phase)
+
+
+def likely(cause: Cause, shards: int, evidence: str) -> Likely:
+    """Return the cause that all stalled shards of a scene have."""
+    return Likely(causes=((cause, shards),), evidence=evidence)
 
 
 def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:

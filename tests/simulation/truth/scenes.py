@@ -1,7 +1,9 @@
 """The rows of the truth table: events and the trouble that they cause, if any."""
 
+from exporter.model.progress import Cause
 from tests.simulation.truth import alerts
 from tests.simulation.truth.busy_scenes import BUSY_SCENES
+from tests.simulation.truth.cause_scenes import CAUSE_SCENES
 from tests.simulation.truth.doubtful_scenes import DOUBTFUL_SCENES
 from tests.simulation.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.simulation.truth.scene import (
@@ -10,6 +12,7 @@ from tests.simulation.truth.scene import (
     Scene,
     consume,
     crash,
+    likely,
     nobody_on,
     only_on,
     produce,
@@ -244,24 +247,32 @@ SCENES = (
         shards=8,
         seconds=HOUR,
         trouble=only_on(5, since=1801.0),
+        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
     ),
     Scene(
         name="whole group dead, producers go on",
         build=dead_group,
         seconds=HOUR,
         trouble=nobody_on(0, 1, since=1801.0),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
     ),
     Scene(
         name="whole group dead after one last log, producers silent",
         build=last_log,
         seconds=HOUR,
         trouble=nobody_on(0, since=1801.0),
+        likely=likely(
+            Cause.GROUP_SILENT,
+            1,
+            "the other shard has nothing to read, and was read before the stall began",
+        ),
     ),
     Scene(
         name="poisoned shard: its owner lives, other shards move",
         build=poisoned,
         seconds=HOUR,
         trouble=only_on(1, since=1801.0),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="owner writes the same checkpoint again and again",
@@ -269,6 +280,7 @@ SCENES = (
         seconds=HOUR,
         # Only the second poll can tell that the write which the first one saw was none of progress.
         trouble=only_on(1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
+        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
     ),
     Scene(
         name="group created, never consumed",
@@ -294,6 +306,7 @@ SCENES = (
             shards=frozenset({"0", "1"}),
             also=frozenset({alerts.GROUP_STALLED, alerts.DATA_LOST}),
         ),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
     ),
     Scene(
         name="dead for two days: all unread data has expired",
@@ -313,6 +326,7 @@ SCENES = (
         build=restarts,
         seconds=HOUR,
         trouble=nobody_on(0, 1, since=1801.0),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
     ),
     Scene(
         name="every other poll fails while the group is dead",
@@ -320,12 +334,14 @@ SCENES = (
         seconds=HOUR,
         # The next successful poll reports the state that a failed poll could not report.
         trouble=nobody_on(0, 1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
     ),
     Scene(
         name="whole group dead for 20 minutes, then back",
         build=back_again,
         seconds=HOUR + 600.0,
         trouble=nobody_on(0, 1, since=1801.0),
+        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
     ),
     Scene(
         name="our clock 5 minutes fast; one of two consumers dies",
@@ -333,6 +349,7 @@ SCENES = (
         our_clock_ahead=300.0,
         seconds=HOUR,
         trouble=only_on(1, since=1801.0),
+        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
     ),
     Scene(
         name="our clock 5 minutes slow; one of two consumers dies",
@@ -340,7 +357,9 @@ SCENES = (
         our_clock_ahead=-300.0,
         seconds=HOUR,
         trouble=only_on(1, since=1801.0),
+        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
     ),
+    *CAUSE_SCENES,
     *BUSY_SCENES,
     *DOUBTFUL_SCENES,
 )

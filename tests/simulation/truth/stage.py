@@ -98,10 +98,12 @@ class Stage:
         service: Service = FAST,
         consumers: Sequence[str] = (),
         is_listed: bool = False,
+        lists_groups: bool = False,
     ) -> None:
         self.shards = shards
         self.consumers = consumers
         self.is_listed = is_listed
+        self.lists_groups = lists_groups
         self.groups = groups
         self.held = HeldClock(START)
         self.world = World(wall=self.held.wall)
@@ -199,7 +201,7 @@ class Stage:
             self._skipped_polls -= 1
         elif self._engine is not None and not self._is_polling:
             self._is_polling = True
-            if self.is_listed:
+            if self.is_listed or self.lists_groups:
                 self._engine.manager.discover()
             self._engine.manager.poll(TargetKey(self.simulator.endpoint, *LOGSTORE))
             self._is_polling = False
@@ -237,6 +239,7 @@ class Stage:
     def _config(self) -> Config:
         project, logstore = LOGSTORE
         pattern = f"{logstore}.*" if self.is_listed else logstore
+        groups = [f"{group}.*" if self.lists_groups else group for group in self.groups]
         # One thread waits for one slot after the other, so that each run is the same.
         workers = 8 if self._is_fast else 1
         requests_per_second = 10_000 if self._is_fast else 100
@@ -251,7 +254,7 @@ projects:
   - project: {project}
     endpoint: {self.simulator.endpoint}
     logstores:
-      - {{logstore: {pattern}, consumer_groups: [{", ".join(self.groups)}]{owners}}}
+      - {{logstore: {pattern}, consumer_groups: [{", ".join(groups)}]{owners}}}
 """,
             name="truth",
             environ={},

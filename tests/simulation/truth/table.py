@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 
 from tests.simulation.truth import alerts, predictions
+from tests.simulation.truth.causes import Likely, Shown, judge_causes, worst_shown
 from tests.simulation.truth.judges import (
     BURROW,
     NAIVE,
@@ -76,9 +77,42 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
+@functools.cache
+def shown_in(scene: Scene) -> Shown:
+    """Return the rating of the causes that the exporter showed in a scene."""
+    return causes_shown(recordings_of(scene), scene.likely)
+
+
+def causes_shown(recordings: Mapping[str, Recording], likely: Likely | None) -> Shown:
+    """Return the rating of the causes for all groups, which is the worst rating of a group."""
+    return worst_shown(
+        judge_causes(recording, likely if group == TROUBLED else None)
+        for group, recording in recordings.items()
+    )
+
+
+def render_causes() -> str:
+    """Run all scenes and return the table of likely causes."""
+    lines = [
+        "| what happens | cause of the stalls | sls-exporter | evidence that decided |",
+        "|---|---|---|---|",
+    ]
+    for scene in SCENES:
+        if scene.likely is not None:
+            causes = ", ".join(
+                f"`{cause}`" if len(scene.likely.causes) == 1 else f"`{cause}` ({count})"
+                for cause, count in scene.likely.causes
+            )
+            shown = shown_in(scene)
+            rating = str(shown) if shown.verdict is Verdict.RIGHT else f"**{shown}**"
+            lines.append(f"| {scene.name} | {causes} | {rating} | {scene.likely.evidence} |")
+    return "\n".join(lines) + "\n"
+
+
 def page() -> str:
     """Return the document with updated tables."""
     text = replaced(DOCUMENT.read_text(encoding="utf-8"), "table", render())
+    text = replaced(text, "table of causes", render_causes())
     return replaced(text, "predictions", predictions.render())
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from exporter.model.progress import Cause
 from tests.simulation.truth import alerts, replay, scenes
 from tests.simulation.truth.alerts import Firing
 from tests.simulation.truth.burrow import Commit, Status, evaluate
+from tests.simulation.truth.cause_scenes import CAUSE_SCENES
+from tests.simulation.truth.causes import causes_in
 from tests.simulation.truth.judges import (
     OURS,
     Outcome,
@@ -23,12 +26,15 @@ from tests.simulation.truth.service import FAST
 from tests.simulation.truth.stage import TROUBLED, Frame
 from tests.simulation.truth.table import (
     DOCUMENT,
+    causes_shown,
     judged,
     outcomes_of,
     recording_of,
     recordings_of,
     render,
+    render_causes,
     shipped_rules,
+    shown_in,
 )
 from tests.support import promtool
 from tools.marks import between
@@ -101,6 +107,38 @@ def test_the_table_in_the_document_is_what_the_scenes_give() -> None:
     )
 
 
+@each_scene
+def test_likely_causes_are_right_in_every_scene(scene: Scene) -> None:
+    assert shown_in(scene).verdict is Verdict.RIGHT
+
+
+@each_scene
+def test_causes_add_up_to_the_stalled_shards_in_every_scrape(scene: Scene) -> None:
+    for recording in recordings_of(scene).values():
+        for frame in recording.frames:
+            assert sum(causes_in(frame).values()) == states(frame).get("stalled", 0)
+
+
+def test_every_scene_with_a_stall_has_a_cause() -> None:
+    stalls = {
+        scene.name
+        for scene in SCENES
+        if any(causes_in(frame) for frame in recording_of(scene).frames)
+    }
+    assert stalls == {scene.name for scene in SCENES if scene.likely is not None}
+
+
+def test_every_cause_but_unknown_decides_a_scene() -> None:
+    shown = {cause for scene in SCENES if scene.likely for cause, _ in scene.likely.causes}
+    assert shown == set(Cause) - {Cause.UNKNOWN}
+
+
+def test_the_table_of_causes_in_the_document_is_what_the_scenes_give() -> None:
+    assert between(DOCUMENT.read_text(), "table of causes") == render_causes(), (
+        "run python -m tools.generate docs/truth.md"
+    )
+
+
 @pytest.mark.parametrize("by_shard", [True, False], ids=["shard", "group"])
 def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
     tmp_path: Path, *, by_shard: bool
@@ -126,12 +164,16 @@ def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
         "every other poll fails while the group is dead",
         "logstore deleted and created again with lower cursors; one of two consumers dies",
         "4 groups that commit every 5 minutes",
+        "whole group dead, producers go on",
+        "quiet night, then a first log; one of two consumers is dead",
+        *(scene.name for scene in CAUSE_SCENES),
     ],
 )
-def test_alert_is_right_regardless_of_poll_phase(name: str, phase: float) -> None:
+def test_alert_and_causes_are_right_regardless_of_poll_phase(name: str, phase: float) -> None:
     scene = scene_of(name)
-    found = judged(scene.play(poll_phase=phase), scene.trouble)
-    assert found[OURS].verdict is Verdict.RIGHT
+    recordings = scene.play(poll_phase=phase)
+    assert judged(recordings, scene.trouble)[OURS].verdict is Verdict.RIGHT
+    assert causes_shown(recordings, scene.likely).verdict is Verdict.RIGHT
 
 
 @pytest.mark.parametrize(
