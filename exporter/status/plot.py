@@ -10,17 +10,18 @@ _WIDTH, _HEIGHT = 120, 22
 _GAP_SPACINGS = 3
 
 
-def plot(points: Sequence[Point], now: float, *, interval: float) -> Html:
+def plot(points: Sequence[Point], now: float, *, interval: float, least: float = 1.0) -> Html:
     """Draw samples of the last hour before ``now``; nothing if there are less than two.
 
-    The line has a gap where polls failed.
+    The line has a gap where polls failed. The scale ends at the largest value, and not below
+    ``least``, so that usual ripples stay small.
     """
     recent = [point for point in points if point.at >= now - HOUR]
     if len(recent) < 2:  # noqa: PLR2004  a line has two ends
         return Html()
     highest = max(point.unread for point in recent)
     lines = [
-        tag("polyline", points=" ".join(_place(point, now, highest) for point in part))
+        tag("polyline", points=" ".join(_place(point, now, max(highest, least)) for point in part))
         for part in _parts(recent, _GAP_SPACINGS * max(interval, 60.0))
     ]
     words = f"Unread log groups in the last hour, at most {highest:,.0f}"
@@ -37,10 +38,10 @@ def plot(points: Sequence[Point], now: float, *, interval: float) -> Html:
     )
 
 
-def _place(point: Point, now: float, highest: float) -> str:
+def _place(point: Point, now: float, top: float) -> str:
     x = _WIDTH * (1 - max(0.0, now - point.at) / HOUR)
-    share = point.unread / highest if highest else 0.0
-    return f"{x:.1f},{_HEIGHT - 1 - share * (_HEIGHT - 2):.1f}"
+    y = _HEIGHT - 1 - point.unread / top * (_HEIGHT - 2)
+    return f"{x:.1f},{y:.1f}"
 
 
 def _parts(points: Sequence[Point], gap: float) -> Iterator[Sequence[Point]]:

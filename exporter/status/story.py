@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf
 
-from exporter.model.progress import Cause, Outlook
+from exporter.model.progress import Cause
 from exporter.status.markup import Html, join, tag
 from exporter.status.plot import plot
 from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.shard_rows import ShardRow
-from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, counted, duration, rate
+from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, counted, duration, prediction, rate
 
 _SHOWN_NAMES = 4
 
@@ -23,7 +22,7 @@ def story(row: GroupRow, *, now: float) -> Html:
 
 def _causes(row: GroupRow) -> Iterator[Html]:
     """Describe the likely causes, that of the worst shard first."""
-    for cause, shards in _by_cause(row.shards).items():
+    for cause, shards in by_cause(row.shards).items():
         longest = max(shards, key=lambda shard: shard.stalled_seconds or 0.0)
         owners = dict.fromkeys(shard.consumer for shard in shards if shard.consumer)
         words = [
@@ -44,7 +43,8 @@ def _causes(row: GroupRow) -> Iterator[Html]:
         )
 
 
-def _by_cause(shards: Sequence[ShardRow]) -> Mapping[Cause, Sequence[ShardRow]]:
+def by_cause(shards: Sequence[ShardRow]) -> Mapping[Cause, Sequence[ShardRow]]:
+    """Return the stalled shards by their likely cause, the worst first."""
     found: dict[Cause, list[ShardRow]] = {}
     for shard in sorted(shards, key=badness):
         if shard.likely_cause is not None:
@@ -53,16 +53,21 @@ def _by_cause(shards: Sequence[ShardRow]) -> Mapping[Cause, Sequence[ShardRow]]:
 
 
 def _trend(row: GroupRow, now: float) -> Html:
-    history = row.history
-    facts = [
-        *([plot(history.points, now, interval=history.interval)] if history else []),
-        *_facts(row),
-    ]
+    facts = [_plot(row, now), *_facts(row)]
     url = row.console_url
     if url is not None:
         facts.append(tag("a", "Console", href=url, rel="noreferrer", class_="console"))
     shown = [tag("span", fact) for fact in facts if fact]
     return tag("p", *shown, class_="trend") if shown else Html()
+
+
+def _plot(row: GroupRow, now: float) -> Html:
+    history, settings = row.history, row.settings
+    if history is None or settings is None:
+        return Html()
+    # Unread data of less than ``stall_after`` is usual.
+    usual = (row.rates.written or 0.0) * settings.stall_after
+    return plot(history.points, now, interval=history.interval, least=max(1.0, usual))
 
 
 def _facts(row: GroupRow) -> Iterator[str]:
@@ -73,19 +78,9 @@ def _facts(row: GroupRow) -> Iterator[str]:
         yield f"reads {rate(row.rates.read)}"
     if row.rates.written is not None:
         yield f"written {rate(row.rates.written)}"
-    words = _when(row.outlook)
+    words = prediction(row.outlook)
     if words:
-        yield words
-
-
-def _when(outlook: Outlook) -> str:
-    """Describe when a group has caught up or loses data; no text if unknown, or if it keeps up."""
-    loss, catch_up = outlook.data_loss_seconds, outlook.catch_up_seconds
-    if loss is not None:
-        return tag("b", f"loses data in {duration(loss)} at this speed")
-    if catch_up == inf:
-        return "never catches up at this speed"
-    return f"caught up in {duration(catch_up)}" if catch_up else ""
+        yield words if row.outlook.data_loss_seconds is None else tag("b", words)
 
 
 def instant(at: float) -> Html:

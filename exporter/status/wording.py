@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import inf
 from types import MappingProxyType
 
-from exporter.model.progress import Cause, State
+from exporter.model.progress import Cause, Outlook, State
 
 STATE_NAMES: Mapping[State, str] = MappingProxyType(
     {
@@ -68,6 +69,18 @@ def duration(seconds: float | None) -> str:
             rest = left // next_size
             return f"{count}{unit} {rest}{next_unit}" if rest else f"{count}{unit}"
     return f"{whole}s"
+
+
+def prediction(outlook: Outlook) -> str:
+    """Return when a group has caught up or loses data; no text if unknown, or if it keeps up."""
+    loss, catch_up = outlook.data_loss_seconds, outlook.catch_up_seconds
+    if loss == 0:
+        return "loses data now"
+    if loss is not None:
+        return f"loses data in {duration(loss)} at this speed"
+    if catch_up == inf:
+        return "never catches up at this speed"
+    return f"caught up in {duration(catch_up)}" if catch_up else ""
 
 
 def rate(per_second: float) -> str:

@@ -110,6 +110,10 @@ def test_unread_data_and_rates_are_shown() -> None:
             ["loses data in 2h at this speed"],
         ),
         (
+            Outlook(catch_up_seconds=inf, data_loss_seconds=0.0),
+            ["loses data now"],
+        ),
+        (
             Outlook(catch_up_seconds=60.0, data_loss_seconds=30.0),
             ["loses data in 30s at this speed"],
         ),
@@ -157,6 +161,19 @@ def test_plot_scales_the_hour_and_the_largest_value() -> None:
     assert lines((0.0, 0), (1800.0, 50), (3600.0, 100), interval=1000.0) == [
         "0.0,21.0 60.0,11.0 120.0,1.0"
     ]
+
+
+def test_plot_keeps_usual_ripples_small() -> None:
+    drawn = plot([Point(0.0, 0), Point(3600.0, 5)], 3600.0, interval=9999.0, least=10.0)
+    assert read(drawn).one("polyline").attributes["points"] == "0.0,21.0 120.0,11.0"
+
+
+def test_plot_of_a_group_is_scaled_by_what_is_written_until_a_stall() -> None:
+    status = group(caught_up())
+    history = history_of([(MONOTONIC - 60 * n, 450) for n in reversed(range(7))])
+    line = shown(status, {status.key: history}).one("polyline").attributes["points"]
+    assert line is not None
+    assert {point.split(",")[1] for point in line.split()} == {"11.0"}  # of 300 s at 3 per second
 
 
 def test_plot_of_nothing_unread_is_a_line_at_the_bottom() -> None:
