@@ -23,7 +23,7 @@ from exporter.model.snapshot import TargetStatus, View
 from exporter.polling.hooks import Hooks
 from exporter.polling.manager import PollManager
 from exporter.polling.rate_reports import RateReports
-from exporter.polling.sharding import WHOLE, Sharding
+from exporter.polling.scope import EVERYTHING, Scope
 from exporter.polling.store import Store
 from exporter.polling.workers import Workers
 from exporter.sls.clients import Clients
@@ -94,21 +94,22 @@ def assemble(
     *,
     environ: Mapping[str, str],
     clock: Clock,
-    sharding: Sharding = WHOLE,
+    scope: Scope = EVERYTHING,
     start_rate: float = START,
     is_single_round: bool = False,
     make_rate: Callable[..., RequestRate] = RequestRate,
 ) -> Parts:
     """Create the parts of an exporter. Raises CredentialsError if keys cannot be obtained.
 
-    The request rate of each project begins at ``start_rate`` requests per second. ``make_rate``
-    creates the rate limiter of a project and determines the clock by which requests wait.
+    Names beyond ``scope`` are not polled. The request rate of each project begins at ``start_rate``
+    requests per second. ``make_rate`` creates the rate limiter of a project and determines the
+    clock by which requests wait.
     """
     cancelled = threading.Event()
     store = Store()
     registry = CollectorRegistry()
     self_metrics = SelfMetrics(registry, operations=OPERATION_NAMES)
-    self_metrics.sharded(sharding.shard, sharding.total)
+    self_metrics.sharded(scope.sharding.shard, scope.sharding.total)
     polled_text = PolledText()
     histories = Histories(is_single_round=is_single_round)
     providers = Providers(environ, clock=clock, cancelled=cancelled)
@@ -121,7 +122,7 @@ def assemble(
             self_metrics.request_limit, get_logger("exporter.polls")
         ).changed,
         on_ca_change=_log_ca_change,
-        total_shards=sharding.total,
+        total_shards=scope.sharding.total,
         start=start_rate,
         make_rate=make_rate,
     )
@@ -146,7 +147,7 @@ def assemble(
             on_status=target_polled,
             on_groups=groups_configured,
         ),
-        sharding=sharding,
+        scope=scope,
         log=get_logger("exporter.polls"),
         clock=clock,
         is_single_round=is_single_round,

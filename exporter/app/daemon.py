@@ -18,6 +18,7 @@ from exporter.config.problems import ConfigError
 from exporter.config.reader import MAX_FILE_BYTES
 from exporter.config.schema import Config
 from exporter.logs.logger import get_logger
+from exporter.polling.scope import Scope
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.sls.request_rate import START
 from exporter.web.listen import ListenAddress, Listener
@@ -65,7 +66,7 @@ class Daemon:
             load(),
             environ=environ,
             clock=clock,
-            sharding=options.sharding,
+            scope=Scope(sharding=options.sharding),
             start_rate=options.start_rate,
         )
         self._jobs = Jobs(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # help and the version must not need the modules of any command
+    from exporter.config.patterns import Pattern
     from exporter.web.listen import ListenAddress
 
 _ECHO_LIMIT = 64
@@ -34,6 +35,20 @@ def addresses(text: str) -> "tuple[ListenAddress, ...]":
 def optional_file(text: str) -> Path | None:
     """Return a path, or None for an empty text."""
     return Path(text) if text else None
+
+
+def pattern(text: str) -> "Pattern":
+    """Return an anchored pattern of names."""
+    from exporter.config.patterns import Pattern  # noqa: PLC0415  see above
+
+    return Pattern.parse(text)
+
+
+def seconds(text: str) -> float:
+    """Return a duration such as ``30s`` in seconds."""
+    from exporter.base.durations import parse_duration  # noqa: PLC0415  see above
+
+    return parse_duration(text)
 
 
 def telemetry_path(text: str) -> str:

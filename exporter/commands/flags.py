@@ -14,6 +14,7 @@ from exporter.commands.parser import Extend, FlagAdder, Parser
 from exporter.logs.options import FORMATS, LEVELS, LogFormat, LogLevel
 
 if TYPE_CHECKING:  # help and the version must not need the modules of any command
+    from exporter.config.patterns import Pattern
     from exporter.polling.sharding import Sharding
     from exporter.web.listen import ListenAddress
 
@@ -45,6 +46,14 @@ class Flags(argparse.Namespace):
     config_text: str | None
     """The text of the configuration, from an environment variable; None if it is in a file."""
     output: Output
+    project: "Pattern | None"
+    """The pattern of the projects to poll; None for all. The same holds for the next two."""
+    logstore: "Pattern | None"
+    consumer_group: "Pattern | None"
+    list: bool
+    """Whether names are printed instead of the results of polls."""
+    watch: float | None
+    """The time to poll for in seconds; None for a single round."""
     web_listen_address: "tuple[ListenAddress, ...] | None"
     """The addresses to listen on; None if the flag is not set and the command has no default."""
     web_telemetry_path: str
@@ -81,6 +90,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
         flags.config_text = None
     if flags.command == "run":
         _check_run(flags, command)
+    if flags.command == "once":
+        _check_once(flags, command)
     return flags
 
 
@@ -95,6 +106,13 @@ def _check_run(flags: Flags, command: Parser) -> None:
         command.error(f"argument --sharding.shard: {error}")
     if flags.config_auto_reload and (flags.config_text is not None or flags.config_file == STDIN):
         command.error("argument --config.auto-reload: the configuration is not in a file")
+
+
+def _check_once(flags: Flags, command: Parser) -> None:
+    if flags.list and flags.watch is not None:
+        command.error("argument --list: not allowed with argument --watch")
+    if flags.list and flags.output == "prometheus":
+        command.error("argument --list: names can be printed as table or json only")
 
 
 def _parsers(environ: Mapping[str, str]) -> tuple[Parser, Mapping[Command, Parser]]:
@@ -143,7 +161,7 @@ def _add_flags(command: Command, add: FlagAdder) -> None:
             help="configuration file, or - for standard input (default: config.yaml)",
         )
     if command == "once":
-        add("--output", **_choice(get_args(Output), "table", "how to print it"))
+        _add_flags_of_once(add)
     if command == "run":
         add("--config.auto-reload", **_switch("reload whenever the configuration file changes"))
     if command == "check":
@@ -158,6 +176,30 @@ def _add_flags(command: Command, add: FlagAdder) -> None:
     level: LogLevel = "info" if command in {"run", "demo"} else "warn"
     add("--log.level", **_choice(LEVELS, level, "minimum log level"))
     add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
+
+
+def _add_flags_of_once(add: FlagAdder) -> None:
+    add("--output", **_choice(get_args(Output), "table", "how to print it"))
+    for flag, names in (
+        ("--project", "projects"),
+        ("--logstore", "logstores"),
+        ("--consumer-group", "consumer groups"),
+    ):
+        add(
+            flag,
+            flag_values.pattern,
+            default=None,
+            metavar="PATTERN",
+            help=f"poll only {names} of the configuration whose whole name matches (default: all)",
+        )
+    add("--list", **_switch("print the names of the consumer groups without polling them"))
+    add(
+        "--watch",
+        flag_values.seconds,
+        default=None,
+        metavar="DURATION",
+        help="poll for this long, such as 30s, and print rates (default: poll once)",
+    )
 
 
 def _add_web_flags(add: FlagAdder, listen: str | None) -> None:

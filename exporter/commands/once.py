@@ -1,63 +1,81 @@
 """A single round of polls, printed as a table for people, or as JSON or metrics for programs."""
 
-import contextlib
+import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from functools import partial
-from typing import Literal, TextIO
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
+from typing import TextIO
 
 from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.base.text import bounded
-from exporter.commands.flags import Flags
+from exporter.commands.flags import Flags, Output
 from exporter.commands.signals import signals
 from exporter.commands.source import loader
+from exporter.commands.tables import (
+    advice,
+    group_table,
+    name_of,
+    place,
+    print_table,
+    shard_table,
+)
+from exporter.commands.watch import ShardRates, bar, watch
 from exporter.metrics import self_catalogue
-from exporter.model.progress import State
+from exporter.model.names import GroupKey
 from exporter.polling.manager import pool_of
-from exporter.status import api, rows
+from exporter.polling.scope import Scope
+from exporter.status import api
 from exporter.status.rows import GroupRow
 from exporter.status.summary import ambiguous_projects
-from exporter.status.wording import duration
 
 _INTERRUPTED = 130
 _PROGRESS_FROM_TARGETS = 20
-_UNBOUNDED_WIDTH = 10_000
-_LEAST_WIDTH = 80
-_HEADINGS = ("stalled\nfor", "lag", "age", "consumers")
-_STYLES = {
-    State.EXPIRED: "bold red",
-    State.STALLED: "bold red",
-    State.UNKNOWN: "yellow",
-    State.UNCONSUMED: "yellow",
-    State.CONSUMING: "green",
-    State.CAUGHT_UP: "green",
-    State.FINISHED: "dim",
-}
-_WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
+
+Watched = Mapping[GroupKey, ShardRates]
+"""The rates of all shards over a watch."""
 
 
 def run_once(flags: Flags) -> int:
-    """Poll all targets once and print the results."""
+    """Poll all targets once, or for some time, and print the results."""
     config = loader(flags, os.environ)()
-    parts = assemble(config, environ=os.environ, clock=SYSTEM_CLOCK, is_single_round=True)
+    scope = Scope(
+        project=flags.project, logstore=flags.logstore, consumer_group=flags.consumer_group
+    )
+    parts = assemble(
+        config, environ=os.environ, clock=SYSTEM_CLOCK, is_single_round=True, scope=scope
+    )
+    watched: Watched | None = None
     try:
         with signals(parts.cancelled.set, status=_INTERRUPTED):
-            poll_all(parts, errors=sys.stderr)
+            if flags.list:
+                discover(parts)
+            else:
+                poll_all(parts, errors=sys.stderr)
+            if flags.watch is not None:
+                watched = watch(
+                    parts,
+                    flags.watch,
+                    poll=partial(poll_targets, parts, lambda _: None),
+                    wait=parts.cancelled.wait,
+                    errors=sys.stderr,
+                )
         if parts.cancelled.is_set():
             return _INTERRUPTED
-        return 0 if show(parts, flags.output, stdout=sys.stdout, environ=os.environ) else 1
+        if flags.list:
+            return 0 if show_names(parts, flags.output, stdout=sys.stdout) else 1
+        is_good = show(parts, flags.output, stdout=sys.stdout, environ=os.environ, watched=watched)
+        return 0 if is_good else 1
     finally:
         parts.close()
+
+
+def discover(parts: Parts) -> None:
+    """Resolve names."""
+    if parts.manager.needs_listings:
+        parts.manager.discover()
 
 
 def poll_all(parts: Parts, *, errors: TextIO) -> None:
@@ -66,30 +84,34 @@ def poll_all(parts: Parts, *, errors: TextIO) -> None:
     On a terminal, a progress bar is shown if there are many targets. Setting ``parts.cancelled``
     ends the polls early.
     """
-    if parts.manager.needs_listings:
-        parts.manager.discover()
-    targets = parts.manager.targets
-    with _progress(len(targets), errors) as advance:
-        polls = [
-            parts.workers.submit(pool_of(target), partial(parts.manager.poll, target.key))
-            for target in targets
-        ]
-        for poll in as_completed(polls):
-            poll.result()
-            advance()
+    discover(parts)
+    total = len(parts.manager.targets)
+    with bar("polling logstores", total, errors, least=_PROGRESS_FROM_TARGETS) as completed:
+        poll_targets(parts, completed)
+
+
+def poll_targets(parts: Parts, completed: Callable[[float], None]) -> None:
+    """Poll every target once; ``completed`` gets the number of the polls that have ended."""
+    polls = [
+        parts.workers.submit(pool_of(target), partial(parts.manager.poll, target.key))
+        for target in parts.manager.targets
+    ]
+    for count, poll in enumerate(as_completed(polls), 1):
+        poll.result()
+        completed(count)
 
 
 def show(
     parts: Parts,
-    output: Literal["table", "json", "prometheus"],
+    output: Output,
     *,
     stdout: TextIO,
     environ: Mapping[str, str],
+    watched: Watched | None = None,
 ) -> bool:
     """Write the results and return whether there are any and all polls succeeded.
 
-    A table is as wide as the terminal or COLUMNS, at least 80 columns. If there is neither a
-    terminal nor COLUMNS, the table is as wide as its content.
+    The shards of a single group are shown as well.
     """
     found = parts.groups()
     failures = _failures(found.groups, parts)
@@ -99,65 +121,42 @@ def show(
         stdout.write(b"".join(parts.scrape().body).decode())
     else:
         if found.groups:
-            _print(table(found.groups), stdout, environ)
+            print_table(group_table(found.groups, has_rates=watched is not None), stdout, environ)
         else:
             stdout.write("no consumer groups found\n")
+        if len(found.groups) == 1 and found.groups[0].shards:
+            _show_shards(found.groups[0], watched or {}, stdout, environ)
         stdout.writelines(f"failed: {line}\n" for line in failures)
     return bool(found.groups) and not found.pending_targets and not failures
 
 
-def table(found: Sequence[GroupRow]) -> Table:
-    """Return a table of consumer groups, the worst first."""
-    result = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    # In a narrow terminal, only the column of names shrinks. Its text wraps, so nothing is lost.
-    result.add_column("project / logstore / consumer group", overflow="fold")
-    result.add_column("shards", no_wrap=True)
-    for heading in _HEADINGS:
-        result.add_column(heading, justify="right", no_wrap=True)
-    ambiguous = ambiguous_projects(found)
-    for row in sorted(found, key=_rank):
-        result.add_row(
-            Text(_name(row, ambiguous) + _worst(row)),
-            _shards(row),
-            duration(row.stalled_seconds),
-            duration(row.lag_seconds),
-            duration(row.age_seconds),
-            str(len(row.consumers)),
-        )
-    return result
-
-
-def _rank(row: GroupRow) -> tuple[bool, int, float]:
-    return row.up, rows.SEVERITY.index(row.state), -(row.lag_seconds or 0.0)
-
-
-def _shards(row: GroupRow) -> Text:
-    """Return the number of shards of a group by state, with one line per state."""
-    lines = [] if row.up else [Text("failed", style="bold red")]
-    states = [shard.state for shard in row.shards]
-    lines += [
-        Text(f"{states.count(state)} {state.value.replace('_', ' ')}", style=_STYLES[state])
-        for state in rows.SEVERITY
-        if state in states
+def show_names(parts: Parts, output: Output, *, stdout: TextIO) -> bool:
+    """Write the names of all groups, and return whether there are any and no listing failed."""
+    keys = [
+        GroupKey(*target.key, group.name)
+        for target in parts.manager.targets
+        for group in target.groups
     ]
-    return Text("\n").join(lines or [Text("none", style="yellow")])
+    failures = _failures(parts.groups().groups, parts)
+    if output == "json":
+        stdout.write(json.dumps([key._asdict() for key in keys], ensure_ascii=False) + "\n")
+    else:
+        stdout.writelines(f"{place(*key.names)}\n" for key in keys)
+        if not keys:
+            stdout.write("no consumer groups found\n")
+        stdout.writelines(f"failed: {line}\n" for line in failures)
+    return bool(keys) and not failures
 
 
-def _worst(row: GroupRow) -> str:
-    """Return a line with the worst shard and its consumer, or no text if all states are good."""
-    for shard in row.shards:
-        if shard.shard == row.worst_shard and shard.state in _WRONG and shard.consumer:
-            return f"\n  worst: shard {shard.shard}, {bounded(shard.consumer)}"
-    return ""
-
-
-def _place(*names: str) -> str:
-    return " / ".join(bounded(name) for name in names if name)
-
-
-def _name(row: GroupRow, ambiguous: Collection[str]) -> str:
-    endpoint = f"at {row.sls_endpoint}" if row.project in ambiguous else ""
-    return _place(row.project or row.sls_endpoint, endpoint, row.logstore, row.title)
+def _show_shards(
+    row: GroupRow, watched: Watched, stdout: TextIO, environ: Mapping[str, str]
+) -> None:
+    key = GroupKey(row.sls_endpoint, row.project, row.logstore, row.consumer_group)
+    stdout.write("\n")
+    print_table(shard_table(row, watched.get(key, {})), stdout, environ)
+    lines = advice(row)
+    if lines:
+        stdout.writelines(f"{line}\n" for line in ("", *lines))
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
@@ -168,7 +167,7 @@ def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
     failed = [row for row in rows if not row.up]
     listings = {(row.project, row.logstore, row.error_code) for row in failed if row.listing}
     ambiguous = ambiguous_projects(rows)
-    lines = [f"{_name(row, ambiguous)}: {bounded(row.error or '')}" for row in failed]
+    lines = [f"{name_of(row, ambiguous)}: {bounded(row.error or '')}" for row in failed]
     for family in parts.registry.collect():
         for sample in family.samples:
             labels = sample.labels
@@ -178,29 +177,5 @@ def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:
             # The counter has the pattern of projects that could not be listed.
             projects = "" if not logstore and ("", "", code) in listings else project
             if (projects, logstore, code) not in listings:
-                lines.append(f"{_place(project, logstore)}: {code} (see the log)")
+                lines.append(f"{place(project, logstore)}: {code} (see the log)")
     return lines
-
-
-def _print(shown: Table, stdout: TextIO, environ: Mapping[str, str]) -> None:
-    console = Console(file=stdout)
-    if console.is_terminal or "COLUMNS" in environ:
-        # In a narrower console, rich would truncate the text. Let the terminal wrap the lines.
-        console.width = max(console.width, _LEAST_WIDTH)
-    else:
-        unbounded = console.options.update(width=_UNBOUNDED_WIDTH)
-        console.width = Measurement.get(console, unbounded, shown).maximum
-    with console.capture() as captured:
-        console.print(shown)
-    stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-
-
-@contextlib.contextmanager
-def _progress(total: int, errors: TextIO) -> Iterator[Callable[[], None]]:
-    console = Console(file=errors)
-    if total < _PROGRESS_FROM_TARGETS or not console.is_terminal:
-        yield lambda: None
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("polling logstores", total=total)
-        yield lambda: progress.advance(task)

@@ -23,6 +23,7 @@ from exporter.model.snapshot import Conflict, EntryStatus
 from exporter.polling.conflicts import separate
 from exporter.polling.fanout import Unresponsive
 from exporter.polling.listings import Entries, Listings, Place
+from exporter.polling.scope import Scope
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
 from exporter.sls.json_values import Parsed
@@ -53,8 +54,8 @@ class Discovery:
     """A resolver of a configuration into targets, which is used repeatedly.
 
     ``listings`` contains the last successful ones, and another configuration may keep using them.
-    ``on_entry`` gets the status of each listing that was attempted. A logstore that belongs to
-    another exporter causes no requests.
+    ``on_entry`` gets the status of each listing that was attempted. A logstore that is not in
+    ``scope`` causes no requests.
     """
 
     def __init__(
@@ -64,14 +65,14 @@ class Discovery:
         client_for: ClientFor,
         listings: Listings,
         on_entry: Callable[[EntryStatus], None],
-        owns: Callable[[TargetKey], bool],
+        scope: Scope,
     ) -> None:
         self._config = config
         self._selectors = Selectors(config)
         self._client_for = client_for
         self._listings = listings
         self._on_entry = on_entry
-        self._owns = owns
+        self._scope = scope
 
     @property
     def needs_listings(self) -> bool:
@@ -141,7 +142,7 @@ class Discovery:
         targets = [
             self._target(project, logstore, [each for o in owners for each in o.matching(logstore)])
             for logstore in logstores
-            if self._owns(TargetKey(endpoint, name, logstore))
+            if self._scope.has_target(TargetKey(endpoint, name, logstore))
         ]
         return [target for target in targets if target is not None]
 
@@ -165,15 +166,18 @@ class Discovery:
         }
         deciding = {id(decision.selector) for decision in decisions.values()}
         first = next((each for each in selectors if id(each) in deciding), None)
-        if first is None:
+        groups = tuple(
+            _group(name, decision, listed.get(name))
+            for name, decision in decisions.items()
+            if self._scope.has_group(name)
+        )
+        if first is None or not groups:
             return None
         # The order must not depend on which groups exist, so that the same target stays.
         order = min(each.order for each in selectors if not each.excludes_logstore(logstore))
         return order, Target(
             key=TargetKey(project.endpoint, project.name, logstore),
-            groups=tuple(
-                _group(name, decision, listed.get(name)) for name, decision in decisions.items()
-            ),
+            groups=groups,
             settings=first.project_settings,
             labels=first.labels,
             refresh_seconds=self._config.discovery.interval,
@@ -183,7 +187,8 @@ class Discovery:
         return [
             name
             for name in self._matching_projects(listing, owner)
-            if not any_matches(self._config.exclude_projects, name)
+            if self._scope.has_project(name)
+            and not any_matches(self._config.exclude_projects, name)
         ]
 
     def _matching_projects(self, listing: "_Round", owner: ProjectSelectors) -> Iterable[str]:

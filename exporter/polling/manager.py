@@ -19,7 +19,7 @@ from exporter.polling.hooks import Hooks
 from exporter.polling.listings import Listings, Place
 from exporter.polling.members import Member, Members
 from exporter.polling.poller import Effort
-from exporter.polling.sharding import Sharding
+from exporter.polling.scope import Scope
 from exporter.polling.store import Store
 from exporter.polling.targets import Target
 from exporter.polling.workers import Pool, Workers
@@ -44,7 +44,7 @@ class PollManager:
         store: Store,
         workers: Workers,
         hooks: Hooks,
-        sharding: Sharding,
+        scope: Scope,
         log: Logger,
         clock: Clock,
         is_single_round: bool = False,
@@ -55,7 +55,7 @@ class PollManager:
         self._conflicts: frozenset[Conflict] = frozenset()
         self._hooks = hooks
         self._counts = counts = hooks.counts
-        self._sharding = sharding
+        self._scope = scope
         self._clock = clock
         self._workers = workers
         self._is_single_round = is_single_round
@@ -123,7 +123,7 @@ class PollManager:
             client_for=self._clients.get,
             listings=self._listings,
             on_entry=lambda status: self._put_entry(discovery, status),
-            owns=self._sharding.owns,
+            scope=self._scope,
         )
         settings = {
             project_settings(config, each)

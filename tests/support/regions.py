@@ -8,6 +8,7 @@ from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
 from exporter.config.schema import Config
 from exporter.model.credentials import Credentials
+from exporter.polling.scope import Scope
 from exporter.polling.sharding import WHOLE, Sharding
 from exporter.simulator.world import World
 from tests.support.faulty_simulator import FaultySimulator
@@ -75,7 +76,11 @@ class Regions:
         """Make an engine with these items of ``projects``."""
         config = self.config(*entries, head=head)
         return assemble(
-            config, environ={}, clock=self.clock.clock, start_rate=10_000.0, sharding=sharding
+            config,
+            environ={},
+            clock=self.clock.clock,
+            start_rate=10_000.0,
+            scope=Scope(sharding=sharding),
         )
 
 

@@ -55,6 +55,36 @@ KNOWN = {
 }
 
 
+def test_once_selects_everything_by_default() -> None:
+    flags = parse(["once"], {})
+    assert (flags.project, flags.logstore, flags.consumer_group) == (None, None, None)
+    assert (flags.watch, flags.list) == (None, False)
+
+
+def test_once_reads_patterns_and_durations() -> None:
+    flags = parse(["once", "--project=a.*", "--watch=1m30s"], {"SLS_EXPORTER_LOGSTORE": "b"})
+    assert flags.project is not None
+    assert flags.logstore is not None
+    assert (flags.project.text, flags.logstore.text, flags.watch) == ("a.*", "b", 90.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--project=("], "argument --project: not a regular expression of RE2: missing )"),
+        (["--consumer-group="], "argument --consumer-group: a name must not be empty"),
+        (["--watch=30"], "argument --watch: a duration needs a unit: write 30s"),
+        (["--watch=0s"], "argument --watch: must be longer than 0s"),
+        (["--list", "--watch=1s"], "argument --list: not allowed with argument --watch"),
+        (["--list", "--output=prometheus"], "argument --list: names can be printed as table"),
+    ],
+)
+def test_invalid_selection_of_once_is_rejected(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, "once", *arguments).startswith(f"sls-exporter once: {reason}")
+
+
 def test_a_flag_without_a_command_is_one_of_the_daemon() -> None:
     flags = parse(["--config.file=a.yaml"], {})
     assert (flags.command, flags.config_file) == ("run", Path("a.yaml"))

@@ -1,0 +1,215 @@
+"""One group with its shards, the rates of a watch, and lists of names."""
+
+import io
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from exporter.app.assembly import Parts, assemble
+from exporter.commands.flags import Output
+from exporter.commands.once import discover, poll_all, poll_targets, show, show_names
+from exporter.commands.watch import watch
+from exporter.config.patterns import Pattern
+from exporter.config.reader import load
+from exporter.polling.scope import EVERYTHING, Scope
+from exporter.simulator.demo_world import ORDERS, SHOP
+from tests.support.commands import Demo, command, demo_world, environment
+
+STALLED = Scope(logstore=Pattern.parse(ORDERS), consumer_group=Pattern.parse("stalled"))
+TABLE = """\
+                                                  stalled
+project / logstore / consumer group  shards           for  lag  age  consumers  read  written
+─────────────────────────────────────────────────────────────────────────────────────────────
+demo-shop / orders / stalled         1 stalled    40m 59s  41m  41m          4   3/s      4/s
+  worst: shard 3, mailer-3           3 caught up
+
+                                            stalled
+shard  state      likely cause    owner         for  lag  unread  age  read  written
+────────────────────────────────────────────────────────────────────────────────────
+    3  stalled    owner is stuck  mailer-3  40m 59s  41m   2,460  41m   0/s      1/s
+    0  caught up  -               mailer-0       0s   0s       0   0s   1/s      1/s
+    1  caught up  -               mailer-1       0s   0s       0   0s   1/s      1/s
+    2  caught up  -               mailer-2       0s   0s       0   0s   1/s      1/s
+
+"""
+
+NAMES = """\
+demo-shop / clicks / steady
+demo-shop / orders / slow
+demo-shop / orders / stalled
+demo-shop / orders / steady
+"""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    with demo_world(tmp_path) as served:
+        yield served
+
+
+@contextmanager
+def assembled(demo: Demo, scope: Scope) -> Iterator[Parts]:
+    """Assemble the parts of a single round on the stopped clock."""
+    parts = assemble(
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        is_single_round=True,
+        scope=scope,
+    )
+    try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def shown(demo: Demo, output: Output = "table", *, seconds: float | None = None) -> str:
+    """Return the output about the stalled group, after a watch if ``seconds`` are given."""
+    printed = io.StringIO()
+    with assembled(demo, STALLED) as parts:
+        poll_all(parts, errors=io.StringIO())
+        watched = None
+        if seconds is not None:
+            watched = watch(
+                parts,
+                seconds,
+                poll=partial(poll_targets, parts, lambda _: None),
+                wait=demo.clock.advance,
+                errors=io.StringIO(),
+            )
+        assert show(parts, output, stdout=printed, environ={}, watched=watched)
+    return printed.getvalue()
+
+
+def names(demo: Demo, scope: Scope, output: Output = "table") -> tuple[bool, str]:
+    """Return whether names were found without failures, and the printed names."""
+    printed = io.StringIO()
+    with assembled(demo, scope) as parts:
+        discover(parts)
+        return show_names(parts, output, stdout=printed), printed.getvalue()
+
+
+def on_terminal(demo: Demo, *arguments: str) -> str:
+    """Run the command with stderr on a terminal, and return what appeared there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command("once", f"--config.file={demo.config}", "--output=json", *arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=environment({"TERM": "xterm"}),
+    ) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:
+            pass  # so a terminal ends
+        finally:
+            os.close(ours)
+        assert process.wait(30) == 0
+    return text.decode()
+
+
+def test_single_group_shows_its_shards_with_causes_and_remedies(demo: Demo) -> None:
+    lines = shown(demo).splitlines()
+    (stalled,) = [line for line in lines if "owner is stuck" in line and "mailer-3" in line]
+    assert stalled.split()[:6] == ["3", "stalled", "owner", "is", "stuck", "mailer-3"]
+    (cause,) = [line for line in lines if line.startswith("likely cause: ")]
+    assert cause.startswith("likely cause: owner is stuck (shard 3). Restart this consumer.")
+    assert lines[-1] == "loses data in 6d 23h at this speed"
+
+
+def test_watch_shows_rates_of_the_group_and_its_shards(demo: Demo) -> None:
+    assert shown(demo, seconds=60.0).startswith(TABLE)
+
+
+def test_json_after_a_watch_has_the_rates(demo: Demo) -> None:
+    (group,) = json.loads(shown(demo, "json", seconds=60.0))["groups"]
+    assert group["read_log_groups_per_second"] == 3.0
+    assert group["written_log_groups_per_second"] == 4.0
+    (alone,) = json.loads(shown(demo, "json"))["groups"]
+    assert alone["read_log_groups_per_second"] is None
+
+
+def test_watch_polls_about_every_ten_seconds(demo: Demo) -> None:
+    shown(demo, seconds=35.0)
+    polls = [each for each in demo.simulator.requests if each.operation == "GetCheckPoint"]
+    assert len(polls) == 1 + 4
+
+
+def test_stop_ends_the_watch(demo: Demo) -> None:
+    waits: list[float] = []
+    with assembled(demo, STALLED) as parts:
+        poll_all(parts, errors=io.StringIO())
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            parts.cancelled.set()
+
+        watch(parts, 3600.0, poll=lambda: None, wait=wait, errors=io.StringIO())
+    assert len(waits) == 1
+
+
+def test_progress_of_a_watch_is_shown_on_a_terminal(demo: Demo) -> None:
+    assert "watching" in on_terminal(demo, "--watch=1s", "--consumer-group=stalled")
+
+
+def test_list_shows_names_without_polls(demo: Demo) -> None:
+    scope = Scope(project=Pattern.parse(SHOP), consumer_group=Pattern.parse("s.*"))
+    assert names(demo, scope) == (True, NAMES)
+    asked = {each.operation for each in demo.simulator.requests}
+    assert asked == {"ListLogStores", "ListConsumerGroup"}
+
+
+def test_list_as_json_has_the_names(demo: Demo) -> None:
+    good, text = names(demo, STALLED, "json")
+    (found,) = json.loads(text)
+    assert good
+    assert found == {
+        "sls_endpoint": demo.simulator.endpoint,
+        "project": "demo-shop",
+        "logstore": "orders",
+        "consumer_group": "stalled",
+    }
+
+
+def test_list_without_a_match_is_a_failure(demo: Demo) -> None:
+    assert names(demo, Scope(project=Pattern.parse("x"))) == (False, "no consumer groups found\n")
+
+
+def test_list_shows_failed_listings(demo: Demo) -> None:
+    demo.simulator.deny("ListLogStores")
+    good, text = names(demo, EVERYTHING)
+    assert not good
+    assert text.splitlines()[:2] == [
+        "demo-platform / audit / expired", "demo-platform / audit / steady"
+    ]  # fmt: skip
+    assert "failed: demo-shop / listing of logstores: ListLogStores: 401" in text
+
+
+def test_patterns_of_the_command_line_select_groups(demo: Demo) -> None:
+    done = subprocess.run(
+        command(
+            "once",
+            f"--config.file={demo.config}",
+            "--project=demo-.*",
+            "--logstore=orders",
+            "--consumer-group=sta.*",
+            "--output=json",
+        ),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        check=True,
+    )
+    assert [group["consumer_group"] for group in json.loads(done.stdout)["groups"]] == ["stalled"]
