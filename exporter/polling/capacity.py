@@ -122,7 +122,7 @@ class Demand(Struct, frozen=True, kw_only=True):
             f" {interval:g} s"
         )
         found: list[str] = []
-        if requests > rate * interval:
+        if _exceeds(requests, rate * interval):
             shared = f" divided by {total_shards} exporters" if total_shards > 1 else ""
             found.append(
                 f"{work}, but polling.requests_per_second{shared} allows {rate:g} per second."
@@ -130,7 +130,7 @@ class Demand(Struct, frozen=True, kw_only=True):
                 f" {_up(requests * total_shards / interval)} or more, or polling.interval to"
                 f" {_up(requests / rate)}s or more"
             )
-        if requests * seconds > workers * interval:
+        if _exceeds(requests * seconds, workers * interval):
             found.append(
                 f"{work}, but {workers} workers cannot send them at {seconds:.3g} s per request."
                 f" Polls will be late or skipped. Set polling.workers to"
@@ -184,6 +184,11 @@ def most_shards(settings: ProjectSettings, *, logstores: int, groups: int) -> in
     per_second = min(polling.requests_per_second, polling.workers / REQUEST_SECONDS)
     room = per_second * polling.interval - logstores - least
     return math.floor(room / BUSY_PER_SHARD)
+
+
+def _exceeds(value: float, limit: float) -> bool:
+    """Return whether a value exceeds a limit by more than the last digit of the two."""
+    return round(value - limit, 6) > 0
 
 
 def _up(value: float) -> int:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.model.names import TargetKey
@@ -198,6 +199,8 @@ settings = st.tuples(
 )
 
 
+@example((11, 1, 10.0, 3.3, 1, 3))  # a third of 3.3 is less than 1.1
+@hypothesis.settings(deadline=None)
 @given(settings)
 def test_remedies_of_a_warning_are_enough_and_no_less_is(
     chosen: tuple[int, int, float, float, int, int],
