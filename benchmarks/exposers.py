@@ -185,7 +185,7 @@ def serve_gauges(statuses: tuple[TargetStatus, ...]) -> int:
         group = status.groups[0]
         assert group.snapshot is not None
         for shard in group.snapshot.shards:
-            labels = (*group.key, str(shard.shard), shard.consumer)
+            labels = (*group.key.names, str(shard.shard), shard.consumer)
             for gauge, metric in zip(gauges, OF_SHARDS, strict=True):
                 gauge.labels(*labels).set(len(metric.name) + shard.shard / 7)
     server, _ = prometheus_client.start_http_server(0, addr="127.0.0.1", registry=registry)
