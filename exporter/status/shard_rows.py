@@ -11,6 +11,8 @@ from msgspec import Struct
 from exporter.evaluation.shard import stalled_seconds, stalled_since, state
 from exporter.model.progress import Cause, ShardProgress, State
 
+_STANDING = frozenset({State.STALLED, State.EXPIRED})
+
 
 class ShardRow(Struct, frozen=True, kw_only=True):
     """One shard of a group. Times are in seconds, and None if unknown."""
@@ -29,7 +31,7 @@ class ShardRow(Struct, frozen=True, kw_only=True):
     unread_log_groups: int | None
     stalled_seconds: float | None
     stalled_since: float | None = None
-    """When the stall began, in Unix seconds of the server's clock; None if it is not stalled."""
+    """When the stall began, in Unix seconds of the server's clock; None in any other state."""
 
 
 class ShardRows(Sequence[ShardRow]):
@@ -83,7 +85,7 @@ class ShardRows(Sequence[ShardRow]):
             lag_seconds=shard.lag_seconds,
             unread_log_groups=shard.unread,
             stalled_seconds=stalled_seconds(shard, self._now, interval=self._interval),
-            stalled_since=stalled_since(shard) if is_stalled else None,
+            stalled_since=stalled_since(shard) if found in _STANDING else None,
         )
 
 

@@ -3,12 +3,20 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from exporter.model.progress import Cause
+from exporter.model.progress import Cause, State
 from exporter.status.markup import Html, join, tag
 from exporter.status.plot import plot
 from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.shard_rows import ShardRow
-from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, counted, duration, prediction, rate
+from exporter.status.wording import (
+    CAUSE_NAMES,
+    CAUSE_REMEDIES,
+    LOSS_REMEDY,
+    counted,
+    duration,
+    prediction,
+    rate,
+)
 
 _SHOWN_NAMES = 4
 
@@ -21,26 +29,35 @@ def story(row: GroupRow, *, now: float) -> Html:
 
 
 def _causes(row: GroupRow) -> Iterator[Html]:
-    """Describe the likely causes, that of the worst shard first."""
+    """Describe lost data, and the likely causes of stalls, that of the worst shard first."""
+    lost = [shard for shard in sorted(row.shards, key=badness) if shard.state is State.EXPIRED]
+    if lost:
+        yield _problem("Data was deleted before it was read", lost, LOSS_REMEDY)
     for cause, shards in by_cause(row.shards).items():
-        longest = max(shards, key=lambda shard: shard.stalled_seconds or 0.0)
-        owners = dict.fromkeys(shard.consumer for shard in shards if shard.consumer)
-        words = [
-            f"{'shard' if len(shards) == 1 else 'shards'} "
-            + _listed([str(shard.shard) for shard in shards]),
-            *([f"last owner {_listed([*owners])}"] if owners else []),
-            f"for {duration(longest.stalled_seconds)}",
-        ]
-        yield tag(
-            "p",
-            "Likely cause: ",
-            tag("b", CAUSE_NAMES[cause]),
-            f" ({', '.join(words)}",
-            *([", since ", instant(longest.stalled_since)] if longest.stalled_since else []),
-            "). ",
-            tag("strong", CAUSE_REMEDIES[cause]),
-            class_="problem",
-        )
+        words = join("Likely cause: ", tag("b", CAUSE_NAMES[cause]))
+        yield _problem(words, shards, CAUSE_REMEDIES[cause])
+
+
+def _problem(words: str, shards: Sequence[ShardRow], remedy: str) -> Html:
+    """Describe a problem of shards, with their owners and the longest stall."""
+    longest = max(shards, key=lambda shard: shard.stalled_seconds or 0.0)
+    owners = dict.fromkeys(shard.consumer for shard in shards if shard.consumer)
+    noun = "shard" if len(shards) == 1 else "shards"
+    facts = [f"{noun} {_listed([str(shard.shard) for shard in shards])}"]
+    if owners:
+        facts.append(f"last owner {_listed([*owners])}")
+    if longest.stalled_seconds:
+        facts.append(f"for {duration(longest.stalled_seconds)}")
+    since = longest.stalled_since
+    return tag(
+        "p",
+        words,
+        f" ({', '.join(facts)}",
+        *([", since ", instant(since)] if since is not None else []),
+        "). ",
+        tag("strong", remedy),
+        class_="problem",
+    )
 
 
 def by_cause(shards: Sequence[ShardRow]) -> Mapping[Cause, Sequence[ShardRow]]:

@@ -54,6 +54,10 @@ CAUSE_REMEDIES: Mapping[Cause, str] = MappingProxyType(
         Cause.UNKNOWN: "Look in the logs of the consumers. The evidence is not clear yet.",
     }
 )
+LOSS_REMEDY = (
+    "Make the consumers read again, and raise the retention time of the logstore until they have"
+    " caught up."
+)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _ROUND_FROM = 100
 

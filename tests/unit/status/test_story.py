@@ -12,7 +12,7 @@ from exporter.model.snapshot import GroupStatus, View
 from exporter.status import page, rows
 from exporter.status.history import Histories, History, Point
 from exporter.status.plot import plot
-from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES
+from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, LOSS_REMEDY
 from tests.support.snapshots import group, target
 from tests.support.status_views import (
     HOSTILE,
@@ -76,6 +76,20 @@ def test_causes_are_shown_the_worst_first_with_their_shards() -> None:
 def test_stall_without_an_owner_names_none() -> None:
     (line,) = causes_of(group(behind(0, stalled=600, consumer=""), causes={0: Cause.UNKNOWN}))
     assert line.startswith("Likely cause: unknown (shard 0, for 10m, since ")
+
+
+def test_lost_data_is_shown_with_its_owners_and_a_remedy() -> None:
+    lost = group(
+        behind(0, stalled=90_000, expired=True, consumer="a"),
+        behind(1, stalled=400, consumer="b"),
+        causes={1: Cause.GROUP_SILENT},
+    )
+    first, second = causes_of(lost)
+    assert first == (
+        "Data was deleted before it was read (shard 0, last owner a, for 1d 1h, since"
+        f" 1969-12-30 23:16:50 UTC). {LOSS_REMEDY}"
+    )
+    assert second.startswith("Likely cause: group is silent (shard 1, last owner b, ")
 
 
 def test_group_without_a_stall_has_no_cause() -> None:
