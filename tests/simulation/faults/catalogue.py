@@ -17,7 +17,7 @@ _METADATA = b"http://100.100.100.200/latest/meta-data/ram/security-credentials/"
 class Case:
     """A fault with its name, the codes it may be counted under, and what it needs.
 
-    No codes: it is to be borne without an error.
+    No codes: the fault must not cause an error.
     """
 
     name: str
@@ -285,7 +285,7 @@ CASES = (
     ),
     _connecting("connection refused", "connection", "refused"),
     _connecting("address drops packets", "timeout", "swallowed"),
-    _connecting("accepts and says nothing", "timeout", "silent"),
+    _connecting("accepts and sends nothing", "timeout", "silent"),
     _connecting("accepts and closes", "connection", "closed"),
     _connecting("TLS handshake stalled", "timeout", "silent", secure=True),
     _connecting("TLS handshake cut off", "connection", "closed", secure=True),
@@ -328,13 +328,13 @@ CASES = (
     _exchange("each response comes twice, under TLS", "", answered_twice, secure=True),
     _exchange("length too large", "timeout", with_length(lambda length: str(length + 10))),
     _exchange("length too small", "invalid_response", with_length(lambda length: str(length - 10))),
-    _exchange("length no number", "invalid_response", with_length(lambda _: "ten")),
+    _exchange("length not a number", "invalid_response", with_length(lambda _: "ten")),
     _exchange("length negative", "invalid_response", with_length(lambda _: "-1")),
     _exchange("two lengths", "invalid_response", two_lengths),
-    _exchange("gzip not asked for", "invalid_response", packed(gzip.compress)),
+    _exchange("unrequested gzip", "invalid_response", packed(gzip.compress)),
     _exchange("gzip corrupt", "invalid_response", packed(corrupt)),
     _exchange("gzip bomb of 256 MB", "invalid_response", packed(bomb)),
-    _exchange("chunk sizes no numbers", "invalid_response", chunks(b"zz\r\n[]\r\n0\r\n\r\n")),
+    _exchange("chunk sizes not numbers", "invalid_response", chunks(b"zz\r\n[]\r\n0\r\n\r\n")),
     _exchange("chunks end early", "invalid_response", chunks(b"ffff\r\n[]\r\n")),
     _exchange("endless chunks", "invalid_response", endless_chunks),
     _exchange("endless headers", "invalid_response", endless_headers),
