@@ -40,7 +40,7 @@ def test_the_operations_are_all_that_the_client_knows() -> None:
 def test_bounds_are_those_of_the_code() -> None:
     table = " ".join(TEXT.partition("## Hostile input")[2].split())
     assert transport.MAX_BODY_BYTES == 4 * 2**20
-    assert "4 MiB a body" in table
+    assert "4 MiB per body" in table
     assert json_values.MAX_ENTRIES == 10_000
     assert "10 000 entries per response" in table
     assert (paging.MAX_PAGES, paging.PAGE_SIZE) == (200, 500)
