@@ -4,11 +4,14 @@ A consumer writes a checkpoint at its flush times, and only if it changed since 
 all official consumer libraries do. States are computed where possible instead of simulated.
 """
 
+from collections.abc import Collection
 from typing import TypedDict
 
 from msgspec import Struct, field
 
 from exporter.simulator.cursors import decode_cursor, encode_cursor
+from exporter.simulator.errors import consumer_not_exist, consumer_not_match
+from exporter.simulator.membership import Membership
 from exporter.simulator.shard import Shard, ticks
 
 
@@ -159,7 +162,10 @@ class Consumer(Struct, kw_only=True):
 
 
 class Group(Struct, kw_only=True):
-    """A consumer group: its checkpoints by shard, its consumers and its heartbeats."""
+    """A consumer group: its checkpoints by shard, its consumers and its members.
+
+    The members are external consumers, which send heartbeats.
+    """
 
     name: str
     timeout: int
@@ -167,7 +173,7 @@ class Group(Struct, kw_only=True):
     empty_until_heartbeat: bool
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     consumers: dict[str, Consumer] = field(default_factory=dict)
-    heartbeats: dict[str, float] = field(default_factory=dict)
+    members: Membership = field(default_factory=Membership)
     was_alive: bool = False
 
     def catch_up(self, now: float, shards: dict[int, Shard]) -> None:
@@ -177,6 +183,7 @@ class Group(Struct, kw_only=True):
                 del consumer.readers[shard_id]
             for shard_id, reader in consumer.readers.items():
                 self._save(consumer, shards[shard_id], reader.catch_up(now))
+        self.members.expire(shards, timeout=self.timeout, now=now)
         for shard_id in [shard_id for shard_id in self.checkpoints if shard_id not in shards]:
             del self.checkpoints[shard_id]
 
@@ -199,17 +206,33 @@ class Group(Struct, kw_only=True):
         for shard_id, reader in consumer.readers.items():
             self._save(consumer, shards[shard_id], reader.finish(now))
 
-    def heart_beat(self, consumer: str, shards: dict[int, Shard], now: float) -> list[int]:
-        """Record a heartbeat, and return the shards that this consumer should own.
-
-        The shards are assigned in turn to the consumers whose heartbeat is within the timeout.
-        """
+    def heart_beat(
+        self, consumer: str, reported: Collection[int], shards: dict[int, Shard], now: float
+    ) -> list[int]:
+        """Record a heartbeat, and return the shards that this consumer should own."""
         self.was_alive = True
-        self.heartbeats[consumer] = now
-        live = sorted(name for name, at in self.heartbeats.items() if now - at <= self.timeout)
-        self.heartbeats = {name: self.heartbeats[name] for name in live}
-        mine = live.index(consumer)
-        return [shard for turn, shard in enumerate(sorted(shards)) if turn % len(live) == mine]
+        ready = [shard.shard_id for shard in shards.values() if self._may_start(shard, shards)]
+        return self.members.heart_beat(consumer, reported, ready, now)
+
+    def check_holder(self, consumer: str, shard: int) -> None:
+        """Raise ServiceError unless an external consumer is alive and holds a shard."""
+        if consumer not in self.members.heartbeats:
+            raise consumer_not_exist(consumer)
+        if self.members.holders.get(shard) != consumer:
+            raise consumer_not_match(consumer, shard)
+
+    def _may_start(self, shard: Shard, shards: dict[int, Shard]) -> bool:
+        """Return whether a shard may be owned: in an ordered group, after all of its parents."""
+        parents = [shards[parent] for parent in shard.parents if parent in shards]
+        return not self.order or all(self._has_finished(parent) for parent in parents)
+
+    def _has_finished(self, shard: Shard) -> bool:
+        if shard.readonly_since is None:
+            return False
+        saved = self.checkpoints.get(shard.shard_id)
+        cursor = decode_cursor(saved.text) if saved is not None else None
+        end = shard.end_cursor(shard.readonly_since)
+        return end == shard.birth or (cursor is not None and cursor >= end)
 
     def _save(self, consumer: Consumer, shard: Shard, written: tuple[int, float] | None) -> None:
         if written is not None:

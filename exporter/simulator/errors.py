@@ -31,6 +31,17 @@ def shard_not_exist(shard: int) -> ServiceError:
     return ServiceError(404, "ShardNotExist", f"shard {shard} does not exist")
 
 
+def consumer_not_exist(consumer: str) -> ServiceError:
+    """Return the error for a consumer that has sent no heartbeat within the timeout."""
+    return ServiceError(404, "ConsumerNotExist", f"consumer {consumer[:64]} does not exist")
+
+
+def consumer_not_match(consumer: str, shard: int) -> ServiceError:
+    """Return the error for a consumer that does not hold a shard."""
+    message = f"consumer {consumer[:64]} does not hold shard {shard}"
+    return ServiceError(400, "ConsumerNotMatch", message)
+
+
 def invalid_cursor(cursor: str) -> ServiceError:
     """Return the error for a cursor that is unreadable, expired, or has no log group yet."""
     return ServiceError(400, "InvalidCursor", f"The cursor is invalid : {cursor[:64]}")

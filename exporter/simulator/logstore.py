@@ -76,8 +76,9 @@ class Logstore:
         middle = (parent.begin_key + parent.end_key + 1) // 2
         interval = parent.log.interval
         self._close(parent, now)
-        left = self._create(parent.begin_key, middle, now)
-        right = self._create(middle, parent.end_key, now)
+        parents = (parent.shard_id,)
+        left = self._create(parent.begin_key, middle, now, parents)
+        right = self._create(middle, parent.end_key, now, parents)
         if interval is not None:
             left.log.set_producer(now, interval * 2)
             right.log.set_producer(now, interval * 2)
@@ -99,12 +100,15 @@ class Logstore:
         rate = sum(1 / log.interval for log in (left.log, right.log) if log.interval)
         self._close(left, now)
         self._close(right, now)
-        child = self._create(left.begin_key, right.end_key, now)
+        parents = left.shard_id, right.shard_id
+        child = self._create(left.begin_key, right.end_key, now, parents)
         if rate:
             child.log.set_producer(now, 1 / rate)
         return child.shard_id
 
-    def _create(self, begin_key: int, end_key: int, now: float) -> Shard:
+    def _create(
+        self, begin_key: int, end_key: int, now: float, parents: tuple[int, ...] = ()
+    ) -> Shard:
         first = self._first_cursor
         shard = Shard(
             shard_id=self._next_shard,
@@ -113,6 +117,7 @@ class Logstore:
             end_key=end_key,
             created=now,
             log=ShardLog(retention=self.retention),
+            parents=parents,
         )
         self.shards[shard.shard_id] = shard
         self._next_shard += 1

@@ -1,76 +1,15 @@
-"""The operations of the API: their identification, and their responses as JSON documents."""
+"""The operations of the API, and their responses as JSON documents."""
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct
-
+from exporter.simulator.calls import Call, integer
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import ServiceError, parameter_invalid
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World
 
 MAX_PAGE = 500
-_MAX_SHARD_DIGITS = 9
-_GROUPS = re.compile(r"/logstores/([^/]+)/consumergroups")
-_GROUP = re.compile(r"/logstores/([^/]+)/consumergroups/([^/]+)")
-_SHARDS = re.compile(r"/logstores/([^/]+)/shards")
-_SHARD = re.compile(r"/logstores/([^/]+)/shards/([^/]+)")
-_LOGSTORE = re.compile(r"/logstores/([^/]+)")
-
-
-class Call(Struct, frozen=True, kw_only=True):
-    """An operation and its objects. Objects that a request does not name are empty or None."""
-
-    operation: str
-    project: str = ""
-    logstore: str = ""
-    consumer_group: str = ""
-    shard: int | None = None
-    cursor: str | None = None
-
-
-def identify(request: Request, project: str) -> Call:
-    """Return the operation that a request calls, "" if it is unknown."""
-    path, query, method = request.path.rstrip("/"), request.query, request.method
-    if not project:
-        known = (method, path) == ("GET", "")
-        return Call(operation="ListProject" if known else "")
-    logstore = group = ""
-    shard = query.get("shard")
-    names: Mapping[str, str] = {}
-    if path == "/logstores":
-        names = {"GET": "ListLogStores"}
-    elif match := _GROUPS.fullmatch(path):
-        logstore = match[1]
-        names = {"GET": "ListConsumerGroup", "POST": "CreateConsumerGroup"}
-    elif match := _GROUP.fullmatch(path):
-        logstore, group = match[1], match[2]
-        posts = {"heartbeat": "HeartBeat", "checkpoint": "UpdateCheckPoint"}
-        names = {
-            "GET": "GetCheckPoint",
-            "POST": posts.get(query.get("type", ""), ""),
-            "DELETE": "DeleteConsumerGroup",
-        }
-    elif match := _SHARDS.fullmatch(path):
-        logstore = match[1]
-        names = {"GET": "ListShards"}
-    elif match := _SHARD.fullmatch(path):
-        logstore, shard = match[1], match[2]
-        gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime"}
-        names = {"GET": gets.get(query.get("type", ""), "")}
-    elif match := _LOGSTORE.fullmatch(path):
-        logstore = match[1]
-        names = {"GET": "GetLogStore"}
-    return Call(
-        operation=names.get(method, ""),
-        project=project,
-        logstore=logstore,
-        consumer_group=group,
-        shard=_integer(shard),
-        cursor=query.get("cursor", query.get("from")),
-    )
 
 
 def perform(world: World, call: Call, request: Request) -> object:
@@ -145,7 +84,7 @@ def _get_cursor(world: World, call: Call, request: Request) -> object:
         case "end":
             cursor = world.end_cursor(*place)
         case since:
-            instant = _integer(since)
+            instant = integer(since)
             if instant is None:
                 raise parameter_invalid("from must be begin, end or unix seconds")
             cursor = world.cursor_since(*place, instant)
@@ -169,6 +108,16 @@ def _create_group(world: World, call: Call, request: Request) -> object:
     if not isinstance(name, str) or not name or not isinstance(timeout, int):
         raise parameter_invalid("consumerGroup and timeout must be given")
     world.create_group(call.project, call.logstore, name, timeout=timeout, order=bool(order))
+    return None
+
+
+def _update_group(world: World, call: Call, request: Request) -> object:
+    body = _fields(request)
+    timeout, order = body.get("timeout"), body.get("order")
+    if not isinstance(timeout, int | None) or not isinstance(order, bool | None):
+        raise parameter_invalid("timeout must be a number, order true or false")
+    place = call.project, call.logstore, call.consumer_group
+    world.update_group(*place, timeout=timeout, order=order)
     return None
 
 
@@ -204,6 +153,7 @@ def _update_checkpoint(world: World, call: Call, request: Request) -> object:
         shard,
         checkpoint,
         consumer=request.query.get("consumer", ""),
+        force=request.query.get("forceSuccess", "").lower() == "true",
     )
     return None
 
@@ -231,12 +181,13 @@ _OPERATIONS: dict[str, Callable[[World, Call, Request], object]] = {
     "ListProject": _list_projects,
     "ListShards": _list_shards,
     "UpdateCheckPoint": _update_checkpoint,
+    "UpdateConsumerGroup": _update_group,
 }
 
 
 def _page(rows: Sequence[object], request: Request, *, key: str, default: int) -> dict[str, object]:
-    offset = _integer(request.query.get("offset", "0"))
-    size = _integer(request.query.get("size", str(default)))
+    offset = integer(request.query.get("offset", "0"))
+    size = integer(request.query.get("size", str(default)))
     if offset is None or size is None or size > MAX_PAGE:
         raise parameter_invalid(f"offset and size must be numbers, size at most {MAX_PAGE}")
     page = rows[offset : offset + size]
@@ -267,12 +218,6 @@ def _shards(request: Request) -> list[int]:
 
 def _invalid_body() -> ServiceError:
     return ServiceError(400, "PostBodyInvalid", "the body is not the JSON that is expected")
-
-
-def _integer(text: str | None) -> int | None:
-    if text is None or not text.isdecimal() or len(text) > 2 * _MAX_SHARD_DIGITS:
-        return None
-    return int(text)
 
 
 def _shard(call: Call) -> int:

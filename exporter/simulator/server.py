@@ -19,8 +19,9 @@ from msgspec import Struct
 
 from exporter.model.credentials import Credentials
 from exporter.simulator.authority import Authority
+from exporter.simulator.calls import Call, identify
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.operations import Call, identify, perform
+from exporter.simulator.operations import perform
 from exporter.simulator.wire import Request, Response, json_response, read_request
 from exporter.simulator.world import World
 

@@ -117,6 +117,8 @@ class Shard(Struct, kw_only=True):
     end_key: int
     created: float
     log: ShardLog
+    parents: tuple[int, ...] = ()
+    """The shards that were split or merged into this one."""
     readonly_since: float | None = None
 
     @property

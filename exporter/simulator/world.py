@@ -51,6 +51,20 @@ class World(Storage):
                 name=name, timeout=timeout, order=order, empty_until_heartbeat=empty_until_heartbeat
             )
 
+    def update_group(
+        self,
+        project: str,
+        logstore: str,
+        name: str,
+        *,
+        timeout: int | None = None,
+        order: bool | None = None,
+    ) -> None:
+        """Change the settings of a group. None keeps a setting."""
+        with self._group(project, logstore, name) as (_, found, _):
+            found.timeout = found.timeout if timeout is None else timeout
+            found.order = found.order if order is None else order
+
     def delete_group(self, project: str, logstore: str, name: str) -> None:
         """Delete a group with its checkpoints and its consumers."""
         with self._present():
@@ -136,12 +150,11 @@ class World(Storage):
     ) -> list[int]:
         """Record a heartbeat of an external consumer, and return the shards that it should own.
 
-        The shards that it reports as its own do not matter, since they are assigned evenly each
-        time.
+        ``shards`` are those that it holds. Each stays with its holder until the holder no longer
+        reports it or times out. The shards of an ordered group wait for their parents.
         """
-        del shards
         with self._group(project, logstore, group) as (store, found, now):
-            return found.heart_beat(consumer, store.shards, now)
+            return found.heart_beat(consumer, set(shards), store.shards, now)
 
     def update_checkpoint(
         self,
@@ -152,13 +165,17 @@ class World(Storage):
         checkpoint: str | int,
         *,
         consumer: str = "",
+        force: bool = True,
     ) -> None:
         """Write a checkpoint now: any text, even an unreadable one, or a cursor as an integer.
 
+        Without ``force``, the consumer must hold the shard by its heartbeats.
         A running consumer keeps its own position, and writes that when it changes again.
         """
         with self._group(project, logstore, group) as (store, found, now):
             store.shard(shard)
+            if not force:
+                found.check_holder(consumer, shard)
             text = encode_cursor(checkpoint) if isinstance(checkpoint, int) else checkpoint
             found.was_alive = True
             found.checkpoints[shard] = Checkpoint(text=text, updated_at=now, consumer=consumer)

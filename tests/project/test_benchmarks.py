@@ -14,9 +14,10 @@ from benchmarks.daemon import Scrape
 from benchmarks.moving import WRITE_INTERVALS, Account, Place, Shape
 from benchmarks.observe import Watch, intervals, refused_share
 from benchmarks.standin import Behavior, Service
+from exporter.simulator.calls import identify
 from exporter.simulator.cursors import decode_cursor, encode_cursor
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.operations import identify, perform
+from exporter.simulator.operations import perform
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World
 from tests.support.held_clock import HeldClock

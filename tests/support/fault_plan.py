@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 
 from msgspec import Struct, field
 
-from exporter.simulator.operations import Call
+from exporter.simulator.calls import Call
 from tests.support.exchange import Fault
 
 

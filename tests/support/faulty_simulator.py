@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 from exporter.model.credentials import Credentials
-from exporter.simulator.operations import Call
+from exporter.simulator.calls import Call
 from exporter.simulator.server import Simulator
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from benchmarks.standin import TokenBucket
+from exporter.simulator.calls import Call
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.operations import Call
 from exporter.simulator.wire import Request, Response
 from exporter.simulator.world import World
 from tests.support.faulty_simulator import FaultySimulator

@@ -90,7 +90,41 @@ def test_sdk_writes_checkpoints(client: LogClient, world: World) -> None:
 
 def test_sdk_sends_heartbeats(client: LogClient) -> None:
     assert client.heart_beat(*GROUP, "c1").get_shards() == [0, 1]
-    assert client.heart_beat(*GROUP, "c2", [0]).get_shards() == [1]
+    assert client.heart_beat(*GROUP, "c2").get_shards() == []
+    assert client.heart_beat(*GROUP, "c1", [0, 1]).get_shards() == [0]
+    assert client.heart_beat(*GROUP, "c1", [0]).get_shards() == [0]
+    assert client.heart_beat(*GROUP, "c2").get_shards() == [1]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "status", "code"),
+    [("other", 400, "ConsumerNotMatch"), ("unknown", 404, "ConsumerNotExist")],
+)
+def test_sdk_writes_checkpoints_of_others_only_by_force(
+    client: LogClient, world: World, consumer: str, status: int, code: str
+) -> None:
+    cursor = world.end_cursor(*PLACE, 0)
+    assert client.heart_beat(*GROUP, "holder").get_shards() == [0, 1]
+    client.heart_beat(*GROUP, "other")
+    write = (*GROUP, 0, encode_cursor(cursor))
+    with pytest.raises(LogException) as refused:
+        client.update_check_point(*write, consumer=consumer, force_success=False)
+    assert (refused.value.get_resp_status(), refused.value.get_error_code()) == (status, code)
+    assert world.truth(*GROUP, 0).checkpoint is None
+    client.update_check_point(*write, consumer="holder", force_success=False)
+    assert world.truth(*GROUP, 0).owner == "holder"
+    client.update_check_point(*write, consumer=consumer, force_success=True)
+    assert world.truth(*GROUP, 0).owner == consumer
+
+
+def test_sdk_updates_the_settings_of_groups(client: LogClient, world: World) -> None:
+    client.update_consumer_group(*GROUP, timeout=45)
+    assert world.groups(*PLACE) == [("billing", 45, False)]
+    client.update_consumer_group(*GROUP, in_order=True)
+    assert world.groups(*PLACE) == [("billing", 45, True)]
+    with pytest.raises(LogException) as refused:
+        client.update_consumer_group(*PLACE, "none", timeout=45)
+    assert refused.value.get_error_code() == "ConsumerGroupNotExist"
 
 
 def test_sdk_creates_lists_and_deletes_groups(client: LogClient) -> None:

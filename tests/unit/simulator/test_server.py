@@ -258,6 +258,9 @@ def test_invalid_body_is_400(client: Client) -> None:
     groups = "/logstores/orders/consumergroups"
     response = client.send(groups, method="POST", body=b'{"consumerGroup": "new"}')
     assert error_of(response) == (400, "ParameterInvalid")
+    for body in (b'{"timeout": "20"}', b'{"order": 1}'):
+        response = client.send(GROUP_PATH, method="PUT", body=body)
+        assert error_of(response) == (400, "ParameterInvalid")
 
 
 def test_a_shard_or_an_instant_that_is_no_number_is_400(client: Client) -> None:

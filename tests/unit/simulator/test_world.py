@@ -374,16 +374,6 @@ def test_a_group_may_list_nothing_until_its_first_heartbeat() -> None:
     assert len(world.checkpoints(PROJECT, LOGSTORE, "new")) == 2
 
 
-def test_heartbeats_share_the_shards_among_the_consumers_that_live() -> None:
-    held, world = small_world(shards=3)
-    assert world.heart_beat(PROJECT, LOGSTORE, GROUP, "a") == [0, 1, 2]
-    held.advance(30.0)
-    assert world.heart_beat(PROJECT, LOGSTORE, GROUP, "b") == [1]
-    assert world.heart_beat(PROJECT, LOGSTORE, GROUP, "a") == [0, 2]
-    held.advance(61.0)
-    assert world.heart_beat(PROJECT, LOGSTORE, GROUP, "b") == [0, 1, 2]
-
-
 def test_a_split_leaves_the_parent_read_only_until_its_data_has_expired() -> None:
     held, world = small_world(ttl_days=1)
     world.set_producer(PROJECT, LOGSTORE, 0, 1.0)
