@@ -24,15 +24,19 @@ from tests.support.rules import alerting_rules
 from tools.paths import CHART, RULES
 
 LEAST = read(CHART / "ci" / "least-values.yaml")
+ADDRESSES = {"runbook_url", "dashboard_url"}
 
 
 def test_the_rules_are_those_of_the_package(tmp_path: Path) -> None:
     url = "https://wiki.example.com/sls"
-    values = {**LEAST, "prometheusRule": {"enabled": True, "runbookUrl": url}}
-    spec = render(values).one("PrometheusRule")["spec"]
+    grafana = "https://grafana.example.com/teams/data"
+    of_rules = {"enabled": True, "runbookUrl": url, "dashboardUrl": f"{grafana}/"}
+    spec = render({**LEAST, "prometheusRule": of_rules}).one("PrometheusRule")["spec"]
     source = RULES.read_text(encoding="utf-8")
     assert spec == yaml.safe_load(
-        source.replace("https://sls-exporter.example/docs/runbook.md", url)
+        source.replace("https://sls-exporter.example/docs/runbook.md", url).replace(
+            "https://sls-exporter.example/grafana", grafana
+        )
     )
     assert "sls-exporter.example" not in json.dumps(spec)
     file = tmp_path / "rules.yaml"
@@ -40,11 +44,17 @@ def test_the_rules_are_those_of_the_package(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool.run("promtool", "check", "rules", file)
 
 
-def test_alerts_have_no_runbook_url_if_none_is_set() -> None:
-    values = {**LEAST, "prometheusRule": {"enabled": True}}
-    text = render(values).files["prometheusrule.yaml"]
-    assert "SLSConsumerShardStalled" in text
-    assert "runbook" not in text
+@pytest.mark.parametrize(
+    ("value", "annotation"), [("runbookUrl", "runbook_url"), ("dashboardUrl", "dashboard_url")]
+)
+def test_alerts_have_no_address_if_none_is_set(value: str, annotation: str) -> None:
+    alerts = alerts_of({"enabled": True, value: "https://example.com"})
+    assert all(
+        set(ADDRESSES & rule["annotations"].keys()) == {annotation} for rule in alerts.values()
+    )
+    for rule in alerts_of({"enabled": True}).values():
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert "sls-exporter.example" not in json.dumps(rule)
 
 
 def alerts_of(values: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from tests.support import promtool
+from tests.support.dashboards import DASHBOARDS, variables
 from tests.support.rules import alerting_rules, scaled
 from tools.paths import ROOT, RULES
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ALERTS_PAGE = ROOT / "docs" / "alerts.md"
 RUNBOOK_URL = "https://sls-exporter.example/docs/runbook.md"
+DASHBOARD_URL = "https://sls-exporter.example/grafana"
 RULE_TESTS = sorted((ROOT / "tests" / "chart" / "rules").glob("*.yaml"))
 RECORDING_TESTS = ROOT / "tests" / "chart" / "rules" / "recordings.yaml"
 RUNBOOK_PARTS = (
@@ -171,12 +173,31 @@ def test_each_alert_has_the_labels_and_annotations_that_its_reader_needs(
     assert re.fullmatch(r"SLS[A-Z]\w+", rule["alert"])
     assert set(rule["labels"]) == {"severity"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert re.fullmatch(r"[A-Z][^.{]{20,118}\.", annotations["summary"])
     words = re.sub(r"\{\{.*?\}\}", "", annotations["description"])
     assert len(words) < 400
     assert words.endswith(".")
     assert annotations["runbook_url"] == f"{RUNBOOK_URL}#{rule['alert'].lower()}"
+
+
+@each_rule
+def test_each_alert_leads_to_a_dashboard_by_labels_that_it_has(rule: dict[str, Any]) -> None:
+    path, _, chosen = (
+        rule["annotations"]["dashboard_url"].removeprefix(DASHBOARD_URL).partition("?")
+    )
+    (name,) = (name for name, each in DASHBOARDS.items() if path.startswith(f"/d/{each['uid']}"))
+    assert name == ("group.json" if rule["alert"].startswith("SLSConsumer") else name)
+    assert set(re.findall(r"var-(\w+)=", chosen)) <= variables(name).keys()
+    required = set(re.findall(r"var-(\w+)=\{\{ \$labels\.\1 \|", chosen))
+    fired = [
+        alert["exp_labels"]
+        for case in rule_test_cases()
+        if case["alertname"] == rule["alert"]
+        for alert in case["exp_alerts"]
+    ]
+    assert fired
+    assert all(required <= labels.keys() for labels in fired)
 
 
 @each_rule
