@@ -53,7 +53,7 @@ def identify(request: Request, project: str) -> Call:
         names = {"GET": "ListShards"}
     elif match := _SHARD.fullmatch(path):
         logstore, shard = match[1], match[2]
-        gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime"}
+        gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime", "log": "PullLogs"}
         names = {"GET": gets.get(query.get("type", ""), "")}
     elif match := _LOGSTORE.fullmatch(path):
         logstore = match[1]

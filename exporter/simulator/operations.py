@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from exporter.simulator.calls import Call, integer
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import ServiceError, parameter_invalid
+from exporter.simulator.pulling import pull_logs
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World
 
@@ -13,7 +14,10 @@ MAX_PAGE = 500
 
 
 def perform(world: World, call: Call, request: Request) -> object:
-    """Perform an operation, and return the JSON document of its response, None for no body."""
+    """Perform an operation, and return the JSON document of its response.
+
+    The result is None for no body, and a Response if the body is not JSON.
+    """
     perform_one = _OPERATIONS.get(call.operation)
     if perform_one is None:
         raise ServiceError(
@@ -95,6 +99,10 @@ def _get_cursor_time(world: World, call: Call, request: Request) -> object:
     cursor = request.query.get("cursor", "")
     time = world.cursor_time(call.project, call.logstore, _shard(call), cursor)
     return {"cursor_time": time}
+
+
+def _pull_logs(world: World, call: Call, request: Request) -> object:
+    return pull_logs(world, call, _shard(call), request)
 
 
 def _list_groups(world: World, call: Call, _: Request) -> object:
@@ -180,6 +188,7 @@ _OPERATIONS: dict[str, Callable[[World, Call, Request], object]] = {
     "ListLogStores": _list_logstores,
     "ListProject": _list_projects,
     "ListShards": _list_shards,
+    "PullLogs": _pull_logs,
     "UpdateCheckPoint": _update_checkpoint,
     "UpdateConsumerGroup": _update_group,
 }

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from exporter.model.credentials import Credentials
 from exporter.simulator.authority import Authority
@@ -221,6 +221,8 @@ class Simulator:
             return self._error(error)
         if document is None:
             return Response(status=200, headers=self._headers())
+        if isinstance(document, Response):
+            return structs.replace(document, headers={**self._headers(), **document.headers})
         return json_response(200, document, self._headers())
 
     def record(self, call: Call, request: Request, status: int) -> None:

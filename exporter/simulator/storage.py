@@ -18,7 +18,7 @@ from exporter.simulator.errors import (
     project_not_exist,
 )
 from exporter.simulator.logstore import Logstore, Project
-from exporter.simulator.views import LogstoreRow, ProjectRow, ShardRow
+from exporter.simulator.views import LogGroupRow, LogstoreRow, ProjectRow, PulledRows, ShardRow
 
 
 class Storage:
@@ -198,6 +198,35 @@ class Storage:
             if position is None or not begin <= position < end:
                 raise invalid_cursor(cursor)
             return int(found.log.received(position - found.birth))
+
+    def pull(
+        self,
+        project: str,
+        logstore: str,
+        shard: int,
+        cursor: str,
+        *,
+        end_cursor: str | None = None,
+        count: int = 1000,
+    ) -> PulledRows:
+        """Return the log groups from a cursor on, up to a number or to an END cursor.
+
+        Raises ServiceError InvalidCursor if the first one has expired or a cursor is unreadable.
+        """
+        with self._present() as now:
+            found = self._logstore(project, logstore).shard(shard)
+            first, end = decode_cursor(cursor), found.end_cursor(now)
+            if first is None or not found.begin_cursor(now) <= first <= end:
+                raise invalid_cursor(cursor)
+            last = end if end_cursor is None else decode_cursor(end_cursor)
+            if last is None:
+                raise invalid_cursor(end_cursor or "")
+            until = max(first, min(first + count, last, end))
+            rows = [
+                LogGroupRow(position, found.log.received(position - found.birth))
+                for position in range(first, until)
+            ]
+            return PulledRows(rows, until, until == end)
 
     def received(self, project: str, logstore: str, shard: int, cursor: int) -> float | None:
         """Return when a log group was received, even one that has expired; None if there is none.

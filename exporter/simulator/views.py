@@ -1,5 +1,6 @@
 """Views of a world: rows as the API lists them, and the actual state for test oracles."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 UpdateTimeUnit = Literal["s", "ms", "us", "ns"]
@@ -30,6 +31,21 @@ class ShardRow(NamedTuple):
     inclusive_begin_key: str
     exclusive_end_key: str
     created: int
+
+
+class LogGroupRow(NamedTuple):
+    """One log group: its cursor, and its receive time in Unix seconds."""
+
+    cursor: int
+    received_at: float
+
+
+class PulledRows(NamedTuple):
+    """Log groups of one pull, the cursor of the next one, and whether that is the END cursor."""
+
+    rows: Sequence[LogGroupRow]
+    next_cursor: int
+    is_at_end: bool
 
 
 class LogstoreRow(NamedTuple):
