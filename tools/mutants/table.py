@@ -30,7 +30,7 @@ def page() -> str:
 
 def counted(counts: Mapping[str, Count]) -> str:
     """Return a table of how many mutants the tests of each module killed."""
-    lines = ["| module | tests | faults | noticed | harmless |", "|---|---|---:|---:|---:|"]
+    lines = ["| module | tests | mutants | killed | equivalent |", "|---|---|---:|---:|---:|"]
     for module, count in counts.items():
         tests = ", ".join(f"`{name}.py`" for name in SUBJECTS[module])
         noticed = count.tried - count.overlooked
@@ -40,7 +40,7 @@ def counted(counts: Mapping[str, Count]) -> str:
 
 def explained() -> str:
     """Return a table of why each surviving mutant is equivalent to the original."""
-    lines = ["| module | in | fault | why it is none |", "|---|---|---|---|"]
+    lines = ["| module | in | mutant | reason |", "|---|---|---|---|"]
     for module, reasons in HARMLESS.items():
         for name, reason in reasons.items():
             place, _, change = name.partition(": ")
