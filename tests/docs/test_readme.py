@@ -16,10 +16,6 @@ README = read("README.md")
 GUIDE = read("docs/getting-started.md")
 
 
-def test_the_readme_shows_the_whole_example_configuration() -> None:
-    assert read("config.example.yaml") in blocks(README, "yaml")
-
-
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])
 def test_the_first_configuration_is_valid_without_changes(text: str) -> None:
     least = next(block for block in blocks(text, "yaml") if block.startswith("projects:"))
