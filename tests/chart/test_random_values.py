@@ -4,15 +4,16 @@ from collections import Counter
 from typing import Any
 
 import helm_python
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.support.chart_values import chart_values
 from tests.support.helm import KUBERNETES, check, render
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(values=chart_values())
