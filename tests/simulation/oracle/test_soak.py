@@ -72,7 +72,7 @@ def test_comparison_finds_wrong_values_of_each_metric(calm: Soak) -> None:
     expected, text = calm.compare(), calm.scrape()
     shown = dict(samples(text))
     names = sorted({name for name, _ in shown})
-    assert len(names) == 34
+    assert len(names) == 35
     for name in names:
         series = next(series for series in shown if series[0] == name)
         for wrong in filter(isfinite, (expected[series].least - 1, expected[series].most + 1)):
