@@ -1,7 +1,7 @@
 """Listings that come in pages, by an offset and a size.
 
 After a deletion, later names move to earlier pages, so a reading may lack names that exist. The
-total of the pages shows the change.
+total of the pages shows the change. A listing without a total ends with an empty page.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _read_pages(read_page: Callable[[int], Page], operation: str) -> list[Page]:
         page = read_page(offset)
         pages.append(page)
         offset += page.count
-        if page.count == 0 or offset >= page.total:
+        if page.count == 0 or (page.total is not None and offset >= page.total):
             return pages
         if offset >= MAX_PAGES * PAGE_SIZE:
             break

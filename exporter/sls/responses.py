@@ -51,11 +51,11 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page of a listing of names, with the number of names in all pages."""
+    """One page of a listing of names, with the number of names in all pages, None if unknown."""
 
     names: Parsed[str]
     count: int
-    total: int
+    total: int | None
 
 
 def read_checkpoints(body: bytes, now: float) -> Parsed[Checkpoint]:
@@ -236,9 +236,11 @@ def _project(entry: object) -> str:
 
 def _page(answer: object, key: str, parse: Callable[[object], str]) -> Page:
     fields = object_of(answer)
+    total = None
+    if fields.get("total") is not None:
+        total = integer_of(fields, "total", low=0, high=2**31)
     listed = fields.get(key)
-    return Page(
-        names=entries_of(listed, parse),
-        count=len(listed) if isinstance(listed, list) else 0,
-        total=integer_of(fields, "total", low=0, high=2**31),
-    )
+    if listed is None and total == 0:
+        listed = []
+    names = entries_of(listed, parse)
+    return Page(names=names, count=len(names.entries) + len(names.faults), total=total)

@@ -36,7 +36,8 @@ def bodies(data: bytes) -> None:
         require_showable(str(error), 256)
         return
     if isinstance(found, Page):
-        require(0 <= found.count <= MAX_ENTRIES and found.total >= 0, "a page has no such size")
+        require(0 <= found.count <= MAX_ENTRIES, "a page has no such size")
+        require(found.total is None or found.total >= 0, "a listing has no such size")
         found = found.names
     if isinstance(found, Parsed):
         require(len(found.entries) <= MAX_ENTRIES, "more entries than a response can have")
