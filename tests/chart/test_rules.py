@@ -20,12 +20,12 @@ DASHBOARD_URL = "https://sls-exporter.example/grafana"
 RULE_TESTS = sorted((ROOT / "tests" / "chart" / "rules").glob("*.yaml"))
 RECORDING_TESTS = ROOT / "tests" / "chart" / "rules" / "recordings.yaml"
 RUNBOOK_PARTS = (
-    "What it means",
-    "Who is hurt",
-    "First looks",
-    "Usual causes",
-    "Remedies",
-    "When it is false",
+    "Meaning",
+    "Impact",
+    "Diagnosis",
+    "Causes",
+    "Mitigation",
+    "False positives",
 )
 METRICS = {
     "sls_consumer_group_catch_up_seconds",
