@@ -6,6 +6,9 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config.example.yaml
+REGISTRY ?=
+IMAGE ?=
+REPOSITORY ?=
 
 # A virtual environment holds the path of its directory, so one that was copied or moved along with
 # the tree is made anew: its stamp bears another name.
@@ -29,7 +32,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test tests lint ruff format imports typecheck words yaml shell \
-	dockerfile example-check generate wheel test-wheel test-image mutants lock audit sbom \
+	dockerfile example-check generate wheel sdist chart test-wheel test-image mutants lock audit sbom \
 	release-notes clean
 
 help: ## list the targets
@@ -81,6 +84,14 @@ generate: $(DEVELOPMENT) ## write all generated files; FILES=docs/truth.md plays
 wheel: $(DEVELOPMENT) ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
+
+sdist: $(DEVELOPMENT) ## build the source distribution into dist/
+	$(BIN)/python -m hatchling build -t sdist
+
+# REGISTRY, IMAGE and REPOSITORY are the defaults of a released chart.
+chart: $(DEVELOPMENT) ## pack the chart into dist/
+	$(BIN)/python -m tools.chart_archive dist --registry='$(REGISTRY)' --image='$(IMAGE)' \
+		--repository='$(REPOSITORY)'
 
 test-wheel: wheel ## install that wheel into fresh environments, and test it there
 	SLS_EXPORTER_WHEEL=$$(echo dist/*.whl) $(BIN)/python -m pytest tests/process/test_wheel.py

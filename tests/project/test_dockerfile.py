@@ -60,7 +60,7 @@ def test_bytecode_is_compiled_when_the_image_is_built_and_never_written_when_it_
     (install,) = [rest for name, rest in instructions() if "pip" in rest and name == "RUN"][-1:]
     assert "install --compile" in install
     assert "PYTHONDONTWRITEBYTECODE=1" in final_stage()["ENV"][0]
-    build_environment = " ".join(rest for name, rest in instructions()[:6] if name == "ENV")
+    build_environment = " ".join(rest for name, rest in instructions()[:7] if name == "ENV")
     assert "PYTHONDONTWRITEBYTECODE" not in build_environment
 
 
@@ -89,6 +89,8 @@ def test_the_labels_of_the_image_contain_the_version_of_the_package() -> None:
     assert f"VERSION={exporter.__version__}" in stage["ARG"]
     assert 'org.opencontainers.image.version="${VERSION}"' in stage["LABEL"][0]
     assert 'org.opencontainers.image.licenses="Apache-2.0"' in stage["LABEL"][0]
+    for name in ("created", "source", "url", "version", "revision"):
+        assert f'org.opencontainers.image.{name}="${{' in stage["LABEL"][0]
 
 
 def test_every_file_that_the_build_copies_is_let_in() -> None:

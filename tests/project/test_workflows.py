@@ -102,7 +102,13 @@ def test_workflow_has_only_read_permissions_unless_a_job_declares_more(path: Pat
         if "permissions" in job
     }
     attesting = ["attestations", "id-token"]
-    expected = {"files": attesting, "image": attesting, "publish": ["contents"]}
+    expected = {
+        "files": attesting,
+        "image": attesting,
+        "pypi": ["id-token"],
+        "chart": [],
+        "publish": ["contents"],
+    }
     assert writing == (expected if path.name == "release.yml" else {})
 
 
@@ -131,7 +137,9 @@ def test_a_release_is_checked_before_anything_is_built_and_published_last() -> N
         "check": None,
         "files": "check",
         "image": "check",
-        "publish": ["files", "image"],
+        "pypi": ["files", "image"],
+        "chart": ["files", "image"],
+        "publish": ["pypi", "chart"],
     }
 
 
@@ -157,3 +165,76 @@ def test_the_image_is_released_for_two_machines_with_its_contents_and_origin() -
     assert (wanted["sbom"], wanted["provenance"]) == (True, "mode=max")
     given = re.findall(r"^(\w+)=", wanted["build-args"], flags=re.MULTILINE)
     assert set(given) <= set(re.findall(r"^ARG (\w+)=", read("Dockerfile"), flags=re.MULTILINE))
+
+
+def test_the_image_of_a_release_has_rewritten_timestamps_and_those_of_the_commit() -> None:
+    (build,) = (step for step in jobs("release.yml")["image"]["steps"] if step.get("id") == "build")
+    assert build["with"]["outputs"] == "type=registry,rewrite-timestamp=true"
+    assert build["env"] == {"SOURCE_DATE_EPOCH": "${{ steps.source.outputs.epoch }}"}
+    (source,) = (e for e in jobs("release.yml")["image"]["steps"] if e.get("id") == "source")
+    assert "git log -1 --format=%ct" in source["run"]
+    assert "ARG SOURCE_DATE_EPOCH" in read("Dockerfile").split("RUN", 1)[0]
+
+
+def dry_run(
+    command: str, folder: Path, programs: dict[str, str], **environ: str
+) -> tuple[int, str]:
+    """Run a command of a workflow as GitHub does, with scripts in place of programs."""
+    path = folder / "bin"
+    path.mkdir()
+    for name, script in programs.items():
+        (path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (path / name).chmod(0o755)
+    output = folder / "output"
+    done = subprocess.run(
+        ["/bin/bash", "-e", "-c", command],
+        cwd=ROOT,
+        env={"PATH": f"{path}:/usr/bin:/bin", "GITHUB_OUTPUT": str(output), **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    text = output.read_text(encoding="utf-8") if output.exists() else done.stdout
+    return done.returncode, text
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(f"sha256:{'0a' * 32}", 0), ("", 1), ("sha256:0a", 1), ("not found", 1)],
+)
+def test_the_base_of_a_released_image_is_the_digest_of_its_tag(
+    answer: str, status: int, tmp_path: Path
+) -> None:
+    (base,) = (step for step in jobs("release.yml")["image"]["steps"] if step.get("id") == "base")
+    (tag,) = re.findall(r"^ARG BASE=(.*)$", read("Dockerfile"), flags=re.MULTILINE)
+    script = f'[ "$4" = "{tag}" ] && echo "{answer}"'
+    found = dry_run(base["run"], tmp_path, {"docker": script})
+    assert found == (status, f"base={tag}@{answer}\n" if status == 0 else "")
+
+
+def test_the_chart_is_pushed_to_the_registry_without_its_password_in_an_argument(
+    tmp_path: Path,
+) -> None:
+    push = jobs("release.yml")["chart"]["steps"][-1]["run"]
+    script = 'echo "$*"; [ "$1" = push ] || { echo "input: $(cat)"; }'
+    values = {
+        "REGISTRY": "registry.example.com/platform",
+        "REGISTRY_USER": "releaser",
+        "REGISTRY_PASSWORD": "an-example",
+    }
+    status, text = dry_run(push, tmp_path, {"helm": script}, **values)
+    assert status == 0
+    assert text.splitlines() == [
+        "registry login registry.example.com --username releaser --password-stdin",
+        "input: an-example",
+        "push dist/*.tgz oci://registry.example.com/platform/charts",
+    ]
+
+
+def test_packages_for_pypi_are_the_wheel_and_the_source_distribution() -> None:
+    job = jobs("release.yml")["pypi"]
+    assert job["environment"] == "pypi"
+    (copied,) = [step["run"] for step in job["steps"] if "run" in step]
+    assert copied == "mkdir packages && cp dist/*.whl dist/*.tar.gz packages"
+    assert job["steps"][-1]["with"] == {"packages-dir": "packages"}

@@ -10,6 +10,7 @@ PACKAGES = {
     "chromium": "chromium",
     "buildah": "buildah",
     "faketime": "faketime",
+    "systemd-analyze": "systemd",
 }
 
 
