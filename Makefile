@@ -31,8 +31,8 @@ BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test tests lint ruff format imports typecheck words yaml shell \
-	dockerfile example-check generate wheel sdist chart test-wheel test-image mutants lock audit sbom \
+.PHONY: help setup tools demo test tests conformance lint ruff format imports typecheck words yaml \
+	shell dockerfile example-check generate wheel sdist chart test-wheel test-image mutants lock audit sbom \
 	release-notes clean
 
 help: ## list the targets
@@ -48,6 +48,9 @@ test: setup ## set up everything, then lint, typecheck and run all tests
 # A file stays with one worker, so that what it builds for all of its tests is built once.
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
+
+conformance: $(DEVELOPMENT) ## run the vendor's consumer library against simulator and exporter
+	$(BIN)/python -m pytest -n $(WORKERS) tests/conformance
 
 lint: ruff format imports typecheck words yaml shell dockerfile example-check ## check all that is not run
 

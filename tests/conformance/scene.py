@@ -1,0 +1,244 @@
+"""A scene: a world, an exporter and consumers as processes, all on the real clock.
+
+Every observation compares the values of the exporter with the actual state of the world.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from exporter.model.progress import Cause, State
+from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.world import World
+from tests.conformance.truth import Truths, Watcher
+from tests.support.daemon import Daemon, daemon
+from tests.support.scrape import Scrape
+from tests.support.wait import wait_for
+
+PROJECT, LOGSTORE, GROUP = "shop", "orders", "billing"
+PLACE = (PROJECT, LOGSTORE)
+BILLING = (*PLACE, GROUP)
+DAY = 86400.0
+STALL_AFTER = 8.0
+"""Longer than three seconds, after which the base class of the library saves."""
+FLUSH_SECONDS = 45.0
+"""Longer than 30 seconds, after which an idle consumer of the library saves its last progress."""
+_POLL_SECONDS = 1.0
+_PACE_SECONDS = 0.2
+
+
+class Scene:
+    """A running scene of one group, still without an exporter.
+
+    With ``days_ago``, the world is in the past until ``return_to_present``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        shards: int = 2,
+        stall_after: float = STALL_AFTER,
+        days_ago: float = 0.0,
+    ) -> None:
+        self.folder = folder
+        self.consumers: dict[str, subprocess.Popen[bytes]] = {}
+        self._seconds_ago = days_ago * DAY
+        self.world = World(wall=lambda: time.time() - self._seconds_ago)
+        self.world.create_project(PROJECT)
+        self.world.create_logstore(*PLACE, shards=shards, ttl_days=1)
+        self.world.create_group(*BILLING, timeout=2)
+        self._stall_after = stall_after
+        self._stack = ExitStack()
+        self._watcher = Watcher(self.truths)
+        self._exporter: Daemon
+
+    def __enter__(self) -> Self:
+        self._simulator = self._stack.enter_context(Simulator(self.world, check_clock=False))
+        self._stack.enter_context(self._watcher)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.consumers.values():
+            process.kill()
+            process.wait(10.0)
+        self._stack.close()
+
+    def start_exporter(self) -> None:
+        """Start the exporter."""
+        config = self.folder / "config.yaml"
+        config.write_text(
+            f"""\
+discovery: {{interval: 2s}}
+polling: {{interval: {_POLL_SECONDS:g}s, stale_after: 1m, requests_per_second: 1000}}
+stall_after: {self._stall_after:g}s
+projects:
+  - project: {PROJECT}
+    endpoint: {self._simulator.endpoint}
+    logstores:
+      - {{logstore: {LOGSTORE}, consumer_groups: ["{GROUP}.*"]}}
+"""
+        )
+        exporter = self._stack.enter_context(
+            daemon(
+                f"--config.file={config}",
+                "--web.listen-address=127.0.0.1:0",
+                environ={
+                    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
+                },
+            )
+        )
+        wait_for(lambda: exporter.get("/-/ready").status_code == 200, timeout=30.0)
+        self._exporter = exporter
+
+    def produce(self, interval: float | None = 0.5) -> None:
+        """Write one log group per interval to each writable shard, or end that."""
+        for row in self.world.shards(*PLACE):
+            if row.status == "readwrite":
+                self.world.set_producer(*PLACE, row.shard, interval)
+
+    def start_consumer(self, name: str, *options: str) -> None:
+        """Start a consumer of the vendor's Python library."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.consumers[name] = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.conformance.python_consumer"),
+                    f"--address={self._simulator.endpoint.removeprefix('http://')}",
+                    *(f"--project={PROJECT}", f"--logstore={LOGSTORE}", f"--group={GROUP}"),
+                    *(f"--name={name}", *options),
+                ],
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
+                    "KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
+                },
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop_consumer(self, name: str) -> None:
+        """Stop a consumer gracefully."""
+        process = self.consumers.pop(name)
+        process.terminate()
+        assert process.wait(30.0) == 0, self.log_of(name)
+
+    def kill_consumer(self, name: str) -> None:
+        """Kill a consumer without a last save."""
+        process = self.consumers.pop(name)
+        process.kill()
+        process.wait(10.0)
+
+    def log_of(self, name: str) -> str:
+        """Return the output of a consumer."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def pulled_shards(self) -> set[int | None]:
+        """Return the shards that consumers have read."""
+        requests = self._simulator.requests
+        return {each.shard for each in requests if each.operation == "PullLogs"}
+
+    def return_to_present(self) -> None:
+        """Move the clock of the world to the present."""
+        self._seconds_ago = 0.0
+        self._watcher.forget()
+
+    def truths(self) -> Truths:
+        """Return the actual state by shard."""
+        return self.world.truths(*BILLING)
+
+    def observe(self) -> "Observation":
+        """Scrape the exporter, and compare each value with the recent states of the world."""
+        time.sleep(_PACE_SECONDS)  # spares the processors, and nothing else
+        for name, process in self.consumers.items():
+            assert process.poll() is None, f"{name} has ended: {self.log_of(name)}"
+        observation = Observation(self._exporter.scrape())
+        self._watcher.look()
+        now = self.world.now()
+        for shard, unread in observation.unread.items():
+            self._watcher.check_unread(shard, unread)
+        for shard, seconds in observation.stalled_seconds.items():
+            self._watcher.check_stalled(shard, seconds, now)
+        return observation
+
+    def wait(
+        self, condition: Callable[["Observation"], bool], *, what: str, timeout: float = 30.0
+    ) -> "Observation":
+        """Observe until a condition is true, and return that observation."""
+
+        def observed() -> Observation | None:
+            observation = self.observe()
+            return observation if condition(observation) else None
+
+        try:
+            found = wait_for(observed, timeout=timeout, what=what)
+        except AssertionError as error:
+            logs = "\n".join(path.read_text()[-3000:] for path in self.folder.glob("*.log"))
+            raise AssertionError(f"{error}: {self.observe()}\n{self.truths()}\n{logs}") from error
+        assert found is not None
+        return found
+
+    def watch(self, seconds: float) -> Iterator["Observation"]:
+        """Observe for some time, with at least one observation."""
+        deadline = time.monotonic() + seconds
+        yield self.observe()
+        while time.monotonic() < deadline:
+            yield self.observe()
+
+    def is_exact(self, observation: "Observation") -> bool:
+        """Return whether the exporter shows exactly the actual state of each shard."""
+        truths = self.truths()
+        owners = {shard: truth.owner for shard, truth in truths.items()}
+        unread = {shard: truth.unread for shard, truth in truths.items()}
+        return (observation.unread, observation.owners) == (unread, owners)
+
+
+class Observation:
+    """The values of one scrape of the exporter."""
+
+    def __init__(self, scrape: Scrape) -> None:
+        self.unread = _by_shard(scrape, "sls_consumer_group_unread_log_groups")
+        self.stalled_seconds = _by_shard(scrape, "sls_consumer_group_stalled_seconds")
+        self.consumed = _total(scrape, "sls_consumer_group_consumed_log_groups_total")
+        self.owner_changes = _total(scrape, "sls_consumer_group_owner_changes_total")
+        self.states = _counts(scrape, "sls_consumer_group_shards", "state")
+        self.causes = _counts(scrape, "sls_consumer_group_stalled_shards", "cause")
+        self.owners = {
+            int(sample.labels["shard"]): sample.labels["consumer"]
+            for sample in scrape.find("sls_consumer_group_unread_log_groups")
+        }
+
+    def __repr__(self) -> str:
+        return f"{self.states} {self.causes} unread={self.unread} owners={self.owners}"
+
+    def all_are(self, *states: State) -> bool:
+        """Return whether every shard is in one of some states."""
+        return bool(self.states) and self.states.keys() <= set(states)
+
+    def is_stalled(self, cause: Cause, shards: int) -> bool:
+        """Return whether so many shards are stalled, all with one cause."""
+        return self.causes == {cause: shards} and self.states.get(State.STALLED) == shards
+
+
+@contextmanager
+def scene(folder: Path, *, shards: int = 2, stall_after: float = STALL_AFTER) -> Iterator[Scene]:
+    """Run a scene with an exporter until the block ends."""
+    with Scene(folder, shards=shards, stall_after=stall_after) as running:
+        running.start_exporter()
+        yield running
+
+
+def _by_shard(scrape: Scrape, name: str) -> dict[int, float]:
+    return {int(sample.labels["shard"]): sample.value for sample in scrape.find(name)}
+
+
+def _counts(scrape: Scrape, name: str, label: str) -> dict[str, int]:
+    return {sample.labels[label]: int(sample.value) for sample in scrape.find(name) if sample.value}
+
+
+def _total(scrape: Scrape, name: str) -> float:
+    return sum(sample.value for sample in scrape.find(name))
