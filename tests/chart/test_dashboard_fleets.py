@@ -10,7 +10,7 @@ from exporter.config.schema import MetricsConfig
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.progress import ShardProgress, Totals
+from exporter.model.progress import Outlook, ShardProgress, Totals
 from exporter.model.snapshot import (
     GroupSettings,
     GroupSnapshot,
@@ -58,6 +58,8 @@ JOB = """\
     static_configs: [{{targets: ["127.0.0.1:{port}", "localhost:{port}"]}}]
 """
 
+OUTLOOK = Outlook(catch_up_seconds=600.0, data_loss_seconds=3600.0)
+
 
 def title(asked: Asked) -> str:
     return f"{asked.dashboard}: {asked.panel}"
@@ -102,7 +104,9 @@ def logstore(name: str, labels: Labels, groups: dict[str, Sequence[ShardProgress
                 key=GroupKey(*key, group),
                 last_success=NOW,
                 snapshot=GroupSnapshot(
-                    polled=Instant(server=NOW, monotonic=50.0), shards=tuple(shards)
+                    polled=Instant(server=NOW, monotonic=50.0),
+                    shards=tuple(shards),
+                    outlook=OUTLOOK,
                 ),
                 totals=Totals(written=0),
                 interval=60.0,
@@ -234,6 +238,8 @@ def test_values_of_two_regions_are_not_merged(server: Prometheus) -> None:
     assert found["Consumer groups"] == {None: 2.0}
     assert found["Worst stall by group"] == {"cn-shanghai": 400.0, "cn-beijing": 0.0}
     assert found["Worst lag by group"] == {"cn-shanghai": 400.0, "cn-beijing": 0.0}
+    assert found["Groups that lose data"] == {"cn-shanghai": 3600.0, "cn-beijing": 3600.0}
+    assert found["Groups furthest behind"] == {"cn-shanghai": 600.0}
     assert found["Unread log groups"] == {"cn-shanghai": 10.0, "cn-beijing": 0.0}
     assert found["State of the worst shard"] == {"cn-shanghai": 6.0, "cn-beijing": 2.0}
 

@@ -40,6 +40,11 @@ OF_THE_PROCESS = {
     "process_open_fds",
     "process_resident_memory_bytes",
 }
+EMPTY = {"failing exporters", "last success", "caught up in"}
+"""Names of queries that are empty while no listing fails and no group catches up.
+
+Other tests have their values: `test_dashboard_shards` and `test_dashboard_fleets`.
+"""
 METRIC = re.compile(r"\b(?:sls_(?!endpoint\b)|process_|scrape_)\w+\b|\bup\b(?=\{)")
 WRITTEN_APART = re.compile(r"_(?:bucket|count|sum)$")
 
@@ -130,9 +135,10 @@ def test_the_uids_and_titles_are_those_that_links_and_people_know() -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_has_the_fields_that_grafana_11_expects(name: str) -> None:
+def test_dashboard_has_the_fields_that_grafana_10_to_12_expect(name: str) -> None:
     dashboard = DASHBOARDS[name]
-    assert dashboard["schemaVersion"] == 41
+    # Grafana 10.0 has this version. Newer ones migrate it.
+    assert dashboard["schemaVersion"] == 38
     assert dashboard["tags"] == ["sls-exporter"]
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert ids == list(range(1, len(ids) + 1))
@@ -191,10 +197,8 @@ def test_dashboards_use_only_metrics_of_the_catalog() -> None:
     assert used <= known
     assert {name for name in known - used if name.startswith("sls_consumer")} == {
         "sls_consumer_group_info",
-        "sls_consumer_group_catch_up_seconds",
         # for rules
         "sls_consumer_group_cursor_access",
-        "sls_consumer_group_data_loss_seconds",
         "sls_consumer_group_lag_limit_seconds",
         "sls_consumer_group_poll_interval_seconds",
         "sls_consumer_group_stall_after_seconds",
@@ -266,11 +270,14 @@ def values_of(server: Prometheus, entry: Mapping[str, Any], dashboard: str) -> s
 def test_every_query_of_every_panel_has_data(stage: Stage) -> None:
     assert len(queries()) > 50
     for asked in queries():
-        wait_for(functools.partial(stage.ask, asked), timeout=30, what=str(asked))
+        if asked.legend not in EMPTY:
+            wait_for(functools.partial(stage.ask, asked), timeout=30, what=str(asked))
 
 
 def test_the_labels_in_names_of_series_exist(stage: Stage) -> None:
     for asked in queries():
+        if asked.legend in EMPTY:
+            continue
         named = set(re.findall(r"\{\{(\w+)\}\}", asked.legend))
         wait_for(functools.partial(has_labels, stage, asked, named), timeout=30, what=str(asked))
 

@@ -3,36 +3,42 @@
 from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from exporter.metrics.catalogue import DISCOVERY_LAST_SUCCESS, DISCOVERY_SUCCESS, GROUP_UP
 from exporter.metrics.self_catalogue import (
     BUILD_INFO,
     CLOCK_SKEW,
+    INTERVAL_USAGE,
     POLL_DURATION,
     POLL_ERRORS,
     POLLS,
     POLLS_SKIPPED,
     RELOAD_SUCCESS_TIME,
     RELOAD_SUCCESSFUL,
-    REQUEST_DURATION,
-    REQUEST_ERRORS,
-    REQUESTS,
-    RETRIES,
     SERIES,
+    SERIES_DROPPED,
     SHARD,
+    TARGET_CONFLICTS,
     TARGETS,
     TOTAL_SHARDS,
 )
-from tools.dashboards.frame import EXPORTER_UID, Panel, datasource, frame, job, several
+from tools.dashboards import requests_to_sls
+from tools.dashboards.frame import EXPORTER_UID, Panel, datasource, frame, job, several, window
 from tools.dashboards.limits import (
-    ERROR_SHARE,
     ONE_IS_BAD,
     ONE_IS_ODD,
     OPEN_FILES_SHARE,
+    POLL_AGE_SECONDS,
+    SKEW_SECONDS,
     SKIPPED_SHARE,
+    USED_SHARE,
 )
 from tools.dashboards.panels import Query, curves, label_value, number, timeline
-from tools.dashboards.queries import INSTANCE, JOB, NOT_INVALID_CURSOR, or_none, rate
+from tools.dashboards.queries import INSTANCE, JOB, or_none, rate
+from tools.dashboards.tables import Column, rows
 
 ALL = f"{{{INSTANCE}}}"
+NUMBERS = f'count_values by (job, instance) ("number", {SHARD.name}{ALL})'
+"""The number of each exporter among those that share the work, as a label."""
 
 
 def dashboard() -> Dashboard:
@@ -41,11 +47,13 @@ def dashboard() -> Dashboard:
         EXPORTER_UID,
         "SLS consumer groups: the exporter",
         "The health of sls-exporter itself.",
-        variables=[datasource(), job(), _instance()],
+        variables=[datasource(), job(), _instance(), window(JOB)],
+        alerts='job=~"$job|", alertname=~"SLSExporter.+"',
         rows={
             "Now": _now(),
             "Polls": _polls(),
-            "Requests to SLS": _requests(),
+            "Listings": [_listings()],
+            "Requests to SLS": requests_to_sls.panels(),
             "Process": _process(),
         },
     )
@@ -71,15 +79,16 @@ def _now() -> list[Panel]:
         ),
         number(
             "Logstores polled",
-            "Logstores that the busiest exporter polls.",
-            f"max({TARGETS.name}{ALL})",
+            "Logstores of all exporters that share the work. Replicas of one share count once.",
+            f"sum(\n  max by (job, number) (\n    {TARGETS.name}{ALL}\n"
+            f"    * on (job, instance) group_right () {NUMBERS}\n  )\n)",
             unit="short",
         ),
         number(
             "Missing exporter shards",
             "Shards of a scaled-out exporter without a process. Their logstores are not watched.",
-            f"max({TOTAL_SHARDS.name}{{{JOB}}})\n"
-            f'- count(count_values("number", {SHARD.name}{{{JOB}}}))',
+            f"sum(\n  max by (job) ({TOTAL_SHARDS.name}{{{JOB}}})\n"
+            f'  - count by (job) (count_values by (job) ("number", {SHARD.name}{{{JOB}}}))\n)',
             unit="short",
             steps=ONE_IS_BAD,
         ),
@@ -96,22 +105,69 @@ def _now() -> list[Panel]:
             f"1000 * max({RELOAD_SUCCESS_TIME.name}{ALL})",
             unit="dateTimeFromNow",
         ),
+        number(
+            "Failing listings",
+            "Listings of projects, logstores or consumer groups that fail in an exporter. New "
+            "names are not found. A dash: the configuration needs no listing.",
+            f"sum(1 - min without (instance, pod) ({DISCOVERY_SUCCESS.name}{ALL}))",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Groups whose polls fail",
+            "Consumer groups whose last poll failed in every replica.",
+            f"sum(1 - max without (instance, pod) ({GROUP_UP.name}{ALL}))",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Interval used",
+            "Share of the polling interval that the polls of the busiest project take. Above "
+            "100 %, polls are late or skipped.",
+            f"max({INTERVAL_USAGE.name}{ALL})",
+            unit="percentunit",
+            steps=USED_SHARE,
+            decimals=0,
+        ),
+        number(
+            "Logstores left out",
+            "Logstores that are not polled, because a logstore at another endpoint has the same "
+            "series.",
+            f"sum(max without (instance, pod) ({TARGET_CONFLICTS.name}{ALL}))",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Series left out",
+            "Series of shards that the exporters omit because of metrics.max_series.",
+            f"sum(max by (job, number) (\n  {SERIES_DROPPED.name}{ALL}\n"
+            f"  * on (job, instance) group_right () {NUMBERS}\n))",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        number(
+            "Largest clock skew",
+            "Largest difference between the clock of an exporter and the clock of SLS.",
+            f"max(abs({CLOCK_SKEW.name}{ALL}))",
+            unit="s",
+            steps=SKEW_SECONDS,
+            decimals=0,
+        ),
     ]
 
 
 def _polls() -> list[Panel]:
-    per_poll = f"sum by (le) (rate({POLL_DURATION.name}_bucket{ALL}[10m]))"
+    per_poll = f"sum by (le) (rate({POLL_DURATION.name}_bucket{ALL}[${{window}}s]))"
     return [
         curves(
             "Poll duration and interval",
             "Duration of a poll of one logstore, and time between two polls of the same "
-            "logstore. The exporter skips a poll if the previous one has not ended. Over 10 "
-            "minutes.",
+            "logstore. The exporter skips a poll if the previous one has not ended.",
             [
                 Query(f"histogram_quantile(0.5, {per_poll})", "duration, half of the polls"),
                 Query(f"histogram_quantile(0.95, {per_poll})", "duration, 95 % of the polls"),
                 Query(
-                    f"max({TARGETS.name}{ALL} / rate({POLLS.name}{ALL}[10m]))",
+                    f"max({TARGETS.name}{ALL} / rate({POLLS.name}{ALL}[${{window}}s]))",
                     "interval between polls",
                 ),
             ],
@@ -126,11 +182,12 @@ def _polls() -> list[Panel]:
         curves(
             "Skipped polls",
             "Share of the polls that were skipped because the previous one had not ended. Raise "
-            "polling.workers or the interval. Over 10 minutes.",
+            "polling.workers or the interval.",
             [
                 Query(
-                    f"rate({POLLS_SKIPPED.name}{ALL}[10m])\n"
-                    f"/ (rate({POLLS.name}{ALL}[10m]) + rate({POLLS_SKIPPED.name}{ALL}[10m]))",
+                    f"rate({POLLS_SKIPPED.name}{ALL}[${{window}}s])\n"
+                    f"/ (rate({POLLS.name}{ALL}[${{window}}s])\n"
+                    f"+ rate({POLLS_SKIPPED.name}{ALL}[${{window}}s]))",
                     "{{instance}}",
                 )
             ],
@@ -151,96 +208,34 @@ def _polls() -> list[Panel]:
     ]
 
 
-def _requests() -> list[Panel]:
-    def quantile(share: float, by: str = "") -> str:
-        labels = f"le, {by}" if by else "le"
-        buckets = f"{REQUEST_DURATION.name}_bucket{ALL}"
-        return f"histogram_quantile({share}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
-
-    asked = f"{rate(REQUESTS, 'operation')} > 0"
-    failed = f"{REQUEST_ERRORS.name}{{{INSTANCE}, {NOT_INVALID_CURSOR}}}"
-    merged = "operation, instance, pod"
-    throttled = f'{REQUEST_ERRORS.name}{{{INSTANCE}, code=~"(?i).*(quota|qps|throttl).*"}}'
-    return [
-        curves(
-            "Requests by operation",
-            "Requests to the SLS API, including retries.",
-            [Query(asked, "{{operation}}")],
-            unit="reqps",
-            stacked=True,
-        ),
-        curves(
-            "Request errors by code",
-            "InvalidCursor is not a failure. It means that data has expired or a shard is empty.",
-            [
-                Query(
-                    or_none(
-                        rate(REQUEST_ERRORS, "operation, code"),
-                        label="code",
-                        scraped=REQUESTS,
-                    ),
-                    "{{operation}} {{code}}",
-                )
-            ],
-            unit="reqps",
-        ),
-        curves(
-            "Failed requests by project",
-            "Share of the requests of each project that fail. An error InvalidCursor does not "
-            "count, since it only means that data has expired or a shard is empty.",
-            [
-                Query(
-                    or_none(
-                        f"sum without (code, {merged}) (rate({failed}[15m]))\n"
-                        f"/ sum without ({merged}) (rate({REQUESTS.name}{ALL}[15m]))",
-                        label="project",
-                        scraped=REQUESTS,
-                    ),
-                    "{{project}} {{sls_endpoint}}",
-                )
-            ],
-            unit="percentunit",
-            steps=ERROR_SHARE,
-        ),
-        curves(
-            "Request latency",
-            "Duration of requests to SLS, each attempt by itself.",
-            [
-                Query(quantile(0.5), "half of the requests"),
-                Query(quantile(0.95), "95 %"),
-                Query(quantile(0.99), "99 %"),
-            ],
-            unit="s",
-        ),
-        curves(
-            "Request latency by operation",
-            "95 % of the requests of each operation are faster.",
-            [Query(f"{quantile(0.95, 'operation')}\nand on (operation) {asked}", "{{operation}}")],
-            unit="s",
-        ),
-        curves(
-            "Retries by operation",
-            "Attempts after a first one that failed.",
-            [Query(rate(RETRIES, "operation"), "{{operation}}")],
-            unit="reqps",
-        ),
-        curves(
-            "Throttled requests",
-            "Requests that SLS refused because of its quotas. Lower polling.requests_per_second or "
-            "poll less often.",
-            [
-                Query(
-                    or_none(
-                        f"sum by (code) (rate({throttled}[$__rate_interval]))",
-                        label="code",
-                        scraped=REQUESTS,
-                    ),
-                    "{{code}}",
-                )
-            ],
-            unit="reqps",
-        ),
-    ]
+def _listings() -> Panel:
+    failing = f"min without (instance, pod) ({DISCOVERY_SUCCESS.name}{ALL}) == 0"
+    last = f"min without (instance, pod) ({DISCOVERY_LAST_SUCCESS.name}{ALL})"
+    return rows(
+        "Listings that fail",
+        "Listings that fail in at least one exporter. A listing of projects has no project, and a "
+        "listing of logstores no logstore. The time of a listing that never succeeded is a dash.",
+        [
+            Column(title="endpoint", label="sls_endpoint"),
+            Column(title="project", label="project"),
+            Column(title="logstore", label="logstore"),
+            Column(
+                title="failing exporters",
+                expr=f"sum without (instance, pod) (1 - {DISCOVERY_SUCCESS.name}{ALL}) > 0",
+                unit="short",
+                width=160,
+            ),
+            Column(
+                title="last success",
+                expr=f"time() - {last}\nand {failing}",
+                unit="s",
+                steps=POLL_AGE_SECONDS,
+                width=160,
+            ),
+        ],
+        sorted_by="last success",
+        nothing="No listing fails.",
+    ).height(6)
 
 
 def _process() -> list[Panel]:

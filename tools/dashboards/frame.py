@@ -22,11 +22,16 @@ from exporter.metrics.catalogue import (
 from exporter.metrics.self_catalogue import (
     BUILD_INFO,
 )
+from tools.dashboards import queries
+from tools.dashboards.limits import RED
 from tools.dashboards.panels import DATASOURCE
-from tools.dashboards.queries import GROUP, JOB, LOGSTORE, WINDOW
+from tools.dashboards.queries import GROUP, JOB, LOGSTORE, firing
 
 TAG = "sls-exporter"
 OVERVIEW_UID, GROUP_UID, EXPORTER_UID = f"{TAG}-overview", f"{TAG}-group", f"{TAG}-exporter"
+
+SCHEMA_VERSION = 38
+"""The version of the schema of Grafana 10.0."""
 
 Panel = stat.Panel | statetimeline.Panel | table.Panel | timeseries.Panel
 Variable = builders.QueryVariable | builders.DatasourceVariable
@@ -47,20 +52,33 @@ def frame(
     description: str,
     *,
     variables: Sequence[Variable],
+    alerts: str,
     rows: Mapping[str, Sequence[Panel]],
 ) -> Dashboard:
-    """Return a dashboard whose panels are in rows of 24 columns under their headings."""
+    """Return a dashboard whose panels are in rows of 24 columns under their headings.
+
+    The curves show when the alerts that ``alerts`` selects were firing. Grafana 10 to 12 know the
+    version of the schema, which newer ones migrate when they load the dashboard.
+    """
     builder = (
         builders.Dashboard(title)
         .uid(uid)
         .description(description)
         .tags([TAG])
-        .editable()
+        .readonly()
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .refresh("30s")
         .time("now-6h", "now")
         .variables(list(variables))
+        .annotation(
+            builders.AnnotationQuery()
+            .name("Firing alerts")
+            .datasource(DATASOURCE)
+            .enable(enable=True)
+            .icon_color(RED)
+            .expr(firing(alerts))
+        )
         .link(
             builders.DashboardLink("SLS consumer groups")
             .type(DashboardLinkType.DASHBOARDS)
@@ -75,6 +93,7 @@ def frame(
         for panel in panels:
             builder.with_panel(panel)
     dashboard = builder.build()
+    dashboard.schema_version = SCHEMA_VERSION
     for number, built in enumerate(dashboard.panels or [], start=1):
         built.id_val = number
     return dashboard
@@ -122,12 +141,14 @@ def shard() -> builders.QueryVariable:
     return _any("shard", "Shard", query).sort(VariableSort.NUMERICAL_ASC)
 
 
-def window() -> builders.QueryVariable:
+def window(selected: str) -> builders.QueryVariable:
     """Return the range, in seconds, of queries on counters that change once per poll."""
+    query = queries.window(selected)
     return (
-        single("window", "Range of rates", WINDOW)
-        .query({"qryType": 3, "query": WINDOW, "refId": "Variable-window"})
+        single("window", "Range of rates", query)
+        .query({"qryType": 3, "query": query, "refId": "Variable-window"})
         .regex(r"/} (\d+)/")
+        .current(VariableOption(text="300", value="300"))
         .hide(VariableHide.HIDE_VARIABLE)
     )
 

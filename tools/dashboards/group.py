@@ -5,43 +5,44 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from exporter.metrics.catalogue import (
     CHECKPOINT_AGE,
     CHECKPOINT_UPDATED,
-    GROUP_CONSUMED,
     GROUP_CONSUMERS,
-    GROUP_OWNER_CHANGES,
-    GROUP_RESETS,
+    GROUP_SHARDS,
     GROUP_UP,
-    GROUP_WRITTEN,
     LAG,
     STALLED,
     UNREAD,
 )
 from exporter.metrics.family import Family
 from tools.dashboards.frame import GROUP_UID, Panel, datasource, frame, groups, job, shard, window
+from tools.dashboards.group_history import of_group_over_time, of_shards_over_time
 from tools.dashboards.limits import (
+    CATCH_UP_SECONDS,
     LAG_SECONDS,
+    LOSS_SECONDS,
     ONE_IS_BAD,
-    ONE_IS_ODD,
     RETENTION_SHARE,
     STALL_SECONDS,
-    STATE_COLOURS,
+    never_mappings,
+    state_mappings,
 )
-from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
+from tools.dashboards.panels import Query, label_value, number
 from tools.dashboards.queries import (
+    GROUP,
     SHARD,
-    increase,
+    catch_up,
+    data_loss,
+    firing,
     of_group,
-    per_second,
-    per_shard,
-    retention_left,
+    recorded,
     retention_used,
-    shards_by_state,
     shards_in,
     stalled_by_cause,
+    total,
     worst,
     worst_state,
 )
+from tools.dashboards.tables import Column, rows
 
-NAME = "shard {{shard}}"
 OF_GROUP = ("project", "logstore", "consumer_group")
 
 
@@ -51,12 +52,13 @@ def dashboard() -> Dashboard:
         GROUP_UID,
         "SLS consumer groups: one group",
         "The shards of one consumer group.",
-        variables=[datasource(), job(), *groups(one=True), shard(), window()],
+        variables=[datasource(), job(), *groups(one=True), shard(), window(GROUP)],
+        alerts=GROUP,
         rows={
             "Now": _now(),
             "Shards now": [_shards()],
-            "Shards over time": _history(),
-            "Consumers": _consumers(),
+            "The group over time": of_group_over_time(),
+            "Shards over time": of_shards_over_time(),
         },
     )
 
@@ -68,7 +70,7 @@ def _now() -> list[Panel]:
             "State of the shard of the group with the worst state.",
             worst_state(),
             unit="none",
-            states=True,
+            mappings=state_mappings(),
         ),
         number(
             "Stalled shards",
@@ -110,6 +112,49 @@ def _now() -> list[Panel]:
             unit="short",
             steps=ONE_IS_BAD,
         ),
+        number(
+            "Firing alerts",
+            "Alerts about this group. A dash: Prometheus does not evaluate the rules.",
+            f"count({firing(GROUP)})\nor on () 0 * count({recorded(GROUP_SHARDS)})",
+            unit="short",
+            steps=ONE_IS_BAD,
+        ),
+        label_value(
+            "Likely causes",
+            "The likely causes of the stalled shards. A dash: no shard is stalled.",
+            Query(f"sum by (cause) ({stalled_by_cause()}) > 0", "{{cause}}"),
+        ),
+        number(
+            "Time to data loss",
+            "Time until the group loses unread data at its recent speed. A dash: it loses none, or "
+            "its speed is not known.",
+            data_loss(),
+            unit="s",
+            steps=LOSS_SECONDS,
+            decimals=0,
+        ),
+        number(
+            "Time to catch up",
+            "Time until the group has caught up at its recent speed. A dash: its speed is not "
+            "known.",
+            catch_up(),
+            unit="s",
+            steps=CATCH_UP_SECONDS,
+            mappings=never_mappings(),
+            decimals=0,
+        ),
+        number(
+            "Unread",
+            "Number of log groups between the checkpoints and the ends of the shards.",
+            total(UNREAD),
+            unit="short",
+        ),
+        number(
+            "Consumers now",
+            "Distinct consumer names in the checkpoints, also of dead consumers.",
+            of_group(GROUP_CONSUMERS),
+            unit="short",
+        ),
     ]
 
 
@@ -137,104 +182,3 @@ def _shards() -> Panel:
         sorted_by="stalled for",
         hidden=OF_GROUP,
     )
-
-
-def _history() -> list[Panel]:
-    return [
-        timeline(
-            "Stalls by shard",
-            "Green: the checkpoint advances, or everything is read. Orange: there is unread data, "
-            "and the checkpoint has not advanced for 2 minutes. Red: for 5 minutes, as in the "
-            "alert.",
-            Query(per_shard(STALLED), NAME),
-            unit="s",
-            steps=STALL_SECONDS,
-        ),
-        curves(
-            "Stall",
-            "Time for which data is unread and the checkpoint has not advanced. 0 if caught up.",
-            [Query(per_shard(STALLED), NAME)],
-            unit="s",
-            steps=STALL_SECONDS,
-        ),
-        curves(
-            "Lag",
-            "Receive time of the newest log minus that of the last consumed one. The error is at "
-            "most the consumer's flush interval plus the polling interval.",
-            [Query(per_shard(LAG), NAME)],
-            unit="s",
-            steps=LAG_SECONDS,
-        ),
-        curves(
-            "Unread log groups",
-            "Number of log groups between the checkpoint and the end of the shard.",
-            [Query(per_shard(UNREAD), NAME)],
-            unit="short",
-        ),
-        curves(
-            "Checkpoint age",
-            "Time since the checkpoint was last written. It also grows while a shard is idle, "
-            "because consumers do not write an unchanged checkpoint.",
-            [Query(per_shard(CHECKPOINT_AGE), NAME)],
-            unit="s",
-        ),
-        curves(
-            "Retention headroom",
-            "Time left until SLS deletes the oldest unread log. At 0, data is lost. A shard is not "
-            "shown while everything in it is read, or if it was never read.",
-            [Query(retention_left(), NAME)],
-            unit="s",
-        ),
-        curves(
-            "Written and consumed",
-            "Log groups per second in the watched shards, over five polling intervals. If more is "
-            "written than consumed, the group falls behind.",
-            [
-                Query(per_second(GROUP_WRITTEN), "written"),
-                Query(per_second(GROUP_CONSUMED), "consumed"),
-            ],
-            unit="cps",
-        ),
-        curves(
-            "Stalled shards by cause",
-            "The likely cause of each stall, from the checkpoints of the group.",
-            [Query(f"sum by (cause) ({stalled_by_cause()})", "{{cause}}")],
-            unit="short",
-            stacked=True,
-        ),
-        curves(
-            "Shards by state",
-            "All shards of the group.",
-            [Query(f"sum by (state) ({shards_by_state()})", "{{state}}")],
-            unit="short",
-            stacked=True,
-            colours=STATE_COLOURS,
-        ),
-    ]
-
-
-def _consumers() -> list[Panel]:
-    return [
-        curves(
-            "Consumers",
-            "Distinct consumer names in the checkpoints. A dead consumer counts until another one "
-            "takes over its shards, and one without a name (Flink) does not.",
-            [Query(of_group(GROUP_CONSUMERS), "consumers")],
-            unit="short",
-        ),
-        curves(
-            "Owner changes",
-            "Changes of the consumer name in checkpoints during five polling intervals. If they do "
-            "not end, the group is being rebalanced all the time.",
-            [Query(increase(GROUP_OWNER_CHANGES), "owner changes")],
-            unit="short",
-            steps=ONE_IS_ODD,
-        ),
-        curves(
-            "Checkpoint resets",
-            "Checkpoints that were set back during five polling intervals.",
-            [Query(increase(GROUP_RESETS), "checkpoint resets")],
-            unit="short",
-            steps=ONE_IS_ODD,
-        ),
-    ]

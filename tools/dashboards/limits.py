@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from exporter.status.wording import STATE_NAMES
-from tools.dashboards.queries import RANKS
+from tools.dashboards.queries import NEVER, RANKS
 
 GREEN, ORANGE, RED = "green", "orange", "red"
 STATE_COLOURS = {
@@ -38,7 +38,11 @@ class Step:
 STALL_SECONDS = (Step(120, ORANGE), Step(300, RED))
 LAG_SECONDS = (Step(300, ORANGE), Step(600, RED))
 POLL_AGE_SECONDS = (Step(300, ORANGE), Step(900, RED))
+SKEW_SECONDS = (Step(10, ORANGE), Step(60, RED))
 RETENTION_SHARE = (Step(0.5, ORANGE), Step(0.8, RED))
+LOSS_SECONDS = (Step(0, RED), Step(86_400, ORANGE), Step(7 * 86_400, GREEN))
+CATCH_UP_SECONDS = (Step(3600, ORANGE), Step(NEVER, RED))
+USED_SHARE = (Step(0.8, ORANGE), Step(1, RED))
 ERROR_SHARE = (Step(0.01, ORANGE), Step(0.02, RED))
 SKIPPED_SHARE = (Step(0.05, RED),)
 OPEN_FILES_SHARE = (Step(0.8, ORANGE),)
@@ -64,3 +68,8 @@ def state_mappings() -> list[ValueMapping]:
     }
     named["0"] = ValueMappingResult(text="no shards", color="transparent", index=len(RANKS))
     return [ValueMap(options=named)]
+
+
+def never_mappings() -> list[ValueMapping]:
+    """Return the mapping of the time to catch up of a group that never does."""
+    return [ValueMap(options={str(NEVER): ValueMappingResult(text="never", color=RED, index=0)})]

@@ -20,6 +20,8 @@ from exporter.metrics.self_catalogue import (
     REQUESTS,
     TARGETS,
 )
+from tools.dashboards import first_screen
+from tools.dashboards.first_screen import GROUP_COLUMNS
 from tools.dashboards.frame import OVERVIEW_UID, Panel, datasource, frame, groups, job, to_group
 from tools.dashboards.limits import (
     ERROR_SHARE,
@@ -30,9 +32,11 @@ from tools.dashboards.limits import (
     RETENTION_SHARE,
     STALL_SECONDS,
     STATE_COLOURS,
+    state_mappings,
 )
-from tools.dashboards.panels import Column, Query, curves, number, rows, timeline
+from tools.dashboards.panels import Query, curves, number, timeline
 from tools.dashboards.queries import (
+    EXPORTER_OR_GROUP,
     JOB,
     LOGSTORE,
     NOT_INVALID_CURSOR,
@@ -46,6 +50,7 @@ from tools.dashboards.queries import (
     worst,
     worst_state,
 )
+from tools.dashboards.tables import Column, rows
 
 NAME = "{{project}} / {{logstore}} / {{consumer_group}} {{region}}"
 RECORDED = "Needs the recording rules of sls-exporter."
@@ -60,37 +65,24 @@ def dashboard() -> Dashboard:
         "SLS consumer groups: overview",
         "Stalls and lags of all consumer groups that sls-exporter watches.",
         variables=[datasource(), job(), *groups(one=False)],
+        alerts=EXPORTER_OR_GROUP,
         rows={
-            "Now": _now(),
-            "Consumer groups": [_groups()],
+            "Now": first_screen.panels(),
+            "Consumer groups": [*_numbers(), _groups()],
             "Over time": _history(),
             "The exporter": _exporter(),
         },
     )
 
 
-def _now() -> list[Panel]:
+def _numbers() -> list[Panel]:
     return [
         number(
             "Consumer groups",
             "Number of consumer groups that are watched.",
             f"count({of_group(GROUP_UP)})",
             unit="short",
-        ),
-        number(
-            "Stalled shards",
-            "Shards with unread data and a checkpoint that has not advanced for stall_after.",
-            f"sum({shards_in('stalled')})",
-            unit="short",
-            steps=ONE_IS_BAD,
-        ),
-        number(
-            "Shards that lost data",
-            "Shards whose checkpoint is older than the oldest log that is left.",
-            f"sum({shards_in('expired')})",
-            unit="short",
-            steps=ONE_IS_BAD,
-        ),
+        ).span(8),
         number(
             "Worst stall",
             "Time for which the worst shard has had unread data and its checkpoint has not "
@@ -99,16 +91,7 @@ def _now() -> list[Panel]:
             unit="s",
             steps=STALL_SECONDS,
             decimals=0,
-        ),
-        number(
-            "Worst lag",
-            "Receive time of the newest log minus that of the last consumed one, on the worst "
-            "shard. A dash: no cursor access.",
-            f"max({worst(LAG)})",
-            unit="s",
-            steps=LAG_SECONDS,
-            decimals=0,
-        ),
+        ).span(8),
         number(
             "Oldest unread data",
             "Age of the oldest unread log as a share of its logstore's retention time: at 100 % it "
@@ -117,7 +100,7 @@ def _now() -> list[Panel]:
             unit="percentunit",
             steps=RETENTION_SHARE,
             decimals=1,
-        ),
+        ).span(8),
     ]
 
 
@@ -126,10 +109,13 @@ def _groups() -> Panel:
         "All groups",
         "One row for each consumer group, the worst first. Click its name to see its shards.",
         [
-            Column(title="project", label="project"),
-            Column(title="logstore", label="logstore"),
-            Column(title="consumer group", label="consumer_group", link=to_group("__data.fields")),
-            Column(title="state of the worst shard", expr=worst_state(), states=True, width=180),
+            *GROUP_COLUMNS,
+            Column(
+                title="state of the worst shard",
+                expr=worst_state(),
+                mappings=state_mappings(),
+                width=180,
+            ),
             Column(title="stalled", expr=shards_in("stalled"), unit="short", width=80),
             Column(
                 title="shards",

@@ -5,20 +5,17 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
-    DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
+    ValueMapping,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 from tools.dashboards.limits import Step, state_mappings, thresholds
-
-OF_SCRAPES = ("container", "endpoint", "job", "namespace", "service")
-"""The labels of scrapes that are the same for all replicas, which tables hide."""
 
 POINTS = 500
 """The maximum number of points of a curve, which limits what a query reads."""
@@ -34,23 +31,6 @@ class Query:
     legend: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One column of a table: a label of that name, or the value of a query."""
-
-    title: str
-    label: str = ""
-    expr: str = ""
-    unit: str = "none"
-    steps: Sequence[Step] = ()
-    states: bool = False
-    """Whether the value is the rank of a state."""
-    link: str = ""
-    """The URL that a click opens."""
-    width: int = 0
-    """Width in pixels; 0 for the remaining width."""
-
-
 def number(
     title: str,
     description: str,
@@ -59,7 +39,7 @@ def number(
     unit: str,
     steps: Sequence[Step] = (),
     nothing: str = "-",
-    states: bool = False,
+    mappings: Sequence[ValueMapping] = (),
     decimals: int | None = None,
 ) -> stat.Panel:
     """Return one large number: the current value, not the last one that was recorded."""
@@ -68,15 +48,15 @@ def number(
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .with_target(_target(Query(expr, title), ref=0, instant=True))
+        .with_target(target(Query(expr, title), ref=0, instant=True))
         .unit(unit)
         .no_value(nothing)
         .thresholds(thresholds(steps))
-        .mappings(state_mappings() if states else [])
+        .mappings(list(mappings))
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(
             common.BigValueColorMode.BACKGROUND
-            if steps or states
+            if steps or mappings
             else common.BigValueColorMode.NONE
         )
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -93,7 +73,7 @@ def label_value(title: str, description: str, query: Query) -> stat.Panel:
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .with_target(_target(query, ref=0, instant=True))
+        .with_target(target(query, ref=0, instant=True))
         .unit("none")
         .no_value("-")
         .graph_mode(common.BigValueGraphMode.NONE)
@@ -123,7 +103,7 @@ def curves(
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .targets([_target(query, ref=place) for place, query in enumerate(queries)])
+        .targets([target(query, ref=place) for place, query in enumerate(queries)])
         .max_data_points(POINTS)
         .unit(unit)
         .thresholds(thresholds(steps))
@@ -131,7 +111,9 @@ def curves(
         .line_width(1)
         .fill_opacity(60 if stacked else 5)
         .show_points(common.VisibilityMode.NEVER)
-        .legend(_legend())
+        .legend(
+            _legend().display_mode(common.LegendDisplayMode.TABLE).calcs(["lastNotNull", "max"])
+        )
         .tooltip(_tooltip())
         .height(9)
         .span(12)
@@ -169,7 +151,7 @@ def timeline(
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .with_target(_target(query, ref=0))
+        .with_target(target(query, ref=0))
         .max_data_points(POINTS)
         .unit(unit)
         .thresholds(thresholds(steps))
@@ -188,88 +170,24 @@ def timeline(
     return panel
 
 
-def rows(
-    title: str,
-    description: str,
-    columns: Sequence[Column],
-    *,
-    sorted_by: str,
-    hidden: Sequence[str] = (),
-) -> table.Panel:
-    """Return a table with one row for each set of labels, the largest first.
-
-    Labels that are neither columns nor hidden are columns behind the others.
-    """
-    values = [column for column in columns if column.expr]
-    fields = {
-        column.title: column.label or f"Value #{_letter(values.index(column))}"
-        for column in columns
-    }
-    panel = (
-        table.Panel()
-        .title(title)
-        .description(description)
-        .datasource(DATASOURCE)
-        .targets(
-            [
-                _target(Query(column.expr, column.title), ref=place, instant=True, as_table=True)
-                for place, column in enumerate(values)
-            ]
-        )
-        .unit("none")
-        .no_value("-")
-        .with_transformation(DataTransformerConfig(id_val="merge", options={}))
-        .with_transformation(
-            DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": dict.fromkeys(("Time", *OF_SCRAPES, *hidden), True),
-                    "indexByName": {name: place for place, name in enumerate(fields.values())},
-                },
-            )
-        )
-        .sort_by([common_builders.TableSortByFieldState().display_name(sorted_by).desc(desc=True)])
-        .height(11)
-        .span(24)
-    )
-    for column in columns:
-        panel.override_by_name(fields[column.title], list(_properties(column)))
-    return panel
-
-
-def _properties(column: Column) -> list[DynamicConfigValue]:
-    properties: dict[str, object] = {"displayName": column.title}
-    if column.expr:
-        properties["unit"] = column.unit
-    if column.states:
-        properties["mappings"] = state_mappings()
-    if column.steps:
-        properties["thresholds"] = thresholds(column.steps).build()
-    if column.states or column.steps:
-        properties["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
-    if column.link:
-        properties["links"] = [{"title": f"Show this {column.title}", "url": column.link}]
-    if column.width:
-        properties["custom.width"] = column.width
-    return [DynamicConfigValue(id_val=name, value=value) for name, value in properties.items()]
-
-
-def _target(
+def target(
     query: Query, *, ref: int, instant: bool = False, as_table: bool = False
 ) -> prometheus.Dataquery:
-    target = (
+    """Return a query in the form that Grafana uses, of all times or of now only."""
+    found = (
         prometheus.Dataquery()
         .datasource(DATASOURCE)
         .editor_mode(QueryEditorMode.CODE)
         .expr(query.expr)
         .legend_format(query.legend)
-        .ref_id(_letter(ref))
+        .ref_id(letter(ref))
         .format(PromQueryFormat.TABLE if as_table else PromQueryFormat.TIME_SERIES)
     )
-    return target.instant() if instant else target.range()
+    return found.instant() if instant else found.range()
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
+    """Return the name of a query by its place in the panel."""
     return chr(ord("A") + place)
 
 

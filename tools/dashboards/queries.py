@@ -7,6 +7,8 @@ regions or accounts stay apart. They have the same results without series for si
 """
 
 from exporter.metrics.catalogue import (
+    GROUP_CATCH_UP,
+    GROUP_DATA_LOSS,
     GROUP_INTERVAL,
     GROUP_OLDEST_UNCONSUMED,
     GROUP_RETENTION,
@@ -27,8 +29,11 @@ SHARD = f'{GROUP}, shard=~"$shard"'
 INSTANCE = f'{JOB}, instance=~"$instance"'
 NOT_INVALID_CURSOR = 'code!~"(?i)(SLS)?InvalidCursor"'
 
-WINDOW = f"query_result(ceil(clamp_min(5 * max({GROUP_INTERVAL.name}{{{GROUP}}}), 60)))"
-"""Five polling intervals in seconds: the range for counters that change once per poll."""
+EXPORTER_OR_GROUP = f'{JOB.replace("$job", "$job|")}, project=~"$project|"'
+"""The matchers of alerts about the selected projects or about the exporter, also without a job."""
+
+NEVER = 1_000_000_000
+"""The seconds that stand for never, because Grafana cannot map infinity to a text."""
 
 STATES = tuple(state.value for state in STATE_NAMES)
 """The states of a shard, the worst first."""
@@ -102,6 +107,27 @@ def increase(metric: Family) -> str:
     return f"max without (instance, pod) (increase({metric.name}{{{GROUP}}}[${{window}}s]))"
 
 
+def window(selected: str) -> str:
+    """Return five polling intervals in seconds, the range for all that happens once per poll."""
+    interval = f"(max({GROUP_INTERVAL.name}{{{selected}}}) or vector(0))"
+    return f"query_result(ceil(clamp_min(5 * {interval}, 60)))"
+
+
+def catch_up() -> str:
+    """Return the time in seconds until each group has caught up, at most NEVER."""
+    return f"clamp_max({of_group(GROUP_CATCH_UP)}, {NEVER})"
+
+
+def data_loss() -> str:
+    """Return the time in seconds until each group loses data, if it does."""
+    return f"min without (instance, pod) ({GROUP_DATA_LOSS.name}{{{GROUP}}})"
+
+
+def firing(selected: str) -> str:
+    """Return the firing alerts of the rules of the exporter."""
+    return f'ALERTS{{{selected}, alertname=~"SLS.+", alertstate="firing"}}'
+
+
 def worst_state() -> str:
     """Return the rank of the worst state that a shard of the group is in; 0 without shards."""
     ranked = (
@@ -145,8 +171,8 @@ def _waiting(selected: str, *, without: str) -> str:
 
 
 def rate(metric: Family, by: str) -> str:
-    """Return the increase per second of a counter, summed over all selected exporters."""
-    return f"sum by ({by}) (rate({metric.name}{{{INSTANCE}}}[$__rate_interval]))"
+    """Return the increase per second of a counter of polls, summed over all selected exporters."""
+    return f"sum by ({by}) (rate({metric.name}{{{INSTANCE}}}[${{window}}s]))"
 
 
 def or_none(expression: str, *, label: str, scraped: Family) -> str:
