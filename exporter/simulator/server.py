@@ -21,7 +21,9 @@ from exporter.model.credentials import Credentials
 from exporter.simulator.authority import Authority
 from exporter.simulator.calls import Call, identify
 from exporter.simulator.errors import ServiceError
+from exporter.simulator.metadata_cache import MetadataCache
 from exporter.simulator.operations import perform
+from exporter.simulator.quotas import NO_QUOTAS, QuotaCounter, Quotas
 from exporter.simulator.wire import Request, Response, json_response, read_request
 from exporter.simulator.world import World
 
@@ -52,7 +54,10 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
 
 
 class Simulator:
-    """A server of a world, and a context manager. Operations have names as in the reference."""
+    """A server of a world, and a context manager. Operations have names as in the reference.
+
+    With ``cache_seconds``, lists and settings are up to so old.
+    """
 
     def __init__(
         self,
@@ -63,8 +68,12 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         check_signatures: bool = True,
         check_clock: bool = True,
+        quotas: Quotas = NO_QUOTAS,
+        cache_seconds: float = 0.0,
     ) -> None:
         self.world = world
+        self._quotas = QuotaCounter(quotas)
+        self._cache = MetadataCache(cache_seconds)
         self._authority = Authority(
             credentials, check_signatures=check_signatures, check_clock=check_clock
         )
@@ -215,8 +224,12 @@ class Simulator:
     def response_to(self, call: Call, request: Request) -> Response:
         """Return the regular response to a request."""
         try:
-            self._authority.check(request, call.operation, self.world.now())
-            document = perform(self.world, call, request)
+            now = self.world.now()
+            self._authority.check(request, call.operation, now)
+            self._quotas.check(call, now)
+            document = self._cache.get(
+                call, request, now, lambda: perform(self.world, call, request)
+            )
         except ServiceError as error:
             return self._error(error)
         if document is None:

@@ -40,6 +40,8 @@ class Storage:
 
         Otherwise it returns InvalidCursor. The documentation allows both.
         """
+        self.times_end = False
+        """Whether GetCursorTime returns the current time for the END cursor of any shard."""
 
     def now(self) -> float:
         """Return the world's time in unix seconds."""
@@ -187,13 +189,15 @@ class Storage:
         """Return when the log group at a cursor was received, in whole unix seconds.
 
         Raises ServiceError InvalidCursor if it has expired, is not written yet or is unreadable.
-        For a shard without data, it may return the current time, see ``times_empty_shards``.
+        It may return the current time, see ``times_empty_shards`` and ``times_end``.
         """
         with self._present() as now:
             found = self._logstore(project, logstore).shard(shard)
             position = decode_cursor(cursor)
             begin, end = found.begin_cursor(now), found.end_cursor(now)
             if position is not None and begin == end >= position and self.times_empty_shards:
+                return int(now)
+            if position == end and self.times_end:
                 return int(now)
             if position is None or not begin <= position < end:
                 raise invalid_cursor(cursor)

@@ -1,0 +1,105 @@
+"""Limits of the service that are switched on: quotas, cached metadata, the time of the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from exporter.simulator.cursors import encode_cursor
+from exporter.simulator.errors import ServiceError
+from exporter.simulator.quotas import Quotas
+from exporter.simulator.server import Simulator
+from exporter.simulator.world import World
+from tests.support.held_clock import HeldClock
+from tests.support.simulator_client import Client
+from tests.support.simulator_worlds import LOGSTORE, PROJECT, small_world
+
+SHARD = (PROJECT, LOGSTORE, 0)
+END = "/logstores/orders/shards/{}?type=cursor&from=end"
+SHARDS = "/logstores/orders/shards"
+
+
+@contextmanager
+def served(
+    *, quotas: Quotas | None = None, cache_seconds: float = 0.0
+) -> Iterator[tuple[HeldClock, World, Client]]:
+    held, world = small_world(shards=2)
+    world.create_project("other")
+    world.create_logstore("other", LOGSTORE)
+    with (
+        Simulator(world, quotas=quotas or Quotas(), cache_seconds=cache_seconds) as simulator,
+        Client(simulator=simulator, wall=held.wall) as client,
+    ):
+        yield held, world, client
+
+
+def code(client: Client, path: str, project: str = PROJECT) -> str:
+    """Return the error code of a response, "" if it is not an error."""
+    client.project = project
+    response = client.send(path)
+    if response.status_code == 200:
+        return ""
+    assert response.status_code == 403
+    return str(response.json()["errorCode"])
+
+
+def test_reads_of_a_shard_are_limited_per_second() -> None:
+    with served(quotas=Quotas(reads_per_shard=2)) as (held, _, client):
+        codes = [code(client, END.format(0)) for _ in range(3)]
+        assert codes == ["", "", "ShardReadQuotaExceed"]
+        assert code(client, END.format(1)) == code(client, SHARDS) == ""
+        held.advance(1.0)
+        assert code(client, END.format(0)) == ""
+
+
+def test_reads_of_a_project_are_limited_over_all_shards() -> None:
+    with served(quotas=Quotas(reads_per_project=2)) as (_, _, client):
+        codes = [code(client, END.format(shard)) for shard in (0, 1, 0)]
+        assert codes == ["", "", "ReadQuotaExceed"]
+        assert code(client, SHARDS) == code(client, END.format(0), "other") == ""
+
+
+def test_operations_on_metadata_have_a_quota_without_reads() -> None:
+    with served(quotas=Quotas(metadata_per_project=1)) as (_, _, client):
+        assert [code(client, END.format(0)) for _ in range(2)] == ["", ""]
+        codes = [code(client, path) for path in (SHARDS, "/logstores")]
+        assert codes == ["", "MetaOperationQpsLimitExceeded"]
+        assert code(client, SHARDS, "other") == ""
+
+
+def test_cached_lists_show_changes_late_but_checkpoints_immediately() -> None:
+    with served(cache_seconds=60.0) as (held, world, client):
+        group = "/logstores/orders/consumergroups/billing"
+
+        def shards(path: str) -> int:
+            return len(client.get(path).json())
+
+        assert (shards(SHARDS), shards(group)) == (2, 2)
+        world.split_shard(*SHARD)
+        held.advance(59.0)
+        assert (shards(SHARDS), shards(group)) == (2, 4)
+        held.advance(1.0)
+        assert (shards(SHARDS), shards(group)) == (4, 4)
+
+
+def test_cache_keeps_pages_apart_and_no_errors() -> None:
+    with served(cache_seconds=60.0) as (_, world, client):
+        assert client.get("/logstores/new").status_code == 404
+        assert client.get("/logstores", size=1).json()["logstores"] == ["orders"]
+        world.create_logstore(PROJECT, "new")
+        assert client.get("/logstores/new").status_code == 200
+        assert client.get("/logstores", size=2).json()["logstores"] == ["new", "orders"]
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_time_of_the_end_may_be_the_current_time(count: int) -> None:
+    held, world = small_world()
+    world.write(*SHARD, count=count)
+    held.advance(100.0)
+    end = world.end_cursor(*SHARD)
+    with pytest.raises(ServiceError, match="InvalidCursor"):
+        world.cursor_time(*SHARD, encode_cursor(end))
+    world.times_end = True
+    assert world.cursor_time(*SHARD, encode_cursor(end)) == int(held.wall())
+    with pytest.raises(ServiceError, match="InvalidCursor"):
+        world.cursor_time(*SHARD, encode_cursor(end + 1))
