@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from aliyun.log.auth import AUTH_VERSION_1, AUTH_VERSION_4
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, LogHubConfig
 from aliyun.log.util import Util
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     for name in ("address", "project", "logstore", "group", "name"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--auth-version", choices=[AUTH_VERSION_1, AUTH_VERSION_4])
     parser.add_argument("--query")
     parser.add_argument("--fetch-size", type=int)
     parser.add_argument("--batch-seconds", type=float, default=0.0)
@@ -63,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.group,
         options.name,
         heartbeat_interval=1,
+        auth_version=options.auth_version or AUTH_VERSION_1,
+        region="cn-shanghai",
         in_order=options.in_order,
         query=options.query,
         max_fetch_log_group_size=options.fetch_size,

@@ -18,10 +18,11 @@ def consumed(running: Scene) -> None:
     running.wait(lambda seen: seen.all_are(*BUSY), what="checkpoints in every shard")
 
 
-def test_steady_consumer_is_never_stalled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["v1", "v4"])
+def test_steady_consumer_is_never_stalled(tmp_path: Path, version: str) -> None:
     with scene(tmp_path) as running:
         running.produce()
-        running.start_consumer("c1")
+        running.start_consumer("c1", f"--auth-version={version}")
         consumed(running)
         before = running.observe().consumed
         for seen in running.watch(STALL_AFTER + 4.0):
