@@ -102,6 +102,20 @@ def test_version_1_verification_accepts_hmac_sha256() -> None:
     assert refusal(refused) == (401, "SignatureNotMatch")
 
 
+@by_vector
+def test_version_1_verification_accepts_an_empty_content_md5_without_a_body(
+    vector: dict[str, Any],
+) -> None:
+    # The generated SDKs send the header in every request.
+    headers = {"content-md5": ""}
+    assert refusal(v1_request(vector, vector["v1_signature"], **headers)) is None
+    headers = {"content-md5": "D41D8CD98F00B204E9800998ECF8427F"}
+    assert refusal(v1_request(vector, vector["v1_signature"], **headers)) is None
+    headers = {"content-md5": "0" * 32}
+    refused = v1_request(vector, vector["v1_signature"], **headers)
+    assert refusal(refused) == (400, "InvalidContentMD5")
+
+
 def test_version_1_verification_refuses_an_unknown_method() -> None:
     request = v1_request(VECTORS[0], VECTORS[0]["v1_signature"], method="hmac-md5")
     assert refusal(request) == (401, "Unauthorized")
