@@ -109,7 +109,7 @@ def test_version_1_verification_accepts_an_empty_content_md5_without_a_body(
     # The generated SDKs send the header in every request.
     headers = {"content-md5": ""}
     assert refusal(v1_request(vector, vector["v1_signature"], **headers)) is None
-    headers = {"content-md5": "D41D8CD98F00B204E9800998ECF8427F"}
+    headers = {"content-md5": "D41D8CD98F00B204E9800998ECF8427E"}
     assert refusal(v1_request(vector, vector["v1_signature"], **headers)) is None
     headers = {"content-md5": "0" * 32}
     refused = v1_request(vector, vector["v1_signature"], **headers)
