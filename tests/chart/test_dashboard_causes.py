@@ -5,7 +5,7 @@ dashboard of a group over its scrapes, with the shipped rules. The expected valu
 ``panels.yaml`` are literals.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from exporter.model.progress import Cause
+from tests.simulation.truth import replay
 from tests.simulation.truth.scene import HOUR, Scene, crash, produce
 from tests.simulation.truth.scenes import SCENES
-from tests.simulation.truth.stage import GROUP, SCRAPE_SECONDS, START, Frame, Labels, Stage
+from tests.simulation.truth.stage import GROUP, Stage
 from tests.simulation.truth.table import recording_of
 from tests.support import promtool
 from tests.support.dashboards import Asked, inserted, queries
@@ -24,7 +25,6 @@ from tools.paths import ROOT, RULES
 EXPECTED: Mapping[str, Mapping[str, Any]] = yaml.safe_load(
     (ROOT / "tests" / "chart" / "panels.yaml").read_text(encoding="utf-8")
 )
-TARGET = (("instance", "a:10027"), ("job", "sls-exporter"))
 CHOSEN = {
     "__rate_interval": "60s",
     "job": "(sls-exporter)",
@@ -69,7 +69,9 @@ def test_each_panel_shows_the_value_of_the_cause(cause: str, tmp_path: Path) -> 
         }
         for asked in ASKED
     ]
-    promtool.run("promtool", "test", "rules", case(tmp_path, EXPECTED[cause]["scene"], tests))
+    recording = recording_of(SCENE_OF[EXPECTED[cause]["scene"]])
+    path = replay.write_queries(tmp_path, RULES, recording.frames, tests)
+    promtool.run("promtool", "test", "rules", path)
 
 
 @each_cause
@@ -100,47 +102,3 @@ OF_DASHBOARD = {
 def rounded(asked: Asked) -> str:
     """Return a query whose series have only the labels that distinguish them."""
     return f"round(sum by ({KEPT}) ({inserted(asked.expr, asked.dashboard, CHOSEN)}), 0.001)"
-
-
-def case(folder: Path, scene: str, tests: Sequence[Mapping[str, Any]]) -> Path:
-    """Write the scrapes of a scene and the queries to evaluate as a file for promtool."""
-    frames = recording_of(SCENE_OF[scene]).frames
-    document = {
-        "rule_files": [str(RULES)],
-        "evaluation_interval": f"{SCRAPE_SECONDS:.0f}s",
-        "tests": [
-            {
-                "interval": f"{SCRAPE_SECONDS:.0f}s",
-                "input_series": list(series(frames)),
-                "promql_expr_test": list(tests),
-            }
-        ],
-    }
-    path = folder / "panels.yaml"
-    path.write_text(yaml.safe_dump(document, width=100_000_000))
-    return path
-
-
-def series(frames: Sequence[Frame]) -> Iterator[Mapping[str, str]]:
-    keys: dict[tuple[str, Labels], None] = {}
-    for frame in frames:
-        for name in sorted(frame.samples):
-            if not name.startswith("sls_exporter_api_request_duration"):
-                keys |= {(name, labels): None for labels in frame.samples[name]}
-    for name, labels in keys:
-        # promtool's time begins at 0.
-        shift = START if name.endswith("_timestamp_seconds") else 0.0
-        found = [frame.samples.get(name, {}).get(labels) for frame in frames]
-        selector = ",".join(f'{label}="{value}"' for label, value in (*labels, *TARGET))
-        yield {"series": f"{name}{{{selector}}}", "values": " ".join(tokens(found, shift))}
-
-
-def tokens(found: Sequence[float | None], shift: float) -> Iterator[str]:
-    was_there = False
-    for value in found:
-        if value is not None:
-            yield f"{value - shift:.10g}"
-        else:
-            # A series that is absent from a scrape ends immediately.
-            yield "stale" if was_there else "_"
-        was_there = value is not None

@@ -5,6 +5,7 @@ The rules have no annotations here, because these do not affect when an alert fi
 """
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ import yaml
 from tests.simulation.truth.alerts import DISCOVERED, OF_LISTINGS, Firing, Rule, firings
 from tests.simulation.truth.stage import GROUP, SCRAPE_SECONDS, START, Frame, Labels
 
+_DURATIONS = "sls_exporter_api_request_duration"
+_TARGET = (("instance", "a:10027"), ("job", "sls-exporter"))
 _LABELS = dict(zip(("project", "logstore", "consumer_group"), GROUP, strict=True))
 
 
@@ -51,8 +54,31 @@ def write(
     return path
 
 
-def _series(frames: Sequence[Frame], used: Collection[str]) -> Iterable[Mapping[str, str]]:
-    """Yield the series of the metrics that rules use; promtool cannot read all values of others."""
+def write_queries(
+    folder: Path, rules_file: Path, frames: Sequence[Frame], queries: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Write a test file of queries over a recording, together with the rules; return its path.
+
+    The queries are in the form of promtool. The series have the labels of a scrape. Those of the
+    durations of requests are left out, because requests take real time.
+    """
+    interval = f"{SCRAPE_SECONDS:.0f}s"
+    names = {name for each in frames for name in each.samples if not name.startswith(_DURATIONS)}
+    test = {
+        "interval": interval,
+        "input_series": list(_series(frames, names, target=_TARGET)),
+        "promql_expr_test": list(queries),
+    }
+    tests = {"rule_files": [str(rules_file)], "evaluation_interval": interval, "tests": [test]}
+    path = folder / "queries.yaml"
+    path.write_text(yaml.safe_dump(tests, width=100_000_000))
+    return path
+
+
+def _series(
+    frames: Sequence[Frame], used: Collection[str], *, target: Labels = ()
+) -> Iterable[Mapping[str, str]]:
+    """Yield the series of metrics, with the additional labels of a target."""
     keys: dict[tuple[str, Labels], None] = {}
     for frame in frames:
         found = {name: frame.samples[name] for name in frame.samples.keys() & used}
@@ -61,7 +87,7 @@ def _series(frames: Sequence[Frame], used: Collection[str]) -> Iterable[Mapping[
         # promtool's time begins at 0.
         shift = START + frames[0].at if name.endswith("_timestamp_seconds") else 0.0
         values = [frame.samples.get(name, {}).get(labels) for frame in frames]
-        selector = ",".join(f'{label}="{value}"' for label, value in labels)
+        selector = ",".join(f'{label}="{value}"' for label, value in (*labels, *target))
         yield {"series": f"{name}{{{selector}}}", "values": " ".join(_tokens(values, shift))}
 
 
@@ -69,7 +95,9 @@ def _tokens(values: Iterable[float | None], shift: float) -> Iterable[str]:
     was_there = False
     for value, run in itertools.groupby(values):
         count = len(list(run))
-        if value is not None:
+        if value == math.inf:
+            yield from ["inf"] * count  # promtool does not know a repeated infinity.
+        elif value is not None:
             yield f"{value - shift!r}x{count - 1}" if count > 1 else repr(value - shift)
         elif was_there:
             # A series that is absent from a scrape ends immediately.
