@@ -57,14 +57,13 @@ def test_each_cause_has_its_values() -> None:
 @each_cause
 def test_each_panel_shows_the_value_of_the_cause(cause: str, tmp_path: Path) -> None:
     expected = EXPECTED[cause]["panels"]
-    assert set(expected) == {name_of(asked) for asked in ASKED}
     tests = [
         {
             "expr": rounded(asked),
             "eval_time": f"{EXPECTED[cause]['at']}s",
             "exp_samples": [
                 {"labels": labels, "value": value}
-                for labels, value in by_labels(expected[name_of(asked)]).items()
+                for labels, value in by_labels(expected.get(name_of(asked), {})).items()
             ],
         }
         for asked in ASKED
@@ -72,6 +71,7 @@ def test_each_panel_shows_the_value_of_the_cause(cause: str, tmp_path: Path) -> 
     recording = recording_of(SCENE_OF[EXPECTED[cause]["scene"]])
     path = replay.write_queries(tmp_path, RULES, recording.frames, tests)
     promtool.run("promtool", "test", "rules", path)
+    assert set(expected) == {name_of(asked) for asked in ASKED}
 
 
 @each_cause
