@@ -76,3 +76,15 @@ def test_curves_show_when_alerts_were_firing(name: str) -> None:
     assert found["enable"] is True
     assert re.fullmatch(r"ALERTS\{.+, alertstate=\"firing\"\}", found["expr"])
     assert set(re.findall(r"\$(\w+)", found["expr"])) <= variables(name).keys()
+
+
+@each_dashboard
+def test_columns_of_tables_have_the_names_of_the_fields_that_grafana_makes(name: str) -> None:
+    for panel in panels(name):
+        if panel["type"] != "table":
+            continue
+        refs = [target["refId"] for target in panel["targets"]]
+        # Grafana names the values of the only query of a table without its letter.
+        values = ["Value"] if len(refs) == 1 else [f"Value #{ref}" for ref in refs]
+        named = {each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]}
+        assert {each for each in named if each.startswith("Value")} == set(values), panel["title"]

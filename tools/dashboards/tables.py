@@ -50,7 +50,8 @@ def rows(
     """
     values = [column for column in columns if column.expr]
     fields = {
-        column.title: column.label or f"Value #{letter(values.index(column))}" for column in columns
+        column.title: column.label or _value(values.index(column), len(values))
+        for column in columns
     }
     order = TableSortByFieldState().display_name(sorted_by).desc(desc=not smallest_first)
     panel = (
@@ -83,6 +84,11 @@ def rows(
     for column in columns:
         panel.override_by_name(fields[column.title], list(_properties(column)))
     return panel
+
+
+def _value(place: int, count: int) -> str:
+    """Return the name that Grafana gives to the values of a query in a table."""
+    return "Value" if count == 1 else f"Value #{letter(place)}"
 
 
 def _properties(column: Column) -> list[DynamicConfigValue]:
