@@ -60,6 +60,10 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"image": {"digest": "0123"}}, "at '/image/digest'"),
         ({"commonLabels": {"a": 1}}, "at '/commonLabels/a': got number, want string"),
         ({"shards": 0}, "at '/shards': minimum"),
+        # The function toYaml of Helm would write nothing at all.
+        ({"prometheusRule": {"alertLabels": {"a": "\x8b"}}}, "at '/prometheusRule/alertLabels/a'"),
+        ({"commonAnnotations": {"a": "\x7f"}}, "at '/commonAnnotations/a'"),
+        ({"extraArgs": ["\x9f"]}, "at '/extraArgs/0'"),
         ({"global": {"imageRegistry": 1}}, "at '/global/imageRegistry': got number"),
         ({"global": {"imagePullSecrets": [1]}}, "at '/global/imagePullSecrets/0'"),
         ({"updateStrategy": {"type": "Rolling"}}, "at '/updateStrategy/type'"),
