@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from tests.support.fault_proxy import Certificate, Connecting, Exchange, Fault
 
@@ -128,6 +129,11 @@ def corrupt(body: bytes) -> bytes:
 
 def bomb(_: bytes) -> bytes:
     """Compress many spaces, by repeating one compressed block."""
+    return _bomb()
+
+
+@cache
+def _bomb() -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08" + bytes(6) + b"\x03" + block * _BOMB_MEGABYTES + b"\x03\x00" + bytes(8)

@@ -29,7 +29,7 @@ from tests.support.wait import wait_for
 
 INTERVAL = 1.0
 TIMEOUT = 0.5
-SLACK = 3.0
+SLACK = 5.0
 """Number of seconds that a busy machine, or the low request rate of a start, may add."""
 FRESH = INTERVAL + SLACK
 _STOP_SECONDS = 5.0
@@ -127,6 +127,7 @@ class Play:
                 and self._threads() <= before[1] + _MORE_THREADS
             ),
             what=f"no more than {before} descriptors and threads",
+            timeout=30.0,
         )
 
     def discovering(self) -> None:

@@ -43,6 +43,9 @@ from tools.paths import RULES
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 each_phase = pytest.mark.parametrize("phase", [1.0, 13.0, 31.0, 59.0])
 
+# In random order, a test that compares all scenes may have to play them all.
+pytestmark = pytest.mark.timeout(900)
+
 LARGE = "64 busy shards, 20 groups 20 s behind; one group is dead on one shard"
 LARGE_WITH_QUOTA = "the same, quota of 20 requests per second, of which consumers use 16"
 LARGE_AND_SLOW = "the same, 250 ms per request, 8 requests in parallel"
