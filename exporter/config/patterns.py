@@ -4,11 +4,13 @@ RE2 matches in time proportional to the length of a name, for all patterns.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from exporter.base.text import Expanded, quoted
+
+T = TypeVar("T")
 
 LONGEST_PATTERN = 1024
 # Enough for about 12000 instructions of RE2, with which 256 characters take at most about 5 ms.
@@ -93,6 +95,43 @@ def is_literal(text: str) -> bool:
 def any_matches(patterns: Iterable[Pattern], name: str) -> bool:
     """Return whether the whole of ``name`` matches one of the patterns."""
     return any(pattern.matches(name) for pattern in patterns)
+
+
+class ByName(Generic[T]):
+    """Items with the patterns of their names, in order.
+
+    Items with a plain name are found by it, since there can be thousands of them.
+    """
+
+    def __init__(self, items: Iterable[tuple[Pattern, T]]) -> None:
+        self._plain: dict[str, list[tuple[int, T]]] = {}
+        self._patterns: list[tuple[int, Pattern, T]] = []
+        for number, (pattern, item) in enumerate(items):
+            if pattern.literal:
+                self._plain.setdefault(pattern.text, []).append((number, item))
+            else:
+                self._patterns.append((number, pattern, item))
+
+    @property
+    def plain_names(self) -> Collection[str]:
+        """The plain names."""
+        return self._plain.keys()
+
+    @property
+    def has_patterns(self) -> bool:
+        """True if an item has a name that is not plain."""
+        return bool(self._patterns)
+
+    def matching(self, name: str) -> Iterator[T]:
+        """Yield the items whose pattern matches a name, in their order."""
+        plain = [*self._plain.get(name, ())]
+        for number, pattern, item in self._patterns:
+            while plain and plain[0][0] < number:
+                yield plain.pop(0)[1]
+            if pattern.matches(name):
+                yield item
+        for _, item in plain:
+            yield item
 
 
 def _compiled(text: str) -> Callable[[bytes], object]:

@@ -5,10 +5,9 @@ settings hold, or, if an exclusion of the item matches too, the group is left ou
 """
 
 from collections.abc import Iterable, Sequence
-from math import inf
 from typing import NamedTuple
 
-from exporter.config.patterns import any_matches
+from exporter.config.patterns import ByName, any_matches
 from exporter.config.problems import KeyPath
 from exporter.config.schema import Config, GroupConfig, LogstoreConfig, ProjectConfig
 from exporter.config.settings import (
@@ -42,13 +41,7 @@ class Selector:
         self.project_settings = project_settings
         self._config = config
         self._settings = group_settings(config, project, logstore)
-        self._literals: dict[str, tuple[int, GroupConfig]] = {}
-        self._patterns: list[tuple[int, GroupConfig]] = []
-        for index, item in enumerate(logstore.consumer_groups):
-            if item.name.literal:
-                self._literals.setdefault(item.name.text, (index, item))
-            else:
-                self._patterns.append((index, item))
+        self._groups = ByName((item.name, item) for item in logstore.consumer_groups)
 
     @property
     def labels(self) -> Labels:
@@ -58,22 +51,16 @@ class Selector:
     @property
     def needs_listing(self) -> bool:
         """True if a pattern selects consumer groups."""
-        return bool(self._patterns)
+        return self._groups.has_patterns
 
     @property
     def plain_names(self) -> Iterable[str]:
         """The plain names of consumer groups."""
-        return self._literals
+        return self._groups.plain_names
 
     def find(self, group: str) -> GroupConfig | None:
         """Return the first of ``consumer_groups`` that matches, even if the group is excluded."""
-        last, found = self._literals.get(group, (inf, None))
-        for index, item in self._patterns:
-            if index > last:
-                break
-            if item.name.matches(group):
-                return item
-        return found
+        return next(self._groups.matching(group), None)
 
     def excludes_logstore(self, logstore: str) -> bool:
         """Return whether the project leaves a logstore out."""
@@ -103,20 +90,11 @@ class ProjectSelectors:
             Selector(config, project, each, self.settings, path, number=number)
             for each, path in zip(project.logstores, paths, strict=True)
         ]
-        self._literals: dict[str, list[int]] = {}
-        self._patterns: list[int] = []
-        for index, each in enumerate(project.logstores):
-            if each.logstore.literal:
-                self._literals.setdefault(each.logstore.text, []).append(index)
-            else:
-                self._patterns.append(index)
+        self._logstores = ByName((each.logstore.logstore, each) for each in self.all)
 
     def matching(self, logstore: str) -> Sequence[Selector]:
         """Return the items whose pattern matches a logstore, in the order of the file."""
-        found = [
-            each for each in self._patterns if self.all[each].logstore.logstore.matches(logstore)
-        ]
-        return [self.all[each] for each in sorted([*found, *self._literals.get(logstore, ())])]
+        return [*self._logstores.matching(logstore)]
 
 
 class Selectors:
@@ -128,24 +106,18 @@ class Selectors:
             for index, project in enumerate(config.projects)
             for number, each in enumerate(at_endpoints(project))
         ]
-        self._literals: dict[tuple[str, str], list[int]] = {}
-        self._patterns: dict[str, list[int]] = {}
-        for index, each in enumerate(self.projects):
-            endpoint, name = str(each.settings.endpoint), each.project.project
-            if name.literal:
-                self._literals.setdefault((endpoint, name.text), []).append(index)
-            else:
-                self._patterns.setdefault(endpoint, []).append(index)
+        by_endpoint: dict[str, list[ProjectSelectors]] = {}
+        for each in self.projects:
+            by_endpoint.setdefault(str(each.settings.endpoint), []).append(each)
+        self._by_endpoint = {
+            endpoint: ByName((each.project.project, each) for each in found)
+            for endpoint, found in by_endpoint.items()
+        }
 
     def of_project(self, endpoint: str, project: str) -> Sequence[ProjectSelectors]:
         """Return the entries that match a project at an endpoint, in the order of the file."""
-        found = [
-            each
-            for each in self._patterns.get(endpoint, ())
-            if self.projects[each].project.project.matches(project)
-        ]
-        literals = self._literals.get((endpoint, project), ())
-        return [self.projects[each] for each in sorted([*found, *literals])]
+        found = self._by_endpoint.get(endpoint)
+        return [] if found is None else [*found.matching(project)]
 
 
 class Decision(NamedTuple):

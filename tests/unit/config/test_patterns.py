@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.base.text import Expanded
-from exporter.config.patterns import Pattern, any_matches
+from exporter.config.patterns import ByName, Pattern, any_matches
 from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from tests.unit.config.test_problems import GOOD
@@ -240,3 +240,16 @@ print("re2" in sys.modules)
 def test_name_with_spaces_around_it_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must not begin or end with a space"):
         Pattern.parse(text)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "a.*", ".*", "b|a"]), max_size=8),
+    st.sampled_from(["a", "b", "ab", "c"]),
+)
+def test_items_by_name_are_those_of_matching_patterns_in_order(names: list[str], name: str) -> None:
+    patterns = [Pattern.parse(each) for each in names]
+    items = ByName((pattern, number) for number, pattern in enumerate(patterns))
+    expected = [number for number, pattern in enumerate(patterns) if pattern.matches(name)]
+    assert list(items.matching(name)) == expected
+    assert set(items.plain_names) == {each for each in names if each in {"a", "b"}}
+    assert items.has_patterns == any(not pattern.literal for pattern in patterns)
