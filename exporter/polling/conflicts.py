@@ -4,9 +4,10 @@ The endpoint is not a label of a series. Two logstores of one name at two endpoi
 different labels in the configuration.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from exporter.model.snapshot import Conflict, Labels
+from exporter.logs.logger import Logger
+from exporter.model.snapshot import CONFLICT_REMEDY, Conflict, Labels
 from exporter.polling.targets import Target
 
 _Series = tuple[tuple[str, ...], Labels]
@@ -30,6 +31,29 @@ def separate(targets: Iterable[Target]) -> tuple[tuple[Target, ...], tuple[Confl
         else:
             conflicts.append(Conflict(key=target.key, polled=owner.key))
     return tuple(polled), tuple(sorted(conflicts, key=lambda conflict: conflict.key))
+
+
+class ConflictReports:
+    """The conflicts of the newest targets. Those that begin and those that end are logged."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._conflicts: frozenset[Conflict] = frozenset()
+
+    def report(self, conflicts: Collection[Conflict]) -> None:
+        """Log the conflicts that are new, and those that have ended."""
+        before, self._conflicts = self._conflicts, frozenset(conflicts)
+        for conflict in sorted(self._conflicts - before, key=lambda each: each.key):
+            self._log.warning(
+                "logstore is not polled, because its series would be those of another endpoint",
+                **conflict.key._asdict(),
+                polled_at=conflict.polled.sls_endpoint,
+                remedy=CONFLICT_REMEDY,
+            )
+        for key in sorted({each.key for each in before} - {each.key for each in conflicts}):
+            self._log.info(
+                "series of logstore are not those of another endpoint any more", **key._asdict()
+            )
 
 
 def _series(target: Target) -> Iterator[_Series]:

@@ -75,6 +75,11 @@ class Discovery:
         self._scope = scope
 
     @property
+    def settings(self) -> frozenset[ProjectSettings]:
+        """The settings of all projects, at each of their endpoints."""
+        return frozenset(owner.settings for owner in self._selectors.projects)
+
+    @property
     def needs_listings(self) -> bool:
         """True if any name is a pattern that only a listing can resolve."""
         return any(

@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
-from exporter.config.settings import at_endpoints, project_settings
 from exporter.logs.logger import Logger
 from exporter.model.names import GroupKey, TargetKey
-from exporter.model.snapshot import CONFLICT_REMEDY, Conflict, EntryStatus, GroupStatus, Labels
+from exporter.model.snapshot import EntryStatus, GroupStatus, Labels
 from exporter.polling.capacity import Demand, count_shards, demands
+from exporter.polling.conflicts import ConflictReports
 from exporter.polling.discovery import Discovery, Found
 from exporter.polling.hooks import Hooks
 from exporter.polling.listings import Listings, Place
@@ -51,8 +51,7 @@ class PollManager:
     ) -> None:
         self._clients = clients
         self._store = store
-        self._log = log
-        self._conflicts: frozenset[Conflict] = frozenset()
+        self._conflicts = ConflictReports(log)
         self._hooks = hooks
         self._counts = counts = hooks.counts
         self._scope = scope
@@ -125,11 +124,7 @@ class PollManager:
             on_entry=lambda status: self._put_entry(discovery, status),
             scope=self._scope,
         )
-        settings = {
-            project_settings(config, each)
-            for project in config.projects
-            for each in at_endpoints(project)
-        }
+        settings = discovery.settings
         with self._targets_lock:
             for each in settings:
                 self._clients.get(each, None)
@@ -258,28 +253,13 @@ class PollManager:
         self._counts.keep_only_projects(self._members.loads.keys())
         groups = {target.key: {group.name for group in target.groups} for target in found.targets}
         self._store.expect(groups, found.conflicts)
-        self._report_conflicts(found.conflicts)
+        self._conflicts.report(found.conflicts)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
         self._kept = {**dict.fromkeys(self._listings.failing, ()), **_labels(found.targets)}
         self._places = found.places
         self._forget_others()
         self._hooks.on_groups(polled)
         return has_changed
-
-    def _report_conflicts(self, conflicts: Collection[Conflict]) -> None:
-        """Log the conflicts that are new, and those that have ended."""
-        before, self._conflicts = self._conflicts, frozenset(conflicts)
-        for conflict in sorted(self._conflicts - before, key=lambda each: each.key):
-            self._log.warning(
-                "logstore is not polled, because its series would be those of another endpoint",
-                **conflict.key._asdict(),
-                polled_at=conflict.polled.sls_endpoint,
-                remedy=CONFLICT_REMEDY,
-            )
-        for key in sorted({each.key for each in before} - {each.key for each in conflicts}):
-            self._log.info(
-                "series of logstore are not those of another endpoint any more", **key._asdict()
-            )
 
     def _forget_others(self) -> None:
         """Forget what was counted about anything that the configuration does not name any more."""
