@@ -16,7 +16,7 @@ from exporter.status import rows
 from exporter.status.history import Rates
 from exporter.status.rows import GroupRow
 from exporter.status.shard_rows import ShardRow
-from exporter.status.story import badness, by_cause
+from exporter.status.story import by_cause, worst_first
 from exporter.status.summary import ambiguous_projects
 from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, duration, prediction, rate
 
@@ -60,7 +60,7 @@ def group_table(found: Sequence[GroupRow], *, has_rates: bool = False) -> Table:
 
 def shard_table(row: GroupRow, rates: ShardRates) -> Table:
     """Return a table of the shards of a group, the worst first; ``rates`` are those of a watch."""
-    shards = sorted(row.shards, key=badness)
+    shards = worst_first(row.shards)
     has_causes = any(shard.likely_cause for shard in shards)
     result = _table()
     result.add_column("shard", justify="right", no_wrap=True)

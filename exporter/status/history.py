@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.model.names import GroupKey
-from exporter.model.progress import ShardProgress, Totals
+from exporter.model.progress import Totals
 from exporter.model.snapshot import GroupStatus, TargetStatus
 
 HOUR = 3600.0
@@ -116,7 +116,7 @@ class Histories:
             if group.up and group.snapshot is not None and group.totals is not None:
                 self._of(group).add(
                     group.snapshot.polled.monotonic,
-                    unread_log_groups(group.snapshot.shown),
+                    known_sum(shard.unread for shard in group.snapshot.shown),
                     group.totals,
                     interval=group.interval,
                     least_intervals=self._least_intervals,
@@ -137,7 +137,7 @@ class Histories:
             return self._by_key.setdefault(group.key, History())
 
 
-def unread_log_groups(shards: Iterable[ShardProgress]) -> int | None:
-    """Return the number of unread log groups in shards, as far as known; None if unknown."""
-    known = [shard.unread for shard in shards if shard.unread is not None]
+def known_sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of counts, as far as they are known; None if all are unknown."""
+    known = [count for count in counts if count is not None]
     return sum(known) if known else None

@@ -21,7 +21,7 @@ from exporter.model.snapshot import (
     View,
 )
 from exporter.status.console import console_url
-from exporter.status.history import NO_HISTORIES, History, Rates
+from exporter.status.history import NO_HISTORIES, History, Rates, known_sum
 from exporter.status.shard_rows import ShardRow, ShardRows, age, time_since
 
 Listing = Literal["projects", "logstores", "consumer_groups"]
@@ -48,7 +48,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The state of the worst shard; unknown if no shards are known."""
     up: bool
     """Whether the newest poll succeeded and its values are still shown."""
-    consumers: Sequence[str]
+    consumers: Sequence[str] = ()
     """The distinct names of the owners, sorted."""
     last_success_seconds: float | None
     """The time since the last successful poll; None if there was none."""
@@ -58,12 +58,12 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The remedy for the error; None if only its message is known."""
     failing_seconds: float | None
     """The time for which polls have failed; None if they succeed."""
-    worst_shard: int | None
-    age_seconds: float | None
+    worst_shard: int | None = None
+    age_seconds: float | None = None
     """The age of the worst shard's checkpoint."""
-    lag_seconds: float | None
+    lag_seconds: float | None = None
     """The largest lag of a shard."""
-    stalled_seconds: float | None
+    stalled_seconds: float | None = None
     """The longest stall of a shard."""
     cursor_access: bool | None = None
     """Whether the exporter is allowed to read end cursors; None if it does not request them."""
@@ -80,7 +80,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The samples of the last hour; None for a listing, and before the first poll."""
     settings: GroupSettings | None = None
     """The limits and labels of the group; None for a listing."""
-    shards: Sequence[ShardRow]
+    shards: Sequence[ShardRow] = ()
     """The shards that are shown, sorted by their numbers."""
 
     @property
@@ -98,9 +98,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     @property
     def unread_log_groups(self) -> int | None:
         """The number of unread log groups in the shards, as far as known; None if unknown."""
-        counts = [shard.unread_log_groups for shard in self.shards]
-        known = [count for count in counts if count is not None]
-        return sum(known) if known else None
+        return known_sum(shard.unread_log_groups for shard in self.shards)
 
     @property
     def console_url(self) -> str | None:
@@ -131,6 +129,13 @@ SEVERITY = (
     State.CAUGHT_UP,
     State.FINISHED,
 )
+
+
+def badness(
+    state: State, stalled_seconds: float | None, age_seconds: float | None, number: int
+) -> tuple[int, float, float, int]:
+    """Return a sort key with which the worst shard comes first."""
+    return SEVERITY.index(state), -(stalled_seconds or 0.0), -(age_seconds or 0.0), number
 
 
 def document(
@@ -171,7 +176,7 @@ def _group(
     # The position is unique, so it decides between shards that are otherwise equal.
     worst = min(
         (
-            (SEVERITY.index(name), -(stalled or 0.0), -(age(shard, now) or 0.0), position)
+            badness(name, stalled, age(shard, now), position)
             for position, (shard, name, stalled) in enumerate(
                 zip(shards, states, stalls, strict=True)
             )
@@ -227,17 +232,11 @@ def _listing(entry: EntryStatus, wall: float) -> GroupRow:
         sls_endpoint=key.sls_endpoint,
         state=State.UNKNOWN,
         up=failure is None,
-        consumers=(),
         last_success_seconds=time_since(entry.last_success, wall),
         error=failure.message if failure else None,
         error_code=failure.code if failure else None,
         remedy=failure.remedy if failure else None,
         failing_seconds=time_since(failure.since, wall) if failure else None,
-        worst_shard=None,
-        age_seconds=None,
-        lag_seconds=None,
-        stalled_seconds=None,
-        shards=(),
     )
 
 
@@ -251,16 +250,10 @@ def _conflict(conflict: Conflict) -> GroupRow:
         conflicts_with=other,
         state=State.UNKNOWN,
         up=False,
-        consumers=(),
         last_success_seconds=None,
         error=f"not polled, because its series would be those of the same name at {other}",
         remedy=CONFLICT_REMEDY,
         failing_seconds=None,
-        worst_shard=None,
-        age_seconds=None,
-        lag_seconds=None,
-        stalled_seconds=None,
-        shards=(),
     )
 
 

@@ -1,12 +1,12 @@
 """The story of a consumer group: why it is stalled, what to do, its rates and its predicted end."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from exporter.model.progress import Cause, State
 from exporter.status.markup import Html, join, tag
 from exporter.status.plot import plot
-from exporter.status.rows import SEVERITY, GroupRow
+from exporter.status.rows import GroupRow, badness
 from exporter.status.shard_rows import ShardRow
 from exporter.status.wording import (
     CAUSE_NAMES,
@@ -30,7 +30,7 @@ def story(row: GroupRow, *, now: float) -> Html:
 
 def _causes(row: GroupRow) -> Iterator[Html]:
     """Describe lost data, and the likely causes of stalls, that of the worst shard first."""
-    lost = [shard for shard in sorted(row.shards, key=badness) if shard.state is State.EXPIRED]
+    lost = [shard for shard in worst_first(row.shards) if shard.state is State.EXPIRED]
     if lost:
         yield _problem("Data was deleted before it was read", lost, LOSS_REMEDY)
     for cause, shards in by_cause(row.shards).items():
@@ -63,7 +63,7 @@ def _problem(words: str, shards: Sequence[ShardRow], remedy: str) -> Html:
 def by_cause(shards: Sequence[ShardRow]) -> Mapping[Cause, Sequence[ShardRow]]:
     """Return the stalled shards by their likely cause, the worst first."""
     found: dict[Cause, list[ShardRow]] = {}
-    for shard in sorted(shards, key=badness):
+    for shard in worst_first(shards):
         if shard.likely_cause is not None:
             found.setdefault(shard.likely_cause, []).append(shard)
     return found
@@ -107,13 +107,11 @@ def instant(at: float) -> Html:
     return tag("time", shown, datetime=time.strftime("%Y-%m-%dT%H:%M:%SZ", moment))
 
 
-def badness(row: ShardRow) -> tuple[int, float, float, int]:
-    """Return a sort key with which the worst shard comes first."""
-    return (
-        SEVERITY.index(row.state),
-        -(row.stalled_seconds or 0.0),
-        -(row.age_seconds or 0.0),
-        row.shard,
+def worst_first(shards: Iterable[ShardRow]) -> list[ShardRow]:
+    """Sort shards, the worst first."""
+    return sorted(
+        shards,
+        key=lambda row: badness(row.state, row.stalled_seconds, row.age_seconds, row.shard),
     )
 
 

@@ -12,7 +12,7 @@ from exporter.status.markup import Html, join, tag
 from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.selection import Query
 from exporter.status.shard_rows import ShardRow
-from exporter.status.story import badness, story
+from exporter.status.story import story, worst_first
 from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration
 
 SHOWN_SHARDS = 64
@@ -179,7 +179,7 @@ def _shards(row: GroupRow, *, unfold: bool) -> Html:
     if not row.shards:
         words = "No shard has a checkpoint." if row.up else "Nothing recent is known."
         return tag("p", words, class_="quiet")
-    shards = sorted(row.shards, key=badness)
+    shards = worst_first(row.shards)
     counts = Counter(shard.state for shard in shards)
     states = ", ".join(
         f"{counts[state]:,} {STATE_NAMES[state]}" for state in SEVERITY if counts[state]
