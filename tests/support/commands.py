@@ -1,6 +1,7 @@
 """The exporter's commands as real processes that end by themselves, and a simulator for them."""
 
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -75,3 +76,25 @@ def demo_world(folder: Path) -> Iterator[Demo]:
         config = folder / "demo.yaml"
         config.write_text(text, encoding="utf-8")
         yield Demo(clock=held, simulator=simulator, config=config)
+
+
+def on_terminal(demo: Demo, *arguments: str) -> str:
+    """Run ``once`` with stderr on a terminal, and return what appeared there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command("once", f"--config.file={demo.config}", "--output=json", *arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=environment({"TERM": "xterm"}),
+    ) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:
+            pass  # so a terminal ends
+        finally:
+            os.close(ours)
+        assert process.wait(30) == 0
+    return text.decode()

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -16,7 +14,7 @@ from exporter.commands.flags import Output
 from exporter.commands.once import poll_all, show
 from exporter.config.reader import load
 from exporter.simulator.demo_world import CLICKS, ORDERS, PLATFORM, SHOP
-from tests.support.commands import Demo, command, demo_world, environment
+from tests.support.commands import Demo, command, demo_world, environment, on_terminal
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.scrape import parsed
 from tests.support.wait import wait_for
@@ -187,29 +185,12 @@ def test_names_are_not_interpreted_as_markup(demo: Demo) -> None:
     assert "demo-shop / clicks / plain[bold red]" in once(demo)[1]
 
 
-def on_terminal(demo: Demo, *, targets: int) -> str:
-    """Run the command with stderr on a terminal, and return what appeared there."""
+def on_terminal_with(demo: Demo, *, targets: int) -> str:
+    """Run the command for a number of targets with stderr on a terminal."""
     for number in range(targets - 4):
         demo.simulator.world.create_logstore(SHOP, f"logstore-{number}", shards=1, ttl_days=1)
         demo.simulator.world.create_group(SHOP, f"logstore-{number}", "group")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command("once", f"--config.file={demo.config}", "--output=json"),
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env=environment({"TERM": "xterm"}),
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:
-            pass  # so a terminal ends
-        finally:
-            os.close(ours)
-        assert process.wait(30) == 0
-    return shown.decode()
+    return on_terminal(demo)
 
 
 def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> None:
@@ -233,11 +214,11 @@ def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> Non
 
 
 def test_progress_of_many_targets_is_shown_on_a_terminal(demo: Demo) -> None:
-    assert "polling logstores" in on_terminal(demo, targets=20)
+    assert "polling logstores" in on_terminal_with(demo, targets=20)
 
 
 def test_few_targets_show_no_progress_bar(demo: Demo) -> None:
-    assert on_terminal(demo, targets=19) == ""
+    assert on_terminal_with(demo, targets=19) == ""
 
 
 def test_interrupt_ends_the_command_immediately_while_the_api_hangs(demo: Demo) -> None:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from exporter.config.patterns import Pattern
 from exporter.config.reader import load
 from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.demo_world import ORDERS, SHOP
-from tests.support.commands import Demo, command, demo_world, environment
+from tests.support.commands import Demo, command, demo_world, environment, on_terminal
 
 STALLED = Scope(logstore=Pattern.parse(ORDERS), consumer_group=Pattern.parse("stalled"))
 TABLE = """\
@@ -95,28 +93,6 @@ def names(demo: Demo, scope: Scope, output: Output = "table") -> tuple[bool, str
     with assembled(demo, scope) as parts:
         discover(parts)
         return show_names(parts, output, stdout=printed), printed.getvalue()
-
-
-def on_terminal(demo: Demo, *arguments: str) -> str:
-    """Run the command with stderr on a terminal, and return what appeared there."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command("once", f"--config.file={demo.config}", "--output=json", *arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env=environment({"TERM": "xterm"}),
-    ) as process:
-        os.close(theirs)
-        text = b""
-        try:
-            while piece := os.read(ours, 65536):
-                text += piece
-        except OSError:
-            pass  # so a terminal ends
-        finally:
-            os.close(ours)
-        assert process.wait(30) == 0
-    return text.decode()
 
 
 def test_single_group_shows_its_shards_with_causes_and_remedies(demo: Demo) -> None:
