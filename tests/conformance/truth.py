@@ -49,7 +49,7 @@ class Watcher:
         assert low <= unread <= high, f"shard {shard}: {unread} is not in [{low}, {high}]"
 
     def check_stalled(self, shard: int, seconds: float, now: float) -> None:
-        """Raise AssertionError if a shard did not stall for so long, up to ``now``."""
+        """Raise AssertionError if a shard did not stall for ``seconds`` up to ``now``."""
         starts = [
             max(truth.oldest_unread_at, truth.updated_at or 0.0)
             for _, truth in self._recent(shard)

@@ -2,7 +2,8 @@
 
 The documents allow the exporter to keep some of it:
 
-- the end of a read-only shard, and that of a shard of an owner that no filter names
+- the end of a read-only shard
+- the end of a shard whose owner no filter names
 - the last successfully read list of shards, until ``stale_after``
 - a missing permission and the retention time, until the next discovery would be due
 """

@@ -298,7 +298,7 @@ def test_run_without_progress_is_the_one_that_is_silent_for_longest() -> None:
             runs.scheduler.note_progress(quiet)
 
 
-def test_longest_silence_is_none_while_no_job_runs() -> None:
+def test_longest_silence_is_absent_while_no_job_runs() -> None:
     with running() as runs:
         runs.scheduler.set_jobs([runs.job("quick", 60.0)])
         runs.scheduler.start()

@@ -53,7 +53,7 @@ def test_totals_include_only_watched_shards() -> None:
         assert totals(made) == Totals(consumed=60, written=60)
 
 
-def test_an_outage_is_counted_when_it_is_over(consumed: Bench) -> None:
+def test_an_outage_is_counted_after_its_end(consumed: Bench) -> None:
     consumed.poll()
     consumed.simulator.faults.add(BROKEN)
     for _ in range(6):
