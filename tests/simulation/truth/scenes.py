@@ -291,8 +291,8 @@ SCENES = (
             shards=frozenset({""}),
             alert=alerts.UNCONSUMED,
             also=frozenset(),
-            # It asks for data 15 minutes old, for 15 minutes.
-            in_time=1800.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
+            # It waits for stall_after and an interval, then for 15 minutes.
+            in_time=1260.0 + POLL_SECONDS + SCRAPE_SECONDS + EVALUATION_SECONDS,
         ),
     ),
     Scene(

@@ -1,13 +1,13 @@
 """Failures at the start: readiness waits for a short time, and attempts are repeated soon."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.simulator.world import World
+from tests.support import shop
 from tests.support.exchange import Fault
 from tests.support.faults import Close, ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
@@ -23,26 +23,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def config_file(
-    folder: Path, endpoint: str, *, name: str = "ord.*", polling: str = "interval: 1s"
-) -> Path:
-    path = folder / "config.yaml"
-    path.write_text(
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"polling: {{{polling}}}\n"
-        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
-        f'      - {{logstore: "{name}", consumer_groups: [billing]}}\n'
-    )
-    return path
-
-
-def shop() -> World:
-    world = World(wall=time.time)
-    world.create_project("shop")
-    world.create_logstore("shop", "orders", shards=1)
-    world.create_group("shop", "orders", "billing")
-    return world
+config_file = partial(shop.config_file, name="ord.*")
 
 
 def ready(exporter: Running) -> bool:
@@ -57,7 +38,7 @@ def is_failing(exporter: Running) -> bool:
 def test_readiness_waits_for_a_listing_that_fails_for_a_passing_reason(
     tmp_path: Path, name: str
 ) -> None:
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(FAULTS[name], operation="ListLogStores")
         with running(config_file(tmp_path, simulator.endpoint)) as exporter:
             wait_for(lambda: is_failing(exporter), what="the failed listing")
@@ -74,7 +55,7 @@ def test_readiness_waits_for_a_listing_that_fails_for_a_passing_reason(
 def test_readiness_waits_for_at_most_a_minute(tmp_path: Path) -> None:
     shift = 0.0
     clock = Clock(wall=time.time, monotonic=lambda: time.monotonic() + shift)
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(Close(), operation="ListLogStores")
         with running(config_file(tmp_path, simulator.endpoint), clock=clock) as exporter:
             wait_for(lambda: "listings not read yet" in exporter.get("/-/ready").text)
@@ -84,7 +65,7 @@ def test_readiness_waits_for_at_most_a_minute(tmp_path: Path) -> None:
 
 
 def test_refusal_does_not_delay_readiness(tmp_path: Path) -> None:
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.deny("ListLogStores")
         with running(config_file(tmp_path, simulator.endpoint)) as exporter:
             wait_for(lambda: ready(exporter))
@@ -92,7 +73,7 @@ def test_refusal_does_not_delay_readiness(tmp_path: Path) -> None:
 
 
 def test_logstore_that_was_never_read_is_polled_again_before_its_interval(tmp_path: Path) -> None:
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(Close(), operation="GetCheckPoint")
         config = config_file(
             tmp_path, simulator.endpoint, name="orders", polling="interval: 1h, stale_after: 2h"

@@ -2,43 +2,25 @@
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from exporter.app.health import StuckAfter
 from exporter.base.clock import Clock
-from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.simulator.world import World
+from tests.support import shop
 from tests.support.faults import Delay, DelayUntil
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
 from tests.support.wait import wait_for
 
-
-def config_file(folder: Path, endpoint: str, names: str = "orders") -> Path:
-    path = folder / "config.yaml"
-    path.write_text(
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        "polling: {interval: 1s, timeout: 30s}\n"
-        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
-        f'      - {{logstore: "{names}", consumer_groups: [billing]}}\n'
-    )
-    return path
-
-
-def shop() -> World:
-    world = World(wall=time.time)
-    world.create_project("shop")
-    world.create_logstore("shop", "orders", shards=1)
-    world.create_group("shop", "orders", "billing")
-    return world
+config_file = partial(shop.config_file, polling="interval: 1s, timeout: 30s")
 
 
 def test_the_exporter_is_ready_after_every_target_was_polled_and_healthy_before(
     tmp_path: Path,
 ) -> None:
     answered = threading.Event()
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
         with running(config_file(tmp_path, simulator.endpoint)) as exporter:
             assert exporter.get("/-/healthy").status_code == 200
@@ -51,9 +33,9 @@ def test_the_exporter_is_ready_after_every_target_was_polled_and_healthy_before(
 
 def test_not_ready_before_patterns_are_resolved(tmp_path: Path) -> None:
     answered = threading.Event()
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered), operation="ListLogStores")
-        with running(config_file(tmp_path, simulator.endpoint, "ord.*")) as exporter:
+        with running(config_file(tmp_path, simulator.endpoint, name="ord.*")) as exporter:
             answer = exporter.get("/-/ready")
             assert answer.status_code == 503
             assert "not resolved" in answer.text
@@ -70,7 +52,7 @@ def test_the_exporter_stays_healthy_and_ready_if_the_api_refuses_everything(tmp_
 
 def test_a_stuck_worker_makes_the_exporter_unhealthy_until_it_continues(tmp_path: Path) -> None:
     answered = threading.Event()
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         simulator.faults.add(DelayUntil(event=answered))
         stuck_after = StuckAfter(poll=0.5)
         with running(
@@ -83,7 +65,7 @@ def test_a_stuck_worker_makes_the_exporter_unhealthy_until_it_continues(tmp_path
 
 
 def test_long_poll_that_makes_progress_is_healthy(tmp_path: Path) -> None:
-    world, groups = shop(), [f"group-{number}" for number in range(10)]
+    world, groups = shop.shop(), [f"group-{number}" for number in range(10)]
     for group in groups:
         world.create_group("shop", "orders", group)
     with FaultySimulator(world) as simulator:
@@ -99,7 +81,7 @@ def test_long_poll_that_makes_progress_is_healthy(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_does_not_run_makes_the_exporter_unhealthy(tmp_path: Path) -> None:
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         stuck_after = StuckAfter(heartbeat=0.5)
         # Its heart beats every five seconds, so between two beats it looks as if it had stopped.
         with running(
@@ -124,7 +106,7 @@ def test_runs_that_were_left_hours_ahead_are_made_up_for(tmp_path: Path) -> None
             shift, due = shift + 40.0, time.monotonic() + 7.0
         return asked() > 1
 
-    with FaultySimulator(shop()) as simulator:
+    with FaultySimulator(shop.shop()) as simulator:
         config = config_file(tmp_path, simulator.endpoint)
         config.write_text(config.read_text().replace("interval: 1s", "interval: 1h"))
         with running(config, clock=clock) as exporter:

@@ -1,0 +1,31 @@
+"""A small world, and a configuration for it."""
+
+import time
+from pathlib import Path
+
+from exporter.simulator.server import DEFAULT_CREDENTIALS
+from exporter.simulator.world import World
+
+
+def config_file(
+    folder: Path, endpoint: str, *, name: str = "orders", polling: str = "interval: 1s"
+) -> Path:
+    """Write a configuration for the consumer group of the world in logstores by name."""
+    path = folder / "config.yaml"
+    path.write_text(
+        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
+        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
+        f"polling: {{{polling}}}\n"
+        f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
+        f'      - {{logstore: "{name}", consumer_groups: [billing]}}\n'
+    )
+    return path
+
+
+def shop() -> World:
+    """Return a world with one consumer group and one shard."""
+    world = World(wall=time.time)
+    world.create_project("shop")
+    world.create_logstore("shop", "orders", shards=1)
+    world.create_group("shop", "orders", "billing")
+    return world
