@@ -867,7 +867,8 @@ def test_a_reload_has_its_names_listed_although_older_listings_are_under_way(
             for projects in (("a",), ("a", "b"))
         ]
         config.write_text(texts[0])
-        with running(config, enable_lifecycle=True) as exporter:
+        # At the default rate of a start, a first poll can last until the next one is due.
+        with running(config, enable_lifecycle=True, start_rate=10_000.0) as exporter:
             wait_for(lambda: len(exporter.scrape().find(UP)) == 1)
             simulator.forget_requests()
             answer = threading.Event()
