@@ -49,7 +49,7 @@ test: setup ## set up everything, then lint, typecheck and run all tests
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
 
-conformance: $(DEVELOPMENT) ## run the vendor's consumer library against simulator and exporter
+conformance: $(DEVELOPMENT) ## run the vendor's consumer libraries against simulator and exporter
 	$(BIN)/python -m pytest -n $(WORKERS) tests/conformance
 
 lint: ruff format imports typecheck words yaml shell dockerfile example-check ## check all that is not run
@@ -150,5 +150,5 @@ $(SUPPLY): $(RUNTIME) pyproject.toml
 
 clean: ## remove everything that was made
 	rm -rf $(VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
-		.hypothesis .import_linter_cache
+		.hypothesis .import_linter_cache tests/conformance/.build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

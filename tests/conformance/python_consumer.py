@@ -10,10 +10,19 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from aliyun.log.auth import AUTH_VERSION_1, AUTH_VERSION_4
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, LogHubConfig
 from aliyun.log.util import Util
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class LogGroupList(Protocol):
+    """The log groups of a batch."""
+
+    LogGroups: Sequence[object]
 
 
 class BatchError(Exception):
@@ -28,7 +37,7 @@ class Processor(ConsumerProcessorBase):
         self._options = options
         self._has_failed = False
 
-    def process(self, _: object, check_point_tracker: object) -> None:
+    def process(self, log_groups: LogGroupList, check_point_tracker: object) -> None:
         time.sleep(self._options.batch_seconds)  # the work of a slow consumer
         is_first, self._has_failed = not self._has_failed, True
         if self._options.fails_once and is_first:
@@ -36,6 +45,7 @@ class Processor(ConsumerProcessorBase):
         poison = self._options.poison
         if poison is not None and poison.exists() and self.shard_id == int(poison.read_text()):
             raise BatchError(f"shard {self.shard_id}: every batch fails")
+        _LOGGER.info("processed shard %d: %d log groups", self.shard_id, len(log_groups.LogGroups))
         if not self._options.never_saves:
             self.save_checkpoint(check_point_tracker)
 

@@ -3,8 +3,8 @@
 Every observation compares the values of the exporter with the actual state of the world.
 """
 
+import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +14,7 @@ from typing import Self
 from exporter.model.progress import Cause, State
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
+from tests.conformance.libraries import Library
 from tests.conformance.truth import Truths, Watcher
 from tests.support.daemon import Daemon, daemon
 from tests.support.scrape import Scrape
@@ -24,9 +25,10 @@ PLACE = (PROJECT, LOGSTORE)
 BILLING = (*PLACE, GROUP)
 DAY = 86400.0
 STALL_AFTER = 8.0
-"""Longer than three seconds, after which the base class of the library saves."""
+"""Longer than three seconds, after which the consumers save."""
 FLUSH_SECONDS = 45.0
-"""Longer than 30 seconds, after which an idle consumer of the library saves its last progress."""
+"""Longer than 30 seconds, after which an idle consumer in Python saves its last progress."""
+BUSY = (State.CAUGHT_UP, State.CONSUMING)
 _POLL_SECONDS = 1.0
 _PACE_SECONDS = 0.2
 
@@ -102,12 +104,12 @@ projects:
             if row.status == "readwrite":
                 self.world.set_producer(*PLACE, row.shard, interval)
 
-    def start_consumer(self, name: str, *options: str) -> None:
-        """Start a consumer of the vendor's Python library."""
+    def start_consumer(self, name: str, *options: str, library: Library) -> None:
+        """Start a consumer of a library."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.consumers[name] = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tests.conformance.python_consumer"),
+                    *library.command(),
                     f"--address={self._simulator.endpoint.removeprefix('http://')}",
                     *(f"--project={PROJECT}", f"--logstore={LOGSTORE}", f"--group={GROUP}"),
                     *(f"--name={name}", *options),
@@ -136,6 +138,17 @@ projects:
     def log_of(self, name: str) -> str:
         """Return the output of a consumer."""
         return (self.folder / f"{name}.log").read_text()
+
+    def lost(self, shard: int) -> int:
+        """Return how many log groups are before the checkpoint of a shard, but not processed.
+
+        The data must not have expired.
+        """
+        truth = self.truths()[shard]
+        assert truth.checkpoint is not None
+        logs = "".join(path.read_text() for path in self.folder.glob("*.log"))
+        processed = re.findall(rf"processed shard {shard}: (\d+) log groups", logs)
+        return max(0, truth.checkpoint - truth.begin - sum(map(int, processed)))
 
     def pulled_shards(self) -> set[int | None]:
         """Return the shards that consumers have read."""
@@ -181,6 +194,10 @@ projects:
             raise AssertionError(f"{error}: {self.observe()}\n{self.truths()}\n{logs}") from error
         assert found is not None
         return found
+
+    def wait_until_consumed(self) -> None:
+        """Wait until consumers save progress in every shard."""
+        self.wait(lambda seen: seen.all_are(*BUSY), what="checkpoints in every shard")
 
     def watch(self, seconds: float) -> Iterator["Observation"]:
         """Observe for some time, with at least one observation."""
