@@ -7,17 +7,12 @@ import pytest
 
 from exporter.metrics.catalogue import CATALOGUE
 from tests.support.docs import PAGES
+from tools.markdown import anchors
 from tools.paths import ROOT
 
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 METRIC = re.compile(r"\bsls_(?:consumer_group|logstore|exporter)_[a-z_]+\b")
 SUFFIXES = ("_bucket", "_sum", "_count")
-
-
-def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as they are commonly made."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def name(page: Path) -> str:
@@ -32,7 +27,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
         assert file.exists(), target
         assert file.is_relative_to(ROOT), target
         if anchor:
-            assert anchor in anchors(file), target
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
 
 
 def test_every_document_can_be_reached_from_the_readme() -> None:
