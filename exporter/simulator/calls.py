@@ -12,6 +12,8 @@ _GROUP = re.compile(r"/logstores/([^/]+)/consumergroups/([^/]+)")
 _SHARDS = re.compile(r"/logstores/([^/]+)/shards")
 _SHARD = re.compile(r"/logstores/([^/]+)/shards/([^/]+)")
 _LOGSTORE = re.compile(r"/logstores/([^/]+)")
+_ROUTES = frozenset({"lb", "route"})
+"""The names in the place of a shard with which PutLogs lets the service choose one."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -54,10 +56,14 @@ def identify(request: Request, project: str) -> Call:
     elif match := _SHARD.fullmatch(path):
         logstore, shard = match[1], match[2]
         gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime", "log": "PullLogs"}
-        names = {"GET": gets.get(query.get("type", ""), "")}
+        names = {
+            "GET": gets.get(query.get("type", ""), ""),
+            "POST": "PutLogs" if shard in _ROUTES else "",
+        }
     elif match := _LOGSTORE.fullmatch(path):
         logstore = match[1]
-        names = {"GET": "GetLogStore"}
+        # The vendor's SDK for Go writes to the logstore itself.
+        names = {"GET": "GetLogStore", "POST": "PutLogs"}
     return Call(
         operation=names.get(method, ""),
         project=project,

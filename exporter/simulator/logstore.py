@@ -1,6 +1,7 @@
 """A logstore: its consumer groups and its shards, which can be split, merged and expire."""
 
 import itertools
+import re
 
 from msgspec import Struct, field
 
@@ -9,6 +10,7 @@ from exporter.simulator.errors import group_not_exist, parameter_invalid, shard_
 from exporter.simulator.shard import LAST_KEY, NANOSECONDS, Shard, ShardLog
 
 DAY = 86400.0
+_HASH_KEY = re.compile(r"[0-9A-Fa-f]{32}")
 
 
 class Logstore:
@@ -60,6 +62,16 @@ class Logstore:
         if shard.readonly_since is not None:
             raise parameter_invalid(f"shard {shard_id} is readonly")
         return shard
+
+    def route(self, hash_key: str | None, now: float) -> Shard:
+        """Return the writable shard for a hash key, or the emptiest one without a key."""
+        writable = [shard for shard in self.shards.values() if shard.readonly_since is None]
+        if hash_key is None:
+            return min(writable, key=lambda shard: shard.log.end(now))
+        if not _HASH_KEY.fullmatch(hash_key):
+            raise parameter_invalid("key must have 32 hexadecimal digits")
+        key = min(int(hash_key, 16), LAST_KEY - 1)
+        return next(shard for shard in writable if shard.begin_key <= key < shard.end_key)
 
     def group(self, name: str, now: float) -> Group:
         """Return a group in its state at an instant. Raises ServiceError if there is none."""

@@ -7,6 +7,7 @@ from exporter.simulator.calls import Call, integer
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import ServiceError, parameter_invalid
 from exporter.simulator.pulling import pull_logs
+from exporter.simulator.putting import put_logs
 from exporter.simulator.wire import Request
 from exporter.simulator.world import World
 
@@ -189,6 +190,7 @@ _OPERATIONS: dict[str, Callable[[World, Call, Request], object]] = {
     "ListProject": _list_projects,
     "ListShards": _list_shards,
     "PullLogs": _pull_logs,
+    "PutLogs": put_logs,
     "UpdateCheckPoint": _update_checkpoint,
     "UpdateConsumerGroup": _update_group,
 }

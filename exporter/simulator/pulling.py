@@ -1,9 +1,10 @@
 """The operation PullLogs: log groups from a cursor on, optionally filtered by a query."""
 
 from exporter.simulator.calls import Call, integer
+from exporter.simulator.compression import compress_lz4
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import parameter_invalid
-from exporter.simulator.log_groups import compress_lz4, encode_log_groups
+from exporter.simulator.log_groups import encode_log_groups
 from exporter.simulator.views import PulledRows
 from exporter.simulator.wire import Request, Response
 from exporter.simulator.world import World

@@ -9,7 +9,9 @@ from exporter.simulator.calls import Call
 from exporter.simulator.errors import ServiceError
 
 READS = frozenset({"GetCursor", "GetCursorTime", "PullLogs"})
-"""The operations that count as reads; all others are operations on metadata."""
+"""The operations that count as reads."""
+WRITES = frozenset({"PutLogs"})
+"""The operations that count as writes, without a quota; all others are operations on metadata."""
 
 _PROJECT = ("ReadQuotaExceed", "Read QPS Exceed")
 _SHARD = ("ShardReadQuotaExceed", "shard read qps exceed quota limits")
@@ -40,6 +42,8 @@ class QuotaCounter:
         """Count a request. Raises ServiceError if it is over a quota."""
         quotas = self._quotas
         project = call.project
+        if call.operation in WRITES:
+            return
         if call.operation not in READS:
             self._count(now, (project,), quotas.metadata_per_project, _METADATA)
             return

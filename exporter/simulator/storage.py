@@ -159,6 +159,16 @@ class Storage:
         with self._present() as now:
             self._logstore(project, logstore).writable(shard).log.append(now, count)
 
+    def put_log_group(self, project: str, logstore: str, hash_key: str | None = None) -> int:
+        """Write one log group now, and return its shard.
+
+        It is the writable shard for the hash key, or the emptiest one without a key.
+        """
+        with self._present() as now:
+            shard = self._logstore(project, logstore).route(hash_key, now)
+            shard.log.append(now, 1)
+            return shard.shard_id
+
     def set_producer(
         self, project: str, logstore: str, shard: int, interval: float | None = 1.0
     ) -> None:

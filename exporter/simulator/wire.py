@@ -16,7 +16,7 @@ from exporter.simulator.errors import ServiceError
 
 _MAX_LINE = 64 * 1024
 _MAX_HEADERS = 200
-_MAX_BODY = 1024 * 1024
+_MAX_BODY = 16 * 1024 * 1024
 
 
 class Request(Struct, frozen=True, kw_only=True):

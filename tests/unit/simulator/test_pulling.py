@@ -6,13 +6,9 @@ from contextlib import closing
 
 import pytest
 from aliyun.log import LogClient
-from aliyun.log.compress import Compressor, CompressType
 from aliyun.log.logexception import LogException
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.simulator.cursors import encode_cursor
-from exporter.simulator.log_groups import compress_lz4
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
 from tests.support.simulator_worlds import LOGSTORE, PROJECT, small_world
@@ -131,9 +127,3 @@ def test_pull_of_expired_log_groups_is_an_invalid_cursor() -> None:
     ]
     with pytest.raises(Exception, match="InvalidCursor"):
         world.pull(*SHARD, encode_cursor(cursor + 1))
-
-
-@given(st.binary(max_size=40) | st.integers(0, 1100).map(bytes))
-def test_lz4_block_is_what_the_reference_decompresses(data: bytes) -> None:
-    block = compress_lz4(data)
-    assert Compressor.decompress(block, len(data), CompressType.LZ4) == data
