@@ -1,4 +1,4 @@
-"""Generated files of the chart: the rules, parts of the schema, the table of values."""
+"""Generated files of the chart: parts of the schema, and the table of values."""
 
 import json
 import re
@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from exporter.config.json_schema import json_schema
+from tools import rules
 from tools.marks import replaced
-from tools.paths import CHART, RULES
+from tools.paths import CHART
 
 VALUES = CHART / "values.yaml"
 SCHEMA = CHART / "values.schema.json"
@@ -31,11 +32,6 @@ class Row:
     text: str
 
 
-def rules() -> str:
-    """Return the alert rules, of which the chart has a copy."""
-    return RULES.read_text(encoding="utf-8")
-
-
 def schema() -> str:
     """Return the schema of the values.
 
@@ -47,7 +43,7 @@ def schema() -> str:
     # The chart itself reports missing projects, and they are not required with a user's ConfigMap.
     for key in ("$schema", "title", "required"):
         del configuration[key]
-    groups = yaml.safe_load(rules())["groups"]
+    groups = yaml.safe_load(rules.source())["groups"]
     alerts = [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
     own = {name: each for name, each in written["definitions"].items() if name[0].islower()}
     written["definitions"] = {

@@ -11,7 +11,7 @@ from exporter.logs.logger import configure
 from tests.simulation.faults import table as fault_matrix
 from tests.simulation.truth import table as truth_table
 from tests.support import toolkit_examples
-from tools import chart
+from tools import chart, rules
 from tools.dashboards import exporter_itself, group, overview
 from tools.dashboards.frame import to_json
 from tools.mutants import table as mutants
@@ -20,11 +20,13 @@ from tools.paths import ROOT
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/testing.md": mutants.page,
     "docs/web-configuration.md": toolkit_examples.page,
+    "exporter/rules/sls-exporter.zh-CN.rules.yaml": rules.chinese,
     "helm/sls-exporter/README.md": chart.readme,
     "helm/sls-exporter/dashboards/exporter.json": lambda: to_json(exporter_itself.dashboard()),
     "helm/sls-exporter/dashboards/group.json": lambda: to_json(group.dashboard()),
     "helm/sls-exporter/dashboards/overview.json": lambda: to_json(overview.dashboard()),
-    "helm/sls-exporter/files/sls-exporter.rules.yaml": chart.rules,
+    "helm/sls-exporter/files/sls-exporter.rules.yaml": rules.source,
+    "helm/sls-exporter/files/sls-exporter.zh-CN.rules.yaml": rules.chinese,
     "helm/sls-exporter/values.schema.json": chart.schema,
 }
 PLAYED: Mapping[str, Callable[[], str]] = {

@@ -5,3 +5,4 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "helm" / "sls-exporter"
 RULES = ROOT / "exporter" / "rules" / "sls-exporter.rules.yaml"
+CHINESE_RULES = RULES.with_name("sls-exporter.zh-CN.rules.yaml")

@@ -48,6 +48,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ({"dashboards": {"include": ["exporters"]}}, "at '/dashboards/include/0'"),
         ({"serviceMonitor": {"scrapeProtocols": ["Text"]}}, "scrapeProtocols/0"),
         ({"prometheusRule": {"disabledAlerts": ["SLSNoSuch"]}}, "disabledAlerts/0"),
+        ({"prometheusRule": {"language": "zh"}}, "at '/prometheusRule/language'"),
         ({"prometheusRule": {"overrides": {"SLSNoSuch": {}}}}, "invalid propertyName 'SLSNoSuch'"),
         (
             {"prometheusRule": {"overrides": {"SLSConsumerLagHigh": {"for": "soon"}}}},

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.commands import demo_world
 from tests.support.pythons import PYTHONS, interpreter
-from tools.paths import ROOT, RULES
+from tools.paths import CHINESE_RULES, ROOT, RULES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -134,14 +134,15 @@ def test_installed_exporter_polls(installed: Installed, tmp_path: Path) -> None:
     assert "demo-shop / orders / stalled" in done.stdout
 
 
+@pytest.mark.parametrize("rules", [RULES, CHINESE_RULES], ids=lambda path: path.name)
 def test_rules_of_the_wheel_are_at_the_documented_path(
-    installed: Installed, tmp_path: Path
+    installed: Installed, tmp_path: Path, rules: Path
 ) -> None:
     code = "import importlib.resources as r; print(r.files('exporter').joinpath('rules/{}'))"
-    asked = code.format("sls-exporter.rules.yaml")
+    asked = code.format(rules.name)
     shown = Path(installed.run("python", "-c", asked, cwd=tmp_path).stdout.strip())
     assert shown.is_relative_to(installed.folder)
-    assert shown.read_bytes() == RULES.read_bytes()
+    assert shown.read_bytes() == rules.read_bytes()
 
 
 def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path) -> None:

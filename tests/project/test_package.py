@@ -15,7 +15,7 @@ import pytest
 
 import exporter
 from tests.support.debian import PACKAGES
-from tools.paths import ROOT
+from tools.paths import CHINESE_RULES, ROOT, RULES
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -49,7 +49,8 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFi
     }
     in_wheel = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert in_wheel == in_tree
-    assert {"exporter/py.typed", "exporter/rules/sls-exporter.rules.yaml"} <= in_wheel
+    rules = {f"exporter/rules/{path.name}" for path in (RULES, CHINESE_RULES)}
+    assert {"exporter/py.typed", *rules} <= in_wheel
 
 
 def test_wheel_contains_the_command_and_the_license(wheel: zipfile.ZipFile) -> None:
