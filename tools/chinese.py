@@ -13,7 +13,9 @@ from tools.markdown import codeless, sections
 _HAN = r"[\u4e00-\u9fff]"
 _WIDE = r"[\uff0c\u3002\uff1b\uff1a\uff1f\uff01\u3001\uff08\uff09]"
 _BLOCK = re.compile(r"^ *(`{3,}).*?^ *\1$|<!--.*?-->|<a id=[^>]*></a>", re.DOTALL | re.MULTILINE)
-_MARKUP = re.compile(r"!?\[|\]\([^)\s]*\)|\*\*")
+_LINK = re.compile(r"!?\[|\]\([^)\s]*\)")
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
+_PUNCTUATION = re.compile(rf"{_WIDE}|[`()\u201c\u201d]")
 _FAULTS = (
     (re.compile(rf"{_HAN}[A-Za-z0-9`<$]|[A-Za-z0-9`>%]{_HAN}"), "needs a space"),
     (re.compile(rf"{_HAN}[,;:!?().]|[,;:!?()]{_HAN}"), "needs full-width punctuation"),
@@ -31,7 +33,8 @@ def words_not_used(glossary: str) -> dict[str, str]:
 
 def problems(text: str, not_used: Mapping[str, str]) -> Iterator[str]:
     """Yield the words that are not used, and wrong spaces and punctuation, with their lines."""
-    prose = codeless(_MARKUP.sub("", _BLOCK.sub(_lines, text)))
+    marked = codeless(_LINK.sub("", _BLOCK.sub(_lines, text)))
+    prose = marked.replace("**", "")
     faults = [
         *(
             (re.compile(re.escape(word)), f"is not used; write {not_used[word]}")
@@ -41,7 +44,22 @@ def problems(text: str, not_used: Mapping[str, str]) -> Iterator[str]:
     ]
     for pattern, reason in faults:
         for match in pattern.finditer(prose):
-            yield f"line {prose.count(chr(10), 0, match.start()) + 1}: {match[0]!r} {reason}"
+            yield f"line {_line(match)}: {match[0]!r} {reason}"
+    for match in _BOLD.finditer(marked):
+        if not _is_bold(match):
+            yield f"line {_line(match)}: {match[0]!r} is not bold; move the punctuation out of it"
+
+
+def _line(match: re.Match[str]) -> int:
+    return match.string.count("\n", 0, match.start()) + 1
+
+
+def _is_bold(match: re.Match[str]) -> bool:
+    """Return whether CommonMark sees bold text, which needs other text than punctuation inside."""
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    opens = not (re.match(_HAN, before) and _PUNCTUATION.match(match[1]))
+    closes = not (re.match(_HAN, after) and _PUNCTUATION.match(match[1][-1]))
+    return opens and closes
 
 
 def _lines(block: re.Match[str]) -> str:

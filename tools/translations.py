@@ -72,7 +72,7 @@ def differences(translation: Translation, twins: Mapping[Path, Path]) -> Iterato
     """Yield the differences of a page from its twin, given the translated page of each twin."""
     path, twin = translation.path, translation.twin
     if translation.digest != digest(translation.english):
-        yield f"{twin} has changed since it was translated"
+        yield f"{twin} has changed; update the page, then run python -m tools.translations {path}"
     here, there = sections(translation.english), sections(translation.text)
     yield from _link_below_title(here, twin, path, "简体中文")
     yield from _link_below_title(there, path, twin, "English")

@@ -39,6 +39,11 @@ def test_glossary_uses_no_word_in_two_columns() -> None:
         ("结束.", "line 1: '束.' needs full-width punctuation"),
         ("完成。 然后", "line 1: '。 ' has a needless space"),
         ("用 SLS ，", "line 1: ' ，' has a needless space"),
+        ("**很好。**然后", "line 1: '**很好。**' is not bold; move the punctuation out of it"),
+        (
+            "有**（一个）组**",
+            "line 1: '**（一个）组**' is not bold; move the punctuation out of it",
+        ),
         ("第一行，\n第二行", "line 1: '，\\n第' is broken within a paragraph"),
     ],
 )
@@ -50,7 +55,7 @@ def test_check_finds_words_spaces_and_punctuation(text: str, problem: str) -> No
     "text",
     [
         "8 个线程，见 [配置](configuration.md)。",
-        "- （可选）\n- 设置 `消费者组`：",
+        "- （可选）\n- **设置 `消费者组`**：\n\n**停滞**在此。",
         "| 值。 |\n|---|\n| （空） |",
         "```sh\nrun,运行 # 消费者组\n```",
         "<!-- 消费者组,a -->\n一\n\n二",
