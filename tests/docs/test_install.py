@@ -62,7 +62,7 @@ def test_arguments_of_a_container_in_the_documents_are_a_valid_command_line(text
 
 
 def test_the_rules_are_where_the_guide_finds_them() -> None:
-    (code,) = re.findall(r'python -c "(from importlib.*?)"$', GUIDE, flags=re.MULTILINE)
+    (code,) = re.findall(r'python -I -c "(from importlib.*?)"$', GUIDE, flags=re.MULTILINE)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
