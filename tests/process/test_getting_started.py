@@ -135,7 +135,7 @@ def script_of(page: Path) -> str:
 
 @contextmanager
 def reader(page: Path, checkout: Checkout, account: Simulator) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the commands of a page; what they print is in two files of the home."""
+    """Run the commands of a page, with their output in two files of the home."""
     script = checkout.home / "commands.sh"
     script.write_text(script_of(page), encoding="utf-8")
     with (
