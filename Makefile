@@ -19,9 +19,11 @@ DEVELOPMENT := $(VENV)/.development-$(HERE)
 SUPPLY := $(VENV)/.supply-$(HERE)
 SCRIPTS := .ci/run .ci/tools
 
-# What the image and the tests of the wheel install, to the byte; and what the wheel is built with.
+# What the image and the tests of the wheel install, to the byte; what the wheel is built with; and
+# clients of SLS for the tests of conformance.
 LOCK := .ci/requirements.txt
 BUILD_LOCK := .ci/build-requirements.txt
+CLIENTS_LOCK := tests/conformance/clients/requirements.txt
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
@@ -115,6 +117,7 @@ mutants: $(DEVELOPMENT) ## put small faults into the core one by one, list those
 lock: $(SUPPLY) ## lock the newest dependencies that pyproject.toml allows, with their hashes
 	$(BIN)/$(COMPILE) --output-file $(LOCK) pyproject.toml
 	$(BIN)/python -c $(BUILT_WITH) | $(BIN)/$(COMPILE) --output-file $(BUILD_LOCK) -
+	$(BIN)/$(COMPILE) --output-file $(CLIENTS_LOCK) --group pyproject.toml:clients
 
 audit: $(SUPPLY) ## look for known weaknesses in what is locked (asks a service on the network)
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip \

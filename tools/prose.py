@@ -123,10 +123,16 @@ def _blank(code: re.Match[str]) -> str:
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield the files to check, without those that list the words."""
+    """Yield the files to check, without hidden ones and those that list the words."""
     for name in CHECKED:
         for path in (root / name, *sorted((root / name).rglob("*"))):
-            if path.is_file() and path.suffix in _SUFFIXES and path.stem not in _LISTS:
+            is_hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if (
+                not is_hidden
+                and path.is_file()
+                and path.suffix in _SUFFIXES
+                and path.stem not in _LISTS
+            ):
                 yield path
 
 

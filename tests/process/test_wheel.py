@@ -154,7 +154,8 @@ def test_tests_of_the_tree_pass_against_it(installed: Installed, tmp_path: Path)
     pip("install", "--no-compile", "--target", packages, *wanted, into=installed.folder)
     # The package is not next to the copied folders, so they import the installed one.
     for name in ("tests", "tools"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        ignore = shutil.ignore_patterns("__pycache__", ".build")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     done = installed.run(
         *("python", "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"),

@@ -68,6 +68,14 @@ def test_check_fails_for_a_planted_word_and_shows_it(
     assert capsys.readouterr().out.startswith("exporter/planted.py:1: 'whoever': use no one,")
 
 
+def test_hidden_folders_are_not_checked(tmp_path: Path) -> None:
+    hidden = tmp_path / "tests" / ".build"
+    hidden.mkdir(parents=True)
+    for folder in (hidden, hidden.parent):
+        (folder / "planted.py").write_text("# whoever\n", encoding="utf-8")
+    assert list(prose.files(tmp_path)) == [tmp_path / "tests" / "planted.py"]
+
+
 def test_project_uses_no_such_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(prose.files(ROOT))) > 400
     assert prose.main() == 0, capsys.readouterr().out

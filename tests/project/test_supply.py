@@ -9,7 +9,11 @@ from packaging.utils import canonicalize_name
 
 from tests.support.docs import read
 
-LOCKS = (".ci/requirements.txt", ".ci/build-requirements.txt")
+LOCKS = (
+    ".ci/requirements.txt",
+    ".ci/build-requirements.txt",
+    "tests/conformance/clients/requirements.txt",
+)
 _ENTRY = re.compile(
     r"^(?P<name>[a-z0-9-]+)==(?P<version>[\w.]+)(?P<rest>(?: .*)?\\?(?:\n +.*)*)", re.MULTILINE
 )
@@ -25,10 +29,10 @@ def locked(name: str) -> dict[str, tuple[str, str]]:
 def asked_for(name: str) -> list[Requirement]:
     project = tomllib.loads(read("pyproject.toml"))
     wanted = (
-        project["project"]["dependencies"]
-        if name == LOCKS[0]
-        else project["build-system"]["requires"]
-    )
+        project["project"]["dependencies"],
+        project["build-system"]["requires"],
+        project["dependency-groups"]["clients"],
+    )[LOCKS.index(name)]
     return [Requirement(each) for each in wanted]
 
 
