@@ -1,5 +1,5 @@
 # Everything that is done with this project by hand or by a machine. `make help` lists it.
-# Needed beforehand: make, Python 3.11 or newer; for some tests what .ci/tools names.
+# Needed beforehand: make, Python 3.11 or newer; for some tests what .ci/tools and .ci/toolchains name.
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -17,7 +17,7 @@ MADE := $(VENV)/.made-$(HERE)
 RUNTIME := $(VENV)/.runtime-$(HERE)
 DEVELOPMENT := $(VENV)/.development-$(HERE)
 SUPPLY := $(VENV)/.supply-$(HERE)
-SCRIPTS := .ci/run .ci/tools
+SCRIPTS := .ci/run .ci/toolchains .ci/tools
 
 # What the image and the tests of the wheel install, to the byte; what the wheel is built with; and
 # clients of SLS for the tests of conformance.
@@ -33,7 +33,7 @@ BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test tests conformance lint ruff format imports typecheck words yaml \
+.PHONY: help setup tools toolchains demo test tests conformance lint ruff format imports typecheck words yaml \
 	shell dockerfile example-check generate wheel sdist chart test-wheel test-image mutants lock audit sbom \
 	release-notes clean
 
@@ -51,8 +51,11 @@ test: setup ## set up everything, then lint, typecheck and run all tests
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term || $(call AGAIN,)
 
-conformance: $(DEVELOPMENT) ## run the vendor's consumer libraries against simulator and exporter
+conformance: toolchains $(DEVELOPMENT) ## run the vendor's libraries and clients against the simulator
 	$(BIN)/python -m pytest -n $(WORKERS) tests/conformance || $(call AGAIN,tests/conformance)
+
+toolchains:
+	@.ci/toolchains
 
 # Many tests run on the real clock. One that fails beside others runs once more, alone. What fails
 # twice, or for another reason than a failed test, is a failure.

@@ -131,12 +131,25 @@ def test_the_wheel_is_tested_with_every_python_that_the_package_names() -> None:
     assert named == matrix
 
 
+@pytest.mark.parametrize("name", ["ci.yml", "release.yml"])
+def test_conformance_is_tested_with_every_toolchain_that_it_needs(name: str) -> None:
+    steps = jobs(name)["conformance"]["steps"]
+    setups = {step["uses"].partition("@")[0] for step in steps if "uses" in step}
+    needed = re.findall(r'^  "(\w+):', read(".ci/toolchains"), flags=re.MULTILINE)
+    # GitHub's machine has Maven, and npm comes with Node.js.
+    actions = {"go": "go", "javac": "java", "mvn": "java", "node": "node", "npm": "node"}
+    assert {f"actions/setup-{actions[program]}" for program in needed} <= setups
+    assert steps[-1]["run"] == "make conformance PYTHON=python"
+    assert "make test" in commands(ROOT / ".github" / "workflows" / name)
+
+
 def test_a_release_is_checked_before_anything_is_built_and_published_last() -> None:
     release = jobs("release.yml")
     assert {name: job.get("needs") for name, job in release.items()} == {
         "check": None,
-        "files": "check",
-        "image": "check",
+        "conformance": None,
+        "files": ["check", "conformance"],
+        "image": ["check", "conformance"],
         "pypi": ["files", "image"],
         "chart": ["files", "image"],
         "publish": ["pypi", "chart"],
