@@ -1,4 +1,4 @@
-"""Chinese pages have the terms of the glossary, and the punctuation and spaces of Chinese texts."""
+"""Chinese pages and alerts have the terms of the glossary, and Chinese punctuation and spaces."""
 
 from pathlib import Path
 
@@ -6,16 +6,17 @@ import pytest
 
 from tools.chinese import problems, words_not_used
 from tools.paths import ROOT
+from tools.rules import CHINESE_TEXTS
 from tools.translations import FOLDER, GLOSSARY, README
 
 NOT_USED = words_not_used((ROOT / GLOSSARY).read_text(encoding="utf-8"))
-PAGES = sorted([*(ROOT / FOLDER).glob("*.md"), *ROOT.glob(str(README))])
+TEXTS = sorted([*(ROOT / FOLDER).glob("*.md"), *ROOT.glob(str(README)), CHINESE_TEXTS])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_chinese_page_has_no_unused_words_and_correct_spaces(page: Path) -> None:
-    not_used = {} if page == ROOT / GLOSSARY else NOT_USED
-    assert list(problems(page.read_text(encoding="utf-8"), not_used)) == []
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_chinese_text_has_no_unused_words_and_correct_spaces(path: Path) -> None:
+    not_used = {} if path == ROOT / GLOSSARY else NOT_USED
+    assert list(problems(path.read_text(encoding="utf-8"), not_used)) == []
 
 
 def test_glossary_lists_the_term_for_each_word_that_is_not_used() -> None:
