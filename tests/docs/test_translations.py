@@ -58,8 +58,15 @@ def test_translated_page_says_what_its_twin_says(translation: Translation) -> No
     assert list(differences(translation, TWINS)) == []
 
 
-def test_index_is_translated() -> None:
-    assert Path("docs/README.md") in TWINS
+def test_pages_for_newcomers_are_translated() -> None:
+    pages = (
+        "README",
+        "docs/README",
+        "docs/getting-started",
+        "docs/configuration",
+        "docs/credentials",
+    )
+    assert {Path(f"{page}.md") for page in pages} <= TWINS.keys()
 
 
 def found(tmp_path: Path, english: str, chinese: str, *, recorded: str = "") -> list[str]:
