@@ -11,13 +11,14 @@ from exporter.logs.logger import configure
 from tests.simulation.faults import table as fault_matrix
 from tests.simulation.truth import table as truth_table
 from tests.support import toolkit_examples
-from tools import chart, rules
+from tools import chart, rules, versions
 from tools.dashboards import exporter_itself, group, overview
 from tools.dashboards.frame import to_json
 from tools.mutants import table as mutants
 from tools.paths import ROOT
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/compatibility.md": versions.page,
     "docs/testing.md": mutants.page,
     "docs/web-configuration.md": toolkit_examples.page,
     "exporter/rules/sls-exporter.zh-CN.rules.yaml": rules.chinese,
