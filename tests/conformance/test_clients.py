@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from exporter.model.credentials import Credentials
 from exporter.simulator.calls import Call
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
@@ -30,6 +31,10 @@ pytestmark = pytest.mark.timeout(600)  # the first test installs the clients
 FOLDER = Path(__file__).parent
 PLACE = ("shop", "orders")
 GROUP = (*PLACE, "billing")
+KEY = DEFAULT_CREDENTIALS
+TEMPORARY_KEY = Credentials(access_key_id="sts", access_key_secret="s", security_token="token/+=")
+WRONG_KEY = Credentials(access_key_id=KEY.access_key_id, access_key_secret="wrong")
+UNKNOWN_KEY = Credentials(access_key_id="unknown", access_key_secret=KEY.access_key_secret)
 V1_SHA1, V1_SHA256, V4 = "hmac-sha1", "hmac-sha256", "SLS4-HMAC-SHA256"
 
 
@@ -104,7 +109,7 @@ class Recorder(Simulator):
     """A simulator that keeps how requests are signed."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(world)
+        super().__init__(world, credentials=[KEY, TEMPORARY_KEY])
         self.methods: set[str] = set()
 
     def response_to(self, call: Call, request: Request) -> Response:
@@ -189,7 +194,7 @@ def written(world: World) -> int:
 
 
 def responses(
-    client: Client, simulator: Simulator, secret: str, folder: Path
+    client: Client, simulator: Simulator, key: Credentials, folder: Path
 ) -> Mapping[str, dict[str, Any]]:
     """Run the program of a client, and return its document."""
     port = simulator.endpoint.rpartition(":")[2]
@@ -199,8 +204,9 @@ def responses(
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-            "KEY_SECRET": secret,
+            "KEY_ID": key.access_key_id,
+            "KEY_SECRET": key.access_key_secret,
+            "TOKEN": key.security_token or "",
             "CURSOR": encode_cursor(simulator.world.begin_cursor(*PLACE, 0)),
         },
         capture_output=True,
@@ -214,13 +220,14 @@ def responses(
     return document
 
 
+@pytest.mark.parametrize("key", [KEY, TEMPORARY_KEY], ids=["a key", "a temporary key"])
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
 def test_client_gets_the_actual_state_by_every_operation_of_the_exporter(
-    client: Client, world: World, tmp_path: Path
+    client: Client, key: Credentials, world: World, tmp_path: Path
 ) -> None:
     before = written(world)
     with Recorder(world) as simulator:
-        found = responses(client, simulator, DEFAULT_CREDENTIALS.access_key_secret, tmp_path)
+        found = responses(client, simulator, key, tmp_path)
         requests = simulator.requests
     assert {name for name in found if not name.startswith("PutLogs")} == set(OPERATION_NAMES)
     assert [(name, result) for name, result in found.items() if "ok" not in result] == []
@@ -232,16 +239,19 @@ def test_client_gets_the_actual_state_by_every_operation_of_the_exporter(
     assert {request.status for request in requests} == {200}
 
 
+@pytest.mark.parametrize(
+    ("key", "code"), [(WRONG_KEY, "SignatureNotMatch"), (UNKNOWN_KEY, "Unauthorized")]
+)
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
-def test_client_with_a_wrong_secret_is_refused_by_every_operation(
-    client: Client, world: World, tmp_path: Path
+def test_client_with_a_wrong_key_is_refused_by_every_operation(
+    client: Client, key: Credentials, code: str, world: World, tmp_path: Path
 ) -> None:
     before = written(world)
     with Recorder(world) as simulator:
-        found = responses(client, simulator, "wrong", tmp_path)
+        found = responses(client, simulator, key, tmp_path)
         requests = simulator.requests
     assert found.keys() >= set(OPERATION_NAMES)
-    assert [result for result in found.values() if result != {"code": "SignatureNotMatch"}] == []
+    assert [result for result in found.values() if result != {"code": code}] == []
     assert {request.status for request in requests} == {401}
     assert written(world) == before
 

@@ -22,6 +22,7 @@ def main(endpoint: str, version: str) -> None:
     os.environ |= {
         "ALIYUN_LOG_CLI_ACCESSID": os.environ["KEY_ID"],
         "ALIYUN_LOG_CLI_ACCESSKEY": os.environ["KEY_SECRET"],
+        "ALIYUN_LOG_CLI_STS_TOKEN": os.environ["TOKEN"],
         "ALIYUN_LOG_CLI_ENDPOINT": f"http://{endpoint}",
         "ALIYUN_LOG_CLI_SIGN_VERSION": version,
         "ALIYUN_LOG_CLI_REGION_ID": "cn-shanghai",

@@ -28,6 +28,7 @@ def main(endpoint: str, version: str) -> None:
         Config(
             access_key_id=os.environ["KEY_ID"],
             access_key_secret=os.environ["KEY_SECRET"],
+            security_token=os.environ["TOKEN"] or None,
             endpoint=endpoint,
             protocol="http",
             region_id="cn-shanghai",

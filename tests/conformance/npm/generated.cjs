@@ -7,13 +7,14 @@ const { $OpenApiUtil } = require("@alicloud/openapi-core");
 const { print } = require("./loopback.cjs");
 
 const [endpoint, signatureVersion] = process.argv.slice(2);
-const { KEY_ID, KEY_SECRET, CURSOR } = process.env;
+const { KEY_ID, KEY_SECRET, TOKEN, CURSOR } = process.env;
 const client = new Client(
   new $OpenApiUtil.Config({
     endpoint,
     signatureVersion,
     accessKeyId: KEY_ID,
     accessKeySecret: KEY_SECRET,
+    securityToken: TOKEN || undefined,
     protocol: "http",
     regionId: "cn-shanghai",
   }),

@@ -6,11 +6,12 @@ const Client = require("@alicloud/log");
 const { print } = require("./loopback.cjs");
 
 const [endpoint] = process.argv.slice(2);
-const { KEY_ID, KEY_SECRET, CURSOR } = process.env;
+const { KEY_ID, KEY_SECRET, TOKEN, CURSOR } = process.env;
 const client = new Client({
   endpoint: `http://${endpoint}`,
   accessKeyId: KEY_ID,
   accessKeySecret: KEY_SECRET,
+  securityToken: TOKEN || undefined,
 });
 const page = { offset: 1, size: 2 };
 const get = (project, path, query = {}) => client._request("GET", project, path, query, null, {});
