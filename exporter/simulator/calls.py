@@ -12,6 +12,13 @@ _GROUP = re.compile(r"/logstores/([^/]+)/consumergroups/([^/]+)")
 _SHARDS = re.compile(r"/logstores/([^/]+)/shards")
 _SHARD = re.compile(r"/logstores/([^/]+)/shards/([^/]+)")
 _LOGSTORE = re.compile(r"/logstores/([^/]+)")
+_READS = {
+    "cursor": "GetCursor",
+    "cursor_time": "GetCursorTime",
+    "log": "PullLogs",
+    "logs": "PullLogs",  # the Go library writes it so
+}
+"""The operations that read from a shard, by their type."""
 _ROUTES = frozenset({"lb", "route"})
 """The names in the place of a shard with which PutLogs lets the service choose one."""
 
@@ -55,9 +62,8 @@ def identify(request: Request, project: str) -> Call:
         names = {"GET": "ListShards"}
     elif match := _SHARD.fullmatch(path):
         logstore, shard = match[1], match[2]
-        gets = {"cursor": "GetCursor", "cursor_time": "GetCursorTime", "log": "PullLogs"}
         names = {
-            "GET": gets.get(query.get("type", ""), ""),
+            "GET": _READS.get(query.get("type", ""), ""),
             "POST": "PutLogs" if shard in _ROUTES else "",
         }
     elif match := _LOGSTORE.fullmatch(path):

@@ -1,7 +1,7 @@
 """The operation PullLogs: log groups from a cursor on, optionally filtered by a query."""
 
 from exporter.simulator.calls import Call, integer
-from exporter.simulator.compression import compress_lz4
+from exporter.simulator.compression import compress_lz4, compress_zstd
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import parameter_invalid
 from exporter.simulator.log_groups import encode_log_groups
@@ -12,6 +12,7 @@ from exporter.simulator.world import World
 MAX_COUNT = 1000
 _PASSES = {"*": True, "* | where true": True, "* | where false": False}
 """The queries that the simulator knows, and whether log groups pass them."""
+_COMPRESSIONS = {"lz4": compress_lz4, "zstd": compress_zstd}
 
 
 def pull_logs(world: World, call: Call, shard: int, request: Request) -> Response:
@@ -42,9 +43,11 @@ def pull_logs(world: World, call: Call, shard: int, request: Request) -> Respons
     if query is not None:
         headers["x-log-rawdatacount"] = str(len(pulled.rows))
         headers["x-log-rawdatasize"] = str(len(raw))
-    if body and "lz4" in request.headers.get("accept-encoding", ""):
-        headers["x-log-compresstype"] = "lz4"
-        body = compress_lz4(body)
+    accepted = request.headers.get("accept-encoding", "")
+    compression = next((name for name in _COMPRESSIONS if name in accepted), None)
+    if body and compression is not None:
+        headers["x-log-compresstype"] = compression
+        body = _COMPRESSIONS[compression](body)
     return Response(status=200, body=body, headers=headers)
 
 
@@ -56,5 +59,5 @@ def _position(pulled: PulledRows) -> dict[str, str]:
     if pulled.rows:
         last = pulled.rows[-1]
         headers["x-log-cursor-time"] = str(int(last.received_at))
-        headers["x-log-read-last-cursor"] = encode_cursor(last.cursor)
+        headers["x-log-read-last-cursor"] = str(last.cursor)
     return headers

@@ -7,7 +7,10 @@ print a line like ``processed shard 0: 5 log groups``.
 
 import fcntl
 import hashlib
+import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ class Library:
 
     - command: builds the program if necessary.
     - drops_failed_batches: whether a batch is lost if its processing fails.
+    - saves_at_the_stop: whether a graceful stop saves progress that the processor never saves.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Library:
     version: str
     command: Callable[[], list[str]]
     drops_failed_batches: bool
+    saves_at_the_stop: bool
 
     def __str__(self) -> str:
         return self.name
@@ -62,11 +67,51 @@ def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> 
     return folder
 
 
+def run(*command: str, folder: Path = FOLDER, **environ: str) -> None:
+    """Run a command of a build. Raises AssertionError with its output if it fails."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def _go_consumer() -> list[str]:
+    go, module = tool("go", package="golang-go"), FOLDER / "go"
+
+    def build(folder: Path) -> None:
+        program = folder / "consumer"
+        run(go, "build", "-buildvcs=false", f"-o={program}", folder=module, CGO_ENABLED="0")
+
+    sources = [module / name for name in ("go.mod", "go.sum", "main.go")]
+    return [str(built("go", sources, build) / "consumer")]
+
+
+def _go_version() -> str:
+    required = re.search(r"/aliyun-log-go-sdk v(\S+)", (FOLDER / "go" / "go.mod").read_text())
+    assert required is not None
+    return required[1]
+
+
 PYTHON = Library(
     name="Python",
     package="aliyun-log-python-sdk",
     version=metadata.version("aliyun-log-python-sdk"),
     command=lambda: [sys.executable, "-m", "tests.conformance.python_consumer"],
     drops_failed_batches=True,
+    saves_at_the_stop=True,
 )
-LIBRARIES = [PYTHON]
+GO = Library(
+    name="Go",
+    package="aliyun-log-go-sdk",
+    version=_go_version(),
+    command=_go_consumer,
+    drops_failed_batches=False,
+    saves_at_the_stop=False,
+)
+LIBRARIES = [PYTHON, GO]

@@ -23,7 +23,7 @@ from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.wire import Request, Response
 from exporter.simulator.world import World
 from exporter.sls.operations import OPERATION_NAMES
-from tests.conformance.libraries import built, tool
+from tests.conformance.libraries import built, run, tool
 from tools.paths import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # the first test installs the clients
@@ -65,12 +65,6 @@ def node(script: str) -> list[str]:
 
     modules = built("npm", manifests, build) / "node_modules"
     return ["/usr/bin/env", f"NODE_PATH={modules}", program, f"{FOLDER}/npm/{script}"]
-
-
-def run(*command: str) -> None:
-    """Run a command of a build. Raises AssertionError with its output if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,9 @@ def test_consumer_that_never_saves_leaves_its_shards_unconsumed(
         for seen in running.watch(4.0):
             assert seen.all_are(State.UNCONSUMED)
             assert seen.owners == {0: "", 1: ""}
+        running.stop_consumer("c1")
+        are_saved = {truth.checkpoint is not None for truth in running.truths().values()}
+        assert are_saved == {library.saves_at_the_stop}
 
 
 @pytest.mark.parametrize("order", [(), ("--in-order",)], ids=["any order", "in order"])

@@ -1,4 +1,4 @@
-"""What only the vendor's Python consumer library does, against the simulator and the exporter."""
+"""The scenes of only the Python library, against the simulator and the exporter."""
 
 from pathlib import Path
 

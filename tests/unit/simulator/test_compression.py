@@ -1,4 +1,4 @@
-"""Blocks of LZ4 and zlib streams, compared with the reference libraries."""
+"""Blocks of LZ4 and zlib streams, compared with the reference libraries; frames of Zstandard."""
 
 import contextlib
 import zlib
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.compression import compress_lz4, decompress_lz4, inflate
+from exporter.simulator.compression import compress_lz4, compress_zstd, decompress_lz4, inflate
 
 texts = st.binary(max_size=40) | st.integers(0, 1100).map(bytes)
 repetitive = st.tuples(st.binary(min_size=1, max_size=9), st.integers(0, 400)).map(
@@ -60,3 +60,14 @@ def test_any_bytes_give_data_of_the_size_or_a_value_error(data: bytes, size: int
 def test_incomplete_lz4_block_is_a_value_error(block: bytes) -> None:
     with pytest.raises(ValueError, match="block"):
         decompress_lz4(block, 100)
+
+
+def test_zstd_frame_has_its_length_and_raw_blocks_of_at_most_128_kib() -> None:
+    head = "28b52ffd a0"
+    assert compress_zstd(b"") == bytes.fromhex(f"{head} 00000000 010000")
+    assert compress_zstd(b"abc") == bytes.fromhex(f"{head} 03000000 190000") + b"abc"
+    first, last = b"a" * 0x20000, b"b"
+    assert compress_zstd(first + last) == b"".join(
+        [bytes.fromhex(f"{head} 01000200 000010"), first, bytes.fromhex("090000"), last]
+    )
+    assert compress_zstd(first) == bytes.fromhex(f"{head} 00000200 010010") + first

@@ -11,6 +11,7 @@ from aliyun.log.logexception import LogException
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
 from exporter.simulator.world import World
+from tests.support.simulator_client import Client
 from tests.support.simulator_worlds import LOGSTORE, PROJECT, small_world
 
 SHARD = (PROJECT, LOGSTORE, 0)
@@ -56,7 +57,7 @@ def test_pull_logs_returns_log_groups_in_pages_up_to_the_end(
         cursor = response.get_next_cursor()
         pages.append(response.get_loggroup_count())
         ends.append(response.get_header("x-log-end-of-cursor"))
-        assert response.get_header("x-log-read-last-cursor") == encode_cursor(read[-1])
+        assert response.get_header("x-log-read-last-cursor") == str(read[-1])
         assert abs(int(response.get_header("x-log-cursor-time")) - time.time()) < 60
         is_compressed = "x-log-compresstype" in response.get_all_headers()
         assert is_compressed is compress
@@ -99,7 +100,7 @@ def test_pull_logs_with_a_query_moves_on_behind_log_groups_that_do_not_pass(
     assert response.get_next_cursor() == encode_cursor(end)
     assert response.get_raw_log_group_count_before_query() == 5
     assert response.get_raw_size_before_query() > 0
-    assert response.get_header("x-log-read-last-cursor") == encode_cursor(end - 1)
+    assert response.get_header("x-log-read-last-cursor") == str(end - 1)
 
 
 def test_pull_logs_refuses_what_it_cannot_read(client: LogClient, world: World) -> None:
@@ -127,3 +128,23 @@ def test_pull_of_expired_log_groups_is_an_invalid_cursor() -> None:
     ]
     with pytest.raises(Exception, match="InvalidCursor"):
         world.pull(*SHARD, encode_cursor(cursor + 1))
+
+
+@pytest.mark.parametrize("name", ["log", "logs"])
+@pytest.mark.parametrize(
+    ("accepted", "compression"), [("lz4", "lz4"), ("zstd", "zstd"), ("gzip", None)]
+)
+def test_pull_logs_has_two_names_and_two_compressions(
+    world: World, name: str, accepted: str, compression: str | None
+) -> None:
+    world.write(*SHARD, count=3)
+    with Simulator(world) as simulator, Client(simulator=simulator, project=PROJECT) as client:
+        client.session.headers["Accept-Encoding"] = accepted
+        response = client.send(
+            f"/logstores/{LOGSTORE}/shards/0",
+            params={"type": name, "cursor": encode_cursor(world.begin_cursor(*SHARD))},
+        )
+        operations = [request.operation for request in simulator.requests]
+    assert (response.status_code, operations) == (200, ["PullLogs"])
+    assert response.headers["x-log-count"] == "3"
+    assert response.headers.get("x-log-compresstype") == compression
