@@ -5,6 +5,7 @@ The parts do not import each other. This module passes them the callables that t
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from exporter.base.clock import Clock
 from exporter.base.text import bounded
 from exporter.config.schema import Config
 from exporter.credentials.providers import Providers
+from exporter.http.transport import Transport
 from exporter.logs.logger import get_logger
 from exporter.metrics import exposition
 from exporter.metrics.polled_text import PolledText
@@ -121,7 +123,7 @@ def assemble(
         on_rate_change=RateReports(
             self_metrics.request_limit, get_logger("exporter.polls")
         ).changed,
-        on_ca_change=_log_ca_change,
+        make_transport=partial(Transport, on_ca_change=_log_ca_change),
         total_shards=scope.sharding.total,
         start=start_rate,
         make_rate=make_rate,

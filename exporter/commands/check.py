@@ -101,7 +101,7 @@ def explain(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _signature(config, project, settings)
         yield from _polling(settings.polling)
         yield from explain_project(config, project, lag=settings.lag)
-        rights = dict.fromkeys(each.action for each in _operations(project, settings))
+        rights = dict.fromkeys(each.action for each in needed_operations(project, settings))
         yield f"  permissions needed: {', '.join(rights)}"
         yield from _fit(project, settings)
         for selector in owner.all:
@@ -236,7 +236,10 @@ def _is_literal(entry: LogstoreConfig) -> bool:
     return all(name.literal for name in entry.group_names)
 
 
-def _operations(project: ProjectConfig, settings: ProjectSettings) -> Iterator[Operation[Any]]:
+def needed_operations(
+    project: ProjectConfig, settings: ProjectSettings
+) -> Iterator[Operation[Any]]:
+    """Yield the operations that a project of a configuration needs."""
     yield GET_CHECKPOINT
     if settings.lag:
         yield from _OF_LAG

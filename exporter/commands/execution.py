@@ -5,6 +5,7 @@ The exit status is one of these:
 - 0: the command has completed, or a signal has stopped it.
 - 1: the configuration is invalid, or the command has failed.
 - 2: the usage is wrong.
+- 3: doctor has found that the service differs from an assumption of the exporter.
 - 130: the command was interrupted.
 
 Only the chosen command is imported, because imports take most of the startup time.
@@ -39,6 +40,10 @@ def command_of(name: Command) -> Run:
             from exporter.commands.once import run_once  # noqa: PLC0415  see above
 
             return run_once
+        case "doctor":
+            from exporter.commands.doctor.command import run_doctor  # noqa: PLC0415  see above
+
+            return run_doctor
         case "demo":
             from exporter.commands.demo import run_demo  # noqa: PLC0415  see above
 

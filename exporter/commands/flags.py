@@ -20,17 +20,19 @@ if TYPE_CHECKING:  # help and the version must not need the modules of any comma
 
 PROG = "sls-exporter"
 DEFAULT_PORT = 10027
-Command = Literal["run", "check", "once", "demo", "schema"]
+Command = Literal["run", "check", "once", "doctor", "demo", "schema"]
 Output = Literal["table", "json", "prometheus"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 CONFIG_VARIABLE = "SLS_EXPORTER_CONFIG"
 STDIN = Path("-")
 
 _DEFAULT_FILE = Path("config.yaml")
+_WITH_CONFIGURATION = frozenset[Command]({"run", "check", "once", "doctor"})
 _SUMMARIES: Mapping[Command, str] = {
     "run": "poll and serve metrics until stopped (the default)",
     "check": "validate the configuration and explain it, without the network",
     "once": "poll everything once and print it; status 1 if anything failed",
+    "doctor": "check the live service step by step and explain the results",
     "demo": "try it on a simulated SLS, without an account",
     "schema": "print the JSON Schema of the configuration",
 }
@@ -52,6 +54,8 @@ class Flags(argparse.Namespace):
     consumer_group: "Pattern | None"
     list: bool
     """Whether names are printed instead of the results of polls."""
+    redact: bool
+    """Whether names in a report are replaced."""
     watch: float | None
     """The time to poll for in seconds; None for a single round."""
     web_listen_address: "tuple[ListenAddress, ...] | None"
@@ -86,7 +90,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Flags:
     command = commands[flags.command]
     if unknown:
         command.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if flags.command in {"run", "check", "once"} and flags.config_file is not _DEFAULT_FILE:
+    if flags.command in _WITH_CONFIGURATION and flags.config_file is not _DEFAULT_FILE:
         flags.config_text = None
     if flags.command == "run":
         _check_run(flags, command)
@@ -152,7 +156,7 @@ def _add_version(parser: Parser) -> None:
 
 
 def _add_flags(command: Command, add: FlagAdder) -> None:
-    if command in {"run", "check", "once"}:
+    if command in _WITH_CONFIGURATION:
         add(
             "--config.file",
             Path,
@@ -162,6 +166,8 @@ def _add_flags(command: Command, add: FlagAdder) -> None:
         )
     if command == "once":
         _add_flags_of_once(add)
+    if command == "doctor":
+        _add_flags_of_doctor(add)
     if command == "run":
         add("--config.auto-reload", **_switch("reload whenever the configuration file changes"))
     if command == "check":
@@ -172,14 +178,34 @@ def _add_flags(command: Command, add: FlagAdder) -> None:
         text = "listen on the sockets of a systemd socket unit instead of --web.listen-address"
         add("--web.systemd-socket", **_switch(text))
         _add_sharding_flags(add)
-    # The other commands print results for people. Log lines about success would only disturb.
-    level: LogLevel = "info" if command in {"run", "demo"} else "warn"
+    # The other commands print results for people. Log lines about success would only disturb, and
+    # the report of doctor contains all failures.
+    levels: Mapping[Command, LogLevel] = {"run": "info", "demo": "info", "doctor": "error"}
+    level = levels.get(command, "warn")
     add("--log.level", **_choice(LEVELS, level, "minimum log level"))
     add("--log.format", **_choice(FORMATS, "logfmt", "how a line is written"))
 
 
 def _add_flags_of_once(add: FlagAdder) -> None:
     add("--output", **_choice(get_args(Output), "table", "how to print it"))
+    _add_scope_flags(add, "poll")
+    add("--list", **_switch("print the names of the consumer groups without polling them"))
+    add(
+        "--watch",
+        flag_values.seconds,
+        default=None,
+        metavar="DURATION",
+        help="poll for this long, such as 30s, and print rates (default: poll once)",
+    )
+
+
+def _add_flags_of_doctor(add: FlagAdder) -> None:
+    add("--output", **_choice(("table", "json"), "table", "how to print it"))
+    _add_scope_flags(add, "examine")
+    add("--redact", **_switch("replace names in the report, so that it can be published"))
+
+
+def _add_scope_flags(add: FlagAdder, verb: str) -> None:
     for flag, names in (
         ("--project", "projects"),
         ("--logstore", "logstores"),
@@ -190,16 +216,9 @@ def _add_flags_of_once(add: FlagAdder) -> None:
             flag_values.pattern,
             default=None,
             metavar="PATTERN",
-            help=f"poll only {names} of the configuration whose whole name matches (default: all)",
+            help=f"{verb} only {names} of the configuration whose whole name matches"
+            " (default: all)",
         )
-    add("--list", **_switch("print the names of the consumer groups without polling them"))
-    add(
-        "--watch",
-        flag_values.seconds,
-        default=None,
-        metavar="DURATION",
-        help="poll for this long, such as 30s, and print rates (default: poll once)",
-    )
 
 
 def _add_web_flags(add: FlagAdder, listen: str | None) -> None:

@@ -39,7 +39,7 @@ _WRONG = frozenset({State.EXPIRED, State.STALLED, State.UNKNOWN})
 
 def group_table(found: Sequence[GroupRow], *, has_rates: bool = False) -> Table:
     """Return a table of consumer groups, the worst first."""
-    result = _table()
+    result = plain_table()
     # In a narrow terminal, only the column of names shrinks. Its text wraps, so nothing is lost.
     result.add_column("project / logstore / consumer group", overflow="fold")
     result.add_column("shards", no_wrap=True)
@@ -62,7 +62,7 @@ def shard_table(row: GroupRow, rates: ShardRates) -> Table:
     """Return a table of the shards of a group, the worst first; ``rates`` are those of a watch."""
     shards = worst_first(row.shards)
     has_causes = any(shard.likely_cause for shard in shards)
-    result = _table()
+    result = plain_table()
     result.add_column("shard", justify="right", no_wrap=True)
     result.add_column("state", no_wrap=True)
     if has_causes:
@@ -122,7 +122,8 @@ def print_table(shown: Table, stdout: TextIO, environ: Mapping[str, str]) -> Non
     stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """Return an empty table with a line below its headings."""
     return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
 
 

@@ -68,6 +68,12 @@ class RefreshingCredentials:
         self._not_before = 0.0
         """The earliest monotonic time of the next fetch. It does not apply to the first fetch."""
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the current credentials expire, in Unix seconds; None if there are none."""
+        current = self._current
+        return None if current is None else current.expires_at
+
     def __call__(self) -> Credentials:
         """Return valid credentials. If there are none, wait for a fetch for at most 5.5 s.
 

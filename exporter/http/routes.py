@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
@@ -18,6 +18,9 @@ from exporter.http.sockets import NestedTLS, SocketStream, Stream, Watch, connec
 
 _PORTS = {"http": 80, "https": 443}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+Step = Literal["connect", "proxy_tls", "tunnel", "tls"]
+"""A step of opening a stream."""
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -82,19 +85,29 @@ def find_route(base_url: str, *, proxy_from_environment: bool) -> Route:
     return Route(server=server, proxy=Host.of(parts), proxy_headers=headers)
 
 
-def open_stream(route: Route, watch: Watch, context: Callable[[], ssl.SSLContext]) -> Stream:
+def open_stream(
+    route: Route,
+    watch: Watch,
+    context: Callable[[], ssl.SSLContext],
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> Stream:
     """Connect to a server, through a tunnel of the proxy if the server has TLS.
 
-    Raises OSError, HttpFailure, or ValueError if a name is not valid.
+    ``on_step`` is called before each step. Raises OSError, HttpFailure, or ValueError if a name is
+    not valid.
     """
     server, first = route.server, route.proxy or route.server
+    on_step("connect")
     stream = SocketStream(connect(first.name, first.port, watch), watch)
     try:
         if first.has_tls:
+            on_step("tls" if route.proxy is None else "proxy_tls")
             stream.start_tls(context(), first.certified_name)
         if route.proxy is None or route.is_read_by_proxy:
             return stream
+        on_step("tunnel")
         _open_tunnel(stream, route)
+        on_step("tls")
         if first.has_tls:
             return NestedTLS(stream, context(), server.certified_name)
         stream.start_tls(context(), server.certified_name)

@@ -79,6 +79,11 @@ class SocketStream:
         while rest:
             rest = rest[self._in_slices(lambda: self._sock.send(rest)) :]  # noqa: B023  called here
 
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The TLS layer with the certificate of the server; None without TLS."""
+        return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+
     def is_readable(self) -> bool:
         """Return whether bytes or the end of the connection have arrived."""
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
@@ -123,6 +128,11 @@ class NestedTLS:
         rest = memoryview(data)
         while rest:
             rest = rest[self._run(lambda: self._tls.write(rest)) :]  # noqa: B023  called here
+
+    @property
+    def tls(self) -> ssl.SSLObject:
+        """The inner TLS layer with the certificate of the server."""
+        return self._tls
 
     def is_readable(self) -> bool:
         """Return whether bytes or the end of the connection have arrived."""

@@ -22,6 +22,9 @@ from exporter.http.response import Response
 # only of brackets takes about twenty times its length in memory.
 MAX_BODY_BYTES = 4 * 2**20
 
+OnResponse = Callable[[str, Response], None]
+"""A function that gets the target of a request and its complete response."""
+
 
 class Transport:
     """A sender of requests with one adapter per thread, each with its own connection to a host.
@@ -30,6 +33,7 @@ class Transport:
     are replaced, and ``on_ca_change`` is called. Proxies of the environment are used only if
     ``proxy_from_environment`` is true. Setting ``cancelled`` ends every current exchange.
     ``monotonic`` is the clock that decides whether a connection was idle for too long.
+    ``on_response`` gets the target of each request with its complete response.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Transport:
         max_body_bytes: int = MAX_BODY_BYTES,
         user_agent: str = "sls-exporter",
         monotonic: Callable[[], float] = time.monotonic,
+        on_response: OnResponse = lambda _target, _response: None,
     ) -> None:
         self._cancelled = cancelled
         self._authorities = Authorities(ca_file, on_change=on_ca_change)
@@ -49,6 +54,7 @@ class Transport:
         self._max_body_bytes = max_body_bytes
         headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._monotonic = monotonic
+        self._on_response = on_response
         # Prepare a request once per server, because this is the slowest step of an exchange here.
         self._prepared = lru_cache(maxsize=MAX_HOSTS)(partial(_prepare, headers))
         self._local = threading.local()
@@ -85,11 +91,13 @@ class Transport:
             timeout = deadline - time.monotonic()
             response = self._adapter().send(request, stream=True, timeout=timeout)
             received = response.raw.read()  # Unlike .content, it does not copy the body.
-            return Response(status=response.status_code, headers=response.headers, body=received)
         except HttpFailure:
             raise
         except (requests.RequestException, OSError, ValueError) as error:
             raise self._failure(error) from None
+        found = Response(status=response.status_code, headers=response.headers, body=received)
+        self._on_response(target, found)
+        return found
 
     def close(self) -> None:
         """Close the idle connections of every thread."""

@@ -192,8 +192,8 @@ class Discovery:
         return [
             name
             for name in self._matching_projects(listing, owner)
-            if self._scope.has_project(name)
-            and not any_matches(self._config.exclude_projects, name)
+            if not any_matches(self._config.exclude_projects, name)
+            and self._scope.has_project(name)
         ]
 
     def _matching_projects(self, listing: "_Round", owner: ProjectSelectors) -> Iterable[str]:

@@ -8,7 +8,6 @@ from exporter import __version__
 from exporter.base.clock import Clock
 from exporter.config.schema import HttpConfig
 from exporter.config.settings import ProjectSettings
-from exporter.http.authorities import OnCaChange, ignore_change
 from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
 from exporter.sls.client import SlsClient
@@ -29,7 +28,8 @@ class Clients:
     ``total_shards`` exporters share the limits of a project. ``start`` is where
     the rate of a project begins, in requests per second, and ``make_rate`` makes it from its
     ceiling. ``on_rate_change`` gets each new limit of a project, and the current one whenever its
-    client is requested. ``on_ca_change`` gets each change of a file of authorities.
+    client is requested.
+    ``make_transport`` makes a transport from the arguments of ``Transport``.
     """
 
     def __init__(
@@ -40,20 +40,20 @@ class Clients:
         clock: Clock,
         cancelled: threading.Event,
         on_rate_change: OnRateChange,
-        on_ca_change: OnCaChange = ignore_change,
         total_shards: int = 1,
         start: float = START,
         make_rate: Callable[..., RequestRate] = RequestRate,
+        make_transport: Callable[..., Transport] = Transport,
     ) -> None:
         self._provider = provider
         self._observer = observer
         self._clock = clock
         self._cancelled = cancelled
         self._on_rate_change = on_rate_change
-        self._on_ca_change = on_ca_change
         self._total_shards = total_shards
         self._start = start / total_shards
         self._make_rate = make_rate
+        self._make_transport = make_transport
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None, ProjectSettings], SlsClient] = {}
         self._rates: dict[tuple[str, str | None], RequestRate] = {}
@@ -108,10 +108,9 @@ class Clients:
 
     def _transport(self, http: HttpConfig) -> Transport:
         if http not in self._transports:
-            self._transports[http] = Transport(
+            self._transports[http] = self._make_transport(
                 cancelled=self._cancelled,
                 ca_file=http.ca_file,
-                on_ca_change=self._on_ca_change,
                 proxy_from_environment=http.proxy_from_environment,
                 user_agent=f"sls-exporter/{__version__}",
             )

@@ -169,7 +169,19 @@ def web_config(data: bytes) -> None:
 
 
 _FLAGS = (
-    *("run", "check", "once", "demo", "schema", "--help", "--version", "--", "-h", "@file"),
+    *(
+        "run",
+        "check",
+        "once",
+        "doctor",
+        "demo",
+        "schema",
+        "--help",
+        "--version",
+        "--",
+        "-h",
+        "@file",
+    ),
     *("--config.file", "--web.listen-address", "--web.telemetry-path", "--web.max-requests"),
     *("--web.config.file", "--web.enable-lifecycle", "--config.auto-reload", "--sharding.shard"),
     *(

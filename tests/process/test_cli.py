@@ -17,7 +17,7 @@ from tests.support.daemon import daemon
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
 
-COMMANDS = ("run", "check", "once", "demo", "schema")
+COMMANDS = ("run", "check", "once", "doctor", "demo", "schema")
 CONFIG = """\
 credentials: {access_key_id: id, access_key_secret: hunter2}
 projects:
@@ -71,6 +71,7 @@ def test_the_installed_script_is_the_same_program() -> None:
         (["run", "--web.telemetry-path=metrics"], {}),
         (["run"], {"SLS_EXPORTER_LOG_LEVEL": "loud"}),
         (["once", "--output=xml"], {}),
+        (["doctor", "--output=prometheus"], {}),
     ],
 )
 def test_wrong_usage_ends_with_status_2_in_one_line_and_a_hint(
@@ -83,7 +84,7 @@ def test_wrong_usage_ends_with_status_2_in_one_line_and_a_hint(
     assert hint.startswith("Run 'sls-exporter ")
 
 
-@pytest.mark.parametrize("name", ["run", "check", "once"])
+@pytest.mark.parametrize("name", ["run", "check", "once", "doctor"])
 def test_an_invalid_configuration_ends_with_status_1_and_all_errors(
     name: str, tmp_path: Path
 ) -> None:

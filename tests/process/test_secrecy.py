@@ -73,12 +73,14 @@ def place(folder: Path, *keys: Credentials, extra: str = "") -> Iterator[Place]:
 def everything_written(
     found: Place, environ: dict[str, str], *, recover: Callable[[], None]
 ) -> str:
-    """Run check, once and the daemon, which must recover. Return all of their output."""
+    """Run check, once, doctor and the daemon, which must recover. Return all of their output."""
     config = f"--config.file={found.config}"
     check = run("check", config, environ=environ)
     assert check.status == 0, check.stderr
     once = run("once", config, "--log.level=debug", environ=environ)
     assert once.status == 1, "the keys are not good yet"
+    doctor = run("doctor", config, "--log.level=debug", environ=environ)
+    assert doctor.status == 1, "the keys are not good yet"
     with daemon(config, LISTEN, "--log.level=debug", environ=environ) as exporter:
         wait_for(lambda: exporter.scrape().find("sls_exporter_poll_errors_total"))
         pages = [exporter.get(path).text for path in ("/", "/api/v1/groups", "/metrics")]
@@ -92,8 +94,8 @@ def everything_written(
         )
         pages += [exporter.get(path).text for path in ("/", "/api/v1/groups", "/metrics")]
         assert exporter.stop() == 0
-    shown = [check.stdout, check.stderr, once.stdout, once.stderr, exporter.log, *pages]
-    return "".join([*shown, *exporter.stdout])
+    shown = [each for done in (check, once, doctor) for each in (done.stdout, done.stderr)]
+    return "".join([*shown, exporter.log, *pages, *exporter.stdout])
 
 
 @pytest.mark.parametrize("keys", [STATIC, TEMPORARY])
@@ -180,7 +182,7 @@ def test_keys_under_a_wrong_key_of_the_configuration_are_never_shown(tmp_path: P
     with place(tmp_path, STATIC) as found:
         text = found.config.read_text().replace("project: shop", "project: ${KEY}")
         found.config.write_text(f"{text}stall_after: {STATIC.access_key_secret}\n")
-        for command in ("check", "once", "run"):
+        for command in ("check", "once", "doctor", "run"):
             done = run(
                 *(command, f"--config.file={found.config}"),
                 environ=environ | {"KEY": STATIC.access_key_secret},

@@ -3,11 +3,12 @@
 Each is a ``Fault`` of ``exchange``.
 """
 
+import json
 import threading
 import zlib
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,6 +66,22 @@ class Body(Struct, frozen=True, kw_only=True):
         """Respond with the body."""
         headers = {"Content-Type": "application/json"}
         exchange.respond(Response(status=self.status, body=self.text.encode(), headers=headers))
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """The regular response with another body, and without some headers."""
+
+    change: Callable[[Any], object] = lambda document: document
+    """A function of the decoded body."""
+    without: tuple[str, ...] = ()
+    status: int | None = None
+
+    def apply(self, exchange: Exchange) -> None:
+        """Respond with the changed response."""
+        response = exchange.answer()
+        kept = {name: text for name, text in response.headers.items() if name not in self.without}
+        document = self.change(json.loads(response.body))
+        exchange.respond(json_response(self.status or response.status, document, kept))
 
 
 class Redirect(Struct, frozen=True, kw_only=True):

@@ -68,6 +68,14 @@ def test_once_reads_patterns_and_durations() -> None:
     assert (flags.project.text, flags.logstore.text, flags.watch) == ("a.*", "b", 90.0)
 
 
+def test_doctor_reads_patterns_and_prints_names_by_default() -> None:
+    flags = parse(["doctor", "--logstore=a.*"], {})
+    assert flags.logstore is not None
+    assert (flags.logstore.text, flags.project, flags.output) == ("a.*", None, "table")
+    assert flags.redact is False
+    assert parse(["doctor", "--redact"], {}).redact is True
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -225,7 +233,7 @@ def test_empty_web_config_file_means_none(command: str) -> None:
 
 def test_configuration_in_variable_is_used_unless_file_is_given() -> None:
     environ = {"SLS_EXPORTER_CONFIG": "projects: []"}
-    for command in ("run", "check", "once"):
+    for command in ("run", "check", "once", "doctor"):
         assert parse([command], environ).config_text == "projects: []"
         assert parse([command, "--config.file=config.yaml"], environ).config_text is None
         named = {**environ, "SLS_EXPORTER_CONFIG_FILE": "config.yaml"}
