@@ -21,6 +21,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/compatibility.md": versions.page,
     "docs/testing.md": mutants.page,
     "docs/web-configuration.md": toolkit_examples.page,
+    "exporter/rules/sls-exporter.no-keep-firing.rules.yaml": rules.without_keep_firing,
     "exporter/rules/sls-exporter.zh-CN.rules.yaml": rules.chinese,
     "helm/sls-exporter/README.md": chart.readme,
     "helm/sls-exporter/dashboards/exporter.json": lambda: to_json(exporter_itself.dashboard()),

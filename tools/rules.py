@@ -12,6 +12,14 @@ import yaml
 from tools.paths import ROOT, RULES
 
 CHINESE_TEXTS = ROOT / "tools" / "alerts.zh-CN.yaml"
+_KEEP_FIRING = re.compile(r"^ *keep_firing_for: .*\n", re.MULTILINE)
+_WITHOUT_KEEP_FIRING = """\
+# Alert and recording rules of sls-exporter for rulers that do not know keep_firing_for.
+# docs/rulers.md names such rulers and explains what is lost. The runbook is docs/runbook.md.
+#
+# - The rules are those of sls-exporter.rules.yaml, except for keep_firing_for. Load one of the two.
+# - Replace the beginnings of runbook_url and dashboard_url as sls-exporter.rules.yaml describes.
+"""
 
 
 def source() -> str:
@@ -24,6 +32,11 @@ def chinese() -> str:
     text = CHINESE_TEXTS.read_text(encoding="utf-8")
     header, texts = yaml.safe_load(text)["header"], _by_alert(text)
     return variant(source(), header, lambda alert, rule: _translated(rule, texts[alert]))
+
+
+def without_keep_firing() -> str:
+    """Return the rules without ``keep_firing_for``."""
+    return variant(source(), _WITHOUT_KEEP_FIRING, lambda _alert, rule: _KEEP_FIRING.sub("", rule))
 
 
 def variant(text: str, header: str, change: Callable[[str, str], str]) -> str:

@@ -11,6 +11,8 @@ PACKAGES = {
     "buildah": "buildah",
     "faketime": "faketime",
     "systemd-analyze": "systemd",
+    "victoria-metrics": "victoria-metrics",
+    "vmalert": "victoria-metrics",
 }
 
 
