@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,27 +23,15 @@ LOST = {
 ADDED_BY_VMALERT = {"alertgroup", "alertname", "severity"}
 
 
-def scenes() -> Iterator[tuple[str, str]]:
-    """Yield each scene of the rules' unit tests by name, as a whole test file."""
-    for path in RULE_TESTS:
-        text = path.read_text(encoding="utf-8")
-        found = list(SCENE.finditer(text))
-        assert len(found) == text.count("\n  - name: ")
-        head = text[: found[0].start()].replace(
-            f"../../../{RULES.relative_to(ROOT)}", str(NO_KEEP_FIRING_RULES)
-        )
-        assert str(NO_KEEP_FIRING_RULES) in head
-        yield from ((scene[1].split(", and ")[0], head + scene[0]) for scene in found)
-
-
-def merged(texts: list[str]) -> Iterator[str]:
-    """Yield the scenes of each test file in one file again."""
-    heads: dict[str, list[str]] = {}
-    for text in texts:
-        head, _, scene = text.partition("tests:\n")
-        heads.setdefault(head, []).append(scene)
-    for head, parts in heads.items():
-        yield f"{head}tests:\n{''.join(parts)}"
+def scenes(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the head of a file of unit tests, for the other rules, and its scenes by name."""
+    text = path.read_text(encoding="utf-8")
+    found = list(SCENE.finditer(text))
+    assert len(found) == text.count("\n  - name: ")
+    source = f"../../../{RULES.relative_to(ROOT)}"
+    head = text[: found[0].start()]
+    assert source in head
+    return head.replace(source, str(NO_KEEP_FIRING_RULES)), {scene[1]: scene[0] for scene in found}
 
 
 def test_rules_differ_only_by_keep_firing_for() -> None:
@@ -75,19 +62,22 @@ def test_the_command_in_the_page_makes_the_same_rules(tmp_path: Path) -> None:
     promtool.run("promtool", "check", "rules", made)
 
 
-def test_scenes_without_a_gap_have_the_same_alerts(tmp_path: Path) -> None:
-    kept = [text for name, text in scenes() if name not in LOST]
-    for number, text in enumerate(merged(kept)):
-        file = tmp_path / f"{number}.yaml"
-        file.write_text(text, encoding="utf-8")
-        promtool.run("promtool", "test", "rules", file)
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
+def test_scenes_without_a_gap_have_the_same_alerts(path: Path, tmp_path: Path) -> None:
+    head, found = scenes(path)
+    file = tmp_path / path.name
+    kept = [text for name, text in found.items() if name not in LOST]
+    file.write_text("".join([head, *kept]), encoding="utf-8")
+    promtool.run("promtool", "test", "rules", file)
 
 
 @pytest.mark.parametrize("lost", sorted(LOST))
 def test_scene_with_a_gap_has_other_alerts(lost: str, tmp_path: Path) -> None:
-    (text,) = (text for name, text in scenes() if name == lost)
+    ((head, text),) = (
+        (head, found[lost]) for head, found in map(scenes, RULE_TESTS) if lost in found
+    )
     file = tmp_path / "scene.yaml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(head + text, encoding="utf-8")
     done = subprocess.run(
         [program("promtool"), "test", "rules", file],
         capture_output=True,

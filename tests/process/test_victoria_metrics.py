@@ -93,7 +93,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ):
         wait_for(lambda: "listening=" in demo.log, timeout=120, what="the start of the demo")
         scrape.write_text(scrape_configuration(demo.url.removeprefix("http://")))
-        storage = (f"-storageDataPath={folder / 'data'}", f"-promscrape.config={scrape}")
+        storage = (
+            f"-storageDataPath={folder / 'data'}",
+            f"-promscrape.config={scrape}",
+            "-search.latencyOffset=1s",  # new values are returned after 30 s by default
+        )
         with (
             server(folder, "victoria-metrics", *storage) as database,
             server(

@@ -108,11 +108,11 @@ def alertmanager(folder: Path, configuration: str) -> Iterator[str]:
             stderr=log,
         )
     try:
-        wait_for(lambda: _ready(address), timeout=30, what="Alertmanager ready")
+        wait_for(lambda: _ready(address), timeout=120, what="Alertmanager ready")
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _ready(address: str) -> bool:

@@ -63,11 +63,11 @@ def prometheus(folder: Path, configuration: str, *flags: str) -> Iterator[Promet
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _ready(url), timeout=30, what="Prometheus ready")
+        wait_for(lambda: _ready(url), timeout=120, what="Prometheus ready")
         yield Prometheus(url)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _ready(url: str) -> bool:
