@@ -107,7 +107,7 @@ OF_LOGS = {
 LIBRARIES = {"uvicorn", "apscheduler", "urllib3", "asyncio"}
 LEVELS_OF_LINES = {"debug", "info", "warning", "error", "critical", "warn"}
 LOGGERS = {"exporter", "exporter.polls", "exporter.credentials", "python"}
-COMMANDS = {"run", "demo"}
+COMMANDS = {"run", "demo", "doctor"}
 
 
 def keys() -> set[str]:

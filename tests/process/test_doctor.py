@@ -26,7 +26,7 @@ def test_table_lists_steps_and_assumptions_and_ends_with_status_0(demo: Demo) ->
     done = run("doctor", f"--config.file={demo.config}", f"--project={SHOP}", "--logstore=clicks")
     assert (done.status, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"{SHOP} / at http://127.0.0.1:")
+    assert lines[0].startswith(f"{SHOP} at http://127.0.0.1:")
     assert [line.split()[0] for line in lines if " ok " in line][:5] == [
         *("keys", "route", "dns", "connect", "tls"),
     ]
@@ -37,7 +37,7 @@ def test_table_lists_steps_and_assumptions_and_ends_with_status_0(demo: Demo) ->
 def test_table_fits_a_narrow_terminal(demo: Demo) -> None:
     arguments = ("doctor", f"--config.file={demo.config}", "--logstore=clicks")
     done = run(*arguments, environ={"COLUMNS": "80"})
-    titles = [line for line in done.stdout.splitlines() if " / " in line]
+    titles = [line for line in done.stdout.splitlines() if " at http" in line]
     others = [line for line in done.stdout.splitlines() if line not in titles]
     assert max(map(len, others)) <= 80
     assert "…" not in done.stdout

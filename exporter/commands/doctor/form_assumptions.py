@@ -33,7 +33,7 @@ def update_time_unit(replies: LogstoreReplies) -> Seen:
         if isinstance(value, str) and value.isdecimal():
             wrong.append("it is a string")
             value = int(value[:20])
-        if not isinstance(value, int) or value <= 0:
+        if type(value) is not int or value <= 0:
             continue
         unit = next((name for limit, name in _UNITS if value < limit), "nanoseconds")
         (good if unit == "microseconds" else wrong).append(f"{unit}, {len(str(value))} digits")
@@ -80,15 +80,16 @@ def expired_shards(replies: LogstoreReplies) -> Seen:
     listed = _listed(replies.shards) | _listed(replies.shards_again)
     if not listed:
         return not_seen("no shards are listed")
-    missing = set(range(max(listed))) - listed
+    newest = max(listed)  # New shards are numbered in order, so each missing number has expired.
+    missing = newest + 1 - len(listed)
     if not missing:
         return not_seen("no shard has expired")
-    found = {entry.shard for entry in _all_entries(replies)} & missing
-    if found:
-        return Seen("not held", f"{len(found)} of {len(missing)} expired shards are listed")
     if not _all_entries(replies):
         return not_seen("no checkpoint is listed")
-    return Seen("held", f"none of {len(missing)} expired shards is listed")
+    found = {entry.shard for entry in _all_entries(replies) if entry.shard < newest} - listed
+    if found:
+        return Seen("not held", f"{len(found)} of {missing} expired shards are listed")
+    return Seen("held", f"none of {missing} expired shards is listed")
 
 
 def shard_listing(replies: LogstoreReplies) -> Seen:

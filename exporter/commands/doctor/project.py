@@ -51,21 +51,22 @@ def examine_project(
     """
     first, entries = First(), list[EntryStatus]()
     targets = _discover(session, owner, first, entries)
-    if not targets and session.is_narrowed and not any(entry.failure for entry in entries):
+    has_failed = any(entry.failure for entry in entries)
+    if not targets and session.is_narrowed and not has_failed:
         return []
     session.redactor.add("project", first.projects)
     session.redactor.add("logstore", (key.logstore for key in first.logstores))
     item = Item(endpoint=item.endpoint, project=(*first.projects, item.project)[0])
     findings = [*found, *_listing_findings(entries)]
-    findings.append(
-        access.selection_finding(
-            examined=len(targets[:MAX_LOGSTORES]),
-            selected=len(targets),
-            matching=len(first.logstores),
-        )
+    selection = access.selection_finding(
+        examined=len(targets[:MAX_LOGSTORES]),
+        selected=len(targets),
+        matching=len(first.logstores),
     )
     if not targets:
-        return [Examined(item=item, findings=tuple(findings))]
+        last = access.skipped("selection") if has_failed else selection
+        return [Examined(item=item, findings=(*findings, last))]
+    findings.append(selection)
     client = session.client(owner.settings, targets[0].key.project)
     if not owner.project.project.literal:
         opening = session.recorder(client)(
@@ -101,7 +102,7 @@ def _discover(
         session.config.model_copy(update={"projects": [owner.project]}),
         client_for=session.client,
         listings=Listings(
-            lambda _key, _code: None, get_logger("exporter.doctor"), clock=session.clock
+            lambda _key, _code: None, get_logger("exporter.polls"), clock=session.clock
         ),
         on_entry=entries.append,
         scope=Sample(

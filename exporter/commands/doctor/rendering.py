@@ -57,7 +57,7 @@ def write_json(found: Sequence[Examined], stdout: TextIO) -> None:
 
 
 def _title(item: Item) -> str:
-    return place(item.project, item.logstore, f"at {item.endpoint}")
+    return f"{place(item.project, item.logstore)} at {item.endpoint}"
 
 
 def _table(findings: Sequence[Finding]) -> Table:

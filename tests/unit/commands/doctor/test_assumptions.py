@@ -10,6 +10,7 @@ from exporter.commands.doctor.assumptions import ASSUMPTIONS
 from exporter.commands.doctor.findings import Examined, exit_status
 from exporter.commands.doctor.observations import UNKNOWN_NAME, UNKNOWN_SHARD
 from exporter.model.shards import encode_cursor
+from exporter.simulator.server import Simulator
 from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World
 from tests.support.doctor import (
@@ -234,6 +235,17 @@ def test_a_second_list_of_shards_that_is_older_is_reported(scene: Scene) -> None
     scene.faults.add(fault, operation="ListShards")
     found = findings(scene.run())["shard-listing"]
     assert (found.result, found.seen) == ("not held", "a second list is older than the first one")
+
+
+def test_lists_of_shards_from_a_cache_are_reported() -> None:
+    held, world = observable_world()
+    with Simulator(world, cache_seconds=60) as simulator:
+        text = config_text(simulator.endpoint)
+        before = findings(examined(session_of(text, held.clock)))["shard-listing"]
+        world.split_shard(PROJECT, LOGSTORE, EMPTY)
+        after = findings(examined(session_of(text, held.clock)))["shard-listing"]
+    assert (before.result, after.result) == ("held", "not held")
+    assert after.seen == "checkpoints have shards that are not listed yet"
 
 
 @pytest.mark.parametrize(
