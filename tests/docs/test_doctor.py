@@ -3,13 +3,12 @@
 import re
 
 from exporter.commands.doctor.assumptions import ASSUMPTIONS
-from exporter.commands.doctor.examination import examine
 from exporter.commands.doctor.network import STEPS
 from exporter.commands.doctor.observations import MAX_GROUPS, MAX_SHARDS, UNKNOWN_NAME
 from exporter.commands.doctor.project import MAX_LOGSTORES
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.docs import read
-from tests.support.doctor import config_text, observable_world, session_of
+from tests.support.doctor import config_text, examined, observable_world, session_of
 from tests.support.faulty_simulator import FaultySimulator
 
 TEXT = read("docs/doctor.md")
@@ -29,8 +28,7 @@ def test_table_of_steps_has_every_step() -> None:
     held, world = observable_world()
     with FaultySimulator(world) as simulator:
         session = session_of(config_text(simulator.endpoint), held.clock)
-        shown = {finding.step for each in examine(session) for finding in each.findings}
-        session.close()
+        shown = {finding.step for each in examined(session) for finding in each.findings}
     names = {each.name for each in ASSUMPTIONS}
     assert (shown | set(STEPS)) - names - set(OPERATION_NAMES) <= listed
     assert listed - shown - set(STEPS) == {"permissions"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator.demo_world import CLICKS, SHOP
-from tests.support.commands import Demo, command, demo_world, environment, run
+from tests.support.commands import Demo, command, demo_world, environment, on_terminal, run
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.wait import wait_for
 
@@ -69,6 +69,11 @@ def test_assumption_that_does_not_hold_ends_with_status_3(demo: Demo) -> None:
     done = run("doctor", f"--config.file={demo.config}", "--logstore=clicks")
     assert done.status == 3
     assert "Please send this report" in done.stdout
+
+
+def test_terminal_shows_the_progress(demo: Demo) -> None:
+    shown = on_terminal(demo, "--logstore=clicks", name="doctor")
+    assert "examining entries" in shown
 
 
 def test_missing_keys_are_a_finding(demo: Demo) -> None:

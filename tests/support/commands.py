@@ -78,11 +78,11 @@ def demo_world(folder: Path) -> Iterator[Demo]:
         yield Demo(clock=held, simulator=simulator, config=config)
 
 
-def on_terminal(demo: Demo, *arguments: str) -> str:
-    """Run ``once`` with stderr on a terminal, and return what appeared there."""
+def on_terminal(demo: Demo, *arguments: str, name: str = "once") -> str:
+    """Run a command with stderr on a terminal, and return what appeared there."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        command("once", f"--config.file={demo.config}", "--output=json", *arguments),
+        command(name, f"--config.file={demo.config}", "--output=json", *arguments),
         stdout=subprocess.DEVNULL,
         stderr=theirs,
         env=environment({"TERM": "xterm"}),

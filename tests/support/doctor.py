@@ -1,12 +1,13 @@
 """A world in which every assumption about the service can be observed, and examinations of it."""
 
+import io
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from exporter.base.clock import Clock
-from exporter.commands.doctor.examination import examine
+from exporter.commands.doctor.command import examine
 from exporter.commands.doctor.findings import Examined, Finding
 from exporter.commands.doctor.session import Session
 from exporter.config.patterns import Pattern
@@ -92,7 +93,7 @@ def session_of(
 def examined(session: Session) -> list[Examined]:
     """Return all findings of a session, and close it."""
     try:
-        return [*examine(session)]
+        return examine(session, errors=io.StringIO())
     finally:
         session.close()
 

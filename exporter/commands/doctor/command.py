@@ -3,15 +3,17 @@
 import os
 import sys
 import threading
+from typing import TextIO
 
 from exporter.base.clock import SYSTEM_CLOCK
-from exporter.commands.doctor.examination import examine
-from exporter.commands.doctor.findings import exit_status
+from exporter.commands.doctor.examination import examine_entry, selected_entries
+from exporter.commands.doctor.findings import Examined, exit_status
 from exporter.commands.doctor.rendering import write_json, write_table
 from exporter.commands.doctor.session import Session
 from exporter.commands.flags import Flags
 from exporter.commands.signals import signals
 from exporter.commands.source import loader
+from exporter.commands.watch import bar
 from exporter.polling.scope import Scope
 from exporter.sls.errors import Cancelled
 
@@ -31,7 +33,7 @@ def run_doctor(flags: Flags) -> int:
     )
     try:
         with signals(session.cancelled.set, status=_INTERRUPTED):
-            found = [*examine(session)]
+            found = examine(session, errors=sys.stderr)
     except Cancelled:
         return _INTERRUPTED
     finally:
@@ -45,3 +47,14 @@ def run_doctor(flags: Flags) -> int:
     else:
         write_table(found, sys.stdout, os.environ)
     return exit_status(found)
+
+
+def examine(session: Session, *, errors: TextIO) -> list[Examined]:
+    """Return all findings. On a terminal, a progress bar counts the entries of ``projects``."""
+    owners = selected_entries(session)
+    found: list[Examined] = []
+    with bar("examining entries", len(owners), errors) as completed:
+        for count, owner in enumerate(owners, 1):
+            found += examine_entry(session, owner)
+            completed(count)
+    return found

@@ -23,18 +23,23 @@ from exporter.model.credentials import CredentialsError, CredentialsUnavailableE
 from exporter.sls.operations import GET_CHECKPOINT, LIST_PROJECTS
 
 
-def examine(session: Session) -> Iterator[Examined]:
-    """Yield the findings about each item. Raises Cancelled when the process stops."""
-    for owner in Selectors(session.config).projects:
-        pattern = owner.project.project
-        is_out = any_matches(session.config.exclude_projects, pattern.text)
-        if not pattern.literal or (session.scope.has_project(pattern.text) and not is_out):
-            session.begin_entry()
-            yield from _examine_entry(session, owner)
+def selected_entries(session: Session) -> Sequence[ProjectSelectors]:
+    """Return the entries that can have a project in the scope, in the order of the file."""
+    return [each for each in Selectors(session.config).projects if _is_selected(session, each)]
 
 
-def _examine_entry(session: Session, owner: ProjectSelectors) -> Sequence[Examined]:
-    """Return the findings about an entry, or none if nothing of it is in the scope."""
+def _is_selected(session: Session, owner: ProjectSelectors) -> bool:
+    pattern = owner.project.project
+    is_out = any_matches(session.config.exclude_projects, pattern.text)
+    return not pattern.literal or (session.scope.has_project(pattern.text) and not is_out)
+
+
+def examine_entry(session: Session, owner: ProjectSelectors) -> Sequence[Examined]:
+    """Return the findings about an entry, or none if nothing of it is in the scope.
+
+    Raises Cancelled when the process stops.
+    """
+    session.begin_entry()
     settings, pattern = owner.settings, owner.project.project
     item = Item(endpoint=str(settings.endpoint), project=pattern.text)
     _add_names(session, owner)

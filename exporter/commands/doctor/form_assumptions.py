@@ -48,7 +48,7 @@ def unused_group(replies: LogstoreReplies) -> Seen:
         entries = entries_of(reply.document)
         if reply.document == []:
             good.append("an empty list")
-        elif not any(entry.get("checkpoint") for entry in entries):
+        elif entries and not any(entry.get("checkpoint") for entry in entries):
             texts = {type(entry.get("checkpoint")).__name__ for entry in entries}
             absent = any("checkpoint" not in entry for entry in entries)
             if texts == {"str"}:

@@ -4,17 +4,22 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
+from msgspec.structs import replace
+
 from exporter.base.clock import Clock
 from exporter.commands.doctor.recording import Exchange, Recorder
 from exporter.commands.doctor.redaction import Redactor
 from exporter.config.schema import Config
 from exporter.config.settings import ProjectSettings
 from exporter.credentials.providers import Providers
+from exporter.http.response import Response
 from exporter.http.transport import Transport
 from exporter.polling.scope import Scope
 from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 from exporter.sls.request_rate import START
+
+_MAX_BODY_BYTES = 128 * 2**10  # A list of 256 checkpoints has a third of it.
 
 
 class Session:
@@ -47,12 +52,7 @@ class Session:
             cancelled=cancelled,
             on_rate_change=self.notes.rate_changed,
             start=start_rate,
-            make_transport=partial(
-                Transport,
-                on_response=lambda target, response: self.exchanges.append(
-                    Exchange(target=target, response=response)
-                ),
-            ),
+            make_transport=partial(Transport, on_response=self._record),
         )
 
     @property
@@ -73,6 +73,12 @@ class Session:
     def recorder(self, client: SlsClient) -> Recorder:
         """Return the sender of requests of a client."""
         return Recorder(self.exchanges, client.server_now)
+
+    def _record(self, target: str, response: Response) -> None:
+        """Keep a response, without its body if that is far longer than any regular one."""
+        if len(response.body) > _MAX_BODY_BYTES:
+            response = replace(response, body=b"")
+        self.exchanges.append(Exchange(target=target, response=response))
 
     def close(self) -> None:
         """Close idle connections."""

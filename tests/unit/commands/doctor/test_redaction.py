@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.commands.doctor.examination import examine
 from exporter.commands.doctor.findings import Examined, Finding, Item
 from exporter.commands.doctor.redaction import Redactor
 from exporter.commands.doctor.rendering import write_json, write_table
@@ -17,6 +16,7 @@ from tests.support.doctor import (
     UNUSED,
     WORKER,
     config_text,
+    examined,
     observable_world,
     session_of,
 )
@@ -90,8 +90,7 @@ def test_report_of_all_failures_has_no_name() -> None:
         for operation in ("ListShards", "GetLogStore"):
             simulator.faults.add(fault, operation=operation)
         session = session_of(config_text(simulator.endpoint), held.clock)
-        found = [*examine(session)]
-        session.close()
+        found = examined(session)
         port = simulator.endpoint.rpartition(":")[2]
     plain, hidden = io.StringIO(), io.StringIO()
     write_json(found, plain)

@@ -1,5 +1,6 @@
 """The steps to the service and in it: each one fails in turn, with its remedy."""
 
+import json
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ from tests.support.doctor import (
     with_result,
 )
 from tests.support.fault_proxy import Certificate, Connecting, Fault, fault_proxy
-from tests.support.faults import ErrorAnswer, Hang, Html, WrongTime
+from tests.support.faults import Body, ErrorAnswer, Hang, Html, WrongTime
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
 from tests.support.misbehaving import always, answer, misbehaving, proxy
@@ -481,6 +482,17 @@ def test_a_page_of_a_proxy_instead_of_json_is_reported(scene: Scene) -> None:
     found = findings(scene.run())
     assert found["ListShards"].seen == "invalid_response"
     assert (found["forms"].result, found["forms"].seen) == ("not held", "ListShards cannot be read")
+
+
+def test_bodies_that_are_far_too_long_are_not_kept(scene: Scene) -> None:
+    entry = {"shard": 1, "checkpoint": "", "updateTime": 0, "consumer": "w" * 200}
+    long = json.dumps([entry | {"shard": number} for number in range(2000)])
+    scene.simulator.faults.add(Body(text=long), operation="GetCheckPoint", consumer_group=ALIVE)
+    session = session_of(config_text(scene.simulator.endpoint), scene.held.clock)
+    found = findings(examined(session))
+    assert max(len(each.response.body) for each in session.exchanges) < len(long) / 2
+    assert found["GetCheckPoint"].result == "ok"
+    assert found["unused-group"].seen == "an empty checkpoint for each shard"
 
 
 def test_a_stop_ends_the_examination(scene: Scene) -> None:
