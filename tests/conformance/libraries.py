@@ -98,6 +98,30 @@ def _go_version() -> str:
     return required[1]
 
 
+def _java_consumer() -> list[str]:
+    java, module = tool("java", package="default-jdk-headless"), FOLDER / "java"
+    pom = module / "pom.xml"
+
+    def build(folder: Path) -> None:
+        tool("javac", package="default-jdk-headless")
+        maven = tool("mvn", package="maven")
+        run(maven, "-q", "-B", "package", f"-Dinto={folder}", folder=module)
+
+    folder = built("java", [pom, *module.glob("src/*.java")], build)
+    return [
+        *(java, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+        f"-Djdk.net.hosts.file={module / 'hosts'}",
+        *("-cp", f"{folder}/*", "Main"),
+    ]
+
+
+def _java_version() -> str:
+    pom = (FOLDER / "java" / "pom.xml").read_text()
+    required = re.search(r"<artifactId>loghub-client-lib</artifactId>\s*<version>(\S+)<", pom)
+    assert required is not None
+    return required[1]
+
+
 PYTHON = Library(
     name="Python",
     package="aliyun-log-python-sdk",
@@ -114,4 +138,12 @@ GO = Library(
     drops_failed_batches=False,
     saves_at_the_stop=False,
 )
-LIBRARIES = [PYTHON, GO]
+JAVA = Library(
+    name="Java",
+    package="com.aliyun.openservices:loghub-client-lib",
+    version=_java_version(),
+    command=_java_consumer,
+    drops_failed_batches=True,
+    saves_at_the_stop=False,
+)
+LIBRARIES = [PYTHON, GO, JAVA]

@@ -139,6 +139,11 @@ projects:
         """Return the output of a consumer."""
         return (self.folder / f"{name}.log").read_text()
 
+    def processed(self, shard: int) -> int:
+        """Return how many log groups of a shard consumers have processed."""
+        logs = "".join(path.read_text() for path in self.folder.glob("*.log"))
+        return sum(map(int, re.findall(rf"processed shard {shard}: (\d+) log groups", logs)))
+
     def lost(self, shard: int) -> int:
         """Return how many log groups are before the checkpoint of a shard, but not processed.
 
@@ -146,9 +151,7 @@ projects:
         """
         truth = self.truths()[shard]
         assert truth.checkpoint is not None
-        logs = "".join(path.read_text() for path in self.folder.glob("*.log"))
-        processed = re.findall(rf"processed shard {shard}: (\d+) log groups", logs)
-        return max(0, truth.checkpoint - truth.begin - sum(map(int, processed)))
+        return max(0, truth.checkpoint - truth.begin - self.processed(shard))
 
     def pulled_shards(self) -> set[int | None]:
         """Return the shards that consumers have read."""
@@ -179,7 +182,7 @@ projects:
         return observation
 
     def wait(
-        self, condition: Callable[["Observation"], bool], *, what: str, timeout: float = 30.0
+        self, condition: Callable[["Observation"], bool], *, what: str, timeout: float = 60.0
     ) -> "Observation":
         """Observe until a condition is true, and return that observation."""
 

@@ -89,7 +89,7 @@ def test_poisoned_shard_is_stuck_until_its_batches_succeed(
 ) -> None:
     poison = tmp_path / "poison"
     with scene(tmp_path) as running:
-        running.produce()
+        running.produce(0.1)  # so that no batch is empty: Java saves after that
         running.start_consumer("c1", f"--poison={poison}", library=library)
         running.wait_until_consumed()
         poison.write_text("0")
@@ -104,6 +104,8 @@ def test_poisoned_shard_is_stuck_until_its_batches_succeed(
 
 def test_failed_batch_leaves_no_trace(tmp_path: Path, library: Library) -> None:
     with scene(tmp_path) as running:
+        running.produce(0.05)
+        running.wait(lambda seen: min(seen.unread.values()) > 100, what="a first batch")
         running.produce()
         running.start_consumer("c1", "--fails-once", library=library)
         running.wait_until_consumed()
