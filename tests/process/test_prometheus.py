@@ -8,29 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, daemon
+from tests.support import daemon
+from tests.support.daemon import Daemon
 from tests.support.debian import program
 from tests.support.prometheus import prometheus
 from tests.support.text_relay import text_relay
 from tests.support.wait import wait_for
 
-GROUPS = {"idle", "steady", "slow", "stalled", "expired", "rebalancing", "unconsumed"}
 
-
-@pytest.fixture
-def demo() -> Iterator[Daemon]:
-    with daemon("demo", "--web.listen-address=127.0.0.1:0") as running:
-        wait_for(
-            lambda: (
-                {
-                    sample.labels["consumer_group"]
-                    for sample in running.scrape().find("sls_consumer_group_up")
-                }
-                == GROUPS
-            ),
-            timeout=30,
-            what="every group of the demo polled",
-        )
+@pytest.fixture(name="demo")
+def _demo() -> Iterator[Daemon]:
+    with daemon.demo() as running:
         yield running
 
 

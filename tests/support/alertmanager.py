@@ -90,7 +90,9 @@ def webhook() -> Iterator[Webhook]:
 
 
 @contextmanager
-def alertmanager(folder: Path, configuration: str) -> Iterator[str]:
+def alertmanager(
+    folder: Path, configuration: str, *, executable: str | Path = "prometheus-alertmanager"
+) -> Iterator[str]:
     """Run Alertmanager until the block ends, and yield its address, ``host:port``."""
     config = folder / "alertmanager.yml"
     config.write_text(configuration)
@@ -98,7 +100,7 @@ def alertmanager(folder: Path, configuration: str) -> Iterator[str]:
     with (folder / "alertmanager.log").open("w") as log:
         process = subprocess.Popen(
             [
-                program("prometheus-alertmanager"),
+                program(executable),
                 f"--config.file={config}",
                 f"--storage.path={folder / 'alertmanager'}",
                 f"--web.listen-address={address}",

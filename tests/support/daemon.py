@@ -17,6 +17,7 @@ import requests
 from tests.support.scrape import Scrape, parsed
 from tests.support.wait import wait_for
 
+DEMO_GROUPS = {"idle", "steady", "slow", "stalled", "expired", "rebalancing", "unconsumed"}
 _LISTENING = re.compile(r"listening=\S*:([0-9]+)")
 
 
@@ -98,6 +99,24 @@ def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> 
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+@contextmanager
+def demo() -> Iterator[Daemon]:
+    """Run the demo until the block ends; each of its groups has been polled at the beginning."""
+    with daemon("demo", "--web.listen-address=127.0.0.1:0") as running:
+        wait_for(
+            lambda: (
+                {
+                    sample.labels["consumer_group"]
+                    for sample in running.scrape().find("sls_consumer_group_up")
+                }
+                == DEMO_GROUPS
+            ),
+            timeout=60,
+            what="every group of the demo polled",
+        )
+        yield running
 
 
 def free_port() -> int:

@@ -35,6 +35,14 @@ class Prometheus:
         result: list[dict[str, Any]] = answer["data"]["activeTargets"]
         return result
 
+    def types(self, metric: str) -> set[str]:
+        """Return the types of a metric in the metadata of all targets."""
+        answer = requests.get(
+            f"{self.url}/api/v1/targets/metadata", params={"metric": metric}, timeout=10
+        ).json()
+        assert answer["status"] == "success", answer
+        return {each["type"] for each in answer["data"]}
+
 
 def free_port() -> int:
     """Return a port that was free a moment ago."""
@@ -44,7 +52,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def prometheus(folder: Path, configuration: str, *flags: str) -> Iterator[Prometheus]:
+def prometheus(
+    folder: Path, configuration: str, *flags: str, executable: str | Path = "prometheus"
+) -> Iterator[Prometheus]:
     """Run Prometheus, with additional flags, until the block ends."""
     config = folder / "prometheus.yml"
     config.write_text(configuration)
@@ -52,7 +62,7 @@ def prometheus(folder: Path, configuration: str, *flags: str) -> Iterator[Promet
     with (folder / "prometheus.log").open("w") as log:
         process = subprocess.Popen(
             [
-                program("prometheus"),
+                program(executable),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

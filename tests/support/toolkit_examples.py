@@ -53,10 +53,14 @@ class Example:
     is_accepted: bool
     """Whether the toolkit accepts it."""
 
+    def write(self, place: Place) -> Path:
+        """Write it as the web configuration."""
+        return place.write(_with_files(self.text, place.path))
+
     def is_accepted_in(self, place: Place) -> bool:
         """Return whether the exporter accepts it."""
         try:
-            load_web_config(place.write(_with_files(self.text, place.path)))
+            load_web_config(self.write(place))
         except ConfigError:
             return False
         return True

@@ -7,15 +7,11 @@ import pytest
 import trustme
 
 from exporter.config.problems import ConfigError
+from tests.support.tls_cases import ADMISSIONS, NAMED, TLS
 from tests.support.toolkit_examples import DIFFERENCES, EXAMPLES, Example
 from tests.support.web_config import load_web_config
 from tests.support.web_server import fetch, serving
 from tests.support.web_tls import Place, hashed, new_place
-
-TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
-CA = "client_ca_file: ca.pem"
-NAMED = "client.example"
-ANY_NAME, NO_NAME, OTHER_NAME = f"[{NAMED}]", "[]", "[other.example]"
 
 
 @pytest.fixture(name="place", scope="module")
@@ -33,20 +29,7 @@ def admitted(port: int, place: Place, *names: str, ca: trustme.CA | None = None)
 
 @pytest.mark.parametrize(
     ("auth", "names", "without", "named", "stranger"),
-    [
-        ("", NO_NAME, True, True, True),
-        ("", OTHER_NAME, True, True, True),
-        ("client_auth_type: NoClientCert", OTHER_NAME, True, True, True),
-        ("client_auth_type: RequestClientCert", NO_NAME, False, False, False),
-        (f"client_auth_type: RequestClientCert, {CA}", NO_NAME, False, False, False),
-        (f"client_auth_type: RequestClientCert, {CA}", ANY_NAME, False, True, False),
-        (f"client_auth_type: RequestClientCert, {CA}", OTHER_NAME, False, False, False),
-        (f"client_auth_type: VerifyClientCertIfGiven, {CA}", NO_NAME, False, False, False),
-        (f"client_auth_type: VerifyClientCertIfGiven, {CA}", ANY_NAME, False, True, False),
-        (f"client_auth_type: VerifyClientCertIfGiven, {CA}", OTHER_NAME, False, False, False),
-        (f"client_auth_type: RequireAnyClientCert, {CA}", ANY_NAME, False, True, False),
-        (f"client_auth_type: RequireAndVerifyClientCert, {CA}", NO_NAME, False, False, False),
-    ],
+    ADMISSIONS,
 )
 def test_allowed_names_admit_clients_as_the_toolkit_does(
     place: Place, auth: str, names: str, *, without: bool, named: bool, stranger: bool

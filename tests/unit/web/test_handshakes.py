@@ -1,61 +1,25 @@
 """Failed TLS handshakes: the client gets the reason as an alert, and so does the operator."""
 
 import contextlib
-import datetime as dt
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trustme
 
 from exporter.web.connection import Limits
 from exporter.web.handshakes import REASONS
+from tests.support.tls_cases import FAILURES, TLS, VERIFIED, Failure, with_certificate
 from tests.support.wait import wait_for
 from tests.support.web_peers import connect, read_to_end
 from tests.support.web_server import METRICS, Faults, fetch, serving
 from tests.support.web_tls import Place, new_place
 
-TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
-VERIFIED = f"{TLS}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
-ONE_SUITE = f"{TLS}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], max_version: TLS12"
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-DAY = dt.timedelta(days=1)
-NOW = dt.datetime.now(dt.UTC)
-
-Client = Callable[[Place], ssl.SSLContext]
-
 
 @pytest.fixture(name="place", scope="module")
 def _place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return new_place(tmp_path_factory.mktemp("web"))
-
-
-def with_certificate(
-    place: Place,
-    *,
-    ca: trustme.CA | None = None,
-    begins: dt.datetime = NOW - 2 * DAY,
-    ends: dt.datetime = NOW + DAY,
-) -> ssl.SSLContext:
-    context = place.client()
-    issued = (ca or place.client_ca).issue_cert("client", not_before=begins, not_after=ends)
-    issued.configure_cert(context)
-    return context
-
-
-def limited(
-    context: ssl.SSLContext, *, least: ssl.TLSVersion = V12, most: ssl.TLSVersion = V13
-) -> ssl.SSLContext:
-    context.minimum_version, context.maximum_version = least, most
-    return context
-
-
-def with_suite(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
-    context.set_ciphers(name)
-    return limited(context, most=V12)
 
 
 def alert(port: int, context: ssl.SSLContext) -> str:
@@ -71,76 +35,16 @@ def alert(port: int, context: ssl.SSLContext) -> str:
         return type(error).__name__
 
 
-@pytest.mark.parametrize(
-    ("config", "client", "expected", "reason"),
-    [
-        pytest.param(
-            VERIFIED,
-            lambda place: limited(place.client(), least=V13),
-            "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-            "no_certificate",
-            id="no certificate, TLS 1.3",
-        ),
-        pytest.param(
-            VERIFIED,
-            lambda place: limited(place.client(), most=V12),
-            "SSLV3_ALERT_HANDSHAKE_FAILURE",
-            "no_certificate",
-            id="no certificate, TLS 1.2",
-        ),
-        pytest.param(
-            VERIFIED,
-            lambda place: with_certificate(place, ca=trustme.CA()),
-            "TLSV1_ALERT_UNKNOWN_CA",
-            "unknown_authority",
-            id="unknown authority",
-        ),
-        pytest.param(
-            VERIFIED,
-            lambda place: with_certificate(place, ends=NOW - DAY),
-            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
-            "expired_certificate",
-            id="expired",
-        ),
-        pytest.param(
-            VERIFIED,
-            lambda place: with_certificate(place, begins=NOW + DAY, ends=NOW + 2 * DAY),
-            "SSLV3_ALERT_BAD_CERTIFICATE",
-            "bad_certificate",
-            id="not yet valid",
-        ),
-        pytest.param(
-            f"{TLS}, min_version: TLS13",
-            lambda place: limited(place.client(), most=V12),
-            "TLSV1_ALERT_PROTOCOL_VERSION",
-            "protocol_version",
-            id="old version",
-        ),
-        pytest.param(
-            ONE_SUITE,
-            lambda place: with_suite(place.client(), "ECDHE-ECDSA-AES256-GCM-SHA384"),
-            "SSLV3_ALERT_HANDSHAKE_FAILURE",
-            "no_common_cipher",
-            id="no common suite",
-        ),
-        pytest.param(
-            TLS,
-            lambda _: ssl.create_default_context(),
-            "CERTIFICATE_VERIFY_FAILED",
-            "rejected_by_client",
-            id="client does not trust the server",
-        ),
-    ],
-)
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.about)
 def test_failed_handshake_sends_its_alert_and_is_reported_once(
-    place: Place, config: str, client: Client, expected: str, reason: str
+    place: Place, failure: Failure
 ) -> None:
     faults, failed = Faults(), list[tuple[str, str]]()
-    file = place.write(f"{config}}}")
+    file = place.write(f"{failure.config}}}")
     with serving(web_config_file=file, faults=faults, failed_handshakes=failed) as port:
-        assert alert(port, client(place)) == expected
+        assert alert(port, failure.client(place)) == failure.alert
         wait_for(lambda: failed)
-    assert failed == [(reason, "127.0.0.1")]
+    assert failed == [(failure.reason, "127.0.0.1")]
     assert faults.seen == []
 
 

@@ -8,13 +8,11 @@ import pytest
 import trustme
 
 from exporter.web.connection import Limits
+from tests.support.tls_cases import ALLOWED_NAMES, LIMITS, POLICIES, TLS, VERIFIED
 from tests.support.wait import wait_for
 from tests.support.web_peers import closed_by_server, connect, read_to_end, silent
 from tests.support.web_server import METRICS, Faults, fetch, serving
 from tests.support.web_tls import Place, new_place
-
-TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
-VERIFIED = f"{TLS}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
 
 
 @pytest.fixture(name="place", scope="module")
@@ -46,18 +44,12 @@ def test_scrape_over_tls_is_served(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "without", "known", "stranger"),
-    [
-        ("NoClientCert}", True, True, True),
-        ("RequestClientCert, client_ca_file: ca.pem}", True, True, True),
-        ("VerifyClientCertIfGiven, client_ca_file: ca.pem}", True, True, False),
-        ("RequireAndVerifyClientCert, client_ca_file: ca.pem}", False, True, False),
-        ("RequireAnyClientCert, client_ca_file: ca.pem}", False, True, False),
-    ],
+    POLICIES,
 )
 def test_a_client_auth_type_lets_in_whom_it_should(
     place: Place, policy: str, *, without: bool, known: bool, stranger: bool
 ) -> None:
-    file = place.write(f"{TLS}, client_auth_type: {policy}")
+    file = place.write(f"{TLS}, client_auth_type: {policy}}}")
     with serving(web_config_file=file) as port:
         assert refused(port, place.client()) is not without
         assert refused(port, place.client("client.example")) is not known
@@ -77,15 +69,7 @@ def test_a_single_certificate_in_the_ca_file_admits_its_holder_only(place: Place
 
 @pytest.mark.parametrize(
     ("allowed", "names", "admitted"),
-    [
-        ("[one, client.example]", ["client.example"], True),
-        ("[one, two]", ["client.example"], False),
-        ("[client.exampl]", ["client.example"], False),
-        ("[10.0.0.1]", ["10.0.0.1"], True),
-        ("['2001:db8::1']", ["2001:db8::1"], True),
-        ("[a@client.example]", ["a@client.example"], True),
-        ("[]", ["client.example"], False),
-    ],
+    ALLOWED_NAMES,
 )
 def test_only_clients_with_an_allowed_name_are_let_in(
     place: Place, allowed: str, names: list[str], *, admitted: bool
@@ -95,53 +79,9 @@ def test_only_clients_with_an_allowed_name_are_let_in(
         assert refused(port, place.client(*names)) is not admitted
 
 
-def at_most(version: ssl.TLSVersion) -> Callable[[ssl.SSLContext], None]:
-    def limit(context: ssl.SSLContext) -> None:
-        context.maximum_version = version
-
-    return limit
-
-
-def with_suites(names: str) -> Callable[[ssl.SSLContext], None]:
-    def limit(context: ssl.SSLContext) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(names)
-
-    return limit
-
-
-def with_curve(name: str) -> Callable[[ssl.SSLContext], None]:
-    return lambda context: context.set_ecdh_curve(name)
-
-
-ECDSA_128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
-ECDSA_256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
-
-
 @pytest.mark.parametrize(
     ("setting", "limit", "agreed"),
-    [
-        ("min_version: TLS13", at_most(ssl.TLSVersion.TLSv1_2), None),
-        ("max_version: TLS12", at_most(ssl.TLSVersion.TLSv1_3), "TLSv1.2"),
-        ("min_version: TLS12", at_most(ssl.TLSVersion.TLSv1_3), "TLSv1.3"),
-        (
-            f"cipher_suites: [{ECDSA_128}]",
-            with_suites("ECDHE-ECDSA-AES256-GCM-SHA384"),
-            None,
-        ),
-        (
-            f"cipher_suites: [{ECDSA_256}, {ECDSA_128}]",
-            with_suites("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"),
-            "ECDHE-ECDSA-AES256-GCM-SHA384",
-        ),
-        (
-            f"cipher_suites: [{ECDSA_256}, {ECDSA_128}], prefer_server_cipher_suites: false",
-            with_suites("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"),
-            "ECDHE-ECDSA-AES128-GCM-SHA256",
-        ),
-        ("curve_preferences: [CurveP521]", with_curve("secp521r1"), "TLSv1.3"),
-        ("curve_preferences: [CurveP521]", with_curve("secp384r1"), None),
-    ],
+    LIMITS,
 )
 def test_versions_suites_and_curves_are_kept_to(
     place: Place, setting: str, limit: Callable[[ssl.SSLContext], None], agreed: str | None
