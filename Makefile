@@ -51,7 +51,10 @@ test: setup ## set up everything, then lint, typecheck and run all tests
 tests: $(DEVELOPMENT) ## run the tests with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term || $(call AGAIN,)
 
-conformance: toolchains $(DEVELOPMENT) ## run the vendor's libraries and clients against the simulator
+# The servers are built before, because a build slows down consumers on the real clock. If a build
+# fails, the tests of its server fail with the reason.
+conformance: toolchains $(DEVELOPMENT) ## run software of others against the simulator and the exporter
+	-$(BIN)/python -m tests.conformance.go_programs
 	$(BIN)/python -m pytest -n $(WORKERS) tests/conformance || $(call AGAIN,tests/conformance)
 
 toolchains:

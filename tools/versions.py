@@ -20,6 +20,7 @@ _PINNED = re.compile(r"([\w.@/-]+)==(?:\d+!)?([\w.]+)")
 _LOCKED = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
 _REQUIRED = re.compile(r"^(?:require)?\s+([\w./-]+\.[\w./-]+) v(\S+)( // indirect)?$", re.MULTILINE)
 _TOOLS = re.compile(r"^tool \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
+_TOOL = re.compile(r"^tool ([\w./-]+)$", re.MULTILINE)
 _IMPORTED = re.compile(r'"([\w.-]+\.[\w.-]+/[^"\s]+)"')
 _PROMETHEUS = re.compile(r"0\.(\d)(\d\d)\.(\d+)")
 _MAVEN = "{http://maven.apache.org/POM/4.0.0}"
@@ -91,6 +92,7 @@ def go_modules(manifest: Path) -> Iterator[Version]:
     """Yield the modules that a Go module imports or builds programs of."""
     text = manifest.read_text(encoding="utf-8")
     used = {each for tools in _TOOLS.findall(text) for each in tools.split()}
+    used |= set(_TOOL.findall(text))
     for source in manifest.parent.rglob("*.go"):
         used |= set(_IMPORTED.findall(source.read_text(encoding="utf-8")))
     for name, version, indirect in _REQUIRED.findall(text):

@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+BUILD_SECONDS = 1800
+"""Timeout of a build, and of tests that may have to wait for one."""
 _BUILDS = FOLDER / ".build"
 
 
@@ -67,18 +69,19 @@ def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> 
     return folder
 
 
-def run(*command: str, folder: Path = FOLDER, **environ: str) -> None:
-    """Run a command of a build. Raises AssertionError with its output if it fails."""
+def run(*command: str, folder: Path = FOLDER, **environ: str) -> str:
+    """Return the output of a command of a build. Raises AssertionError with it if that fails."""
     done = subprocess.run(
         command,
         cwd=folder,
         env=os.environ | environ,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=BUILD_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
 
 
 def _go_consumer() -> list[str]:

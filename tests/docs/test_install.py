@@ -77,6 +77,17 @@ def test_the_versions_that_were_tested_are_those_of_the_tests() -> None:
     assert f"`aliyun-log-python-sdk` {sdk}" in was_tested("Alibaba Cloud SLS")
 
 
+@pytest.mark.parametrize(
+    ("subject", "module"),
+    [("Prometheus", "prometheus"), ("Alertmanager", "alertmanager")],
+)
+def test_versions_of_go_modules_are_those_that_the_page_names(subject: str, module: str) -> None:
+    file = read(f"tests/conformance/{module}/go.mod")
+    (version,) = re.findall(rf"github.com/prometheus/{module} v(\S+)", file)
+    # Prometheus 3.16.0 is the module v0.316.0.
+    assert re.sub(r"^0\.3(\d\d)\.", r"3.\1.", version) in was_tested(subject)
+
+
 @pytest.mark.skipif(
     "VERSION_CODENAME=bookworm" not in Path("/etc/os-release").read_text(encoding="utf-8"),
     reason="other versions come with another Debian",

@@ -43,11 +43,14 @@ tool (
 	example.com/v2/tool
 )
 
+tool example.com/alone/cmd/tool
+
 require example.com/direct v1.0.0
 
 require (
 	github.com/other/imported v8.2.0 // indirect
 	github.com/prometheus/prometheus v0.316.2 // indirect
+	example.com/alone v3.0.0 // indirect
 	example.com/below v1.1.0 // indirect
 	example.com/v2/tool v2.0.0+incompatible // indirect
 	example.com/v v9.0.0 // indirect
@@ -86,6 +89,7 @@ def test_table_has_direct_dependencies_and_signers_of_every_manifest(tree: Path)
         ("alibabacloud-gateway-sls", "6.2"),
         ("com.example:library", "0.6.41"),
         ("direct", "6.1"),
+        ("example.com/alone", "3.0.0"),
         ("example.com/direct", "1.0.0"),
         ("example.com/v2/tool", "2.0.0+incompatible"),
         ("github.com/other/imported", "8.2.0"),
