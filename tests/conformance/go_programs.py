@@ -1,4 +1,4 @@
-"""Programs of other projects, built from the Go modules in folders beside this file.
+"""Programs of other projects, built from the Go modules in the folders next to this file.
 
 ``python -m`` this module builds all of them, as ``make conformance`` does before the tests.
 """
@@ -18,6 +18,8 @@ _PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "promtool": ("prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
     "alertmanager": ("alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
     "toolkit": ("toolkit", "."),
+    "helm3": ("helm", "helm.sh/helm/v3/cmd/helm"),
+    "helm4": ("helm", "helm.sh/helm/v4/cmd/helm"),
 }
 """The folder of the Go module and the package of each program."""
 _TAGS: Final = "remove_all_sd"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import helm_python
 import pytest
 import yaml
 
@@ -79,13 +80,20 @@ def test_the_versions_that_were_tested_are_those_of_the_tests() -> None:
 
 @pytest.mark.parametrize(
     ("subject", "module"),
-    [("Prometheus", "prometheus"), ("Alertmanager", "alertmanager")],
+    [
+        ("Prometheus", "github.com/prometheus/prometheus"),
+        ("Alertmanager", "github.com/prometheus/alertmanager"),
+        ("Helm", "helm.sh/helm/v3"),
+        ("Helm", "helm.sh/helm/v4"),
+    ],
 )
 def test_versions_of_go_modules_are_those_that_the_page_names(subject: str, module: str) -> None:
-    file = read(f"tests/conformance/{module}/go.mod")
-    (version,) = re.findall(rf"github.com/prometheus/{module} v(\S+)", file)
-    # Prometheus 3.16.0 is the module v0.316.0.
-    assert re.sub(r"^0\.3(\d\d)\.", r"3.\1.", version) in was_tested(subject)
+    (version,) = re.findall(rf"^\| `{module}` \| (\S+) \|", COMPATIBILITY, re.MULTILINE)
+    assert version in was_tested(subject)
+
+
+def test_helm_of_the_chart_tests_is_the_one_that_the_page_names() -> None:
+    assert helm_python.helm_sdk_version().removeprefix("v") in was_tested("Helm")
 
 
 @pytest.mark.skipif(
