@@ -57,6 +57,16 @@ require (
 )
 """,
     "tests/conformance/servers/program/main.go": 'import (\n\t"github.com/other/imported/web"\n)',
+    "tests/conformance/one/go.mod": """\
+module one
+
+tool github.com/one/tool/cmd/tool
+
+require (
+	github.com/one/tool v3.0.0 // indirect
+	github.com/one/below v3.1.0 // indirect
+)
+""",
     "tests/conformance/java/pom.xml": """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <dependencies>
@@ -93,6 +103,7 @@ def test_table_has_direct_dependencies_and_signers_of_every_manifest(tree: Path)
         ("example.com/direct", "1.0.0"),
         ("example.com/v2/tool", "2.0.0+incompatible"),
         ("github.com/other/imported", "8.2.0"),
+        ("github.com/one/tool", "3.0.0"),
         ("github.com/prometheus/prometheus", "3.16.2"),
         ("pinned", "1.2.3"),
         ("with-epoch", "4.5"),

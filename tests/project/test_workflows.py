@@ -143,6 +143,24 @@ def test_conformance_is_tested_with_every_toolchain_that_it_needs(name: str) -> 
     assert "make test" in commands(ROOT / ".github" / "workflows" / name)
 
 
+@pytest.mark.parametrize("name", ["ci.yml", "release.yml"])
+def test_conformance_has_toolchains_of_the_required_versions(name: str) -> None:
+    given = {
+        key: value
+        for step in jobs(name)["conformance"]["steps"]
+        for key, value in step.get("with", {}).items()
+    }
+    conformance = ROOT / "tests" / "conformance"
+    required = [
+        re.findall(r"^go (\d+)\.(\d+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        for path in conformance.glob("*/go.mod")
+    ]
+    versions = [(int(major), int(minor)) for ((major, minor),) in required]
+    assert given["go-version"] == "{}.{}".format(*max(versions))
+    java = re.findall(r"<maven.compiler.release>(\d+)<", read("tests/conformance/java/pom.xml"))
+    assert [given["java-version"]] == java
+
+
 def test_a_release_is_checked_before_anything_is_built_and_published_last() -> None:
     release = jobs("release.yml")
     assert {name: job.get("needs") for name, job in release.items()} == {
