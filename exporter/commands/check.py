@@ -49,6 +49,11 @@ from exporter.sls.operations import (
     Operation,
 )
 
+_TERMS = {
+    "G": "consumer groups",
+    "N": "shards with these owners",
+    "S": "shards",
+}
 _OF_LAG = (LIST_SHARDS, GET_CURSOR, GET_CURSOR_TIME, GET_LOGSTORE)
 
 
@@ -156,7 +161,11 @@ def _logstore(
         yield f"    no shards owned by: {_names(entry.exclude_consumers)}"
     if _is_filtered(entry):
         yield "    but also any shard that is stalled, expired, unconsumed or unknown"
-    yield f"    requests per poll: {_cost(entry, settings)}"
+    cost = _cost(entry, settings)
+    yield f"    requests per poll: {cost}"
+    terms = [f"{name}: {meaning}" for name, meaning in _TERMS.items() if name in cost.split()]
+    if terms:
+        yield f"      {', '.join(terms)}"
 
 
 def _excluded(indent: str, name: Pattern, exclusions: Iterable[Pattern]) -> Iterator[str]:

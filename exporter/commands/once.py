@@ -33,6 +33,8 @@ from exporter.status.summary import ambiguous_projects
 
 _INTERRUPTED = 130
 _PROGRESS_FROM_TARGETS = 20
+_NONE = "no consumer groups found; names and patterns must match whole names\n"
+_HINT = "Run 'sls-exporter doctor' to check keys, network and permissions step by step.\n"
 
 Watched = Mapping[GroupKey, ShardRates]
 """The rates of all shards over a watch."""
@@ -123,10 +125,10 @@ def show(
         if found.groups:
             print_table(group_table(found.groups, has_rates=watched is not None), stdout, environ)
         else:
-            stdout.write("no consumer groups found\n")
+            stdout.write(_NONE)
         if len(found.groups) == 1 and found.groups[0].shards:
             _show_shards(found.groups[0], watched or {}, stdout, environ)
-        stdout.writelines(f"failed: {line}\n" for line in failures)
+        _write_failures(failures, stdout)
     return bool(found.groups) and not found.pending_targets and not failures
 
 
@@ -143,8 +145,8 @@ def show_names(parts: Parts, output: Output, *, stdout: TextIO) -> bool:
     else:
         stdout.writelines(f"{place(*key.names)}\n" for key in keys)
         if not keys:
-            stdout.write("no consumer groups found\n")
-        stdout.writelines(f"failed: {line}\n" for line in failures)
+            stdout.write(_NONE)
+        _write_failures(failures, stdout)
     return bool(keys) and not failures
 
 
@@ -157,6 +159,12 @@ def _show_shards(
     lines = advice(row)
     if lines:
         stdout.writelines(f"{line}\n" for line in ("", *lines))
+
+
+def _write_failures(failures: Sequence[str], stdout: TextIO) -> None:
+    stdout.writelines(f"failed: {line}\n" for line in failures)
+    if failures:
+        stdout.write(_HINT)
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:

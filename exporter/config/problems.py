@@ -28,7 +28,10 @@ START = Position(line=1, column=1)
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A problem in a file. Its text is ``file:line:column: path: message``."""
+    """A problem in a file. Its text is ``file:line:column: path: message``.
+
+    If the file could not be read, its text is ``file: message``.
+    """
 
     path: KeyPath
     message: str
@@ -41,8 +44,12 @@ class Problem(Struct, frozen=True, kw_only=True):
     """
     file: str = ""
     """Empty until the problem is reported."""
+    is_unread: bool = False
+    """Whether the file could not be read, so that it has no positions and no keys."""
 
     def __str__(self) -> str:
+        if self.is_unread:
+            return f"{self.file}: {self.message}"
         place = f"{self.file}:{self.position.line}:{self.position.column}"
         return f"{place}: {path_text(self.path)}: {self.message}"
 

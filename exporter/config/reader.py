@@ -8,7 +8,7 @@ from exporter.config.checks import check
 from exporter.config.problems import ConfigError
 from exporter.config.same_series import same_series
 from exporter.config.schema import Config
-from exporter.config.validation import Format, whole
+from exporter.config.validation import Format, unread
 from exporter.model.credentials import SECRET_VARIABLES
 
 MAX_FILE_BYTES = 64 * MIB
@@ -33,7 +33,7 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
 
 def cannot_read(name: str, error: OSError) -> ConfigError:
     """Return the error for a source that cannot be read."""
-    return _FORMAT.error(name, [whole(f"cannot be read: {error.strerror}")])
+    return _FORMAT.error(name, [unread(error)])
 
 
 def parse(text: str | bytes, *, name: str, environ: Mapping[str, str], base_dir: Path) -> Config:

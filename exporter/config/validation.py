@@ -224,6 +224,11 @@ def whole(message: str) -> Problem:
     return Problem(path=(), message=message)
 
 
+def unread(error: OSError) -> Problem:
+    """Return the problem of a file that cannot be read."""
+    return Problem(path=(), message=f"cannot be read: {error.strerror}", is_unread=True)
+
+
 def _not_a_mapping(data: object, required: str) -> str:
     if data is None:
         return f"the document is empty; at least the key {required} is required"

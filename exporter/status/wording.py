@@ -22,7 +22,7 @@ STATE_MEANINGS: Mapping[State, str] = MappingProxyType(
     {
         State.EXPIRED: "logs after the checkpoint were deleted before they were read",
         State.STALLED: "there is unread data, and the checkpoint has not moved for too long",
-        State.UNKNOWN: "cannot be judged: the end of the shard could not be read",
+        State.UNKNOWN: "cannot be determined: the end of the shard could not be read",
         State.UNCONSUMED: "no checkpoint was ever saved",
         State.CONSUMING: "there is unread data, and the checkpoint moves",
         State.CAUGHT_UP: "everything is read",
@@ -47,8 +47,8 @@ CAUSE_REMEDIES: Mapping[Cause, str] = MappingProxyType(
         " than the timeout of the group.",
         Cause.SHARD_STUCK: "Look in the log of the consumer for errors about this shard. It"
         " probably cannot process one log group.",
-        Cause.OWNER_STUCK: "Restart this consumer. If it has gone, look at the consumer that has"
-        " its shards now.",
+        Cause.OWNER_STUCK: "Save the evidence that the runbook lists, then restart this consumer."
+        " If it has gone, look at the consumer that has its shards now.",
         Cause.GROUP_SILENT: "Check that the consumers run and reach SLS, and what all of them wait"
         " for. Then restart them.",
         Cause.UNKNOWN: "Look in the logs of the consumers. The evidence is not clear yet.",

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from exporter.base.files import FileWatch, read
 from exporter.config.problems import ConfigError, Problem
-from exporter.config.validation import Format, whole
+from exporter.config.validation import Format, unread, whole
 from exporter.web.config_schema import (
     MAX_FILE_BYTES,
     NamedFiles,
@@ -144,8 +144,7 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
     try:
         content = read(path, MAX_FILE_BYTES)
     except OSError as error:
-        failure = whole(f"cannot be read: {error.strerror}")
-        raise _FORMAT.error(name, [failure]) from None
+        raise _FORMAT.error(name, [unread(error)]) from None
     reading = _FORMAT.read(content, environ=None, context=named)
     model, tls = reading.model, None
     if model is not None and not reading.problems:

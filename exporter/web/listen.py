@@ -164,4 +164,6 @@ def _reason(exc: OSError | UnicodeError) -> str:
         return "not a host name"
     if isinstance(exc, socket.gaierror):
         return (exc.strerror or "the name does not resolve").lower()
+    if exc.errno == errno.EADDRINUSE:
+        return "address already in use; stop the other program, or set --web.listen-address"
     return os.strerror(exc.errno or 0).lower()

@@ -122,7 +122,10 @@ def test_a_taken_port_is_one_line(config: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run(f"--config.file={config}", f"--web.listen-address={address}")
     assert (done.status, done.stdout) == (1, "")
-    assert done.stderr == f"sls-exporter: cannot listen on {address}: address already in use\n"
+    assert done.stderr == (
+        f"sls-exporter: cannot listen on {address}: address already in use; stop the other"
+        " program, or set --web.listen-address\n"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

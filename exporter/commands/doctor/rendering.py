@@ -23,6 +23,7 @@ _STYLES: Mapping[Result, str] = {
     "not seen": "dim",
 }
 _DETAIL_LIMIT = 1000
+_NOTHING = "nothing is selected; names and patterns must match whole names"
 
 
 def write_table(found: Sequence[Examined], stdout: TextIO, environ: Mapping[str, str]) -> None:
@@ -33,7 +34,7 @@ def write_table(found: Sequence[Examined], stdout: TextIO, environ: Mapping[str,
         stdout.write("\n")
     results = [finding.result for examined in found for finding in examined.findings]
     counts = [f"{results.count(each)} {each}" for each in _STYLES if each in results]
-    stdout.write(f"{', '.join(counts) or 'nothing is selected'}\n")
+    stdout.write(f"{', '.join(counts) or _NOTHING}\n")
 
 
 def write_json(found: Sequence[Examined], stdout: TextIO) -> None:

@@ -58,6 +58,7 @@ log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
     but also any shard that is stalled, expired, unconsumed or unknown
     requests per poll: 1 + G + 0.8 N + 0.2 S at rest, 1 + 1.5 G + N + 0.25 S busy, 2 + 2 G + 4 S \
 after a start
+      G: consumer groups, N: shards with these owners, S: shards
 
 project like team-.* at http://127.0.0.1:8080
   but not: team-a, like g.*
@@ -105,7 +106,7 @@ def test_missing_keys_are_reported_but_the_configuration_stays_valid() -> None:
 
 def test_groups_named_in_full_cost_one_request_each_without_lag() -> None:
     text = FULL.replace("[archiver]", "[archiver, backup, '.*']")
-    assert explained(text).endswith(": G\n")
+    assert explained(text).endswith(": G\n      G: consumer groups\n")
 
 
 REGIONS = """\

@@ -131,10 +131,11 @@ def test_a_failed_group_shows_its_error_in_full_and_comes_first(demo: Demo) -> N
     lines = text.splitlines()
     assert not good
     assert lines[3].startswith("demo-shop / orders / steady          failed  ")
-    assert lines[-1].startswith(
+    assert lines[-2].startswith(
         "failed: demo-shop / orders / steady: GetCheckPoint: 400 ParameterInvalid: no such thing "
     )
-    assert len(lines[-1]) > 200
+    assert len(lines[-2]) > 200
+    assert lines[-1].startswith("Run 'sls-exporter doctor' to check ")
     assert sum("failed" in line for line in lines) == 2
 
 
@@ -177,7 +178,10 @@ def test_refused_listing_of_projects_is_reported_once(demo: Demo) -> None:
 def test_empty_result_is_reported_as_a_failure(demo: Demo) -> None:
     text = demo.config.read_text(encoding="utf-8").replace('".*"]', '"no-.*"]')
     demo.config.write_text(text.replace("[expired, steady]", '["no-.*"]'), encoding="utf-8")
-    assert once(demo) == (False, "no consumer groups found\n")
+    assert once(demo) == (
+        False,
+        "no consumer groups found; names and patterns must match whole names\n",
+    )
 
 
 def test_names_are_not_interpreted_as_markup(demo: Demo) -> None:

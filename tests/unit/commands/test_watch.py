@@ -100,7 +100,10 @@ def test_single_group_shows_its_shards_with_causes_and_remedies(demo: Demo) -> N
     (stalled,) = [line for line in lines if "owner is stuck" in line and "mailer-3" in line]
     assert stalled.split()[:6] == ["3", "stalled", "owner", "is", "stuck", "mailer-3"]
     (cause,) = [line for line in lines if line.startswith("likely cause: ")]
-    assert cause.startswith("likely cause: owner is stuck (shard 3). Restart this consumer.")
+    assert cause.startswith(
+        "likely cause: owner is stuck (shard 3). Save the evidence that the runbook lists, then"
+        " restart this consumer. "
+    )
     assert lines[-1] == "loses data in 6d 23h at this speed"
 
 
@@ -159,7 +162,10 @@ def test_list_as_json_has_the_names(demo: Demo) -> None:
 
 
 def test_list_without_a_match_is_a_failure(demo: Demo) -> None:
-    assert names(demo, Scope(project=Pattern.parse("x"))) == (False, "no consumer groups found\n")
+    assert names(demo, Scope(project=Pattern.parse("x"))) == (
+        False,
+        "no consumer groups found; names and patterns must match whole names\n",
+    )
 
 
 def test_list_shows_failed_listings(demo: Demo) -> None:

@@ -311,7 +311,7 @@ def test_error_message_is_short_for_any_file_content(place: Place) -> None:
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(ConfigError, match=r"pipe:1:1: .* cannot be read: not a regular file"):
+    with pytest.raises(ConfigError, match=r"pipe: cannot be read: not a regular file"):
         load_web_config(pipe)
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config: {cert_file: pipe, key_file: server.key}")
@@ -320,7 +320,7 @@ def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"somefile:1:1: .*: cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"somefile: cannot be read: No such file"):
         load_web_config(tmp_path / "somefile")
 
 
