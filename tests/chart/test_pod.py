@@ -1,6 +1,7 @@
 """The pod of the chart: its arguments, its configuration, its permissions, its probes."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -241,6 +242,23 @@ def test_a_role_is_an_annotation_of_the_service_account_that_the_pod_has() -> No
     assert annotations["pod-identity.alibabacloud.com/role-name"] == "sls-exporter"
     assert found.pod()["serviceAccountName"] == account["metadata"]["name"]
     assert "pod-identity.alibabacloud.com/injection=on" in found.notes
+
+
+@pytest.mark.parametrize(("values", "kind"), [({}, "deployment"), ({"shards": 2}, "statefulset")])
+def test_the_notes_run_doctor_in_the_container_with_its_configuration(
+    values: Values, kind: str
+) -> None:
+    found = watching(**values)
+    (text,) = re.findall(r"^ +kubectl .* exec .*\\\n.*", found.notes, flags=re.MULTILINE)
+    kubectl, _, command = text.replace("\\\n", "").partition(" -- ")
+    assert kubectl.split() == [
+        *("kubectl", "--namespace", "watch", "exec", f"{kind}/test-sls-exporter"),
+        *("--container", found.container()["name"]),
+    ]
+    program, *args = command.split()
+    flags = parse(args, {})
+    assert (program, flags.command) == ("sls-exporter", "doctor")
+    assert f"--config.file={flags.config_file}" in found.container()["args"]
 
 
 @each_feature
