@@ -51,7 +51,7 @@ from exporter.sls.operations import (
 
 _TERMS = {
     "G": "consumer groups",
-    "N": "shards with these owners",
+    "N": "shards of the selected owners",
     "S": "shards",
 }
 _OF_LAG = (LIST_SHARDS, GET_CURSOR, GET_CURSOR_TIME, GET_LOGSTORE)

@@ -48,7 +48,7 @@ def explain_groups(selector: Selector, found: Sequence[Overlap]) -> Iterator[str
             keys = ", ".join(overlap.different)
             yield (
                 f"    warning: overlaps with {place}, which decides about groups of both and has"
-                f" another {keys}"
+                f" other values of {keys}"
             )
         else:
             yield f"    overlaps with {place}, which decides about groups of both"

@@ -58,7 +58,7 @@ log:GetLogStore, log:ListLogStores, log:ListConsumerGroup
     but also any shard that is stalled, expired, unconsumed or unknown
     requests per poll: 1 + G + 0.8 N + 0.2 S at rest, 1 + 1.5 G + N + 0.25 S busy, 2 + 2 G + 4 S \
 after a start
-      G: consumer groups, N: shards with these owners, S: shards
+      G: consumer groups, N: shards of the selected owners, S: shards
 
 project like team-.* at http://127.0.0.1:8080
   but not: team-a, like g.*

@@ -42,10 +42,10 @@ def test_limits_and_labels_of_each_level_are_explained() -> None:
 
 def test_items_that_overlap_are_explained_with_what_differs() -> None:
     found = [line for line in lines_of() if "overlaps" in line or "no effect" in line]
-    first = "projects[0].logstores[0]"
+    first, keys = "projects[0].logstores[0]", "stall_after, lag_limit, labels"
     assert found == [
         "warning: payments has no effect, because like .* comes first and decides about its groups",
-        f"warning: overlaps with {first}, {WHICH} and has another stall_after, lag_limit, labels",
+        f"warning: overlaps with {first}, {WHICH} and has other values of {keys}",
         f"warning: has no effect, because {first} comes first and decides about all",
     ]
 
