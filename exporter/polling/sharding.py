@@ -15,7 +15,10 @@ class Sharding(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.total:
-            raise ValueError(f"shard {self.shard} is not one of 0 to {self.total - 1}")
+            raise ValueError(
+                f"must be at least 0 and below the number of exporters, which is {self.total};"
+                f" found {self.shard}"
+            )
 
     def owns(self, key: TargetKey) -> bool:
         """Return whether this exporter polls a target."""
