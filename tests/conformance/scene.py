@@ -4,6 +4,7 @@ Every observation compares the values of the exporter with the actual state of t
 """
 
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Self
 
 from exporter.model.progress import Cause, State
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.conformance.libraries import Library
-from tests.conformance.truth import Truths, Watcher
+from tests.conformance.truth import Truths, WatchedSimulator, Watcher
 from tests.support.daemon import Daemon, daemon
 from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
@@ -60,7 +61,7 @@ class Scene:
         self._exporter: Daemon
 
     def __enter__(self) -> Self:
-        self._simulator = self._stack.enter_context(Simulator(self.world, check_clock=False))
+        self._simulator = self._stack.enter_context(WatchedSimulator(self.world, self._watcher))
         self._stack.enter_context(self._watcher)
         return self
 
@@ -135,6 +136,14 @@ projects:
         process.kill()
         process.wait(10.0)
 
+    def pause_consumer(self, name: str) -> None:
+        """Pause a consumer without an end of its connections."""
+        self.consumers[name].send_signal(signal.SIGSTOP)
+
+    def resume_consumer(self, name: str) -> None:
+        """Let a paused consumer continue."""
+        self.consumers[name].send_signal(signal.SIGCONT)
+
     def log_of(self, name: str) -> str:
         """Return the output of a consumer."""
         return (self.folder / f"{name}.log").read_text()
@@ -150,7 +159,8 @@ projects:
         The data must not have expired.
         """
         truth = self.truths()[shard]
-        assert truth.checkpoint is not None
+        if truth.checkpoint is None:  # as in an empty shard
+            return 0
         return max(0, truth.checkpoint - truth.begin - self.processed(shard))
 
     def pulled_shards(self) -> set[int | None]:
@@ -178,7 +188,12 @@ projects:
         for shard, unread in observation.unread.items():
             self._watcher.check_unread(shard, unread)
         for shard, seconds in observation.stalled_seconds.items():
-            self._watcher.check_stalled(shard, seconds, now)
+            self._watcher.check_stalled(shard, seconds, self._stall_after, now)
+        for shard, owner in observation.owners.items():
+            self._watcher.check_owner(shard, owner)
+        self._watcher.check_shards(observation.unread)
+        stalled = observation.states.get(State.STALLED, 0)
+        self._watcher.check_stalls(stalled, self._stall_after, now)
         return observation
 
     def wait(

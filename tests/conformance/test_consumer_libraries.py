@@ -9,7 +9,7 @@ from tests.conformance.libraries import LIBRARIES, Library
 from tests.conformance.scene import BUSY, FLUSH_SECONDS, PLACE, STALL_AFTER, scene
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),  # the first test builds the consumers
     pytest.mark.parametrize("library", LIBRARIES, ids=str),
 ]
 

@@ -9,7 +9,7 @@ from tests.conformance.libraries import GO
 from tests.conformance.scene import BUSY, STALL_AFTER, Scene, scene
 from tests.support.wait import wait_for
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # the first test builds the consumer
 
 
 def test_consumer_whose_query_lets_nothing_through_is_not_stalled(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
+from exporter.simulator.calls import Call
+from exporter.simulator.server import Simulator
 from exporter.simulator.views import ShardTruth
+from exporter.simulator.wire import Request, Response
+from exporter.simulator.world import World
 
 _LOOK_SECONDS = 0.1
 _LATE_SECONDS = 10.0
@@ -16,6 +20,8 @@ _APART_SECONDS = 1.5
 """The longest time between the reading of a checkpoint and that of the END cursor in a poll."""
 _ROUNDED_SECONDS = 2.2
 """The service returns whole seconds as receive times and as the time of its clock."""
+_EXACT_FROM = 0.8
+"""The part of ``stall_after`` from which on the duration of a stall is as exact as that."""
 
 Truths = Mapping[int, ShardTruth]
 
@@ -23,8 +29,11 @@ Truths = Mapping[int, ShardTruth]
 class Watcher:
     """A thread that looks at the world several times per second, and a context manager."""
 
-    def __init__(self, look: Callable[[], Truths]) -> None:
+    def __init__(
+        self, look: Callable[[], Truths], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._look = look
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._looks: deque[tuple[float, Truths]] = deque()
         self._ended = threading.Event()
@@ -48,22 +57,57 @@ class Watcher:
         low, high = _bounds(self._recent(shard))
         assert low <= unread <= high, f"shard {shard}: {unread} is not in [{low}, {high}]"
 
-    def check_stalled(self, shard: int, seconds: float, now: float) -> None:
-        """Raise AssertionError if a shard did not stall for ``seconds`` up to ``now``."""
+    def check_stalled(self, shard: int, seconds: float, stall_after: float, now: float) -> None:
+        """Raise AssertionError if a shard did not stall for ``seconds`` up to ``now``.
+
+        A short stall is interpolated, so only a rough bound applies to it.
+        """
         starts = [
             max(truth.oldest_unread_at, truth.updated_at or 0.0)
             for _, truth in self._recent(shard)
             if truth.oldest_unread_at is not None
         ]
         longest = now - min(starts, default=now)
-        assert seconds <= longest + _ROUNDED_SECONDS, (
+        is_exact = seconds >= _EXACT_FROM * stall_after
+        assert seconds <= longest + (_ROUNDED_SECONDS if is_exact else _LATE_SECONDS), (
             f"shard {shard}: {seconds} s, at most {longest} s"
         )
+
+    def check_owner(self, shard: int, owner: str) -> None:
+        """Raise AssertionError unless a consumer, or none (""), owned a shard recently."""
+        owners = {truth.owner for _, truth in self._recent(shard)}
+        assert owner in owners, f"shard {shard}: {owner} is not in {owners}"
+
+    def check_shards(self, shards: Collection[int]) -> None:
+        """Raise AssertionError if a shard is missing that exists for long, or one has not existed.
+
+        This applies after the first seconds, in which the exporter may know no shard.
+        """
+        looks = self._all()
+        always = set.intersection(*(set(truths) for _, truths in looks))
+        ever = set().union(*(truths for _, truths in looks))
+        assert set(shards) <= ever, f"{set(shards) - ever} never existed"
+        assert not _are_long(looks) or always <= set(shards), f"{always - set(shards)} are missing"
+
+    def check_stalls(self, count: int, stall_after: float, now: float) -> None:
+        """Raise AssertionError unless so many shards can have stalled, up to ``now``."""
+        looks = self._all()
+        ahead = now - self._monotonic()
+        ages = [
+            {shard: _stalled(truth, at + ahead) for shard, truth in truths.items()}
+            for at, truths in looks
+        ]
+        least, most = stall_after + _ROUNDED_SECONDS, stall_after - _ROUNDED_SECONDS
+        shards = ages[-1]
+        low = sum(all(each.get(shard, 0.0) > least for each in ages) for shard in shards)
+        high = sum(any(each.get(shard, 0.0) > most for each in ages) for shard in shards)
+        low = low if _are_long(looks) else 0
+        assert low <= count <= high, f"{count} stalled shards are not in [{low}, {high}]"
 
     def look(self) -> None:
         """Look now."""
         with self._lock:
-            now = time.monotonic()
+            now = self._monotonic()
             self._looks.append((now, self._look()))
             while self._looks[0][0] < now - _LATE_SECONDS:
                 self._looks.popleft()
@@ -73,13 +117,34 @@ class Watcher:
         with self._lock:
             self._looks.clear()
 
-    def _recent(self, shard: int) -> list[tuple[float, ShardTruth]]:
+    def _all(self) -> list[tuple[float, Truths]]:
         with self._lock:
-            return [(at, truths[shard]) for at, truths in self._looks if shard in truths]
+            return list(self._looks)
+
+    def _recent(self, shard: int) -> list[tuple[float, ShardTruth]]:
+        return [(at, truths[shard]) for at, truths in self._all() if shard in truths]
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
             self.look()
+
+
+class WatchedSimulator(Simulator):
+    """A simulator whose watcher sees every checkpoint that a consumer writes."""
+
+    def __init__(self, world: World, watcher: Watcher) -> None:
+        super().__init__(world, check_clock=False)
+        self._watcher = watcher
+        self._writing = threading.Lock()
+
+    def response_to(self, call: Call, request: Request) -> Response:
+        """Return the regular response to a request, after a look if it is a write."""
+        if call.operation != "UpdateCheckPoint":
+            return super().response_to(call, request)
+        with self._writing:
+            response = super().response_to(call, request)
+            self._watcher.look()
+            return response
 
 
 def _bounds(looks: list[tuple[float, ShardTruth]]) -> tuple[int, int]:
@@ -95,6 +160,17 @@ def _bounds(looks: list[tuple[float, ShardTruth]]) -> tuple[int, int]:
         for number, (first_at, first) in enumerate(looks)
     )
     return low, high
+
+
+def _are_long(looks: list[tuple[float, Truths]]) -> bool:
+    return looks[-1][0] - looks[0][0] > _LATE_SECONDS - 1.0
+
+
+def _stalled(truth: ShardTruth, now: float) -> float:
+    """Return the age of a stall, 0 without one or if data has expired."""
+    if truth.oldest_unread_at is None or truth.checkpoint is None or truth.checkpoint < truth.begin:
+        return 0.0
+    return now - max(truth.oldest_unread_at, truth.updated_at or 0.0)
 
 
 def _start(truth: ShardTruth) -> int:
