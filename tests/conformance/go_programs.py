@@ -9,10 +9,12 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.conformance.libraries import FOLDER, built, run, tool
 
+_VICTORIA_METRICS: Final = "github.com/VictoriaMetrics/VictoriaMetrics"
 _PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "prometheus": ("prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
     "promtool": ("prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
@@ -20,6 +22,8 @@ _PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "toolkit": ("toolkit", "."),
     "helm3": ("helm", "helm.sh/helm/v3/cmd/helm"),
     "helm4": ("helm", "helm.sh/helm/v4/cmd/helm"),
+    "victoria-metrics": ("victoriametrics", f"{_VICTORIA_METRICS}/app/victoria-metrics"),
+    "vmalert": ("victoriametrics", f"{_VICTORIA_METRICS}/app/vmalert"),
 }
 """The folder of the Go module and the package of each program."""
 _TAGS: Final = "remove_all_sd"
@@ -35,9 +39,11 @@ def go_program(name: str) -> Path:
 
     def build(folder: Path) -> None:
         flags = ["-buildvcs=false", f"-tags={_TAGS}"]
-        if name == "alertmanager":
-            flags.append(f"-modfile={_with_user_interface(go, module, folder)}")
-        run(go, "build", *flags, f"-o={folder / name}", package, folder=module)
+        with TemporaryDirectory() as temporary:
+            if name == "alertmanager":
+                modfile = _with_user_interface(go, module, Path(temporary))
+                flags.append(f"-modfile={modfile}")
+            run(go, "build", *flags, f"-o={folder / name}", package, folder=module)
 
     return built(name, [Path(__file__), *module.iterdir()], build) / name
 

@@ -83,6 +83,7 @@ def test_the_versions_that_were_tested_are_those_of_the_tests() -> None:
     [
         ("Prometheus", "github.com/prometheus/prometheus"),
         ("Alertmanager", "github.com/prometheus/alertmanager"),
+        ("VictoriaMetrics", "github.com/VictoriaMetrics/VictoriaMetrics"),
         ("Helm", "helm.sh/helm/v3"),
         ("Helm", "helm.sh/helm/v4"),
     ],

@@ -1,10 +1,7 @@
 """VictoriaMetrics and vmalert: the scrape, every rule, and the alerts of the demo."""
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +9,9 @@ import requests
 
 from tests.support.alertmanager import alertmanager
 from tests.support.daemon import daemon
-from tests.support.debian import program
 from tests.support.docs import blocks, read
-from tests.support.prometheus import free_port
 from tests.support.stack import FILES
+from tests.support.victoria_metrics import database, vmalert
 from tests.support.wait import wait_for
 from tools.paths import NO_KEEP_FIRING_RULES
 
@@ -49,30 +45,6 @@ class Running:
         return found
 
 
-@contextmanager
-def server(folder: Path, name: str, *flags: str) -> Iterator[str]:
-    """Run a program of VictoriaMetrics until the block ends, and yield its URL."""
-    address = f"127.0.0.1:{free_port()}"
-    with (folder / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(
-            [program(name), f"-httpListenAddr={address}", *flags], stdout=log, stderr=log
-        )
-    try:
-        url = f"http://{address}"
-        wait_for(lambda: _healthy(url), timeout=120, what=f"{name} ready")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health", timeout=10).status_code == 200
-    except requests.ConnectionError:
-        return False
-
-
 def scrape_configuration(target: str) -> str:
     """Return the scrape configuration of the page with the target and a shorter interval."""
     (text,) = (
@@ -93,26 +65,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ):
         wait_for(lambda: "listening=" in demo.log, timeout=120, what="the start of the demo")
         scrape.write_text(scrape_configuration(demo.url.removeprefix("http://")))
-        storage = (
-            f"-storageDataPath={folder / 'data'}",
-            f"-promscrape.config={scrape}",
-            "-search.latencyOffset=1s",  # new values are returned after 30 s by default
-        )
         with (
-            server(folder, "victoria-metrics", *storage) as database,
-            server(
-                folder,
-                "vmalert",
-                f"-rule={NO_KEEP_FIRING_RULES}",
-                f"-datasource.url={database}",
-                f"-remoteWrite.url={database}",
-                f"-notifier.url=http://{address}",
-                "-evaluationInterval=1s",
-            ) as evaluating,
+            database(folder, scrape) as storage,
+            vmalert(
+                folder, rules=NO_KEEP_FIRING_RULES, storage=storage, alertmanager=address
+            ) as url,
         ):
-            yield Running(
-                victoria_metrics=database, vmalert=evaluating, alertmanager=f"http://{address}"
-            )
+            yield Running(victoria_metrics=storage, vmalert=url, alertmanager=f"http://{address}")
 
 
 def test_victoria_metrics_stores_the_series_of_every_group(running: Running) -> None:
