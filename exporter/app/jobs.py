@@ -38,6 +38,7 @@ class Jobs:
         self._listings_due = threading.Event()
         self._is_retry_due = False
         self._warned: frozenset[str] = frozenset()
+        self._reported: list[dict[str, object]] = []
         self._is_capacity_due = False
         self.heartbeat_at = parts.clock.monotonic()
         self.scheduler = Scheduler(
@@ -60,20 +61,28 @@ class Jobs:
         self._warn()
 
     def report_capacity(self) -> None:
-        """Log the number of requests of each project, once after all targets have been polled."""
+        """Log the number of requests of each project, once after all targets have been polled.
+
+        A project whose numbers are the same as before is left out.
+        """
         if not self._is_capacity_due or self._parts.store.view().pending:
             return
         self._is_capacity_due = False
-        for demand in self._parts.manager.demands():
-            self._log.info(
-                "requests of the polls",
-                project=demand.project,
-                logstores=demand.logstores,
-                interval_seconds=demand.settings.polling.interval,
-                at_rest=demand.requests.at_rest,
-                busy=demand.requests.busy,
-                after_start=demand.requests.cold,
-            )
+        known = self._reported
+        self._reported = [
+            {
+                "project": demand.project,
+                "logstores": demand.logstores,
+                "interval_seconds": demand.settings.polling.interval,
+                "at_rest": demand.requests.at_rest,
+                "busy": demand.requests.busy,
+                "after_start": demand.requests.cold,
+            }
+            for demand in self._parts.manager.demands()
+        ]
+        for fields in self._reported:
+            if fields not in known:
+                self._log.info("requests of the polls", **fields)
         self._warn()
 
     def _warn(self) -> None:
