@@ -80,7 +80,9 @@ class Churn:
         self._running.kill_consumer(self._chance.choice(CONSUMERS))
 
     def _stop(self) -> None:
-        self._running.stop_consumer(self._chance.choice(CONSUMERS))
+        process = self._running.consumers.pop(self._chance.choice(CONSUMERS))
+        process.terminate()
+        process.wait(60.0)  # with any status, as a new process does not handle the signal yet
 
     def _pause(self) -> None:
         name = self._chance.choice(CONSUMERS)
