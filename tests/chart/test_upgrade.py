@@ -124,8 +124,9 @@ def test_a_parent_chart_passes_values_and_globals_to_the_chart(tmp_path: Path) -
         "sls-exporter": {**LEAST, "enabled": True, "serviceMonitor": {"enabled": True}},
     }
     files = umbrella(tmp_path, values)
-    found = [each for text in files.values() for each in yaml.safe_load_all(text) if each]
-    objects = {each["kind"]: each for each in found if isinstance(each, dict)}
+    templates = [text for name, text in files.items() if name.endswith(".yaml")]
+    found = [each for text in templates for each in yaml.safe_load_all(text) if each]
+    objects = {each["kind"]: each for each in found}
     for each in objects.values():
         check(each, KUBERNETES[-1])
     pod = objects["Deployment"]["spec"]["template"]["spec"]
