@@ -54,8 +54,6 @@ def likely_causes(
 
     ``moves`` are those of the whole group. ``waiting`` contains the shards that wait for a parent.
     """
-    if not stalled:
-        return {}
     evidence = _Evidence(moves, now=now, stall_after=stall_after)
     return {
         shard.shard: Cause.WAITING_FOR_PARENT
@@ -74,8 +72,6 @@ def waiting_for_parents(
     of keys. A consumer of an ordered group begins with the shard after the parent.
     """
     parents = [listed[number] for number in unfinished if number in listed]
-    if not parents:
-        return frozenset()
     children = [listed[number] for number in stalled if number in listed]
     return frozenset(
         child.shard for child in children if any(_is_parent(each, child) for each in parents)
@@ -116,14 +112,13 @@ class _Evidence:
     def __init__(self, moves: Iterable[Trace], *, now: float, stall_after: float) -> None:
         self._now = now
         self._stall_after = stall_after
-        self._names: set[str] = set()
-        self._moving, self._behind, self._at_end = _Latest(), _Latest(), _Latest()
+        self._moving, self._at_end = _Latest(), _Latest()
+        self._moving_behind: set[str] = set()
         for name, moved_at, is_at_end in moves:
-            self._names.add(name)
             if self._is_recent(moved_at):
                 self._moving.add(name, moved_at)
                 if not is_at_end:
-                    self._behind.add(name, moved_at)
+                    self._moving_behind.add(name)
             if is_at_end:
                 self._at_end.add(name, moved_at)
 
@@ -142,12 +137,11 @@ class _Evidence:
         others_move = (
             self._moving.of_others(name) > passed_at or self._at_end.of_others(name) > since
         )
-        is_nameless = name == "" and len(self._names) > 1
-        if self._behind.of(name) > since or (others_move and is_nameless):
-            return Cause.UNKNOWN
+        # A recent move is later than the start of any stall, but perhaps not late enough.
         if others_move:
-            return Cause.OWNER_STUCK
-        return Cause.UNKNOWN if self._behind.of_others(name) > since else Cause.GROUP_SILENT
+            is_unclear = name in self._moving_behind or name == ""
+            return Cause.UNKNOWN if is_unclear else Cause.OWNER_STUCK
+        return Cause.UNKNOWN if self._moving_behind else Cause.GROUP_SILENT
 
     def _is_owner_changing(self, changes: Sequence[OwnerChange], since: float) -> bool:
         """Return whether the owner changed lately, or more than once since the stall began."""
@@ -166,10 +160,12 @@ def _is_parent(parent: Shard, child: Shard) -> bool:
     """Return whether a shard is older than another one and has a part of its range of keys."""
     keys = (parent.begin_key, child.end_key), (child.begin_key, parent.end_key)
     is_shared = all(begin is not None and end is not None and begin < end for begin, end in keys)
-    return is_shared and _birth(parent, child) < _birth(child, parent)
+    return is_shared and _is_older(parent, child)
 
 
-def _birth(shard: Shard, other: Shard) -> tuple[int, int]:
-    """Return a sort key by age. Numbers of shards rise, so they decide without a known time."""
-    is_known = shard.created_at is not None and other.created_at is not None
-    return (shard.created_at or 0) if is_known else 0, shard.shard
+def _is_older(shard: Shard, other: Shard) -> bool:
+    """Return whether a shard is older. Numbers of shards rise, so they decide without times."""
+    at, other_at = shard.created_at, other.created_at
+    if at is None or other_at is None:
+        return shard.shard < other.shard
+    return (at, shard.shard) < (other_at, other.shard)
