@@ -49,6 +49,7 @@ def test_the_first_poll_of_a_shard_counts_nothing() -> None:
 
 def test_a_checkpoint_that_is_set_back_consumes_nothing() -> None:
     assert step(at(10, 20), at(4, 21)) == Totals(written=1, checkpoint_resets=1)
+    assert step(at(10, 20), at(9, 20)) == Totals(written=0, checkpoint_resets=1)
 
 
 def test_consumption_after_a_reset_counts_again() -> None:
