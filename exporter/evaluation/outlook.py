@@ -74,10 +74,8 @@ def tracks_after(
         track = known.get(shard.shard, ())
         position = positions.get(shard.shard)
         if position is not None:
-            track = extended(track, position, pace)
-        elif track and _is_near_end(shard, pace):
-            continue
-        if track:
+            tracks[shard.shard] = extended(track, position, pace)
+        elif track and not _is_near_end(shard, pace):
             tracks[shard.shard] = track
     return tracks
 
@@ -104,7 +102,7 @@ def speed_of(track: Track, now: float, pace: Pace) -> Speed | None:
     A position is that of a written checkpoint at the time of the write. So it does not matter when
     between two writes the polls happened, and whether polls were missed.
     """
-    if len(track) < 2:  # noqa: PLR2004  a start and an end
+    if not track:
         return None
     first, last = track[0], track[-1]
     elapsed = last.at - first.at
@@ -156,17 +154,17 @@ def group_outlook(
 
     The time to catch up is not known if it is not known for the shard that is furthest behind.
     """
-    unread = [shard for shard in shards if shard.is_consumed and shard.unread != 0]
+    unread = [
+        (shard, tracks.get(shard.shard, ()))
+        for shard in shards
+        if shard.is_consumed and shard.unread != 0
+    ]
     if not unread:
         return _KEEPS_UP if any(shard.unread == 0 for shard in shards) else UNKNOWN_OUTLOOK
-    of_shards = [tracks.get(shard.shard, ()) for shard in unread]
-    found = [
-        shard_outlook(shard, track, now=now, pace=pace, retention=retention)
-        for shard, track in zip(unread, of_shards, strict=True)
-    ]
+    found = [shard_outlook(*each, now=now, pace=pace, retention=retention) for each in unread]
     times = [each.catch_up_seconds for each in found if each.catch_up_seconds is not None]
     losses = [each.data_loss_seconds for each in found if each.data_loss_seconds is not None]
-    oldest = [_oldest_at(*each) for each in zip(unread, of_shards, strict=True)]
+    oldest = [_oldest_at(*each) for each in unread]
     ages = [inf if at is None else now - at for at in oldest]
     furthest = found[ages.index(max(ages))]
     longest = max(times, default=None)
