@@ -32,6 +32,7 @@ _TYPE = "only names a type"
 _BYTE = "a byte sooner or later"
 _GAUGES = "every other family that is polled is a gauge"
 _ENDING = "no other name ends like that"
+_NO_STEP = "a shard that is unchanged counts nothing"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "exporter.sls.signing": {
@@ -41,6 +42,19 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     },
     "exporter.evaluation.shard": {
         "state: if progress.unread is None -> if False": "the start of a stall is unknown too",
+    },
+    "exporter.evaluation.causes": {
+        "_Latest._leaders: 2 -> 3": "the first two are the same",
+    },
+    "exporter.evaluation.rates": {
+        "advanced: before is None or before is shard or _is_recreated(before, shard) ->"
+        " before is None or _is_recreated(before, shard)": _NO_STEP,
+        "advanced: written is not None and before.end is not None and (shard.end is not None)"
+        " -> before.end is not None and shard.end is not None": "known as soon as an end is",
+        "_checkpoint_step: if before.checkpoint == shard.checkpoint -> if False": _NO_STEP,
+    },
+    "exporter.evaluation.outlook": {
+        "shard_outlook: 0.0 -> -1.0 (2)": "a speed of 0 is below 1 with either error",
     },
     "exporter.metrics.registry_text": {
         "the module: '' -> 'X'": "without a known format, the response is the default one",
