@@ -96,9 +96,7 @@ def stalled_seconds(
     After a reading, the value grows for one ``interval`` at most, so a late poll is not a stall
     either. The value is None if it is not known.
     """
-    if not progress.is_consumed or progress.unread is None:
-        return None
-    if progress.unread == 0:
+    if progress.is_consumed and progress.unread == 0:
         return 0.0
     since = stalled_since(progress)
     return None if since is None else elapsed_seconds(since, min(now, progress.read_at + interval))

@@ -283,6 +283,15 @@ def test_without_the_end_of_the_shard_it_is_unknown_and_values_are_absent() -> N
     assert progress.judged_at is None
 
 
+def test_expired_data_is_unknown_without_the_end_of_the_shard() -> None:
+    assert judged(saved(BIRTH), None, expired=True).expired is False
+
+
+def test_lag_has_one_decimal() -> None:
+    line = judged(saved(BIRTH), end_at(BIRTH + 5), consumed_at=NOW - 12.34, newest_at=NOW)
+    assert line.lag_seconds == 12.3
+
+
 def test_an_unreadable_checkpoint_is_unknown_and_values_are_absent() -> None:
     checkpoint = saved("###", updated_at=NOW - 9000.0)
     progress = judged(checkpoint, end_at(BIRTH + 5))
@@ -424,6 +433,19 @@ def test_old_state_is_not_carried_over() -> None:
     known = judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW - 20.0)
     blind = judged(saved(BIRTH), None, previous=known, seen_at=NOW + 181.0)
     assert carry_over(blind, known, now=NOW + 181.0, max_age=180.0) == blind
+
+
+def test_a_state_that_was_never_judged_is_not_carried_over() -> None:
+    blind = judged(saved(BIRTH), None)
+    assert carry_over(blind, blind, now=NOW, max_age=180.0) == blind
+
+
+def test_only_a_shard_that_is_behind_has_a_start_of_a_stall() -> None:
+    line = judged(saved(BIRTH), end_at(BIRTH + 5), oldest_at=NOW - 20.0)
+    assert stalled_since(line) == NOW - 20.0
+    assert stalled_since(replace(line, unread=0)) is None
+    assert stalled_since(replace(line, unread=None)) is None
+    assert stalled_since(replace(line, checkpoint="")) is None
 
 
 def test_carried_state_ends_when_the_checkpoint_has_moved() -> None:
