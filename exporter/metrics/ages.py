@@ -48,29 +48,27 @@ class AgeLines(Struct, frozen=True, kw_only=True):
         instants: Sequence[float],
         untils: Sequence[float] = (),
     ) -> Self:
-        """Keep at least one line, by the instant (Unix seconds) from which its value counts.
+        """Keep lines, by the instant (Unix seconds) from which the value of each counts.
 
-        A value is always 0 if its instant is infinity. The values stop growing at the instants
-        ``untils``, and never if there are none.
+        A value is always 0 if its instant is infinity; at least one instant is not. The values stop
+        growing at the instants ``untils``, and never if there are none.
         """
         tenths = [None if at == inf else first_tenth(at) for at in instants]
+        counting = [tenth for tenth in tenths if tenth is not None]
+        newest = max(counting)
         until = max(untils, default=inf)
         earlier = {
             number: (tenth, stop)
             for number, (tenth, stop) in enumerate(zip(tenths, untils, strict=False))
             if tenth is not None and stop < until
         }
-        if earlier:
-            tenths = [None if number in earlier else each for number, each in enumerate(tenths)]
-        newest = max([at for at in tenths if at is not None], default=0)
-        before = [None if at is None else newest - at for at in tenths]
         return cls(
             name=name.encode(),
             heads=heads,
             newest=newest,
             # The garbage collector does not scan a tuple of numbers.
-            before=tuple(before),
-            most=max([each for each in before if each is not None], default=0),
+            before=tuple([None if tenth is None else newest - tenth for tenth in tenths]),
+            most=newest - min(counting),
             until=until,
             earlier=earlier,
         )
