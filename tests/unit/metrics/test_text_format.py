@@ -67,6 +67,14 @@ def test_header_has_help_and_type() -> None:
     assert header("polls", "gauge", "Polls.") == b"# HELP polls Polls.\n# TYPE polls gauge\n"
 
 
+def test_header_with_a_unit_ends_with_it() -> None:
+    assert header("took_seconds", "histogram", "Took.", unit="seconds") == (
+        b"# HELP took_seconds Took.\n"
+        b"# TYPE took_seconds histogram\n"
+        b"# UNIT took_seconds seconds\n"
+    )
+
+
 def test_lines_of_one_metric_follow_each_other() -> None:
     heads = [b'{a="1"} ', b'{a="2"} ']
     assert lines_of("polls", heads, [b"0.0", b"5.0"]) == b'polls{a="1"} 0.0\npolls{a="2"} 5.0\n'
