@@ -4,7 +4,18 @@ import pytest
 from msgspec.structs import replace
 
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import Failure, GroupSnapshot, GroupStatus, Instant, TargetStatus, View
+from exporter.model.progress import Outlook
+from exporter.model.snapshot import (
+    CONFLICT_REMEDY,
+    Conflict,
+    Failure,
+    GroupSettings,
+    GroupSnapshot,
+    GroupStatus,
+    Instant,
+    TargetStatus,
+    View,
+)
 from exporter.polling.store import Store
 from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
@@ -101,7 +112,28 @@ def test_group_attributes_are_unknown_by_default() -> None:
     assert known == (None, None, None, None)
 
 
+def test_group_has_the_default_limits_and_no_labels_by_default() -> None:
+    status = GroupStatus(key=group().key, interval=60, stale_after=1.0)
+    assert status.settings == GroupSettings(stall_after=300.0, lag_limit=600.0, labels=())
+
+
+def test_snapshot_of_a_group_has_only_shards_by_default() -> None:
+    snapshot = GroupSnapshot(polled=Instant(server=0.0, monotonic=0.0), shards=())
+    assert snapshot.hidden == frozenset()
+    assert (snapshot.causes, snapshot.owner_changes, snapshot.tracks) == ({}, {}, {})
+    assert snapshot.outlook == Outlook(catch_up_seconds=None, data_loss_seconds=None)
+
+
+def test_failure_is_not_a_refusal_by_default() -> None:
+    assert not FAILURE.is_refusal
+
+
 # Logstores
+
+
+def test_logstore_has_no_labels_by_default() -> None:
+    status = TargetStatus(key=KEY, groups=(), polled_monotonic=50.0, stale_after=1.0)
+    assert status.labels == ()
 
 
 def test_logstore_is_fresh_for_exactly_stale_after_while_all_of_its_groups_fail() -> None:
@@ -123,6 +155,35 @@ def test_logstore_is_fresh_until_its_polls_are_stuck_while_a_group_succeeds() ->
 def test_target_whose_first_poll_is_under_way_counts_once() -> None:
     view = View(targets=(target(),), pending=frozenset({KEY, OTHER}))
     assert view.target_count == 2
+
+
+def test_view_without_age_limit_serves_values_of_any_age() -> None:
+    status = target(group(shard(), failure=FAILURE))
+    view = View(targets=(status,), pending=frozenset({OTHER})).without_age_limit()
+    assert view.pending == frozenset({OTHER})
+    (kept,) = view.targets
+    assert kept.is_fresh(1e9)
+    assert kept.groups[0].visible(1e9) is status.groups[0].snapshot
+
+
+def test_conflicts_are_counted_for_the_project_of_every_target() -> None:
+    far, bank = KEY._replace(sls_endpoint="https://example.net"), KEY._replace(project="bank")
+    view = View(
+        targets=(target(), target(key=OTHER)),
+        pending=frozenset({far}),
+        conflicts=(Conflict(key=bank, polled=far), Conflict(key=far, polled=KEY)),
+    )
+    assert [*view.conflict_counts.items()] == [
+        (("https://example.com", "bank"), 1),
+        (("https://example.com", "shop"), 0),
+        (("https://example.net", "shop"), 1),
+    ]
+
+
+def test_remedy_of_a_conflict_is_about_labels() -> None:
+    assert CONFLICT_REMEDY == (
+        "set different labels for the projects of the two endpoints, or exclude one"
+    )
 
 
 # The store
