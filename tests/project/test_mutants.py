@@ -88,6 +88,7 @@ from dataclasses import dataclass
 from typing import Literal
 Kind = Literal["a", "b"]
 Judge = Callable[[Kind], None]
+Labels = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class Value:
     '''A value.'''

@@ -43,7 +43,7 @@ _CALLED = {
     "startswith": "endswith",
     "fullmatch": "match",
 }
-_TYPES = {"Callable", "Literal", "Mapping", "Sequence"}
+_TYPES = {"Callable", "Literal", "Mapping", "Sequence", "tuple"}
 _LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "type_comment"}
 _SHOWN = 100  # characters of a change
 
