@@ -214,6 +214,17 @@ def test_a_new_snapshot_and_a_new_configuration_take_effect() -> None:
     assert b"shard=" not in written(text, second, coarse, 60.0)
 
 
+def test_constant_labels_are_sorted_among_those_of_a_shard() -> None:
+    names = ("consume", "consumerA", "consumers", "shar", "shardA", "sharding")
+    constant = GroupSettings(labels=tuple((name, "1") for name in names))
+    view = View(targets=(target(group(shard(), settings=constant)),))
+    assert (
+        b'\nsls_consumer_group_lag_seconds{consume="1",consumer="worker-1",consumerA="1",'
+        b'consumer_group="billing",consumers="1",logstore="orders",project="shop",shar="1",'
+        b'shard="0",shardA="1",sharding="1"} 0.0\n'
+    ) in written(PolledText(), view, MetricsConfig(), 60.0)
+
+
 def test_text_of_absent_groups_and_logstores_is_forgotten() -> None:
     text = PolledText()
     found = target(group(shard()))

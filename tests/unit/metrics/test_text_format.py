@@ -69,9 +69,7 @@ def test_header_has_help_and_type() -> None:
 
 def test_header_with_a_unit_ends_with_it() -> None:
     assert header("took_seconds", "histogram", "Took.", unit="seconds") == (
-        b"# HELP took_seconds Took.\n"
-        b"# TYPE took_seconds histogram\n"
-        b"# UNIT took_seconds seconds\n"
+        b"# HELP took_seconds Took.\n# TYPE took_seconds histogram\n# UNIT took_seconds seconds\n"
     )
 
 
