@@ -29,9 +29,9 @@ _EXTRA = "more ages are kept, of which the largest is the same"
 _EMPTY = "a block that has no lines is never written"
 _ONE_EACH = "there is one for each of the others"
 _TYPE = "only names a type"
-_GAUGES = "every other family that is polled is a gauge"
 _ENDING = "no other name ends like that"
 _NO_STEP = "a shard that is unchanged counts nothing"
+_OTHER_NAME = "no other label has this name"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "exporter.sls.signing": {
@@ -66,6 +66,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "the module: 7 -> 6": _SLOWER,
         "AgeLines.of: zip(tenths, untils, strict=False) -> zip(tenths, untils)": "is the default",
         "AgeLines.of: stop < until -> stop <= until": _SLOWER,
+        "AgeLines.of: newest - min(counting) -> newest + min(counting)": _SLOWER,
         "AgeLines.at: if least >= 0 and bits <= _KNOWN_BITS -> if False": _SLOWER,
         "AgeLines.at: least >= 0 -> least > 0": _SLOWER,
         "AgeLines.at: 0 -> 1": _SLOWER,
@@ -106,17 +107,19 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         " is not config -> if True": _SLOWER,
         "PolledText._logstore: known = self._logstores.get(target.key) -> known = None": _SLOWER,
         "PolledText._logstore: if known is None or known.target is not target -> if True": _SLOWER,
-        "_text_header: 'gauge' if family.kind == 'info' else family.kind -> 'gauge' if"
-        " True else family.kind": _GAUGES,
-        "_openmetrics_header: family.name.removesuffix('_info') if family.kind == 'info'"
-        " else family.name -> family.name.removesuffix('_info') if True else family.name": _ENDING,
-        "_block: label_text(dict(zip(family.labels, (*key, *labels), strict=True))) if"
-        " labels else key_text -> label_text(dict(zip(family.labels, (*key, *labels),"
-        " strict=True))) if True else key_text": _SLOWER,
-        "_block: zip(family.labels, (*key, *labels), strict=True) -> zip(family.labels,"
-        " (*key, *labels))": _ONE_EACH,
+        "_openmetrics_header: '' -> 'X'": _ENDING,
+        "_of_project: zip(family.labels, place, strict=True) -> zip(family.labels, place)": (
+            _ONE_EACH
+        ),
+        "_of_project: True -> False": _ONE_EACH,
+        "_block: zip(family.labels[-len(more):], more, strict=True)"
+        " -> zip(family.labels[-len(more):], more)": _ONE_EACH,
         "_block: True -> False": _ONE_EACH,
         "_of_shards: if not known -> if False": _EMPTY,
+        "_heads: name < 'consumer' -> name <= 'consumer'": _OTHER_NAME,
+        "_heads: 'consumer' < name < 'shard' -> 'consumer' <= name < 'shard'": _OTHER_NAME,
+        "_heads: 'consumer' < name < 'shard' -> 'consumer' < name <= 'shard'": _OTHER_NAME,
+        "_heads: name > 'shard' -> name >= 'shard'": _OTHER_NAME,
     },
 }
 """Why a surviving mutant is equivalent to the original, by module and name of the mutant."""
