@@ -112,6 +112,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
             _ONE_EACH
         ),
         "_of_project: True -> False": _ONE_EACH,
+        "_of_project: 1 -> 2": "these lines are not counted",
         "_block: zip(family.labels[-len(more):], more, strict=True)"
         " -> zip(family.labels[-len(more):], more)": _ONE_EACH,
         "_block: True -> False": _ONE_EACH,
