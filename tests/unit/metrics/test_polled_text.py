@@ -214,6 +214,15 @@ def test_a_new_snapshot_and_a_new_configuration_take_effect() -> None:
     assert b"shard=" not in written(text, second, coarse, 60.0)
 
 
+def test_new_value_of_a_logstore_shows_in_the_next_scrape() -> None:
+    text = PolledText()
+    for seconds in (60.0, 120.0):
+        view = View(targets=(target(group(shard()), retention_seconds=seconds),))
+        assert (
+            b'\nsls_logstore_retention_seconds{logstore="orders",project="shop"} %.1f\n' % seconds
+        ) in written(text, view, MetricsConfig(), 60.0)
+
+
 def test_constant_labels_are_sorted_among_those_of_a_shard() -> None:
     names = ("consume", "consumerA", "consumers", "shar", "shardA", "sharding")
     constant = GroupSettings(labels=tuple((name, "1") for name in names))
