@@ -1,5 +1,6 @@
 """The search for mutants that survive the tests, and the page with its results."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -123,6 +124,14 @@ def test_mutants_with_the_same_description_are_numbered() -> None:
 )
 def test_mutant_is_one_small_change(source: str, faults: list[str]) -> None:
     assert names(source)[1:] == [f"the module: {source} -> {fault}" for fault in faults]
+
+
+def test_mutant_that_lacks_a_side_of_a_condition_has_only_the_other() -> None:
+    found = {mutant.name: ast.unparse(mutant.tree) for mutant in mutants("if a or b and c: d()")}
+    assert found["the module: a or (b and c) -> b and c"] == "if b and c:\n    d()"
+    assert found["the module: b and c -> c"] == "if a or c:\n    d()"
+    for mutant in mutants("if a or b and c: d()"):
+        compile(mutant.tree, "a mutant", "exec")
 
 
 # Explanations

@@ -75,8 +75,16 @@ def mutants(source: str) -> Iterator[Mutant]:
             yield Mutant(
                 line=_line(node),
                 name=name if number == 1 else f"{name} ({number})",
-                tree=ast.fix_missing_locations(changed),
+                tree=ast.fix_missing_locations(_Valid().visit(changed)),
             )
+
+
+class _Valid(ast.NodeTransformer):
+    """A replacement of ``and`` and ``or`` of one side, which does not compile, by that side."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        return node if len(node.values) > 1 else node.values[0]
 
 
 def _walk(node: ast.AST, place: str) -> Iterator[tuple[str, ast.AST]]:
