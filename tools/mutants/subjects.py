@@ -65,6 +65,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "the module: 10 ** 7 -> 10 * 7": _SLOWER,
         "the module: 7 -> 6": _SLOWER,
         "AgeLines.of: zip(tenths, untils, strict=False) -> zip(tenths, untils)": "is the default",
+        "AgeLines.of: tenth is not None and stop < until -> tenth is not None": _SLOWER,
         "AgeLines.of: stop < until -> stop <= until": _SLOWER,
         "AgeLines.of: newest - min(counting) -> newest + min(counting)": _SLOWER,
         "AgeLines.at: if least >= 0 and bits <= _KNOWN_BITS -> if False": _SLOWER,
