@@ -110,6 +110,11 @@ def test_a_shard_never_consumed_has_no_age_and_counts_as_unconsumed() -> None:
     assert found.value("sls_consumer_group_shards", state="unconsumed") == 1
 
 
+def test_an_empty_shard_never_consumed_has_no_stall() -> None:
+    found = collected(target(group(shard(checkpoint="", unread=0))))
+    assert not found.find("sls_consumer_group_stalled_seconds")
+
+
 def test_unknown_values_are_absent() -> None:
     unknown = shard(unread=None, lag_seconds=None)
     found = collected(target(group(unknown), cursor_access=None))
