@@ -20,8 +20,6 @@ _APART_SECONDS = 1.5
 """The longest time between the reading of a checkpoint and that of the END cursor in a poll."""
 _ROUNDED_SECONDS = 2.2
 """The service returns whole seconds as receive times and as the time of its clock."""
-_EXACT_FROM = 0.8
-"""The part of ``stall_after`` from which on the duration of a stall is as exact as that."""
 
 Truths = Mapping[int, ShardTruth]
 
@@ -60,7 +58,8 @@ class Watcher:
     def check_stalled(self, shard: int, seconds: float, stall_after: float, now: float) -> None:
         """Raise AssertionError if a shard did not stall for ``seconds`` up to ``now``.
 
-        A short stall is interpolated, so only a rough bound applies to it.
+        A stall that was shorter than ``stall_after`` minus one interval when it was read is
+        interpolated, so only a rough bound applies to it. It grows for one interval until a scrape.
         """
         starts = [
             max(truth.oldest_unread_at, truth.updated_at or 0.0)
@@ -68,7 +67,7 @@ class Watcher:
             if truth.oldest_unread_at is not None
         ]
         longest = now - min(starts, default=now)
-        is_exact = seconds >= _EXACT_FROM * stall_after
+        is_exact = seconds > stall_after
         assert seconds <= longest + (_ROUNDED_SECONDS if is_exact else _LATE_SECONDS), (
             f"shard {shard}: {seconds} s, at most {longest} s"
         )
