@@ -13,8 +13,16 @@ def encode_cursor(cursor: int) -> str:
 
 def decode_cursor(text: str) -> int | None:
     """Return the cursor in a text, or None if the text is not a cursor."""
-    try:
-        digits = base64.b64decode(text, validate=True).decode("ascii") if text else ""
-    except (binascii.Error, ValueError):
+    if len(text) > _MAX_TEXT or not is_base64(text):
         return None
-    return int(digits) if len(text) <= _MAX_TEXT and digits.isdecimal() else None
+    digits = base64.b64decode(text)
+    return int(digits) if digits.isdigit() else None
+
+
+def is_base64(text: str) -> bool:
+    """Return whether a text is valid base64."""
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

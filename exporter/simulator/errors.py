@@ -26,9 +26,9 @@ def group_not_exist(group: str) -> ServiceError:
     return ServiceError(404, "ConsumerGroupNotExist", f"consumer group {group} does not exist")
 
 
-def shard_not_exist(shard: int) -> ServiceError:
-    """Return the error for a shard that does not exist."""
-    return ServiceError(404, "ShardNotExist", f"shard {shard} does not exist")
+def shard_not_exist(shard: int, *, status: int = 400) -> ServiceError:
+    """Return the error for a shard that does not exist. Only UpdateCheckPoint responds 404."""
+    return ServiceError(status, "ShardNotExist", f"shard {shard} does not exist")
 
 
 def consumer_not_exist(consumer: str) -> ServiceError:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from exporter.simulator.calls import Call, integer
-from exporter.simulator.cursors import encode_cursor
+from exporter.simulator.cursors import encode_cursor, is_base64
 from exporter.simulator.errors import ServiceError, parameter_invalid
 from exporter.simulator.pulling import pull_logs
 from exporter.simulator.putting import put_logs
@@ -115,7 +115,8 @@ def _create_group(world: World, call: Call, request: Request) -> object:
     body = _fields(request)
     name, timeout, order = body.get("consumerGroup"), body.get("timeout"), body.get("order", False)
     if not isinstance(name, str) or not name or not isinstance(timeout, int):
-        raise parameter_invalid("consumerGroup and timeout must be given")
+        message = "consumerGroup or timeout is of error format"
+        raise ServiceError(400, "JsonInfoInvalid", message)
     world.create_group(call.project, call.logstore, name, timeout=timeout, order=bool(order))
     return None
 
@@ -155,6 +156,9 @@ def _update_checkpoint(world: World, call: Call, request: Request) -> object:
     shard, checkpoint = body.get("shard"), body.get("checkpoint")
     if not isinstance(shard, int) or not isinstance(checkpoint, str):
         raise parameter_invalid("shard and checkpoint must be given")
+    if not is_base64(checkpoint):
+        message = "shard checkpoint not encoded by base64"
+        raise ServiceError(400, "InvalidShardCheckPoint", message)
     world.update_checkpoint(
         call.project,
         call.logstore,

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from exporter.simulator.consumers import Checkpoint, Consumer, Group, Pace, PaceOptions
 from exporter.simulator.cursors import decode_cursor, encode_cursor
-from exporter.simulator.errors import ServiceError, group_not_exist
+from exporter.simulator.errors import ServiceError, group_not_exist, shard_not_exist
 from exporter.simulator.logstore import Logstore
 from exporter.simulator.shard import Shard
 from exporter.simulator.storage import Storage
@@ -173,7 +173,8 @@ class World(Storage):
         A running consumer keeps its own position, and writes that when it changes again.
         """
         with self._group(project, logstore, group) as (store, found, now):
-            store.shard(shard)
+            if shard not in store.shards:
+                raise shard_not_exist(shard, status=404)
             if not force:
                 found.check_holder(consumer, shard)
             text = encode_cursor(checkpoint) if isinstance(checkpoint, int) else checkpoint

@@ -1,6 +1,7 @@
 """The simulator over real HTTP: operations, virtual hosts, errors, signatures, permissions."""
 
 import http.client
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -230,7 +231,6 @@ def test_update_checkpoint_and_heartbeat_and_the_life_of_a_group(client: Client)
         ("shop", "/logstores/none/shards", "LogStoreNotExist"),
         ("shop", "/logstores/none", "LogStoreNotExist"),
         ("shop", "/logstores/orders/consumergroups/none", "ConsumerGroupNotExist"),
-        ("shop", "/logstores/orders/shards/7?type=cursor&from=end", "ShardNotExist"),
     ],
 )
 def test_missing_object_is_404_with_its_own_code(
@@ -238,6 +238,25 @@ def test_missing_object_is_404_with_its_own_code(
 ) -> None:
     client.project = project
     assert error_of(client.send(path)) == (404, code)
+
+
+@pytest.mark.parametrize("kind", ["cursor&from=end", "cursor_time&cursor=MQ==", "log&cursor=MQ=="])
+def test_missing_shard_is_400_for_reads_and_404_for_checkpoints(client: Client, kind: str) -> None:
+    read = client.send(f"/logstores/orders/shards/7?type={kind}")
+    assert error_of(read) == (400, "ShardNotExist")
+    params = {"type": "checkpoint", "forceSuccess": "true"}
+    body = b'{"shard": 7, "checkpoint": "MQ=="}'
+    written = client.send(GROUP_PATH, method="POST", params=params, body=body)
+    assert error_of(written) == (404, "ShardNotExist")
+
+
+@pytest.mark.parametrize("text", ["%", "MQ=", "MQ==\n", "日志"])
+def test_checkpoint_that_is_not_base64_is_refused(client: Client, text: str) -> None:
+    params = {"type": "checkpoint", "forceSuccess": "true"}
+    body = json.dumps({"shard": 0, "checkpoint": text}).encode()
+    response = client.send(GROUP_PATH, method="POST", params=params, body=body)
+    assert error_of(response) == (400, "InvalidShardCheckPoint")
+    assert client.get(GROUP_PATH).json()[0]["checkpoint"] == ""
 
 
 def test_unknown_path_or_method_is_an_error_of_the_service(client: Client) -> None:
@@ -256,8 +275,9 @@ def test_invalid_body_is_400(client: Client) -> None:
         response = client.send(GROUP_PATH, method="POST", params=params, body=body)
         assert error_of(response) == (400, code)
     groups = "/logstores/orders/consumergroups"
-    response = client.send(groups, method="POST", body=b'{"consumerGroup": "new"}')
-    assert error_of(response) == (400, "ParameterInvalid")
+    for body in (b'{"consumerGroup": "new"}', b'{"consumerGroup": "", "timeout": 20}'):
+        response = client.send(groups, method="POST", body=body)
+        assert error_of(response) == (400, "JsonInfoInvalid")
     for body in (b'{"timeout": "20"}', b'{"order": 1}'):
         response = client.send(GROUP_PATH, method="PUT", body=body)
         assert error_of(response) == (400, "ParameterInvalid")

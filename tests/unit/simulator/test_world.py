@@ -399,7 +399,7 @@ def test_a_split_leaves_the_parent_read_only_until_its_data_has_expired() -> Non
     assert len(world.checkpoints(PROJECT, LOGSTORE, GROUP)) == 3
     held.advance(1.0)
     assert [row.shard for row in world.checkpoints(PROJECT, LOGSTORE, GROUP)] == [1, 2]
-    with pytest.raises(ServiceError, match="404 ShardNotExist"):
+    with pytest.raises(ServiceError, match="400 ShardNotExist"):
         truth(world, 0)
 
 
