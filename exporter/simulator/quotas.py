@@ -57,7 +57,7 @@ class QuotaCounter:
         if limit is None:
             return
         with self._lock:
-            if self._second != int(now):
+            if int(now) > self._second:  # Requests at the end of a second may be counted late.
                 self._second = int(now)
                 self._counts.clear()
             self._counts[key] += 1

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec import structs
 
+from exporter.simulator.calls import Call
 from exporter.simulator.cursors import encode_cursor
 from exporter.simulator.errors import ServiceError
-from exporter.simulator.quotas import Quotas
+from exporter.simulator.quotas import READS, WRITES, QuotaCounter, Quotas
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.held_clock import HeldClock
 from tests.support.simulator_client import Client
-from tests.support.simulator_worlds import LOGSTORE, PROJECT, small_world
+from tests.support.simulator_worlds import LOGSTORE, PROJECT, START, small_world
 
 SHARD = (PROJECT, LOGSTORE, 0)
+SHARD_CALL = Call(operation="GetCursor", project=PROJECT, logstore=LOGSTORE, shard=0)
 END = "/logstores/orders/shards/{}?type=cursor&from=end"
 SHARDS = "/logstores/orders/shards"
 
@@ -52,6 +55,46 @@ def test_reads_of_a_shard_are_limited_per_second() -> None:
         assert code(client, END.format(0)) == ""
 
 
+def test_quota_of_a_second_is_not_renewed_by_a_request_of_the_second_before() -> None:
+    counter = QuotaCounter(Quotas(metadata_per_project=1))
+    call = Call(operation="ListShards", project=PROJECT)
+    counter.check(call, START)
+    for now in (START - 0.001, START + 0.999):
+        with pytest.raises(ServiceError, match="403 MetaOperationQpsLimitExceeded"):
+            counter.check(call, now)
+    counter.check(call, START + 1.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Call(operation="PullLogs", project="other", logstore=LOGSTORE, shard=0),
+        Call(operation="PullLogs", project=PROJECT, logstore="other", shard=0),
+        Call(operation="PullLogs", project=PROJECT, logstore=LOGSTORE, shard=1),
+    ],
+)
+def test_quota_of_a_shard_counts_every_read_of_this_shard_only(other: Call) -> None:
+    counter = QuotaCounter(Quotas(reads_per_shard=3, metadata_per_project=0))
+    for operation in ("GetCursor", "GetCursorTime", "PullLogs"):
+        counter.check(structs.replace(SHARD_CALL, operation=operation), START)
+    counter.check(other, START)
+    for operation in ("GetCursor", "GetCursorTime", "PullLogs"):
+        with pytest.raises(ServiceError, match="403 ShardReadQuotaExceed"):
+            counter.check(structs.replace(SHARD_CALL, operation=operation), START)
+
+
+@pytest.mark.parametrize("operation", ["GetCheckPoint", "HeartBeat", "ListProject", "ListShards"])
+def test_quota_of_metadata_counts_operations_that_neither_read_nor_write(operation: str) -> None:
+    counter = QuotaCounter(Quotas(reads_per_project=3, metadata_per_project=1))
+    for counted in (*READS, *WRITES, operation):
+        counter.check(structs.replace(SHARD_CALL, operation=counted), START)
+    with pytest.raises(ServiceError, match="403 MetaOperationQpsLimitExceeded"):
+        counter.check(Call(operation=operation, project=PROJECT), START)
+    with pytest.raises(ServiceError, match="403 ReadQuotaExceed"):
+        counter.check(SHARD_CALL, START)
+    counter.check(structs.replace(SHARD_CALL, operation="PutLogs"), START)
+
+
 def test_reads_of_a_project_are_limited_over_all_shards() -> None:
     with served(quotas=Quotas(reads_per_project=2)) as (_, _, client):
         codes = [code(client, END.format(shard)) for shard in (0, 1, 0)]
@@ -80,6 +123,49 @@ def test_cached_lists_show_changes_late_but_checkpoints_immediately() -> None:
         assert (shards(SHARDS), shards(group)) == (2, 4)
         held.advance(1.0)
         assert (shards(SHARDS), shards(group)) == (4, 4)
+
+
+def test_every_list_is_cached_apart_from_all_others() -> None:
+    projects, logstores = (PROJECT, "other"), (LOGSTORE, "second")
+
+    def documents(client: Client) -> list[object]:
+        found = []
+        for client.project in (None, *projects):
+            found.append(client.get("/" if client.project is None else "/logstores").json())
+            paths = [
+                f"/logstores/{logstore}{path}"
+                for logstore in logstores
+                for path in ("", "/consumergroups", "/shards")
+                if client.project is not None
+            ]
+            found += [client.get(path).json() for path in paths]
+        return found
+
+    def change(shard: int) -> None:
+        world.create_project(f"project-{shard}")
+        for project in projects:
+            world.create_logstore(project, f"{project}-{shard}")
+            for logstore in logstores:
+                world.split_shard(project, logstore, shard)
+                world.create_group(project, logstore, f"{project}-{logstore}-{shard}")
+
+    with (
+        served(cache_seconds=60.0) as (held, world, client),
+        Simulator(world) as simulator,
+        Client(simulator=simulator, wall=held.wall) as current,
+    ):
+        for project in projects:
+            world.create_logstore(project, "second", shards=3)
+        change(0)
+        before = documents(client)
+        assert before == documents(current)
+        change(1)
+        held.advance(59.0)
+        assert documents(client) == before
+        held.advance(1.0)
+        after = documents(client)
+        assert after == documents(current)
+        assert [old for old, new in zip(before, after, strict=True) if old == new] == []
 
 
 def test_cache_keeps_pages_apart_and_no_errors() -> None:
