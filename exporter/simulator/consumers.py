@@ -211,8 +211,7 @@ class Group(Struct, kw_only=True):
     ) -> list[int]:
         """Record a heartbeat, and return the shards that this consumer should own."""
         self.was_alive = True
-        ready = [shard.shard_id for shard in shards.values() if self._may_start(shard, shards)]
-        return self.members.heart_beat(consumer, reported, ready, now)
+        return self.members.heart_beat(consumer, reported, self._ready(shards), now)
 
     def check_holder(self, consumer: str, shard: int) -> None:
         """Raise ServiceError unless an external consumer is alive and holds a shard."""
@@ -221,10 +220,16 @@ class Group(Struct, kw_only=True):
         if self.members.holders.get(shard) != consumer:
             raise consumer_not_match(consumer, shard)
 
-    def _may_start(self, shard: Shard, shards: dict[int, Shard]) -> bool:
-        """Return whether a shard may be owned: in an ordered group, after all of its parents."""
-        parents = [shards[parent] for parent in shard.parents if parent in shards]
-        return not self.order or all(self._has_finished(parent) for parent in parents)
+    def _ready(self, shards: dict[int, Shard]) -> list[int]:
+        """Return the shards that may be owned: in an ordered group, those after all ancestors."""
+        if not self.order:
+            return list(shards)
+        ready: list[int] = []
+        for shard in shards.values():  # A parent is listed before its children.
+            parents = [shards[parent] for parent in shard.parents if parent in shards]
+            if all(each.shard_id in ready and self._has_finished(each) for each in parents):
+                ready.append(shard.shard_id)
+        return ready
 
     def _has_finished(self, shard: Shard) -> bool:
         if shard.readonly_since is None:

@@ -84,6 +84,49 @@ def test_children_do_not_wait_for_an_empty_parent() -> None:
     assert world.heart_beat(*BILLING, "a") == [0, 1, 2]
 
 
+def test_children_of_an_empty_parent_wait_for_the_shard_that_it_came_from() -> None:
+    held, world = small_world()
+    world.update_group(*BILLING, order=True)
+    world.write(*PLACE, 0)
+    held.advance(1.0)
+    world.split_shard(*PLACE, 0)
+    world.split_shard(*PLACE, 1)
+    world.merge_shards(*PLACE, 4)
+    assert [row.shard for row in world.shards(*PLACE)] == [0, 1, 2, 3, 4, 5]
+    assert world.heart_beat(*BILLING, "a") == [0]
+    world.update_checkpoint(*BILLING, 0, world.end_cursor(*PLACE, 0))
+    assert world.heart_beat(*BILLING, "a", [0]) == [0, 1, 2, 3, 4, 5]
+
+
+def test_consumer_keeps_free_shards_that_it_reports_after_its_timeout() -> None:
+    held, world = small_world(shards=3)
+    assert world.heart_beat(*BILLING, "a") == [0, 1, 2]
+    held.advance(30.0)
+    assert world.heart_beat(*BILLING, "b") == []
+    held.advance(31.0)
+    assert world.heart_beat(*BILLING, "a", [0, 1, 2]) == [0, 1]
+    assert world.heart_beat(*BILLING, "b") == []
+    assert world.heart_beat(*BILLING, "a", [0, 1]) == [0, 1]
+    assert world.heart_beat(*BILLING, "b") == [2]
+
+
+@pytest.mark.parametrize(("joining", "kept"), [("a", [0, 1]), ("c", [0, 1]), ("", [0, 1])])
+def test_rebalance_moves_no_more_shards_than_are_needed(joining: str, kept: list[int]) -> None:
+    _, world = small_world(shards=3)
+    assert world.heart_beat(*BILLING, "b") == [0, 1, 2]
+    assert world.heart_beat(*BILLING, joining) == []
+    assert world.heart_beat(*BILLING, "b", [0, 1, 2]) == kept
+    assert world.heart_beat(*BILLING, "b", kept) == kept
+    assert world.heart_beat(*BILLING, joining) == [2]
+
+
+def test_shard_that_was_not_handed_out_cannot_be_claimed() -> None:
+    _, world = small_world(shards=2)
+    assert world.heart_beat(*BILLING, "a") == [0, 1]
+    assert world.heart_beat(*BILLING, "b", [0, 1, 7]) == []
+    assert world.heart_beat(*BILLING, "a", [0, 1]) == [0]
+
+
 def test_deleted_shard_is_no_longer_handed_out() -> None:
     held, world = small_world(ttl_days=1)
     world.split_shard(*PLACE, 0)
