@@ -8,9 +8,10 @@ import pytest
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.daemon import daemon, free_port
+from tests.support.daemon import daemon
 from tests.support.faults import Hang
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
 KEYS = {

@@ -23,9 +23,10 @@ import pytest
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support import faults
-from tests.support.daemon import Daemon, daemon, free_port
+from tests.support.daemon import Daemon, daemon
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.scrape import Scrape, parsed
+from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
 LOGSTORES = 12

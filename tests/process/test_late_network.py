@@ -5,8 +5,9 @@ from pathlib import Path
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.daemon import Daemon, daemon, free_port
+from tests.support.daemon import Daemon, daemon
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
 WITHIN_SECONDS = 30.0

@@ -17,10 +17,11 @@ import requests
 
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
-from tests.support.daemon import Daemon, daemon, free_port
+from tests.support.daemon import Daemon, daemon
 from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.log_lines import parse_logfmt, without_head
+from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
 KEYS = {

@@ -1,19 +1,13 @@
 """A real Alertmanager on a free port, and a webhook that keeps every notification it receives."""
 
 import json
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import requests
-
-from tests.support.debian import program
-from tests.support.prometheus import free_port
-from tests.support.wait import wait_for
+from tests.support.http_server import Handler, serving
+from tests.support.servers import free_port, server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +62,14 @@ class Webhook:
 def webhook() -> Iterator[Webhook]:
     """Receive notifications until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # http.server calls it by this name
+    class Receiver(Handler):
+        def respond(self) -> None:
             receiving.take(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.reply()
 
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Keep requests out of the output of the test."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiving = Webhook(port=server.server_address[1])
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
-        try:
-            yield receiving
-        finally:
-            server.shutdown()
-            serving.join()
+    with serving(Receiver) as port:
+        receiving = Webhook(port=port)
+        yield receiving
 
 
 @contextmanager
@@ -97,28 +80,13 @@ def alertmanager(
     config = folder / "alertmanager.yml"
     config.write_text(configuration)
     address = f"127.0.0.1:{free_port()}"
-    with (folder / "alertmanager.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                program(executable),
-                f"--config.file={config}",
-                f"--storage.path={folder / 'alertmanager'}",
-                f"--web.listen-address={address}",
-                "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_for(lambda: _ready(address), timeout=120, what="Alertmanager ready")
+    with server(
+        executable,
+        f"--config.file={config}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+        log=folder / "alertmanager.log",
+        ready=f"http://{address}/-/ready",
+    ):
         yield address
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _ready(address: str) -> bool:
-    try:
-        return requests.get(f"http://{address}/-/ready", timeout=2).status_code == 200
-    except requests.ConnectionError:
-        return False

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from exporter.model.credentials import Credentials
+from tests.support import http_server
+from tests.support.http_server import Handler
 
 SECRET = "hunter2"
 ROLE_ARN = "acs:ram::1234567890123456:role/sls-exporter"
@@ -286,10 +287,10 @@ S = TypeVar("S", bound=StandIn)
 def serving(stand_in: S) -> Iterator[S]:
     """Run a fake source until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Fake(Handler):
         protocol_version = "HTTP/1.1"
 
-        def handle_any(self) -> None:
+        def respond(self) -> None:
             parts = urlsplit(self.path)
             size = int(self.headers.get("Content-Length") or 0)
             form = self.rfile.read(size).decode()
@@ -303,31 +304,12 @@ def serving(stand_in: S) -> Iterator[S]:
             stand_in.asked.append(asked)
             stand_in.gate.wait(30)
             found = stand_in.answer(asked)
-            self.send_response(found.status)
-            self.send_header("Content-Length", str(len(found.body)))
-            self.end_headers()
-            self.wfile.write(found.body)
+            self.reply(found.body, status=found.status)
 
-        do_GET = do_POST = do_PUT = handle_any  # noqa: N815  names from http.server
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, *_: object) -> None:
-            """Ignore clients that have disconnected."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        stand_in.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with http_server.serving(Fake) as port:
+        stand_in.url = f"http://127.0.0.1:{port}"
         try:
             yield stand_in
         finally:
             stand_in.gate.set()
             stand_in.ended.set()
-            server.shutdown()
-            thread.join(10)

@@ -1,7 +1,5 @@
 """A real Prometheus on a free port, with the configuration of a test, queried by its API."""
 
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.support.debian import program
-from tests.support.wait import wait_for
+from tests.support.servers import free_port, server
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +41,6 @@ class Prometheus:
         return {each["type"] for each in answer["data"]}
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
 def prometheus(
     folder: Path, configuration: str, *flags: str, executable: str | Path = "prometheus"
@@ -58,30 +48,14 @@ def prometheus(
     """Run Prometheus, with additional flags, until the block ends."""
     config = folder / "prometheus.yml"
     config.write_text(configuration)
-    port = free_port()
-    with (folder / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                program(executable),
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                *flags,
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _ready(url), timeout=120, what="Prometheus ready")
-        yield Prometheus(url)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/-/ready", timeout=2).status_code == 200
-    except requests.ConnectionError:
-        return False
+    address = f"127.0.0.1:{free_port()}"
+    with server(
+        executable,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        *flags,
+        log=folder / "prometheus.log",
+        ready=f"http://{address}/-/ready",
+    ):
+        yield Prometheus(f"http://{address}")

@@ -1,12 +1,12 @@
 """A relay that can ask for the text format, since Prometheus itself prefers OpenMetrics."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
+
+from tests.support.http_server import Handler, serving
 
 TEXT = "text/plain;version=0.0.4"
 
@@ -32,28 +32,14 @@ def text_relay(url: str, *, accept: str | None = TEXT) -> Iterator[Relay]:
     """
     relay = Relay()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Relaying(Handler):
+        def respond(self) -> None:
             sent = self.headers["Accept"] if accept is None else accept
             answer = requests.get(url, headers={"Accept": sent}, timeout=30)
-            relay.passed.add((sent, answer.headers["Content-Type"]))
-            self.send_response(answer.status_code)
-            self.send_header("Content-Type", answer.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
+            content_type = answer.headers["Content-Type"]
+            relay.passed.add((sent, content_type))
+            headers = {"Content-Type": content_type}
+            self.reply(answer.content, status=answer.status_code, headers=headers)
 
-        def log_message(self, *_: object) -> None:
-            """Write no log line."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    relay.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Relaying) as relay.port:
         yield relay
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

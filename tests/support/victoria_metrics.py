@@ -1,15 +1,10 @@
 """A VictoriaMetrics and a vmalert on free ports."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import requests
-
-from tests.support.debian import program
-from tests.support.prometheus import free_port
-from tests.support.wait import wait_for
+from tests.support.servers import free_port, server
 
 
 def database(
@@ -51,22 +46,12 @@ def vmalert(
 
 @contextmanager
 def _server(folder: Path, executable: str | Path, *flags: str) -> Iterator[str]:
-    address = f"127.0.0.1:{free_port()}"
-    with (folder / f"{Path(executable).name}.log").open("w") as log:
-        process = subprocess.Popen(
-            [program(executable), f"-httpListenAddr={address}", *flags], stdout=log, stderr=log
-        )
-    try:
-        url = f"http://{address}"
-        wait_for(lambda: _healthy(url), timeout=120, what=f"{executable} ready")
+    url = f"http://127.0.0.1:{free_port()}"
+    with server(
+        executable,
+        f"-httpListenAddr={url.removeprefix('http://')}",
+        *flags,
+        log=folder / f"{Path(executable).name}.log",
+        ready=f"{url}/health",
+    ):
         yield url
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health", timeout=10).status_code == 200
-    except requests.ConnectionError:
-        return False

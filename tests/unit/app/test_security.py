@@ -1,9 +1,8 @@
 """Only the configuration decides where requests go."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
+from tests.support import http_server
 
 KEYS = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
@@ -21,53 +21,29 @@ KEYS = {
 }
 
 
-class Server(ThreadingHTTPServer):
-    """A server that records the Host and path of requests and sends the configured response."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that sends one response, and the Host and the path of each request."""
 
-    daemon_threads = True
-
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = (status, headers, body)
-        self.asked: list[tuple[str, str]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.headers["Host"], self.path))
-        status, headers, body = self.server.answer
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_PUT(self) -> None:
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Write no log line."""
+    url: str
+    asked: list[tuple[str, str]]
 
 
 @contextmanager
 def serving(
     status: int = 200, headers: dict[str, str] | None = None, body: bytes = b"[]"
 ) -> Iterator[Server]:
-    with Server(status, headers or {}, body) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    asked: list[tuple[str, str]] = []
+
+    class Recording(http_server.Handler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            asked.append((self.headers["Host"], self.path))
+            self.reply(body, status=status, headers=headers)
+
+    with http_server.serving(Recording) as port:
+        yield Server(url=f"http://127.0.0.1:{port}", asked=asked)
 
 
 def configured(endpoint: str, project: str = "shop") -> str:
