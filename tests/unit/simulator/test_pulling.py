@@ -89,18 +89,34 @@ def test_pull_logs_stops_at_the_count_and_before_the_end_cursor(
     assert client.pull_logs(*SHARD, stop, end_cursor=begin).get_next_cursor() == stop
 
 
-@pytest.mark.parametrize(("query", "count"), [("* | where false", 0), ("*", 5)])
+@pytest.mark.parametrize(
+    ("query", "passed"),
+    [
+        ("* | where false", []),
+        ("* | where cursor % 2 = 0", [0, 2, 4]),
+        ("* | where true", [0, 1, 2, 3, 4]),
+        ("*", [0, 1, 2, 3, 4]),
+    ],
+)
 def test_pull_logs_with_a_query_moves_on_behind_log_groups_that_do_not_pass(
-    client: LogClient, world: World, query: str, count: int
+    client: LogClient, world: World, query: str, passed: list[int]
 ) -> None:
     world.write(*SHARD, count=5)
-    response = client.pull_logs(*SHARD, encode_cursor(world.begin_cursor(*SHARD)), query=query)
-    end = world.end_cursor(*SHARD)
-    assert response.get_loggroup_count() == count
+    begin, end = world.begin_cursor(*SHARD), world.end_cursor(*SHARD)
+    assert begin % 2 == 0
+    response = client.pull_logs(*SHARD, encode_cursor(begin), query=query)
+    logs = response.get_flatten_logs_json()
+    assert [int(log["cursor"]) - begin for log in logs] == passed
+    assert response.get_loggroup_count() == len(passed)
+    assert (response.get_raw_size() > 0) is bool(passed)
     assert response.get_next_cursor() == encode_cursor(end)
     assert response.get_raw_log_group_count_before_query() == 5
-    assert response.get_raw_size_before_query() > 0
-    assert response.get_header("x-log-read-last-cursor") == str(end - 1)
+    everything = client.pull_logs(*SHARD, encode_cursor(begin))
+    assert response.get_raw_size_before_query() == everything.get_raw_size()
+    assert everything.get_raw_log_group_count_before_query() == -1  # no such header
+    for pulled in (response, everything):
+        assert pulled.get_header("x-log-read-last-cursor") == str(end - 1)
+        assert pulled.get_header("x-log-end-of-cursor") == "1"
 
 
 def test_pull_logs_refuses_what_it_cannot_read(client: LogClient, world: World) -> None:
@@ -132,19 +148,24 @@ def test_pull_of_expired_log_groups_is_an_invalid_cursor() -> None:
 
 @pytest.mark.parametrize("name", ["log", "logs"])
 @pytest.mark.parametrize(
-    ("accepted", "compression"), [("lz4", "lz4"), ("zstd", "zstd"), ("gzip", None)]
+    ("accepted", "compression"),
+    [("lz4", "lz4"), ("zstd", "zstd"), ("gzip", None), ("identity", None)],
 )
 def test_pull_logs_has_two_names_and_two_compressions(
     world: World, name: str, accepted: str, compression: str | None
 ) -> None:
     world.write(*SHARD, count=3)
+    begin, end = (encode_cursor(world.begin_cursor(*SHARD) + ahead) for ahead in (0, 3))
     with Simulator(world) as simulator, Client(simulator=simulator, project=PROJECT) as client:
         client.session.headers["Accept-Encoding"] = accepted
-        response = client.send(
-            f"/logstores/{LOGSTORE}/shards/0",
-            params={"type": name, "cursor": encode_cursor(world.begin_cursor(*SHARD))},
-        )
+        path = f"/logstores/{LOGSTORE}/shards/0"
+        response = client.send(path, params={"type": name, "cursor": begin})
+        empty = client.send(path, params={"type": name, "cursor": end})
         operations = [request.operation for request in simulator.requests]
-    assert (response.status_code, operations) == (200, ["PullLogs"])
-    assert response.headers["x-log-count"] == "3"
+    assert operations == ["PullLogs", "PullLogs"]
+    assert (response.status_code, response.headers["x-log-count"]) == (200, "3")
     assert response.headers.get("x-log-compresstype") == compression
+    assert response.headers["Content-Type"] == "application/x-protobuf"
+    assert (empty.status_code, empty.headers["x-log-count"], empty.content) == (200, "0", b"")
+    assert empty.headers["x-log-bodyrawsize"] == "0"
+    assert "x-log-compresstype" not in empty.headers
