@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from exporter.base.files import FileWatch, read
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.validation import Format, unread, whole
@@ -19,12 +17,11 @@ from exporter.web.config_schema import (
     MAX_FILE_BYTES,
     NamedFiles,
     RateLimitConfig,
-    TlsConfig,
     WebFile,
     check,
     warnings,
 )
-from exporter.web.tls import TlsError, TlsPolicy, TlsSettings, tls_policy
+from exporter.web.tls import TlsError, TlsPolicy, tls_policy
 
 _ATTEMPTS: Final = 3
 _FORMAT: Final = Format(
@@ -37,13 +34,6 @@ _FORMAT: Final = Format(
 )
 
 
-class RateLimit(Struct, frozen=True, kw_only=True):
-    """A limit of one request per ``interval`` seconds, with bursts of up to ``burst`` requests."""
-
-    interval: float
-    burst: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
     """A loaded configuration that is ready for use."""
@@ -51,7 +41,7 @@ class WebConfig:
     tls: TlsPolicy | None
     headers: Mapping[str, str]
     users: Mapping[str, str] = field(repr=False)
-    rate_limit: RateLimit | None
+    rate_limit: RateLimitConfig | None
     is_empty: bool
     warnings: tuple[str, ...]
     """Settings that have less effect than they seem to have."""
@@ -149,7 +139,7 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
     model, tls = reading.model, None
     if model is not None and not reading.problems:
         try:
-            tls = _tls_policy(model.tls_server_config)
+            tls = tls_policy(model.tls_server_config)
         except TlsError as error:
             in_file = getattr(model.tls_server_config, f"{error.key}_file", None) is not None
             key = f"{error.key}_file" if in_file else error.key
@@ -161,40 +151,7 @@ def _load(path: Path, named: NamedFiles) -> WebConfig:
         tls=tls,
         headers={key: value for key, value in headers.items() if value},
         users=model.basic_auth_users,
-        rate_limit=_rate_limit(model.rate_limit),
+        rate_limit=model.rate_limit if model.rate_limit.interval > 0 else None,
         is_empty=reading.document.is_empty,
         warnings=() if tls is None else tuple(warnings(model.tls_server_config)),
     )
-
-
-def _rate_limit(config: RateLimitConfig) -> RateLimit | None:
-    if config.interval <= 0:
-        return None
-    return RateLimit(interval=config.interval, burst=config.burst)
-
-
-def _tls_policy(config: TlsConfig) -> TlsPolicy | None:
-    certificate = _pem(config.cert, config.cert_file)
-    key = _pem(config.key, config.key_file)
-    if certificate is None or key is None:  # TLS is not configured
-        return None
-    return tls_policy(
-        TlsSettings(
-            certificate=certificate,
-            key=key,
-            client_ca=_pem(config.client_ca, config.client_ca_file),
-            client_auth_type=config.client_auth_type,
-            client_allowed_sans=config.client_allowed_sans,
-            min_version=config.min_version or "TLS12",
-            max_version=config.max_version or "TLS13",
-            cipher_suites=config.cipher_suites,
-            prefer_server_cipher_suites=config.prefer_server_cipher_suites,
-            curve_preferences=config.curve_preferences,
-        )
-    )
-
-
-def _pem(text: str, content: bytes | None) -> bytes | None:
-    if content is not None:
-        return content
-    return text.encode(errors="replace") or None

@@ -19,7 +19,7 @@ from exporter.config.problems import Problem
 from exporter.config.validation import Section
 from exporter.config.values import Boolean, expect_text
 from exporter.web.auth import is_bcrypt_hash
-from exporter.web.tls import CIPHERS, CLIENT_AUTH, CURVES, UNAUTHENTICATED, VERSIONS
+from exporter.web.tls_names import CIPHERS, CLIENT_AUTH, CURVES, UNAUTHENTICATED, VERSIONS
 
 MAX_FILE_BYTES = MIB
 
@@ -119,11 +119,17 @@ class TlsConfig(Section):
     client_ca_file: PemFile = None
     client_auth_type: ClientAuth = ""
     client_allowed_sans: tuple[str, ...] | None = None
-    min_version: Version = ""
-    max_version: Version = ""
+    min_version: Annotated[Version, AfterValidator(lambda name: name or "TLS12")] = "TLS12"
+    max_version: Annotated[Version, AfterValidator(lambda name: name or "TLS13")] = "TLS13"
     cipher_suites: tuple[Suite, ...] = ()
     prefer_server_cipher_suites: Boolean = True
     curve_preferences: tuple[Curve, ...] = ()
+
+    def pem(self, key: Literal["cert", "key", "client_ca"]) -> bytes | None:
+        """Return the PEM text of a key or of its file; None if there is none."""
+        content: bytes | None = getattr(self, f"{key}_file")
+        text: str = getattr(self, key)
+        return text.encode(errors="replace") or None if content is None else content
 
 
 class HeadersConfig(Section):
@@ -144,7 +150,10 @@ class HttpServerConfig(Section):
 
 
 class RateLimitConfig(Section):
-    """A limit on the request rate. There is no limit if the interval is not positive."""
+    """A limit of one request per interval (seconds), with bursts of up to ``burst`` requests.
+
+    There is no limit if the interval is not positive.
+    """
 
     interval: Interval = 0.0
     burst: Burst = 0

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.base.clock import Clock
 from exporter.web.auth import Authenticator
-from exporter.web.config_file import RateLimit, WebConfig
+from exporter.web.config_file import WebConfig
+from exporter.web.config_schema import RateLimitConfig
 from exporter.web.headers import PLAIN_HEADERS
 from exporter.web.workers import Workers
 
@@ -19,7 +20,7 @@ from exporter.web.workers import Workers
 class TokenBucket:
     """A token bucket that is full at first. Not thread-safe: only the event loop uses it."""
 
-    def __init__(self, limit: RateLimit, now: Callable[[], float]) -> None:
+    def __init__(self, limit: RateLimitConfig, now: Callable[[], float]) -> None:
         self.limit = limit
         self._now = now
         self._tokens = float(limit.burst)
@@ -69,7 +70,7 @@ class AccessMiddleware:
             return
         await self._app(scope, receive, send)
 
-    def _within(self, limit: RateLimit | None) -> bool:
+    def _within(self, limit: RateLimitConfig | None) -> bool:
         if limit is None:
             self._bucket = None
             return True

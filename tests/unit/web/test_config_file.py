@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exporter.config.problems import ConfigError
-from exporter.web.config_file import RateLimit
+from exporter.web.config_schema import RateLimitConfig
 from tests.support.web_config import load_web_config
 from tests.support.web_tls import Place, hashed, new_place
 
@@ -371,7 +371,7 @@ def test_a_blank_header_is_not_sent(place: Place) -> None:
 )
 def test_an_interval_is_a_go_duration(place: Place, interval: str, seconds: float) -> None:
     config = load_web_config(place.write(f"rate_limit: {{interval: {interval}, burst: 3}}"))
-    assert config.rate_limit == RateLimit(interval=seconds, burst=3)
+    assert config.rate_limit == RateLimitConfig.model_construct(interval=seconds, burst=3)
 
 
 def test_an_interval_of_zero_or_less_limits_nothing(place: Place) -> None:
@@ -433,7 +433,7 @@ def test_merge_key_adds_the_keys_that_a_mapping_lacks(
 ) -> None:
     config = load_web_config(place.write(f"rate_limit: {limit}"))
     interval, burst = merged
-    assert config.rate_limit == RateLimit(interval=interval, burst=burst)
+    assert config.rate_limit == RateLimitConfig.model_construct(interval=interval, burst=burst)
 
 
 def test_merge_key_accepts_an_alias(place: Place) -> None:

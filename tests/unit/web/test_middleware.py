@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.web.config_file import RateLimit
+from exporter.web.config_schema import RateLimitConfig
 from exporter.web.listen import ListenAddress
 from exporter.web.middleware import TokenBucket
 from exporter.web.routes import create_app
@@ -210,7 +210,7 @@ def test_requests_above_the_rate_are_refused_until_time_passes(tmp_path: Path) -
 
 def test_a_bucket_keeps_no_more_than_its_burst() -> None:
     now = [0.0]
-    bucket = TokenBucket(RateLimit(interval=1.0, burst=2), lambda: now[0])
+    bucket = TokenBucket(RateLimitConfig.model_construct(interval=1.0, burst=2), lambda: now[0])
     now[0] = 100.0
     assert [bucket.take() for _ in range(3)] == [True, True, False]
 
