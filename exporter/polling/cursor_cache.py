@@ -54,8 +54,16 @@ class ShardCursors:
         self.end, self.end_read_at = end, received_at
         self._history.add_end(end.cursor, sent_at=sent_at, received_at=received_at)
 
+    def add_begin(self, begin: Begin) -> None:
+        """Add the first log group. A refused time of a log group that is retained is forgotten."""
+        self.begin = begin
+        for known in (self._times, self._used):
+            for cursor in [each for each, time in known.items() if time is None]:
+                if cursor >= begin.cursor:
+                    del known[cursor]
+
     def add_time(self, cursor: int, time: int | None) -> None:
-        """Add the receive time of a log group, None if it has expired."""
+        """Add the receive time of a log group, None if the service refused it."""
         self._times[cursor] = self._used[cursor] = time
         if time is not None:
             self._history.add_time(cursor, time)
@@ -84,17 +92,23 @@ class ShardCursors:
         return Bracket(time, time, time)
 
     def has_read(self, cursor: int) -> bool:
-        """Return whether the time of a log group was read, even if the log group had expired."""
+        """Return whether the time of a log group was read, even if the service refused it."""
         return cursor in self._times
 
     def has_expired(self, cursor: int) -> bool:
         """Return whether the log group at a cursor is known to have expired."""
-        if self.begin is not None and cursor < self.begin.cursor:
-            return True
-        if self._times.get(cursor, 0) is None:
-            self._used[cursor] = None
-            return True
-        return False
+        return self.begin is not None and cursor < self.begin.cursor
+
+    def is_refused(self, cursor: int) -> bool:
+        """Return whether the service refused the time of a log group.
+
+        Only a later reading of the first log group proves that it has expired: a server that is
+        behind refuses the times of new log groups as well.
+        """
+        if self._times.get(cursor, 0) is not None:
+            return False
+        self._used[cursor] = None
+        return True
 
     def is_young(self, cursor: int, now: float) -> bool:
         """Return whether a log group is known to be too young to have expired."""

@@ -159,7 +159,7 @@ class LogstoreReader:
     def request(self, cursors: ShardCursors, reading: Reading) -> Callable[[], int | None]:
         """Return the request of a reading, which returns a cursor or a time and raises SlsError.
 
-        The time of a log group that has expired is None.
+        A time that the service refuses is None, as that of a log group that has expired.
         """
         if reading.kind == "begin":
             return partial(self._get_cursor, reading.shard, "begin")
@@ -176,7 +176,8 @@ class LogstoreReader:
         elif result is None or end is None:
             return
         elif reading.kind == "begin":
-            cursors.begin = Begin(cursor=result, end=end.cursor, read_at=self._client.server_now())
+            read_at = self._client.server_now()
+            cursors.add_begin(Begin(cursor=result, end=end.cursor, read_at=read_at))
         else:
             cursors.has_start = True
             cursors.add_first_since(reading.at, result)
@@ -235,7 +236,7 @@ class LogstoreReader:
         return self._listed if is_recent else None
 
     def _get_time(self, shard: int, cursor: int, *, is_young: bool) -> int | None:
-        """Return the receive time of a log group, None if it has expired.
+        """Return the receive time of a log group, None if the service refuses it.
 
         For a shard without data, the service returns InvalidCursor or the current time. A log group
         that seems to have just arrived, and is not known to be young, may have expired.

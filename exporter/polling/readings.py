@@ -228,6 +228,8 @@ class ShardPairs:
 
     def _may_have_expired(self, pair: Pair, start: int) -> bool:
         """Return whether the first log group has to be read to know if data was lost."""
+        if self.cursors.is_refused(start):
+            return True
         retention = self._rules.retention or LEAST_RETENTION
         oldest = self._bracket(start)
         if oldest.earliest >= pair.seen_at - retention + 2 * self._rules.interval:
@@ -260,7 +262,7 @@ class ShardPairs:
             return False  # it is still empty
         age = self.pairs[0].seen_at - begin.read_at
         # It may have expired before its time was read. In the same poll, it is not read again.
-        return age >= BEGIN_SECONDS or (age > 0 and self.cursors.has_expired(begin.cursor))
+        return age >= BEGIN_SECONDS or (age > 0 and self.cursors.is_refused(begin.cursor))
 
     def _first_known(self) -> bool:
         begin = self.cursors.begin

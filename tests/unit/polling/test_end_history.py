@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.model.progress import UNKNOWN_BRACKET, ShardEnd
 from exporter.model.shards import Shard
-from exporter.polling.cursor_cache import CursorCache, ShardCursors
+from exporter.polling.cursor_cache import Begin, CursorCache, ShardCursors
 from exporter.polling.end_history import (
     MAX_TOLERANCE_SECONDS,
     STEPS,
@@ -250,7 +250,7 @@ def test_end_that_goes_backwards_forgets_all_times() -> None:
     add_end(cursors, 60, NOW + 60.0)
     assert cursors.bracket(50) == (-inf, NOW + 62.0, NOW + 62.0)
     assert not cursors.has_read(50)
-    assert not cursors.has_expired(20)
+    assert not cursors.is_refused(20)
     assert cursors.has_end_moved
 
 
@@ -279,11 +279,25 @@ def test_time_is_kept_while_polls_use_it() -> None:
     for _ in range(3):
         cache.end_poll({0})
         assert cursors.bracket(50).width == 0
-        assert cursors.has_expired(60)
+        assert cursors.is_refused(60)
     cache.end_poll({0})
     cache.end_poll({0})
     assert not cursors.has_read(50)
-    assert not cursors.has_expired(60)
+    assert not cursors.is_refused(60)
+
+
+def test_refused_time_means_expired_only_before_the_first_log_group_of_a_later_reading() -> None:
+    cursors = cursors_of(CursorCache())
+    for cursor in (19, 20, 60):
+        cursors.add_time(cursor, None)
+        assert not cursors.has_expired(cursor)
+    cursors.add_begin(Begin(cursor=20, end=100, read_at=NOW))
+    found = {
+        cursor: (cursors.has_expired(cursor), cursors.is_refused(cursor)) for cursor in (19, 20, 60)
+    }
+    assert found == {19: (True, True), 20: (False, False), 60: (False, False)}
+    cursors.end_poll()
+    assert not cursors.has_read(20)
 
 
 # Size
