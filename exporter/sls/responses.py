@@ -236,11 +236,13 @@ def _project(entry: object) -> str:
 
 def _page(answer: object, key: str, parse: Callable[[object], str]) -> Page:
     fields = object_of(answer)
-    total = None
-    if fields.get("total") is not None:
-        total = integer_of(fields, "total", low=0, high=2**31)
-    listed = fields.get(key)
-    if listed is None and total == 0:
+    total, listed = _size(fields, "total"), fields.get(key)
+    if listed is None and 0 in {total, _size(fields, "count")}:
         listed = []
     names = entries_of(listed, parse)
     return Page(names=names, count=len(names.entries) + len(names.faults), total=total)
+
+
+def _size(fields: dict[str, object], key: str) -> int | None:
+    """Return a number of names, None if it is absent."""
+    return None if fields.get(key) is None else integer_of(fields, key, low=0, high=2**31)

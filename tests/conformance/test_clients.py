@@ -24,6 +24,7 @@ from exporter.simulator.wire import Request, Response
 from exporter.simulator.world import World
 from exporter.sls.operations import OPERATION_NAMES
 from tests.conformance.libraries import built, run, tool
+from tests.support.model_shapes import MODELS
 from tools.paths import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # the first test installs the clients
@@ -252,3 +253,13 @@ def test_client_with_a_wrong_key_is_refused_by_every_operation(
 
 def test_the_clients_sign_in_every_documented_way() -> None:
     assert {client.method for client in CLIENTS} == {V1_SHA1, V1_SHA256, V4}
+
+
+def test_shapes_of_the_unit_tests_have_the_fields_of_the_generated_models() -> None:
+    def without_spelling(fields: Mapping[str, str]) -> dict[str, str]:
+        return {name.replace("_", "").lower(): kind for name, kind in fields.items()}
+
+    types = json.loads(run(*python("models"), *MODELS, folder=ROOT))
+    assert {model: without_spelling(fields) for model, fields in types.items()} == {
+        model: without_spelling(fields) for model, fields in MODELS.items()
+    }

@@ -134,14 +134,27 @@ def test_last_state_is_kept_while_the_end_of_a_shard_cannot_be_read(
     assert set(behind.observed.failures) == {("", "InternalServerError")}
 
 
-def test_the_end_of_one_shard_that_cannot_be_read_leaves_the_others(behind: Bench) -> None:
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (BROKEN, "InternalServerError"),
+        (Body(text="{}"), "invalid_response"),
+        (Body(text='{"cursor": null}'), "invalid_response"),
+        (Body(text='{"cursor": "bm8="}'), "invalid_response"),
+    ],
+    ids=["an error", "no cursor", "null", "no number"],
+)
+def test_the_end_of_one_shard_that_cannot_be_read_leaves_the_others(
+    behind: Bench, answer: ErrorAnswer | Body, code: str
+) -> None:
     behind.poll(after=30.0)
-    behind.simulator.faults.add(BROKEN, operation="GetCursor", shard=0)
+    behind.simulator.faults.add(answer, operation="GetCursor", shard=0)
     behind.world.write(*STORE, 0)
     behind.world.write(*STORE, 1)
     behind.poll(after=60.0)
     assert behind.shards()[0].unread == 1
     assert behind.shards()[1].unread == 2
+    assert behind.observed.failures == [("", code)]
 
 
 def test_state_is_unknown_and_age_is_kept_after_stale_after(behind: Bench) -> None:

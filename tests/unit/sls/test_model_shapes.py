@@ -1,134 +1,166 @@
 """Responses as the models of API 2020-12-30 allow them: every field may be absent or null."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.shards import Checkpoint
 from exporter.sls import responses
 from exporter.sls.json_values import Parsed, ShapeError
 from exporter.sls.paging import read_listing
+from tests.support.model_shapes import COUNTS, NAMES, rows, shapes
 
 NOW = 1_700_000_000.0
-COUNTS = st.integers(0, 2**31 - 1)
-TEXTS = st.text("abcMT=0123456789-", max_size=12)
-NAMES = st.text("abc-", min_size=1, max_size=8)
+KEYS = st.integers(0, 2**128 - 1).map("{:032x}".format)
 
 
-def shapes(fields: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return objects in which each field has its type, or is null or absent.
-
-    A number may also be written as text, as the models declare the time of a cursor.
-    """
-    return st.fixed_dictionaries(
-        {}, optional={name: st.none() | _as_text(values) for name, values in fields.items()}
-    )
+def with_field(listed: list[Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list that have a field."""
+    return [row for row in listed if row is not None and row.get(name) is not None]
 
 
-def _as_text(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return values | values.map(lambda value: str(value) if type(value) is int else value)
+def number(row: dict[str, Any], name: str) -> int | None:
+    """Return a number that may be written as text, None if it is absent."""
+    value = row.get(name)
+    return None if value is None else int(value)
 
 
-CHECKPOINTS = shapes(
-    {
-        "shard": COUNTS,
-        "checkpoint": TEXTS,
-        "updateTime": st.integers(0, 2**63 - 1),
-        "consumer": TEXTS,
-    }
-)
-GROUPS = shapes({"name": NAMES, "timeout": COUNTS, "order": st.booleans()})
-SHARDS = shapes(
-    {
-        "shardID": COUNTS,
-        "status": st.sampled_from(["readwrite", "readonly"]),
-        "inclusiveBeginKey": TEXTS,
-        "exclusiveEndKey": TEXTS,
-        "createTime": COUNTS,
-    }
-)
-PROJECTS = shapes({"projectName": NAMES, "region": TEXTS, "status": TEXTS})
-
-
-def with_field(rows: list[dict[str, Any]], name: str) -> list[Any]:
-    """Return the values of a field in the rows that have it."""
-    return [row[name] for row in rows if row.get(name) is not None]
-
-
-@given(st.lists(CHECKPOINTS, max_size=4, unique_by=lambda row: str(row.get("shard"))))
-def test_checkpoint_is_read_if_it_names_its_shard(rows: list[dict[str, Any]]) -> None:
-    found = responses.checkpoints(rows, now=NOW)
-    assert [entry.shard for entry in found.entries] == [
-        int(shard) for shard in with_field(rows, "shard")
-    ]
-    assert len(found.entries) + len(found.faults) == len(rows)
-
-
-@given(st.lists(GROUPS, max_size=4))
-def test_group_is_read_if_it_has_a_name(rows: list[dict[str, Any]]) -> None:
-    found = responses.consumer_groups(rows)
-    named = [row for row in rows if row.get("name") is not None]
-    assert [(entry.name, entry.order, entry.timeout_seconds) for entry in found.entries] == [
-        (
-            row["name"],
-            row.get("order") is True,
-            None if row.get("timeout") is None else int(row["timeout"]),
+@given(rows("GetCheckPointResponseBody"))
+def test_checkpoint_is_read_if_it_names_its_shard(listed: list[Any]) -> None:
+    named = with_field(listed, "shard")
+    found = responses.checkpoints(listed, now=NOW)
+    read = [
+        Checkpoint(
+            shard=int(row["shard"]),
+            cursor=row.get("checkpoint") or "",
+            updated_at=(number(row, "updateTime") or 0) / 10**6 or None,
+            consumer=row.get("consumer") or "",
         )
         for row in named
     ]
+    assert {entry.shard for entry in found.entries} == {entry.shard for entry in read}
+    assert [entry for entry in found.entries if entry not in read] == []
+    assert len(found.entries) + len(found.faults) == len(listed)
 
 
-@given(st.lists(SHARDS, max_size=4))
-def test_shard_is_read_if_it_has_a_number(rows: list[dict[str, Any]]) -> None:
-    found = responses.shards(rows)
-    numbered = [row for row in rows if row.get("shardID") is not None]
-    assert [(entry.shard, entry.status) for entry in found.entries] == [
-        (int(row["shardID"]), row.get("status") or "") for row in numbered
+@given(rows("ConsumerGroup"))
+def test_group_is_read_if_it_has_a_name(listed: list[Any]) -> None:
+    found = responses.consumer_groups(listed)
+    assert [(entry.name, entry.order, entry.timeout_seconds) for entry in found.entries] == [
+        (row["name"], row.get("order") is True, number(row, "timeout"))
+        for row in with_field(listed, "name")
     ]
+    assert len(found.entries) + len(found.faults) == len(listed)
 
 
-@given(COUNTS)
-def test_cursor_time_and_retention_are_read_as_numbers_and_as_texts(number: int) -> None:
-    for value in (number, str(number)):
-        assert responses.cursor_time({"cursor_time": value}) == number
-        assert responses.retention_days({"ttl": value}) == number
+@given(rows("Shard", inclusiveBeginKey=KEYS, exclusiveEndKey=KEYS))
+def test_shard_is_read_if_it_has_a_number(listed: list[Any]) -> None:
+    def key(row: dict[str, Any], name: str) -> int | None:
+        return None if row.get(name) is None else int(row[name], 16)
+
+    found = responses.shards(listed)
+    assert [
+        (each.shard, each.status, each.created_at, each.begin_key, each.end_key)
+        for each in found.entries
+    ] == [
+        (
+            int(row["shardID"]),
+            (row.get("status") or "").lower(),
+            number(row, "createTime"),
+            key(row, "inclusiveBeginKey"),
+            key(row, "exclusiveEndKey"),
+        )
+        for row in with_field(listed, "shardID")
+    ]
+    assert len(found.entries) + len(found.faults) == len(listed)
 
 
-@pytest.mark.parametrize("answer", [{}, {"cursor_time": None}, {"ttl": None}, None])
-def test_absent_number_is_an_error_of_the_shape(answer: object) -> None:
-    for read in (responses.cursor_time, responses.retention_days):
-        with pytest.raises(ShapeError):
+@given(shapes("GetCursorResponseBody"))
+def test_absent_cursor_is_read_as_empty(answer: dict[str, Any]) -> None:
+    assert responses.cursor(answer) == (answer.get("cursor") or "")
+
+
+@pytest.mark.parametrize(
+    ("read", "model", "field"),
+    [
+        (responses.cursor_time, "GetCursorTimeResponseBody", "cursor_time"),
+        (responses.retention_days, "Logstore", "ttl"),
+    ],
+)
+@given(data=st.data())
+def test_number_is_read_unless_it_is_absent(
+    read: Callable[[object], int], model: str, field: str, data: st.DataObject
+) -> None:
+    answer = data.draw(shapes(model))
+    expected = number(answer, field)
+    if expected is None:
+        with pytest.raises(ShapeError, match=f"{field} is nothing"):
             read(answer)
+    else:
+        assert read(answer) == expected
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda answer: responses.checkpoints(answer, now=NOW),
+        responses.consumer_groups,
+        responses.cursor,
+        responses.cursor_time,
+        responses.logstore_names,
+        responses.project_names,
+        responses.retention_days,
+        responses.shards,
+    ],
+)
+def test_absent_response_is_an_error_of_the_shape(read: Callable[[object], object]) -> None:
+    with pytest.raises(ShapeError, match=r"expected an? (array|object), got nothing"):
+        read(None)
+
+
+def assert_page(page: Callable[[], responses.Page], answer: dict[str, Any], key: str) -> None:
+    """Assert that a page is read, or refused if it does not list the names that it counts."""
+    sizes = number(answer, "count"), number(answer, "total")
+    listed = answer.get(key)
+    if listed is None and 0 not in sizes:
+        with pytest.raises(ShapeError):
+            page()
+        return
+    found = page()
+    assert (found.count, found.total) == (len(listed or []), sizes[1])
+    assert len(found.names.entries) + len(found.names.faults) == len(listed or [])
+
+
+@given(shapes("ListLogStoresResponseBody", count=COUNTS | st.just(0), total=COUNTS | st.just(0)))
+def test_page_of_logstores_may_omit_an_empty_list(answer: dict[str, Any]) -> None:
+    assert_page(lambda: responses.logstore_names(answer), answer, "logstores")
+    if answer.get("logstores") is not None:
+        names = [name for name in answer["logstores"] if name is not None]
+        assert list(responses.logstore_names(answer).names.entries) == names
 
 
 @given(
-    shapes({"count": COUNTS, "total": COUNTS}),
-    st.none() | st.lists(NAMES, max_size=4),
-    st.none() | st.lists(PROJECTS, max_size=4),
+    shapes(
+        "ListProjectResponseBody",
+        count=COUNTS | st.just(0),
+        total=COUNTS | st.just(0),
+        projects=rows("Project"),
+    )
 )
-def test_page_without_names_is_empty_only_if_its_total_is_zero(
-    sizes: dict[str, Any], logstores: list[str] | None, projects: list[dict[str, Any]] | None
-) -> None:
-    total = None if sizes.get("total") is None else int(sizes["total"])
-    for read, key, listed, names in (
-        (responses.logstore_names, "logstores", logstores, logstores or []),
-        (responses.project_names, "projects", projects, with_field(projects or [], "projectName")),
-    ):
-        answer = {**sizes, key: listed}
-        if listed is None and total != 0:
-            with pytest.raises(ShapeError):
-                read(answer)
-        else:
-            page = read(answer)
-            assert list(page.names.entries) == names
-            assert (page.count, page.total) == (len(listed or []), total)
+def test_page_of_projects_may_omit_an_empty_list(answer: dict[str, Any]) -> None:
+    assert_page(lambda: responses.project_names(answer), answer, "projects")
+    if answer.get("projects") is not None:
+        names = [row["projectName"] for row in with_field(answer["projects"], "projectName")]
+        assert list(responses.project_names(answer).names.entries) == names
 
 
 @given(st.lists(NAMES, max_size=9, unique=True), st.integers(1, 4))
 def test_listing_without_totals_is_read_to_its_empty_page(names: list[str], size: int) -> None:
     def read_page(offset: int) -> responses.Page:
-        return responses.logstore_names({"logstores": names[offset : offset + size]})
+        page = names[offset : offset + size]
+        return responses.logstore_names({"logstores": page} if page else {"count": 0})
 
     assert read_listing(read_page, "ListLogStores") == Parsed(entries=tuple(names))
