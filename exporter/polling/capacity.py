@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -65,12 +66,21 @@ def requests_of(groups: int, shards: int, *, others: int = 0) -> Requests:
     )
 
 
-def count_shards(target: Target, status: TargetStatus) -> tuple[int, int] | None:
-    """Return how many shards each poll reads, and how many others; None if none are listed."""
+class ShardCounts(NamedTuple):
+    """The numbers of shards of a logstore."""
+
+    read: int
+    """Number of shards that each poll reads."""
+    others: int = 0
+    """Number of further shards, whose consumers no filter names."""
+
+
+def count_shards(target: Target, status: TargetStatus) -> ShardCounts | None:
+    """Count the shards of a logstore. Returns None if they are not listed."""
     if status.shards_by_status is None:
         return None
     if not all(group.is_filtered for group in target.groups):
-        return sum(status.shards_by_status.values()), 0
+        return ShardCounts(sum(status.shards_by_status.values()))
     groups = {group.name: group for group in target.groups}
     named: set[int] = set()
     seen: set[int] = set()
@@ -80,22 +90,17 @@ def count_shards(target: Target, status: TargetStatus) -> tuple[int, int] | None
             shards = each.snapshot.shards
             seen |= {shard.shard for shard in shards}
             named |= {shard.shard for shard in shards if group.names(shard.consumer)}
-    return len(named), len(seen - named)
+    return ShardCounts(len(named), len(seen - named))
 
 
-def requests_at_rest(target: Target, shards: int | None = None, *, others: int = 0) -> int:
-    """Return the requests of a poll that finds nothing unread."""
-    return poll_requests(target, shards, others=others).at_rest
-
-
-def poll_requests(target: Target, shards: int | None = None, *, others: int = 0) -> Requests:
+def poll_requests(target: Target, shards: ShardCounts | None = None) -> Requests:
     """Return the requests of a poll; ``shards`` is None if they have not been listed."""
     if not target.settings.lag:
         return requests_of(len(target.groups), 0)
     if shards is None:
         selected = [len(group.shards) for group in target.groups if group.shards is not None]
-        shards = max(selected, default=_UNKNOWN_SHARDS)
-    return requests_of(len(target.groups), shards, others=others)
+        shards = ShardCounts(max(selected, default=_UNKNOWN_SHARDS))
+    return requests_of(len(target.groups), shards.read, others=shards.others)
 
 
 class Demand(Struct, frozen=True, kw_only=True):
@@ -143,14 +148,12 @@ class Demand(Struct, frozen=True, kw_only=True):
 def demands(
     targets: Iterable[Target],
     *,
-    shards: Mapping[TargetKey, int] = MappingProxyType({}),
-    others: Mapping[TargetKey, int] = MappingProxyType({}),
+    shards: Mapping[TargetKey, ShardCounts] = MappingProxyType({}),
     seconds: Mapping[TargetKey, float] = MappingProxyType({}),
 ) -> Sequence[Demand]:
     """Return the demand of each project, in their order.
 
-    ``shards`` are the numbers of shards of logstores that each poll reads, ``others`` those of the
-    other shards, and ``seconds`` the durations of a request, as far as they are known.
+    ``shards`` and ``seconds``, the duration of a request, are given as far as they are known.
     """
     projects: dict[tuple[str, ProjectSettings], list[Target]] = defaultdict(list)
     for target in targets:
@@ -160,13 +163,7 @@ def demands(
             project=project,
             settings=settings,
             logstores=len(members),
-            requests=sum(
-                (
-                    poll_requests(each, shards.get(each.key), others=others.get(each.key, 0))
-                    for each in members
-                ),
-                NONE,
-            ),
+            requests=sum((poll_requests(each, shards.get(each.key)) for each in members), NONE),
             seconds=seconds.get(members[0].key, REQUEST_SECONDS),
         )
         for (project, settings), members in sorted(projects.items(), key=lambda item: item[0][0])

@@ -62,41 +62,34 @@ class GroupPoll:
         """The time at which the checkpoints were read."""
         self.is_changed = False
         """Whether a settled shard is not published yet."""
-        self.retention_seconds = known.retention_seconds if known else None
-        """The time for which the logstore keeps logs, as far as it is known."""
-        self.status = GroupStatus(
-            key=GroupKey(*key, target.name),
-            last_success=known.last_success if known else None,
-            failure=known.failure if known else None,
-            snapshot=known.snapshot if known else None,
-            totals=known.totals if known else None,
-            interval=settings.polling.interval,
-            stale_after=settings.polling.stale_after,
+        polling = settings.polling
+        interval, stale_after = polling.interval, polling.stale_after
+        group = GroupKey(*key, target.name)
+        self.status = replace(
+            known or GroupStatus(key=group, interval=interval, stale_after=stale_after),
+            interval=interval,
+            stale_after=stale_after,
             settings=target.settings,
-            retention_seconds=self.retention_seconds,
-            cursor_access=known.cursor_access if known else None,
             listing=target.listing,
         )
+        self.retention_seconds = self.status.retention_seconds
+        """The time for which the logstore keeps logs, as far as it is known."""
         self._publish = publish
-        self._stale_after = settings.polling.stale_after
-        self._age_limit_of_others = age_limit(
-            interval=settings.polling.interval, stale_after=self._stale_after
-        )
-        before = known.snapshot if known else None
-        shards = before.shards if before else ()
-        self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in shards}
-        shown = before.shown if before and target.is_filtered else ()
+        self._age_limit_of_others = age_limit(polling)
+        before = self.status.snapshot or GroupSnapshot(polled=self.read, shards=())
+        self._before: Mapping[int, ShardProgress] = {shard.shard: shard for shard in before.shards}
+        shown = before.shown if target.is_filtered else ()
         self._shown_before = {shard.shard for shard in shown}
         self._is_read: Callable[[int], bool] = lambda _: False
         self._shown: dict[int, ShardProgress] = {**self._before}
         self._settled: dict[int, ShardProgress] = {}
         self._selected: Mapping[int, Checkpoint] = {}
         self._listed: Mapping[int, Shard] = {}
-        self._changes_before = before.owner_changes if before else {}
-        self._tracks_before = before.tracks if before else {}
+        self._changes_before = before.owner_changes
+        self._tracks_before = before.tracks
         self._positions: dict[int, Position] = {}
-        self._pace = Pace(settings.polling.interval, target.settings.stall_after)
-        self._totals_before = known.totals if known and known.totals else Totals()
+        self._pace = Pace(interval, target.settings.stall_after)
+        self._totals_before = self.status.totals or Totals()
         self._read_wall = 0.0
 
     def checkpoints_read(
@@ -232,7 +225,7 @@ class GroupPoll:
         if before is None or not cursor_access:
             return line
         is_named = self.target.names(checkpoint.consumer)
-        max_age = self._stale_after if is_named else self._age_limit_of_others
+        max_age = self.status.stale_after if is_named else self._age_limit_of_others
         return carry_over(line, before, now=self.read.server, max_age=max_age)
 
     def _hidden(self, shards: Iterable[ShardProgress]) -> frozenset[int]:

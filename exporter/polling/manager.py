@@ -93,7 +93,7 @@ class PollManager:
     def demands(self) -> Sequence[Demand]:
         """Return the demand of the polls of each project, from known shards and latencies."""
         members = self._members.by_key
-        counted = {
+        shards = {
             status.key: count
             for status in self._store.view().targets
             if status.key in members
@@ -105,12 +105,7 @@ class PollManager:
             if (latency := member.client.latency) is not None
         }
         targets = [members[key].target for key in sorted(members)]
-        return demands(
-            targets,
-            shards={key: shards for key, (shards, _) in counted.items()},
-            others={key: others for key, (_, others) in counted.items()},
-            seconds=seconds,
-        )
+        return demands(targets, shards=shards, seconds=seconds)
 
     def configure(self, config: Config) -> None:
         """Apply a configuration: plain names immediately, patterns as they were last listed.

@@ -216,20 +216,15 @@ class _Poll:
         self._is_listed = True
         self._reader.unresponsive.begin_round(listed or {})
         if listed is not None:
-            settings = self._settings
+            polling = self._settings.polling
             self._settling = Settling(
                 self._fan,
                 self._reader,
-                Rules(
-                    interval=settings.polling.interval,
-                    retention=self._reader.retention_seconds,
-                ),
+                Rules(interval=polling.interval, retention=self._reader.retention_seconds),
                 on_settled=self._settled,
                 budget=self._effort.budget,
                 exact=self._effort.exact,
-                age_limit=age_limit(
-                    interval=settings.polling.interval, stale_after=settings.polling.stale_after
-                ),
+                age_limit=age_limit(polling),
             )
         self._settle(self._groups)
 
@@ -272,30 +267,27 @@ class _Poll:
         target, reader, listed = self._poller.target, self._reader, self._listed
         groups = tuple(group.status for group in self._groups)
         stale_after = self._settings.polling.stale_after
-        errors = [group.error for group in self._groups]
-        if all(errors):
-            # Values of the logstore have the age of the poll that read them.
-            is_gone = all(is_logstore_gone(error) for error in errors if error)
-            if self._previous is not None and not is_gone:
-                return replace(
-                    self._previous, groups=groups, stale_after=stale_after, labels=target.labels
-                )
-            return TargetStatus(
-                key=target.key,
-                groups=groups,
-                polled_monotonic=self._poller.clock.monotonic(),
-                stale_after=stale_after,
-                labels=target.labels,
-            )
-        return TargetStatus(
+        status = TargetStatus(
             key=target.key,
             groups=groups,
-            polled_monotonic=max(group.read.monotonic for group in self._groups),
+            polled_monotonic=self._poller.clock.monotonic(),
             stale_after=stale_after,
+            labels=target.labels,
+        )
+        errors = [group.error for group in self._groups]
+        if all(errors):
+            if self._previous is None or all(is_logstore_gone(each) for each in errors if each):
+                return status
+            # Values of the logstore have the age of the poll that read them.
+            return replace(
+                self._previous, groups=groups, stale_after=stale_after, labels=target.labels
+            )
+        return replace(
+            status,
+            polled_monotonic=max(group.read.monotonic for group in self._groups),
             shards_by_status=None if listed is None else count_by_status(listed.values()),
             retention_seconds=reader.retention_seconds,
             cursor_access=reader.cursor_access,
-            labels=target.labels,
             cursor_remedy=NO_CURSOR_ACCESS if reader.cursor_access is False else None,
             retention_access=reader.retention_access,
             shard_failure=reader.failure,

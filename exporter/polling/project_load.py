@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection
 
 from exporter.model.snapshot import TargetStatus
-from exporter.polling.capacity import count_shards, requests_at_rest
+from exporter.polling.capacity import count_shards, poll_requests
 from exporter.polling.fanout import FanOut
 from exporter.polling.refinements import EXACT_READINGS
 from exporter.polling.targets import Target
@@ -22,7 +22,7 @@ class _Work:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.interval = target.settings.polling.interval
-        self.at_rest = requests_at_rest(target)
+        self.at_rest = poll_requests(target).at_rest
         """Requests of a poll that finds nothing unread."""
         self.expected = float(self.at_rest)
         """Requests of the next poll, by those of the last one."""
@@ -82,10 +82,9 @@ class ProjectLoad:
         # Large polls are rare, so the influence of one decreases over the next polls.
         work.expected = fan.sent if not work.is_polled else (work.expected + fan.sent) / 2
         work.is_polled = True
-        counted = count_shards(work.target, status)
-        if counted is not None:
-            shards, others = counted
-            work.at_rest = requests_at_rest(work.target, shards, others=others)
+        shards = count_shards(work.target, status)
+        if shards is not None:
+            work.at_rest = poll_requests(work.target, shards).at_rest
 
     def needed(self) -> float:
         """Return the requests per second that the polls need to fit in their interval."""

@@ -65,7 +65,7 @@ class Settling:
         """Settle pairs; the end of each shard is read once for all of them."""
         added = list(shards)
         known = {shard.shard: shard for shard, _ in added}
-        new = [number for number in known if number not in self._waiting.keys() | self._shards]
+        new = [number for number in known if not self.is_read(number)]
         for shard, pair in added:
             found = self._shards.get(shard.shard)
             if found is None:
@@ -73,7 +73,7 @@ class Settling:
                 self._waiting.setdefault(shard.shard, []).extend([*resting, pair])
             else:
                 found.add(pair)
-        for number in {shard.shard for shard, _ in added} & self._shards.keys():
+        for number in known.keys() & self._shards.keys():
             self._unsettled += 1
             self._advance(self._shards[number])
         for number in self._not_due(known[number] for number in new):

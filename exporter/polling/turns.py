@@ -8,6 +8,7 @@ a consumer group reads them.
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
 
+from exporter.config.schema import PollingConfig
 from exporter.polling.readings import Pair
 
 EVERY = 5
@@ -59,12 +60,12 @@ class Turns:
         return (self._poll + shard) % EVERY == 0 and (not last or self._poll - last >= EVERY)
 
 
-def age_limit(*, interval: float, stale_after: float) -> float:
+def age_limit(polling: PollingConfig) -> float:
     """Return for how many seconds the end of a shard of another consumer is used.
 
     Its turn comes within ``2 * EVERY`` polls. From then on, ``stale_after`` applies as to others.
     """
-    return stale_after + 2 * EVERY * interval
+    return polling.stale_after + 2 * EVERY * polling.interval
 
 
 def _oldest_move(pairs: Collection[Pair]) -> float:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from exporter.commands.doctor.recording import Recorder, Reply
 from exporter.model.shards import Checkpoint, Shard, decode_cursor, encode_cursor
+from exporter.polling.capacity import ShardCounts
 from exporter.sls.client import SlsClient
 from exporter.sls.json_values import Parsed
 from exporter.sls.operations import (
@@ -95,10 +96,10 @@ class LogstoreReplies(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def shard_count(self) -> int | None:
-        """Number of shards, None if they are not listed."""
+    def shard_counts(self) -> ShardCounts | None:
+        """The number of shards, None if they are not listed."""
         listed = None if self.shards is None else self.shards.value
-        return None if listed is None else len(listed.entries)
+        return None if listed is None else ShardCounts(len(listed.entries))
 
     @property
     def all(self) -> Sequence[Reply[Any]]:

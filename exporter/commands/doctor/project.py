@@ -172,7 +172,7 @@ def _demand(
     observed: Sequence[tuple[Target, LogstoreReplies]], client: SlsClient, *, logstores: int
 ) -> Demand:
     """Return the demand of all logstores; those that are not examined count like the largest."""
-    each = [poll_requests(target, replies.shard_count) for target, replies in observed]
+    each = [poll_requests(target, replies.shard_counts) for target, replies in observed]
     largest = max(each, key=lambda requests: requests.busy)
     others = [largest] * (logstores - len(each))
     return Demand(

@@ -13,11 +13,11 @@ from exporter.model.snapshot import TargetStatus
 from exporter.polling.capacity import (
     NONE,
     Requests,
+    ShardCounts,
     count_shards,
     demands,
     most_shards,
     poll_requests,
-    requests_at_rest,
     requests_of,
 )
 from exporter.polling.targets import Target
@@ -68,7 +68,7 @@ def test_shard_of_another_consumer_takes_a_fifth_of_the_requests_after_the_first
 ) -> None:
     expected = Requests(at_rest=at_rest, busy=busy, cold=cold)
     assert requests_of(1, own, others=others) == expected
-    found = demands([made := target(rate=1e3)], shards={made.key: own}, others={made.key: others})
+    found = demands([made := target(rate=1e3)], shards={made.key: ShardCounts(own, others)})
     assert [each.requests for each in found] == [expected]
 
 
@@ -109,8 +109,8 @@ def test_busy_poll_takes_more_than_one_at_rest_and_less_than_a_first_one(
 def test_shards_that_were_not_listed_are_guessed(
     asked: Target, shards: int | None, at_rest: int
 ) -> None:
-    assert requests_at_rest(asked, shards) == at_rest
-    assert poll_requests(asked, shards).at_rest == at_rest
+    counts = None if shards is None else ShardCounts(shards)
+    assert poll_requests(asked, counts).at_rest == at_rest
 
 
 def test_requests_of_several_polls_add_up() -> None:
@@ -123,7 +123,7 @@ def test_requests_of_several_polls_add_up() -> None:
 
 def test_each_project_has_its_own_demand_in_the_order_of_names() -> None:
     targets = [target(number, project=project) for number in range(2) for project in ("b", "a")]
-    found = demands(targets, shards={TargetKey(ENDPOINT, "a", "store-0"): 64})
+    found = demands(targets, shards={TargetKey(ENDPOINT, "a", "store-0"): ShardCounts(64)})
     assert [(each.project, each.logstores) for each in found] == [("a", 2), ("b", 2)]
     assert [each.requests.at_rest for each in found] == [66 + 4, 4 + 4]
 
@@ -252,7 +252,7 @@ def test_most_shards_are_as_many_as_fit(
     assert most_shards(made.settings, logstores=1, groups=groups) == shards
     for number, fits in ((shards, True), (shards + 1, False)):
         if number > 0:
-            (demand,) = demands([made], shards={made.key: number})
+            (demand,) = demands([made], shards={made.key: ShardCounts(number)})
             assert (demand.warnings() == []) is fits
 
 

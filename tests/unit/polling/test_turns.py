@@ -5,6 +5,7 @@ import pytest
 from exporter.model.shards import Checkpoint, encode_cursor
 from exporter.polling.readings import Pair
 from exporter.polling.turns import EVERY, Turns, age_limit
+from tests.support.settings import project_settings
 
 NOW = 10_000.0
 STALL_AFTER = 300.0
@@ -91,4 +92,5 @@ def test_shard_that_vanished_is_forgotten() -> None:
 
 @pytest.mark.parametrize(("interval", "limit"), [(60.0, 780.0), (10.0, 280.0)])
 def test_ends_are_used_ten_polls_longer_than_others(interval: float, limit: float) -> None:
-    assert age_limit(interval=interval, stale_after=180.0) == limit
+    polling = project_settings(interval=interval, stale_after=180.0).polling
+    assert age_limit(polling) == limit
