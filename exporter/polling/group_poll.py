@@ -221,6 +221,8 @@ class GroupPoll:
         if settled is not None and cursor_access is not False:
             return settled
         line = self._age_alone(checkpoint)
+        if settled is not None:
+            return replace(line, end=settled.end)  # Totals that count it may be published.
         before = self._before.get(checkpoint.shard)
         if before is None or not cursor_access:
             return line

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from exporter.model.progress import ShardProgress
+from exporter.model.progress import ShardProgress, Totals
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.poller import Effort
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import TimedOut
 from tests.support.faults import ErrorAnswer, Hang
-from tests.support.polling import Bench, bench, bench_behind
+from tests.support.polling import REFRESH_SECONDS, Bench, bench, bench_behind
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 from tests.support.wait import wait_for
 
@@ -119,6 +119,33 @@ def test_new_checkpoint_never_shows_with_an_old_end(behind: Bench) -> None:
         for shard, line in lines(status).items():
             of_before = line.checkpoint == before[shard].checkpoint
             assert line.unread == (before if of_before else after)[shard].unread
+
+
+def test_totals_never_fall_if_the_permission_for_ends_is_taken_during_a_poll(
+    behind: Bench,
+) -> None:
+    behind.poll()
+    behind.held.advance(60.0)
+    for shard in (0, 1):
+        behind.world.write(*STORE, shard, 4)
+    first, second = (
+        behind.simulator.faults.add(Hang(), operation="GetCursor", shard=shard) for shard in (0, 1)
+    )
+    with polling(behind) as poll:
+        wait_for(lambda: asked(behind, "GetCursor", 0) and asked(behind, "GetCursor", 1))
+        behind.held.advance(5.0)  # so that the next settled value is published
+        behind.simulator.faults.remove(first)
+        status = wait_for(lambda: behind.published)[-1]
+        assert status.totals == Totals(written=4)
+        behind.simulator.deny("GetCursor")
+        behind.simulator.faults.remove(second)
+        poll.result(60)
+    assert behind.group().cursor_access is False
+    assert {line.unread for line in lines(behind.group()).values()} == {None}
+    assert behind.group().totals == Totals(written=4)
+    behind.simulator.allow("GetCursor")
+    behind.poll(after=REFRESH_SECONDS)
+    assert behind.group().totals == Totals(written=8)
 
 
 def test_group_whose_checkpoints_hang_leaves_the_others() -> None:
