@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from exporter.commands.doctor.observations import LogstoreReplies, ShardReplies
 from exporter.commands.doctor.recording import Reply
-from exporter.commands.doctor.seen import Seen, is_denied, outcome, seen
+from exporter.commands.doctor.seen import Evidence, is_denied, observed, outcome
 from exporter.model.shards import decode_cursor
 
 _NEAR_SECONDS = 120.0  # from the server's current time
@@ -12,15 +12,14 @@ _AHEAD_SECONDS = 5.0
 _FEW = "no examined shard has enough log groups"
 
 
-def consecutive(replies: LogstoreReplies) -> Seen:
-    """Return whether positions between BEGIN and END have log groups, in the order of time."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing=_FEW)
+def consecutive(replies: LogstoreReplies) -> Evidence:
+    """Yield whether positions between BEGIN and END have log groups, in the order of time."""
     for shard in replies.cursors.values():
         if any(_is_unreadable(reply) for reply in (shard.begin, shard.end)):
-            wrong.append("a cursor is not base64 of a number")
+            yield False, "a cursor is not base64 of a number"
         elif shard.unexpired is not None and shard.unexpired < 0:
-            wrong.append("END is before BEGIN")
+            yield False, "END is before BEGIN"
         elif shard.middle is not None:
             times = shard.time_at_begin, shard.time_in_middle, shard.time_before_end
             values = [reply.value for reply in times if reply is not None]
@@ -28,88 +27,81 @@ def consecutive(replies: LogstoreReplies) -> Seen:
                 continue
             known = [value for value in values if value is not None]
             if len(known) < len(times):
-                wrong.append("a position between BEGIN and END has no log group")
+                yield False, "a position between BEGIN and END has no log group"
             elif known != sorted(known):
-                wrong.append("times decrease from BEGIN to END")
+                yield False, "times decrease from BEGIN to END"
             else:
-                good.append("BEGIN, the middle and END-1 have log groups in the order of time")
-    return seen(wrong, good, nothing=_FEW)
+                yield True, "BEGIN, the middle and END-1 have log groups in the order of time"
 
 
-def end_after_checkpoint(replies: LogstoreReplies) -> Seen:
-    """Return whether all checkpoints are at or before the END that was read after them."""
-    wrong, good = 0, 0
-    unreadable = 0
-    for reply in replies.checkpoints.values():
-        for entry in reply.value.entries if reply.value is not None else ():
-            shard = replies.cursors.get(entry.shard)
-            if shard is None or shard.last is None or not entry.cursor:
-                continue
-            position = decode_cursor(entry.cursor)
-            if position is None:
-                unreadable += 1
-            elif position > shard.last:
-                wrong += 1
-            else:
-                good += 1
-    bad = [f"{wrong} of {wrong + good} checkpoints are after END"] if wrong else []
-    bad += [f"{unreadable} checkpoints are not cursors"] if unreadable else []
-    text = f"{good} checkpoints are at or before END"
-    return seen(bad, [text] if good else [], nothing="no checkpoint in an examined shard")
+@observed(nothing="no checkpoint in an examined shard")
+def end_after_checkpoint(replies: LogstoreReplies) -> Evidence:
+    """Yield whether all checkpoints are at or before the END that was read after them."""
+    after = before = unreadable = 0
+    for entry in replies.entries:
+        shard = replies.cursors.get(entry.shard)
+        if shard is None or shard.last is None or not entry.cursor:
+            continue
+        position = decode_cursor(entry.cursor)
+        if position is None:
+            unreadable += 1
+        elif position > shard.last:
+            after += 1
+        else:
+            before += 1
+    if after:
+        yield False, f"{after} of {after + before} checkpoints are after END"
+    if unreadable:
+        yield False, f"{unreadable} checkpoints are not cursors"
+    if before:
+        yield True, f"{before} checkpoints are at or before END"
 
 
-def time_before_end(replies: LogstoreReplies) -> Seen:
-    """Return the time at END-1 of shards with data."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing=_FEW)
+def time_before_end(replies: LogstoreReplies) -> Evidence:
+    """Yield the time at END-1 of shards with data."""
     for shard in _with_data(replies):
         reply, begin = shard.time_before_end, shard.time_at_begin
         if reply is None or is_denied(reply):
             continue
         if reply.value is None:
-            wrong.append(outcome(reply))
+            yield False, outcome(reply)
         elif reply.value > reply.now + _AHEAD_SECONDS:
-            wrong.append("a time in the future")
+            yield False, "a time in the future"
         elif begin is not None and begin.value is not None and reply.value < begin.value:
-            wrong.append("a time before that of BEGIN")
+            yield False, "a time before that of BEGIN"
         else:
-            good.append("a time that is not in the future")
-    return seen(wrong, good, nothing=_FEW)
+            yield True, "a time that is not in the future"
 
 
-def time_at_end(replies: LogstoreReplies) -> Seen:
-    """Return the time at END of shards with data."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing=_FEW)
+def time_at_end(replies: LogstoreReplies) -> Evidence:
+    """Yield the time at END of shards with data."""
     for shard in _with_data(replies):
         reply, newest = shard.time_at_end, shard.time_before_end
         if reply is None or is_denied(reply):
             continue
         if reply.value is None:
-            (good if _is_invalid(reply) else wrong).append(outcome(reply))
+            yield _is_invalid(reply), outcome(reply)
         elif newest is not None and newest.value is not None and reply.value < newest.value:
-            wrong.append("a time before that of END-1")
+            yield False, "a time before that of END-1"
         else:
             is_now = abs(reply.now - reply.value) <= _NEAR_SECONDS
-            good.append("about the current time" if is_now else "a time not before that of END-1")
-    return seen(wrong, good, nothing=_FEW)
+            yield True, "about the current time" if is_now else "a time not before that of END-1"
 
 
-def time_before_begin(replies: LogstoreReplies) -> Seen:
-    """Return the response for the position before BEGIN of shards with data."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing=_FEW)
+def time_before_begin(replies: LogstoreReplies) -> Evidence:
+    """Yield the response for the position before BEGIN of shards with data."""
     for shard in _with_data(replies):
         reply = shard.time_before_begin
         if reply is not None and not is_denied(reply):
-            (good if _is_invalid(reply) else wrong).append(outcome(reply))
-    return seen(wrong, good, nothing=_FEW)
+            yield _is_invalid(reply), outcome(reply)
 
 
-def time_without_data(replies: LogstoreReplies) -> Seen:
-    """Return the times of shards without data."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing="no examined shard is without data")
+def time_without_data(replies: LogstoreReplies) -> Evidence:
+    """Yield the times of shards without data."""
     for shard in replies.cursors.values():
         if shard.unexpired != 0:
             continue
@@ -118,32 +110,29 @@ def time_without_data(replies: LogstoreReplies) -> Seen:
                 continue
             if reply.value is None:
                 text = f"{outcome(reply)} at {place}"
-                (good if _is_invalid(reply) else wrong).append(text)
+                yield _is_invalid(reply), text
             elif abs(reply.now - reply.value) <= _NEAR_SECONDS:
-                good.append(f"the current time at {place}")
+                yield True, f"the current time at {place}"
             else:
-                wrong.append(f"another time at {place}")
-    return seen(wrong, good, nothing="no examined shard is without data")
+                yield False, f"another time at {place}"
 
 
-def cursor_by_time(replies: LogstoreReplies) -> Seen:
-    """Return whether the cursor of a time is at or before a log group that was received then."""
-    wrong: list[str] = []
-    good: list[str] = []
+@observed(nothing=_FEW)
+def cursor_by_time(replies: LogstoreReplies) -> Evidence:
+    """Yield whether the cursor of a time is at or before a log group that was received then."""
     for shard in replies.cursors.values():
         reply = shard.found_by_time
         if reply is None or is_denied(reply) or shard.middle is None or shard.first is None:
             continue
         found = decode_cursor(reply.value or "")
         if found is None:
-            wrong.append(outcome(reply) if reply.error else "a cursor that is not a number")
+            yield False, outcome(reply) if reply.error else "a cursor that is not a number"
         elif found > shard.middle:
-            wrong.append("a later log group")
+            yield False, "a later log group"
         elif found < shard.first:
-            wrong.append("a position before BEGIN")
+            yield False, "a position before BEGIN"
         else:
-            good.append("a log group at or before the one whose time was requested")
-    return seen(wrong, good, nothing=_FEW)
+            yield True, "a log group at or before the one whose time was requested"
 
 
 def _with_data(replies: LogstoreReplies) -> Iterator[ShardReplies]:

@@ -4,11 +4,12 @@ The number of requests is limited: at most about 35 per logstore. All of them on
 for names that do not exist, which shows the codes of errors.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.commands.doctor.recording import Recorder, Reply
 from exporter.model.shards import Checkpoint, Shard, decode_cursor, encode_cursor
@@ -86,14 +87,10 @@ class LogstoreReplies(Struct, frozen=True, kw_only=True):
     unknown_shard: Reply[Any] | None = None
 
     @property
-    def consumers(self) -> Iterator[str]:
-        """The names of the owners in the checkpoints."""
-        return (
-            entry.consumer
-            for reply in self.checkpoints.values()
-            if reply.value is not None
-            for entry in reply.value.entries
-        )
+    def entries(self) -> Sequence[Checkpoint]:
+        """The checkpoints of all groups."""
+        replies = self.checkpoints.values()
+        return [entry for reply in replies if reply.value for entry in reply.value.entries]
 
     @property
     def shard_counts(self) -> ShardCounts | None:
@@ -129,26 +126,22 @@ def observe_logstore(
     shards = ask(LIST_SHARDS, lambda: client.list_shards(logstore)) if lag else None
     checkpoints = {name: _checkpoints(client, ask, logstore, name) for name in names}
     unknown_group: Reply[Any] = _checkpoints(client, ask, logstore, UNKNOWN_NAME)
-    if not lag:
-        return LogstoreReplies(
-            checkpoints=checkpoints,
-            timeouts=groups,
-            group_listing=group_listing,
-            unknown_logstore=unknown_logstore,
-            unknown_group=unknown_group,
-        )
-    return LogstoreReplies(
+    replies = LogstoreReplies(
         checkpoints=checkpoints,
         timeouts=groups,
         group_listing=group_listing,
         shards=shards,
-        retention=ask(GET_LOGSTORE, lambda: client.get_retention_days(logstore)),
-        cursors={
-            number: _observe_shard(client, ask, logstore, number)
-            for number in _chosen(shards, list(checkpoints.values()))
-        },
         unknown_logstore=unknown_logstore,
         unknown_group=unknown_group,
+    )
+    if not lag:
+        return replies
+    return replace(
+        replies,
+        retention=ask(GET_LOGSTORE, lambda: client.get_retention_days(logstore)),
+        cursors={
+            number: _observe_shard(client, ask, logstore, number) for number in _chosen(replies)
+        },
         unknown_shard=ask(GET_CURSOR, lambda: client.get_cursor(logstore, UNKNOWN_SHARD, "end")),
         shards_again=ask(LIST_SHARDS, lambda: client.list_shards(logstore)),
     )
@@ -160,16 +153,11 @@ def _checkpoints(
     return ask(GET_CHECKPOINT, lambda: client.get_checkpoints(logstore, group))
 
 
-def _chosen(
-    shards: Reply[Parsed[Shard]] | None, checkpoints: Sequence[Reply[Parsed[Checkpoint]]]
-) -> Sequence[int]:
+def _chosen(replies: LogstoreReplies) -> Sequence[int]:
     """Return the first writable shard, the newest one, and the first read-only one."""
-    listed = shards.value.entries if shards is not None and shards.value else ()
+    listed = replies.shards.value.entries if replies.shards and replies.shards.value else ()
     if not listed:
-        found = sorted(
-            {each.shard for reply in checkpoints if reply.value for each in reply.value.entries}
-        )
-        return found[:MAX_SHARDS]
+        return sorted({entry.shard for entry in replies.entries})[:MAX_SHARDS]
     ordered = sorted(listed, key=lambda shard: (shard.status == "readonly", shard.shard))
     newest = max(listed, key=lambda shard: shard.shard)
     chosen = [
@@ -196,9 +184,8 @@ def _observe_shard(client: SlsClient, ask: Recorder, logstore: str, shard: int) 
     middle = known.middle
     in_middle = None if middle is None else time_at(middle)
     by_time = None if in_middle is None else in_middle.value
-    return ShardReplies(
-        begin=known.begin,
-        end=known.end,
+    return replace(
+        known,
         time_at_begin=time_at(first),
         time_before_begin=time_at(first - 1) if first > 0 else None,
         time_before_end=time_at(last - 1) if last > 0 else None,

@@ -149,7 +149,7 @@ def _observe(
         lag=target.settings.lag,
     )
     session.redactor.add("group", (group.name for group in target.groups))
-    session.redactor.add("consumer", replies.consumers)
+    session.redactor.add("consumer", (entry.consumer for entry in replies.entries))
     return replies
 
 

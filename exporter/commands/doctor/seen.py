@@ -1,12 +1,17 @@
 """Observations of assumptions: a result and a text without names."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, Literal, ParamSpec
 
 from msgspec import Struct
 
 from exporter.base.text import bounded
 from exporter.commands.doctor.recording import Reply
+
+P = ParamSpec("P")
+Evidence = Iterator[tuple[bool, str]]
+"""Whether an observation agrees with the assumption, and its text without names."""
 
 
 class Seen(Struct, frozen=True):
@@ -21,12 +26,25 @@ def not_seen(reason: str) -> Seen:
     return Seen("not seen", reason)
 
 
-def seen(wrong: Iterable[str], good: Iterable[str], *, nothing: str) -> Seen:
-    """Return what was seen: that something is wrong, that all is right, or nothing."""
-    wrong, good = list(dict.fromkeys(wrong)), list(dict.fromkeys(good))
-    if wrong:
-        return Seen("not held", "; ".join(wrong))
-    return Seen("held", "; ".join(good)) if good else not_seen(nothing)
+def observed(*, nothing: str) -> Callable[[Callable[P, Evidence]], Callable[P, Seen]]:
+    """Make an evaluation of a function that yields evidence; ``nothing`` states that it has none.
+
+    The assumption holds if all evidence agrees with it.
+    """
+
+    def evaluation(observe: Callable[P, Evidence]) -> Callable[P, Seen]:
+        @wraps(observe)
+        def evaluate(*args: P.args, **kwargs: P.kwargs) -> Seen:
+            found = dict.fromkeys(observe(*args, **kwargs))
+            good = [text for agrees, text in found if agrees]
+            wrong = [text for agrees, text in found if not agrees]
+            if wrong:
+                return Seen("not held", "; ".join(wrong))
+            return Seen("held", "; ".join(good)) if good else not_seen(nothing)
+
+        return evaluate
+
+    return evaluation
 
 
 def outcome(reply: Reply[Any]) -> str:
