@@ -34,7 +34,9 @@ def bounded(text: str, limit: int = LIMIT) -> str:
         return text
     head = text[: limit + 1]
     if not (head.isascii() and head.isprintable()):
-        head = "".join(char if _is_showable(char) else "\ufffd" for char in head)
+        # Format characters (bidirectional overrides, zero width) are not printable either, so a
+        # name cannot be made to look like another one.
+        head = "".join(char if char.isprintable() else "\ufffd" for char in head)
     return head if len(head) <= limit else head[: limit - 1] + "…"
 
 
@@ -116,9 +118,3 @@ def quoted(text: str) -> str:
     if len(text) > _ECHO_LIMIT or len(cut) > _ECHO_LIMIT:
         cut = f"{cut[: _ECHO_LIMIT - 1]}…"
     return f"'{cut}'"
-
-
-def _is_showable(char: str) -> bool:
-    # Format characters (bidirectional overrides, zero width) are not printable either, so a name
-    # cannot be made to look like another one.
-    return char.isprintable()

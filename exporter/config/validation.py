@@ -196,14 +196,10 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
         )
 
     def _unknown(self, path: KeyPath) -> str:
-        section = _section_in(_annotation_at(self.model, path[:-1]))
-        keys = keys_of(section) if section else []
+        keys = _keys_in(_annotation_at(self.model, path[:-1]))
         near = _near(path[-1], keys)
-        return (
-            f"unknown key; did you mean {near}?"
-            if near
-            else (f"unknown key; there are {', '.join(keys)}")
-        )
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(keys)}"
+        return f"unknown key; {hint}"
 
     def _shown(self, path: KeyPath) -> KeyPath:
         """Truncate a path before a part that can be a secret in the position of a key."""
@@ -212,8 +208,7 @@ class Format(Struct, Generic[M], frozen=True, kw_only=True):
                 annotation = _annotation_at(self.model, path[:index])
                 if typing.get_origin(annotation) is dict:
                     return path[: index + 1]
-                section = _section_in(annotation)
-                keys = keys_of(section) if section else []
+                keys = _keys_in(annotation)
                 if path[index] not in keys:
                     return path if _near(path[index], keys) else path[:index]
         return path
@@ -263,6 +258,11 @@ def _annotation_at(model: type[BaseModel], path: KeyPath) -> object:
             field = section.model_fields.get(part) if section else None
             annotation = field.annotation if field else None
     return annotation
+
+
+def _keys_in(annotation: object) -> list[str]:
+    section = _section_in(annotation)
+    return keys_of(section) if section else []
 
 
 def _section_in(annotation: object) -> type[BaseModel] | None:

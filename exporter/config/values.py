@@ -144,11 +144,10 @@ def _matching(pattern: str, expected: str) -> Callable[[object], str]:
     """Return a parser of a text in `credentials`, whose errors do not quote the text."""
 
     def parse(value: object) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
-        if not re.fullmatch(pattern, value):
+        text = expect_text(value, expected)
+        if not re.fullmatch(pattern, text):
             raise ValueError(f"expected {expected}")
-        return value
+        return text
 
     return parse
 

@@ -79,21 +79,12 @@ def _from_environment(environ: Environ) -> Found:
 
 
 def _configured(config: CredentialsConfig) -> Found:
-    readers: dict[str, Callable[[], str]] = {}
-    paths: list[Path] = []
-    for field in _FIELDS:
-        value = getattr(config, field)
-        path = getattr(config, f"{field}_file")
-        if path is not None:
-            paths.append(path)
-            readers[field] = _reader(path)
-        elif value is not None:
-            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            readers[field] = _constant(text)
+    given = {field: getattr(config, f"{field}_file") or getattr(config, field) for field in _FIELDS}
 
     def read() -> Credentials:
-        return Credentials(**{field: reader() for field, reader in readers.items()})
+        return Credentials(**{field: _text(each) for field, each in given.items() if each})
 
+    paths = [each for each in given.values() if isinstance(each, Path)]
     if paths:
         description = f"from the configuration: {', '.join(map(str, paths))}"
         log = get_logger("exporter.credentials")
@@ -196,9 +187,8 @@ SOURCE_VARIABLES = (*chain.from_iterable(_SOURCES.values()), ROLE_ARN)
 """The variables that select a source."""
 
 
-def _reader(path: Path) -> Callable[[], str]:
-    return lambda: read_key(path)
-
-
-def _constant(text: str) -> Callable[[], str]:
-    return lambda: text
+def _text(given: Path | SecretStr | str) -> str:
+    """Return a field of a key, which can be in a file. Raises OSError or ValueError."""
+    if isinstance(given, Path):
+        return read_key(given)
+    return given.get_secret_value() if isinstance(given, SecretStr) else given

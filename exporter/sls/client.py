@@ -78,16 +78,12 @@ class SlsClient:
         self._cancelled = cancelled
         self._uniform = uniform
         self._patience = AdaptiveTimeout(settings.polling.timeout)
-        self._latency: float | None = None
+        self.latency: float | None = None
+        """Mean duration of the last requests in seconds, None before the first."""
         self._place = str(settings.endpoint), project or ""
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
         self._base_url = settings.endpoint.base_url(project)
         self._host = settings.endpoint.host_header(project)
-
-    @property
-    def latency(self) -> float | None:
-        """Mean duration of the last requests in seconds, None before the first."""
-        return self._latency
 
     def server_now(self) -> float:
         """Return the server's time in Unix seconds, or the exporter's before the first response."""
@@ -239,8 +235,8 @@ class SlsClient:
         finally:
             if code != "cancelled":
                 seconds = time.monotonic() - started
-                known = self._latency
-                self._latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
+                known = self.latency
+                self.latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
                 self._observer.request_ended(self._place, operation.name, seconds, code)
 
     def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:

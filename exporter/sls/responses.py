@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -63,7 +63,7 @@ def read_checkpoints(body: bytes, now: float) -> Parsed[Checkpoint]:
     return checkpoints(load_json(body), now=now)
 
 
-def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN401  JSON
+def checkpoints(answer: object, *, now: float) -> Parsed[Checkpoint]:
     """Read the array of GetCheckPoint. If a shard is listed twice, its newest write counts."""
     parsed = entries_of(answer, lambda entry: _checkpoint(entry, now))
     newest: dict[int, Checkpoint] = {}
@@ -77,39 +77,39 @@ def checkpoints(answer: Any, *, now: float) -> Parsed[Checkpoint]:  # noqa: ANN4
     return Parsed(entries=tuple(newest.values()), faults=tuple(faults))
 
 
-def consumer_groups(answer: Any) -> Parsed[ConsumerGroup]:  # noqa: ANN401  JSON
+def consumer_groups(answer: object) -> Parsed[ConsumerGroup]:
     """Read ListConsumerGroup: an array, or an object around it as old documents show."""
     if isinstance(answer, dict):
         answer = answer.get("consumerGroups")
     return entries_of(answer, _consumer_group)
 
 
-def shards(answer: Any) -> Parsed[Shard]:  # noqa: ANN401  JSON
+def shards(answer: object) -> Parsed[Shard]:
     """Read ListShards, whose entries name the shard ``shardID``."""
     return entries_of(answer, _shard)
 
 
-def cursor(answer: Any) -> str:  # noqa: ANN401  JSON
+def cursor(answer: object) -> str:
     """Read GetCursor; a cursor is base64 of a decimal number."""
     return text_of(object_of(answer), "cursor", limit=256)
 
 
-def cursor_time(answer: Any) -> int:  # noqa: ANN401  JSON
+def cursor_time(answer: object) -> int:
     """Read GetCursorTime: unix seconds, a number or (one document says) a string of digits."""
     return integer_of(object_of(answer), "cursor_time", low=0, high=2**53)
 
 
-def retention_days(answer: Any) -> int:  # noqa: ANN401  JSON
+def retention_days(answer: object) -> int:
     """Read the retention time, ``ttl`` in days, from GetLogStore."""
     return integer_of(object_of(answer), "ttl", low=0, high=2**31)
 
 
-def logstore_names(answer: Any) -> Page:  # noqa: ANN401  JSON
+def logstore_names(answer: object) -> Page:
     """Read one page of ListLogStores."""
     return _page(answer, "logstores", name_of)
 
 
-def project_names(answer: Any) -> Page:  # noqa: ANN401  JSON
+def project_names(answer: object) -> Page:
     """Read one page of ListProject."""
     return _page(answer, "projects", _project)
 
@@ -139,7 +139,7 @@ def parsed(response: "Response", operation: str, parse: Callable[[bytes], T]) ->
     )
 
 
-def refusal(answer: Any) -> Refusal:  # noqa: ANN401  JSON
+def refusal(answer: object) -> Refusal:
     """Read the body of an error. A code that is not safe as a label is not from SLS.
 
     Services and their proxies spell the fields ``errorCode``, ``error_code`` or ``Code``, the last
