@@ -215,7 +215,7 @@ class Group(Struct, kw_only=True):
 
     def check_holder(self, consumer: str, shard: int) -> None:
         """Raise ServiceError unless an external consumer is alive and holds a shard."""
-        if consumer not in self.members.heartbeats:
+        if not consumer or consumer not in self.members.heartbeats:
             raise consumer_not_exist(consumer)
         if self.members.holders.get(shard) != consumer:
             raise consumer_not_match(consumer, shard)

@@ -126,6 +126,8 @@ def _update_group(world: World, call: Call, request: Request) -> object:
     timeout, order = body.get("timeout"), body.get("order")
     if not isinstance(timeout, int | None) or not isinstance(order, bool | None):
         raise parameter_invalid("timeout must be a number, order true or false")
+    if timeout is None and order is None:
+        raise parameter_invalid("timeout or order must be given")
     place = call.project, call.logstore, call.consumer_group
     world.update_group(*place, timeout=timeout, order=order)
     return None
@@ -172,11 +174,13 @@ def _update_checkpoint(world: World, call: Call, request: Request) -> object:
 
 
 def _heart_beat(world: World, call: Call, request: Request) -> object:
+    if "consumer" not in request.query:
+        raise parameter_invalid("consumer must be given")
     return world.heart_beat(
         call.project,
         call.logstore,
         call.consumer_group,
-        request.query.get("consumer", ""),
+        request.query["consumer"],
         _shards(request),
     )
 

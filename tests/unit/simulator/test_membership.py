@@ -1,5 +1,9 @@
 """External consumers of a group: heartbeats, holders, rebalances, the order of shards."""
 
+import sys
+import threading
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +164,45 @@ def test_shards_are_never_owned_twice_and_are_shared_evenly_in_the_end(
         assert sorted(shard for given in owned.values() for shard in given) == list(shards)
         sizes = [len(given) for given in owned.values()]
         assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.fixture
+def switches() -> Iterator[None]:
+    """Let threads take turns after almost every step."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("switches")
+def test_heartbeats_at_the_same_time_never_give_a_shard_to_two_consumers() -> None:
+    _, world = small_world(shards=16)
+    holders: dict[int, str] = {}
+    taken_twice: list[tuple[int, str, str]] = []
+    start = threading.Barrier(6)
+
+    def beat(name: str) -> None:
+        kept: set[int] = set()
+        start.wait(60.0)
+        for turn in range(1000):
+            given = set(world.heart_beat(*BILLING, name, kept))
+            taken = given - kept
+            taken_twice.extend((shard, name, holders[shard]) for shard in taken if shard in holders)
+            holders.update(dict.fromkeys(taken, name))
+            # Let go of what must be returned, and sometimes of everything.
+            released = given | kept if turn % 3 == 0 else kept - given
+            for shard in released:
+                del holders[shard]
+            kept = given - released
+
+    threads = [threading.Thread(target=beat, args=(f"c{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60.0)
+    assert not any(thread.is_alive() for thread in threads)
+    assert taken_twice == []
 
 
 def test_group_settings_are_changed_one_by_one() -> None:

@@ -250,6 +250,21 @@ def test_missing_shard_is_400_for_reads_and_404_for_checkpoints(client: Client, 
     assert error_of(written) == (404, "ShardNotExist")
 
 
+def test_checkpoint_without_a_consumer_is_written_only_by_force(client: Client) -> None:
+    def post(body: bytes, **params: str) -> requests.Response:
+        return client.send(GROUP_PATH, method="POST", params=params, body=body)
+
+    assert error_of(post(b"[]", type="heartbeat")) == (400, "ParameterInvalid")
+    assert post(b"[]", type="heartbeat", consumer="").json() == [0]
+    body = b'{"shard": 0, "checkpoint": "MQ=="}'
+    for params in ({}, {"consumer": ""}, {"forceSuccess": "false"}):
+        refused = post(body, type="checkpoint", **params)
+        assert error_of(refused) == (404, "ConsumerNotExist")
+    for force in ("true", "True"):
+        assert post(body, type="checkpoint", forceSuccess=force).status_code == 200
+    assert client.get(GROUP_PATH).json()[0]["consumer"] == ""
+
+
 @pytest.mark.parametrize("text", ["%", "MQ=", "MQ==\n", "日志"])
 def test_checkpoint_that_is_not_base64_is_refused(client: Client, text: str) -> None:
     params = {"type": "checkpoint", "forceSuccess": "true"}
@@ -278,7 +293,7 @@ def test_invalid_body_is_400(client: Client) -> None:
     for body in (b'{"consumerGroup": "new"}', b'{"consumerGroup": "", "timeout": 20}'):
         response = client.send(groups, method="POST", body=body)
         assert error_of(response) == (400, "JsonInfoInvalid")
-    for body in (b'{"timeout": "20"}', b'{"order": 1}'):
+    for body in (b'{"timeout": "20"}', b'{"order": 1}', b"{}"):
         response = client.send(GROUP_PATH, method="PUT", body=body)
         assert error_of(response) == (400, "ParameterInvalid")
 
@@ -430,10 +445,11 @@ def test_a_body_that_was_changed_on_the_way_is_refused(
     client: Client, simulator: Simulator, version: Signature, answer: tuple[int, str]
 ) -> None:
     client.version = version
-    signed = client.send(GROUP_PATH, method="POST", params={"type": "heartbeat"}, body=b"[0]")
+    params = {"type": "heartbeat", "consumer": "c1"}
+    signed = client.send(GROUP_PATH, method="POST", params=params, body=b"[0]")
     assert signed.status_code == 200
     changed = requests.post(
-        simulator.endpoint + GROUP_PATH + "?type=heartbeat",
+        f"{simulator.endpoint}{GROUP_PATH}?type=heartbeat&consumer=c1",
         data=b"[1]",
         headers=dict(signed.request.headers),
         timeout=10,
