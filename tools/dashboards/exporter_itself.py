@@ -33,10 +33,9 @@ from tools.dashboards.limits import (
     USED_SHARE,
 )
 from tools.dashboards.panels import Query, curves, label_value, number, timeline
-from tools.dashboards.queries import INSTANCE, JOB, or_none, rate
+from tools.dashboards.queries import ALL, JOB, or_none, rate
 from tools.dashboards.tables import Column, rows
 
-ALL = f"{{{INSTANCE}}}"
 NUMBERS = f'count_values by (job, instance) ("number", {SHARD.name}{ALL})'
 """The number of each exporter among those that share the work, as a label."""
 

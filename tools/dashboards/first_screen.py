@@ -1,5 +1,7 @@
 """The first screen of the overview: alerts, likely causes, data loss and lags."""
 
+from grafana_foundation_sdk.builders import table
+
 from exporter.metrics.catalogue import GROUP_SHARDS, LAG, STALLED
 from tools.dashboards.frame import Panel, to_group
 from tools.dashboards.limits import (
@@ -33,7 +35,8 @@ FURTHEST_BEHIND = f"topk(20, {worst(LAG)} > 0)"
 
 def panels() -> list[Panel]:
     """Return the panels: the numbers of now, and tables that name the groups."""
-    return [*_numbers(), _alerts(), _causes(), _losses(), _lags()]
+    tables = (_alerts(), _causes(), _losses(), _lags())
+    return [*_numbers(), *(each.height(8).span(12) for each in tables)]
 
 
 def _numbers() -> list[Panel]:
@@ -91,106 +94,90 @@ def _numbers() -> list[Panel]:
     ]
 
 
-def _alerts() -> Panel:
+def _alerts() -> table.Panel:
     since = firing(EXPORTER_OR_GROUP).replace("ALERTS", "ALERTS_FOR_STATE", 1)
     since = since.replace(', alertstate="firing"', "")
-    return (
-        rows(
-            "Alerts",
-            "The firing alerts of the rules of sls-exporter, with the time since their conditions "
-            "became true. The newest is first.",
-            [
-                Column(title="alert", label="alertname", width=230),
-                Column(title="severity", label="severity", width=80),
-                *GROUP_COLUMNS,
-                Column(title="shard", label="shard", width=60),
-                Column(
-                    title="active for",
-                    expr=f"time() - {since}\nand ignoring (alertstate) {firing(EXPORTER_OR_GROUP)}",
-                    unit="s",
-                    width=100,
-                ),
-            ],
-            sorted_by="active for",
-            smallest_first=True,
-            nothing="No alert is firing.",
-        )
-        .height(8)
-        .span(12)
+    return rows(
+        "Alerts",
+        "The firing alerts of the rules of sls-exporter, with the time since their conditions "
+        "became true. The newest is first.",
+        [
+            Column(title="alert", label="alertname", width=230),
+            Column(title="severity", label="severity", width=80),
+            *GROUP_COLUMNS,
+            Column(title="shard", label="shard", width=60),
+            Column(
+                title="active for",
+                expr=f"time() - {since}\nand ignoring (alertstate) {firing(EXPORTER_OR_GROUP)}",
+                unit="s",
+                width=100,
+            ),
+        ],
+        sorted_by="active for",
+        smallest_first=True,
+        nothing="No alert is firing.",
     )
 
 
-def _causes() -> Panel:
+def _causes() -> table.Panel:
     causes = f"{stalled_by_cause()} > 0"
-    return (
-        rows(
-            "Stalled groups by cause",
-            "Consumer groups with stalled shards and their likely causes, the longest stall first.",
-            [
-                *GROUP_COLUMNS,
-                Column(title="likely cause", label="cause", width=160),
-                Column(title="stalled shards", expr=causes, unit="short", width=110),
-                Column(
-                    title="worst stall",
-                    expr=f"0 * ({causes})\n+ ignoring (cause) group_left () {worst(STALLED)}",
-                    unit="s",
-                    steps=STALL_SECONDS,
-                    width=110,
-                ),
-            ],
-            sorted_by="worst stall",
-            nothing="No shard is stalled.",
-        )
-        .height(8)
-        .span(12)
+    return rows(
+        "Stalled groups by cause",
+        "Consumer groups with stalled shards and their likely causes, the longest stall first.",
+        [
+            *GROUP_COLUMNS,
+            Column(title="likely cause", label="cause", width=160),
+            Column(title="stalled shards", expr=causes, unit="short", width=110),
+            Column(
+                title="worst stall",
+                expr=f"0 * ({causes})\n+ ignoring (cause) group_left () {worst(STALLED)}",
+                unit="s",
+                steps=STALL_SECONDS,
+                width=110,
+            ),
+        ],
+        sorted_by="worst stall",
+        nothing="No shard is stalled.",
     )
 
 
-def _losses() -> Panel:
-    return (
-        rows(
-            "Groups that lose data",
-            "The 20 groups that lose unread data first at their recent speed. SLS deletes the data "
-            "of a group after this time.",
-            [
-                *GROUP_COLUMNS,
-                Column(
-                    title="loses data in",
-                    expr=f"bottomk(20, {data_loss()})",
-                    unit="s",
-                    steps=LOSS_SECONDS,
-                    width=120,
-                ),
-            ],
-            sorted_by="loses data in",
-            smallest_first=True,
-            nothing="No group loses data at its recent speed.",
-        )
-        .height(8)
-        .span(12)
+def _losses() -> table.Panel:
+    return rows(
+        "Groups that lose data",
+        "The 20 groups that lose unread data first at their recent speed. SLS deletes the data "
+        "of a group after this time.",
+        [
+            *GROUP_COLUMNS,
+            Column(
+                title="loses data in",
+                expr=f"bottomk(20, {data_loss()})",
+                unit="s",
+                steps=LOSS_SECONDS,
+                width=120,
+            ),
+        ],
+        sorted_by="loses data in",
+        smallest_first=True,
+        nothing="No group loses data at its recent speed.",
     )
 
 
-def _lags() -> Panel:
-    return (
-        rows(
-            "Groups furthest behind",
-            "The 20 groups with the largest lag of a shard, and the time until each has caught up.",
-            [
-                *GROUP_COLUMNS,
-                Column(title="lag", expr=FURTHEST_BEHIND, unit="s", steps=LAG_SECONDS, width=110),
-                Column(
-                    title="caught up in",
-                    expr=f"{catch_up()}\nand {FURTHEST_BEHIND}",
-                    unit="s",
-                    steps=CATCH_UP_SECONDS,
-                    mappings=never_mappings(),
-                    width=120,
-                ),
-            ],
-            sorted_by="lag",
-            nothing="No group is behind.",
-        )
-        .height(8)
-        .span(12)
+def _lags() -> table.Panel:
+    return rows(
+        "Groups furthest behind",
+        "The 20 groups with the largest lag of a shard, and the time until each has caught up.",
+        [
+            *GROUP_COLUMNS,
+            Column(title="lag", expr=FURTHEST_BEHIND, unit="s", steps=LAG_SECONDS, width=110),
+            Column(
+                title="caught up in",
+                expr=f"{catch_up()}\nand {FURTHEST_BEHIND}",
+                unit="s",
+                steps=CATCH_UP_SECONDS,
+                mappings=never_mappings(),
+                width=120,
+            ),
+        ],
+        sorted_by="lag",
+        nothing="No group is behind.",
     )

@@ -16,12 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from exporter.metrics.catalogue import (
-    GROUP_UP,
-)
-from exporter.metrics.self_catalogue import (
-    BUILD_INFO,
-)
+from exporter.metrics.catalogue import GROUP_UP
+from exporter.metrics.self_catalogue import BUILD_INFO
 from tools.dashboards import queries
 from tools.dashboards.limits import RED
 from tools.dashboards.panels import DATASOURCE

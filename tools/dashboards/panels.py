@@ -44,41 +44,32 @@ def number(
 ) -> stat.Panel:
     """Return one large number: the current value, not the last one that was recorded."""
     panel = (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(DATASOURCE)
-        .with_target(target(Query(expr, title), ref=0, instant=True))
+        _stat(title, description, Query(expr, title))
         .unit(unit)
         .no_value(nothing)
         .thresholds(thresholds(steps))
         .mappings(list(mappings))
-        .graph_mode(common.BigValueGraphMode.NONE)
-        .color_mode(
-            common.BigValueColorMode.BACKGROUND
-            if steps or mappings
-            else common.BigValueColorMode.NONE
-        )
-        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
-        .height(4)
-        .span(4)
     )
+    if steps or mappings:
+        panel.color_mode(common.BigValueColorMode.BACKGROUND)
     return panel if decimals is None else panel.decimals(decimals)
 
 
 def label_value(title: str, description: str, query: Query) -> stat.Panel:
     """Return a panel with the value of a label of each series, as text."""
+    panel = _stat(title, description, query).unit("none").no_value("-")
+    return panel.text_mode(common.BigValueTextMode.NAME)
+
+
+def _stat(title: str, description: str, query: Query) -> stat.Panel:
     return (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
         .with_target(target(query, ref=0, instant=True))
-        .unit("none")
-        .no_value("-")
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.NONE)
-        .text_mode(common.BigValueTextMode.NAME)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
         .height(4)
         .span(4)

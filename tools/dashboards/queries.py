@@ -27,6 +27,7 @@ LOGSTORE = f'{JOB}, region=~"$region", project=~"$project", logstore=~"$logstore
 GROUP = f'{LOGSTORE}, consumer_group=~"$consumer_group"'
 SHARD = f'{GROUP}, shard=~"$shard"'
 INSTANCE = f'{JOB}, instance=~"$instance"'
+ALL = f"{{{INSTANCE}}}"
 NOT_INVALID_CURSOR = 'code!~"(?i)(SLS)?InvalidCursor"'
 
 EXPORTER_OR_GROUP = f'{JOB.replace("$job", "$job|")}, project=~"$project|"'

@@ -8,13 +8,10 @@ from exporter.metrics.self_catalogue import (
     RETRIES,
 )
 from tools.dashboards.frame import Panel
-from tools.dashboards.limits import (
-    ERROR_SHARE,
-)
+from tools.dashboards.limits import ERROR_SHARE
 from tools.dashboards.panels import Query, curves
-from tools.dashboards.queries import INSTANCE, NOT_INVALID_CURSOR, or_none, rate
+from tools.dashboards.queries import ALL, INSTANCE, NOT_INVALID_CURSOR, or_none, rate
 
-ALL = f"{{{INSTANCE}}}"
 MERGED = "operation, instance, pod"
 BUSIEST = f"topk(10, sum without ({MERGED}) (rate({REQUESTS.name}{ALL}[${{window}}s])))"
 
