@@ -4,7 +4,6 @@ Health checks run on the event loop. Scrapes, pages and reloads have separate po
 threads, so a slow scrape delays neither a health check nor the status page.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -23,7 +22,6 @@ from exporter.web.scrapes import RenderScrape, Scrapes, plain_text
 from exporter.web.workers import WorkerPool, Workers
 
 _PAGE_THREADS: Final = 2
-_PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 Respond = Callable[[Request], Awaitable[Response]]
 OnError = Callable[[str, BaseException], None]
@@ -57,10 +55,8 @@ def create_app(
 
     At most ``max_requests`` scrapes are handled at the same time; 0 means no limit. If a callable
     raises an exception, the client gets a plain 500 response, and ``on_error`` is called with the
-    path and the exception. Raises ValueError if the telemetry path is not a plain absolute path.
+    path and the exception.
     """
-    if not _PLAIN_PATH.fullmatch(telemetry_path):
-        raise ValueError("the telemetry path must begin with / and be a plain path")
     of_pages = threads.pool("pages", _PAGE_THREADS)
     of_reload = threads.pool("reload", 1)  # one at a time
     scrapes = Scrapes(
@@ -117,11 +113,9 @@ def _guarded(path: str, respond: Respond, on_error: OnError) -> Respond:
 def _check(check: Callable[[], str | None], state: str) -> Respond:
     async def respond(_: Request) -> Response:
         reason = check()
-        return (
-            plain_text(f"{state}", 200)
-            if reason is None
-            else plain_text(f"not {state}: {reason}", 503)
-        )
+        if reason is None:
+            return plain_text(state, 200)
+        return plain_text(f"not {state}: {reason}", 503)
 
     return respond
 

@@ -12,8 +12,6 @@ import pytest
 from exporter.metrics.exposition import Scrape
 from exporter.model.snapshot import View
 from exporter.web.headers import html_headers
-from exporter.web.routes import create_app
-from exporter.web.workers import Workers
 from tests.support.snapshots import target
 from tests.support.status_views import document_of, failing
 from tests.support.wait import wait_for
@@ -118,12 +116,6 @@ def test_the_telemetry_path_can_be_moved() -> None:
     with serving(telemetry_path="/sls") as port:
         assert fetch(port, "/sls").body == METRICS
         assert fetch(port, "/metrics").status == 404
-
-
-@pytest.mark.parametrize("path", ["metrics", "", "/{x}", "/a b", "/a?b"])
-def test_a_telemetry_path_that_cannot_be_routed_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="telemetry path must begin with /"):
-        create_app(content(), Workers(), on_error=Faults().report, telemetry_path=path)
 
 
 def test_status_page_is_html_without_frames() -> None:
