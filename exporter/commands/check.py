@@ -219,13 +219,11 @@ def _sum(fixed: float, terms: Sequence[tuple[float, int | None, str]]) -> str:
 def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
     """Yield the number of shards that the polls of a project can read in their interval."""
     entries = project.logstores
-    if not all(entry.logstore.literal and _is_literal(entry) for entry in entries):
+    is_known = all(entry.logstore.literal and _is_literal(entry) for entry in entries)
+    if not (is_known and settings.lag):
         return
     groups = sum(len(entry.consumer_groups) for entry in entries)
-    if not settings.lag:
-        return
     most = most_shards(settings, logstores=len(entries), groups=groups)
-    is_filtered = any(map(_is_filtered, entries))
     if most < len(entries):
         yield (
             f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
@@ -233,6 +231,7 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
             " polling.requests_per_second or polling.workers"
         )
     else:
+        is_filtered = any(map(_is_filtered, entries))
         others = ", where five of other consumers count as one" if is_filtered else ""
         yield f"  busy polls fit in the interval with up to {most} shards in all logstores{others}"
 
@@ -256,7 +255,7 @@ def needed_operations(
         yield LIST_PROJECTS
     if not all(entry.logstore.literal for entry in project.logstores):
         yield LIST_LOGSTORES
-    if not all(name.literal for entry in project.logstores for name in entry.group_names):
+    if not all(map(_is_literal, project.logstores)):
         yield LIST_CONSUMER_GROUPS
 
 

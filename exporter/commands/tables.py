@@ -15,10 +15,16 @@ from exporter.model.progress import State
 from exporter.status import rows
 from exporter.status.history import Rates
 from exporter.status.rows import GroupRow
-from exporter.status.shard_rows import ShardRow
 from exporter.status.story import by_cause, worst_first
 from exporter.status.summary import ambiguous_projects
-from exporter.status.wording import CAUSE_NAMES, CAUSE_REMEDIES, duration, prediction, rate
+from exporter.status.wording import (
+    CAUSE_NAMES,
+    CAUSE_REMEDIES,
+    duration,
+    prediction,
+    rate,
+    shard_numbers,
+)
 
 _UNBOUNDED_WIDTH = 10_000
 _LEAST_WIDTH = 80
@@ -76,7 +82,7 @@ def shard_table(row: GroupRow, rates: ShardRates) -> Table:
             _state(shard.state),
             *([cause] if has_causes else []),
             Text(bounded(shard.consumer) or "-"),
-            *_numbers(shard),
+            *shard_numbers(shard),
             *(_rates(rates.get(shard.shard, Rates())) if rates else ()),
         )
     return result
@@ -132,15 +138,6 @@ def _add_numbers(table: Table, headings: Sequence[str]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
 
 
-def _numbers(shard: ShardRow) -> Sequence[str]:
-    return (
-        duration(shard.stalled_seconds),
-        duration(shard.lag_seconds),
-        "-" if shard.unread_log_groups is None else f"{shard.unread_log_groups:,}",
-        duration(shard.age_seconds),
-    )
-
-
 def _rates(rates: Rates) -> Sequence[str]:
     return ["-" if value is None else rate(value) for value in rates]
 
@@ -167,7 +164,7 @@ def _shards(row: GroupRow) -> Text:
 
 def _worst(row: GroupRow) -> str:
     """Return a line with the worst shard and its consumer, or no text if all states are good."""
-    for shard in row.shards:
-        if shard.shard == row.worst_shard and shard.state in _WRONG and shard.consumer:
-            return f"\n  worst: shard {shard.shard}, {bounded(shard.consumer)}"
-    return ""
+    shard = row.worst
+    if shard is None or shard.state not in _WRONG or not shard.consumer:
+        return ""
+    return f"\n  worst: shard {shard.shard}, {bounded(shard.consumer)}"

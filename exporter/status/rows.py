@@ -96,6 +96,11 @@ class GroupRow(Struct, frozen=True, kw_only=True):
         return self.consumer_group if self.is_group else "logstore left out"
 
     @property
+    def worst(self) -> ShardRow | None:
+        """The worst shard; None if there is none that is shown."""
+        return next((shard for shard in self.shards if shard.shard == self.worst_shard), None)
+
+    @property
     def unread_log_groups(self) -> int | None:
         """The number of unread log groups in the shards, as far as known; None if unknown."""
         return known_sum(shard.unread_log_groups for shard in self.shards)

@@ -13,7 +13,7 @@ from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.selection import Query
 from exporter.status.shard_rows import ShardRow
 from exporter.status.story import story, worst_first
-from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration
+from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration, shard_numbers
 
 SHOWN_SHARDS = 64
 
@@ -132,10 +132,10 @@ def _pill(state: State) -> Html:
 
 def _worst(row: GroupRow) -> str:
     """Return the number of the worst shard with its owner."""
-    for shard in row.shards:
-        if shard.shard == row.worst_shard:
-            return join(f"{shard.shard} ", tag("span", shard.consumer, class_="quiet"))
-    return "-"
+    shard = row.worst
+    if shard is None:
+        return "-"
+    return join(f"{shard.shard} ", tag("span", shard.consumer, class_="quiet"))
 
 
 def _ago(seconds: float | None) -> str:
@@ -231,15 +231,7 @@ def _shard_table(shards: Sequence[ShardRow]) -> Html:
             if has_causes
             else "",
             tag("td", shard.consumer or "-", class_="owner"),
-            *(
-                tag("td", value, class_="number")
-                for value in (
-                    duration(shard.stalled_seconds),
-                    duration(shard.lag_seconds),
-                    "-" if shard.unread_log_groups is None else f"{shard.unread_log_groups:,}",
-                    duration(shard.age_seconds),
-                )
-            ),
+            *(tag("td", value, class_="number") for value in shard_numbers(shard)),
         )
         for shard in shards
     ]

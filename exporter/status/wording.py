@@ -1,11 +1,12 @@
 """The wording of durations, counts and states on the status page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import inf
 from types import MappingProxyType
 
 from exporter.model.progress import Cause, Outlook, State
+from exporter.status.shard_rows import ShardRow
 
 STATE_NAMES: Mapping[State, str] = MappingProxyType(
     {
@@ -73,6 +74,17 @@ def duration(seconds: float | None) -> str:
             rest = left // next_size
             return f"{count}{unit} {rest}{next_unit}" if rest else f"{count}{unit}"
     return f"{whole}s"
+
+
+def shard_numbers(shard: ShardRow) -> Sequence[str]:
+    """Return the stall, the lag, the unread log groups and the age of a shard."""
+    unread = shard.unread_log_groups
+    return (
+        duration(shard.stalled_seconds),
+        duration(shard.lag_seconds),
+        "-" if unread is None else f"{unread:,}",
+        duration(shard.age_seconds),
+    )
 
 
 def prediction(outlook: Outlook) -> str:
