@@ -6,6 +6,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config.example.yaml
+COVERAGE :=
 REGISTRY ?=
 IMAGE ?=
 REPOSITORY ?=
@@ -33,7 +34,7 @@ BUILT_WITH := 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools toolchains demo test tests conformance lint ruff format imports typecheck words yaml \
+.PHONY: help setup tools toolchains demo test tests coverage conformance lint ruff format imports typecheck words yaml \
 	shell dockerfile example-check generate wheel sdist chart test-wheel test-image mutants lock audit sbom \
 	release-notes clean
 
@@ -47,9 +48,14 @@ demo: $(RUNTIME) ## run the exporter against a simulated SLS, on loopback
 test: setup ## set up everything, then lint, typecheck and run all tests
 	@$(MAKE) --no-print-directory --keep-going lint tests
 
-# A file stays with one worker, so that what it builds for all of its tests is built once.
-tests: $(DEVELOPMENT) ## run the tests with branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term || $(call AGAIN,)
+# A file stays with one worker, so that what it builds for all of its tests is built once. The order
+# of the files is that of tests/conftest.py.
+tests: $(DEVELOPMENT) ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE) \
+		|| $(call AGAIN,)
+
+coverage: setup ## set up everything, then run all tests with branch coverage
+	@$(MAKE) --no-print-directory tests COVERAGE='--cov --cov-report=term'
 
 # The servers are built before, because a build slows down consumers on the real clock. If a build
 # fails, the tests of its server fail with the reason.
