@@ -96,6 +96,11 @@ class Pair:
         """True if the checkpoint alone does not prove that the shard is being consumed."""
         return self.start is None or not self.has_moved
 
+    def may_have_moved_after(self, oldest: Bracket) -> bool:
+        """Return whether a move within ``stall_after`` may be after the oldest unread log group."""
+        moved_at = self.moved_at
+        return moved_at is not None and self.has_moved and oldest.earliest <= moved_at
+
     def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
         """Return the shortest and longest time the checkpoint may have stalled, in seconds."""
         moved = -inf if self.moved_at is None else self.moved_at
@@ -194,10 +199,11 @@ class ShardPairs:
         lag = newest_at.estimate - consumed_at
         is_lag_known = self._is_known(lag, consumed.width + newest_at.width)
         waiting = self._bracket(start)
-        # After a recent move, the state does not depend on the oldest unread log group.
+        # Neither state nor stall depends on a log group that was received before a recent move.
+        may_be_older = pair.may_have_moved_after(waiting)
         is_oldest_known = self._is_known(pair.seen_at - waiting.estimate, waiting.width)
         return Unread(
-            oldest_at=waiting.estimate if is_oldest_known or not pair.has_moved else None,
+            oldest_at=None if may_be_older and not is_oldest_known else waiting.estimate,
             consumed_at=consumed_at,
             consumed_error=consumed.width,
             newest_at=newest_at.estimate if is_lag_known else None,

@@ -183,6 +183,13 @@ projects:
         for name, process in self.consumers.items():
             assert process.poll() is None, f"{name} has ended: {self.log_of(name)}"
         observation = Observation(self._exporter.scrape())
+        try:
+            self._check(observation)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{observation}\n{self._exporter.log[-3000:]}") from error
+        return observation
+
+    def _check(self, observation: "Observation") -> None:
         self._watcher.look()
         now = self.world.now()
         for shard, unread in observation.unread.items():
@@ -194,7 +201,6 @@ projects:
         self._watcher.check_shards(observation.unread)
         stalled = observation.states.get(State.STALLED, 0)
         self._watcher.check_stalls(stalled, self._stall_after, now)
-        return observation
 
     def wait(
         self, condition: Callable[["Observation"], bool], *, what: str, timeout: float = 60.0

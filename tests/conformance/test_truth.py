@@ -126,3 +126,16 @@ def test_stalled_seconds_are_at_most_those_since_the_last_move(looks: Looks) -> 
     looks.watcher.check_stalled(0, 14.0, 60.0, now)
     with pytest.raises(AssertionError):
         looks.watcher.check_stalled(0, 16.0, 60.0, now)
+
+
+def test_checkpoint_that_is_written_again_with_the_same_value_has_not_moved(looks: Looks) -> None:
+    looks.pass_seconds(11)
+    looks.truths = {0: truth()._replace(updated_at=looks.held.wall())}
+    looks.pass_seconds(11)
+    now = looks.held.wall()
+    looks.watcher.check_stalled(0, 22.0, STALL_AFTER, now)
+    looks.check_stalls(1)
+    looks.truths = {0: truth(checkpoint=51)._replace(updated_at=now)}
+    looks.pass_seconds(11)
+    with pytest.raises(AssertionError):
+        looks.watcher.check_stalled(0, 33.0, STALL_AFTER, looks.held.wall())

@@ -34,6 +34,7 @@ class Watcher:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._looks: deque[tuple[float, Truths]] = deque()
+        self._moves: dict[int, tuple[int | None, float | None]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -69,7 +70,7 @@ class Watcher:
         longest = now - min(starts, default=now)
         is_exact = seconds > stall_after
         assert seconds <= longest + (_ROUNDED_SECONDS if is_exact else _LATE_SECONDS), (
-            f"shard {shard}: {seconds} s, at most {longest} s"
+            f"shard {shard}: {seconds} s, at most {longest} s\n{self._changes(shard, now)}"
         )
 
     def check_owner(self, shard: int, owner: str) -> None:
@@ -107,7 +108,7 @@ class Watcher:
         """Look now."""
         with self._lock:
             now = self._monotonic()
-            self._looks.append((now, self._look()))
+            self._looks.append((now, self._with_moves(self._look())))
             while self._looks[0][0] < now - _LATE_SECONDS:
                 self._looks.popleft()
 
@@ -116,12 +117,34 @@ class Watcher:
         with self._lock:
             self._looks.clear()
 
+    def _with_moves(self, truths: Truths) -> Truths:
+        """Let ``updated_at`` be the time of the last move: the same checkpoint again is none."""
+        moved: dict[int, ShardTruth] = {}
+        for shard, truth in truths.items():
+            known, moved_at = self._moves.get(shard, (None, None))
+            if known != truth.checkpoint:
+                moved_at = truth.updated_at
+                self._moves[shard] = truth.checkpoint, moved_at
+            moved[shard] = truth._replace(updated_at=moved_at)
+        return moved
+
     def _all(self) -> list[tuple[float, Truths]]:
         with self._lock:
             return list(self._looks)
 
     def _recent(self, shard: int) -> list[tuple[float, ShardTruth]]:
         return [(at, truths[shard]) for at, truths in self._all() if shard in truths]
+
+    def _changes(self, shard: int, now: float) -> str:
+        """Return the recent changes of a shard as lines, with the seconds before ``now``."""
+        ahead = now - self._monotonic()
+        lines: list[str] = []
+        known = None
+        for at, truth in self._recent(shard):
+            if truth != known:
+                lines.append(f"{at + ahead - now:.1f} s: {truth}")
+                known = truth
+        return "\n".join(lines)
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):

@@ -3,6 +3,7 @@
 import pytest
 
 from exporter.model.progress import Bracket, State
+from exporter.model.snapshot import GroupSettings
 from exporter.polling.end_history import EndHistory
 from exporter.polling.poller import Effort
 from exporter.polling.targets import GroupTarget
@@ -57,6 +58,22 @@ def test_oldest_unread_time_is_absent_if_its_bounds_are_far_apart() -> None:
         assert made.state() is State.CONSUMING
         assert (shard.unread, shard.oldest_unread_at, shard.lag_seconds) == (200, None, None)
         assert made.stalled() == 30.0
+
+
+def test_log_groups_that_arrived_after_a_recent_move_have_not_waited_since_that_move() -> None:
+    patient = (GroupTarget(name=GROUP, settings=GroupSettings(stall_after=HOUR)),)
+    with bench(groups=patient, effort=Effort(budget=0, exact=0)) as made:
+        made.world.write(*STORE, 0, 3)
+        made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
+        for _ in range(40):
+            made.poll(after=60.0)
+        made.held.advance(590.0)
+        made.world.write(*STORE, 0, 2)
+        made.poll(after=10.0)
+        stalled = made.stalled()
+        assert stalled is not None
+        assert 10.0 <= stalled <= 602.0  # since the last poll that found nothing unread
+        assert made.state() is State.CONSUMING
 
 
 def test_first_log_group_is_read_again_if_it_expired_before_its_time_was_read() -> None:
