@@ -137,12 +137,10 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
     between polls, in which a consumer that commits once per ``stall_after`` may have moved.
 
     A shard is expired until its checkpoint has passed the log groups that were lost, even if there
-    is nothing left to read. An empty read-only shard is finished even without a checkpoint, which
-    some consumer libraries never write there.
+    is nothing left to read.
     """
     if not progress.checkpoint:
-        is_empty = progress.readonly and progress.unread == 0
-        return State.FINISHED if is_empty else State.UNCONSUMED
+        return _state_without_checkpoint(progress)
     if progress.unread is None:  # as the end is not known
         return State.UNKNOWN
     if progress.expired:
@@ -154,6 +152,18 @@ def state(progress: ShardProgress, now: float, *, stall_after: float) -> State:
     if since is None:  # as both times are not known
         return State.UNKNOWN
     return State.STALLED if elapsed_seconds(since, seen_at) > stall_after else State.CONSUMING
+
+
+def _state_without_checkpoint(progress: ShardProgress) -> State:
+    """Return the state of a shard that was never consumed.
+
+    An empty read-only shard is finished, since some consumer libraries never write a checkpoint
+    there. If the end should be known and is not, unread data would be unnoticed.
+    """
+    if progress.unread is None and progress.is_blind:
+        return State.UNKNOWN
+    is_empty = progress.readonly and progress.unread == 0
+    return State.FINISHED if is_empty else State.UNCONSUMED
 
 
 def last_move(

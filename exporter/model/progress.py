@@ -136,6 +136,8 @@ class ShardProgress(Struct, frozen=True, gc=False):
     """Time at which the checkpoint was read."""
     end: int | None = None
     """The end cursor of the shard at its last reading; None if it was never read."""
+    is_blind: bool = False
+    """Whether the end could not be read for long, although the exporter is allowed to read it."""
 
     @property
     def is_consumed(self) -> bool:

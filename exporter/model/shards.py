@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+UNREADABLE = "unreadable"
+"""Stands for the cursor of a checkpoint that the response contains in an unusable form."""
+
 _MAX_CURSOR = 2**63 - 1
 _MAX_DIGITS = 19
 

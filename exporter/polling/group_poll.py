@@ -21,11 +21,11 @@ from exporter.model.progress import (
     Totals,
     Unread,
 )
-from exporter.model.shards import Checkpoint, Shard
+from exporter.model.shards import UNREADABLE, Checkpoint, Shard
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from exporter.polling.failures import failure_of
 from exporter.polling.readings import Pair
-from exporter.polling.selection import select, without_recreated
+from exporter.polling.selection import expected_still, select, without_recreated
 from exporter.polling.targets import GroupTarget
 from exporter.polling.turns import age_limit
 from exporter.sls.errors import NotFound, SlsError
@@ -115,18 +115,26 @@ class GroupPoll:
         )
         self._publish(self.status)
 
-    def pairs(self, listed: Mapping[int, Shard] | None, *, is_listed_now: bool) -> list[Pair]:
+    def pairs(
+        self, listed: Mapping[int, Shard] | None, *, is_listed_now: bool, is_complete: bool
+    ) -> list[Pair]:
         """Choose the shards of interest, and return those whose end can be read.
 
-        ``is_listed_now`` is False if an earlier listing of shards is used.
+        ``is_listed_now`` is False if an earlier listing of shards is used. ``is_complete`` is False
+        if shards may exist that are not listed, since a listing or entries of it failed.
         """
         if self.checkpoints is None:
             return []
         if is_listed_now:
             self._before = without_recreated(self._before, listed or {})
             self._shown_before &= self._before.keys()
-        maybe_unconsumed = listed or () if is_listed_now else self._unconsumed_before(listed)
-        chosen = select(self.target, self.checkpoints, listed, maybe_unconsumed)
+        is_readable = not self.checkpoints.faults
+        existing = listed if is_complete else None
+        expected = {*(listed or ())} if is_listed_now else set()
+        if not (is_listed_now and is_complete):
+            known = () if existing is None and is_complete and is_readable else existing
+            expected |= expected_still(self._before, known, is_readable=is_readable)
+        chosen = select(self.target, self.checkpoints, existing, expected)
         self._selected = {each.shard: each for each in chosen}
         self._listed = listed or {}
         return [
@@ -139,7 +147,7 @@ class GroupPoll:
                 is_named=self.target.names(each.consumer),
             )
             for each in chosen
-            if listed is not None and each.shard in listed
+            if listed is not None and each.shard in listed and each.cursor != UNREADABLE
         ]
 
     def settle(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:
@@ -224,7 +232,13 @@ class GroupPoll:
         if settled is not None:
             return replace(line, end=settled.end)  # Totals that count it may be published.
         before = self._before.get(checkpoint.shard)
-        if before is None or not cursor_access:
+        if checkpoint.cursor == UNREADABLE:
+            return line if before is None or self._is_old(before) else before
+        if not cursor_access:
+            return line
+        is_resting = checkpoint.shard in self._listed and not self._is_read(checkpoint.shard)
+        line = replace(line, is_blind=not is_resting)
+        if before is None:
             return line
         is_named = self.target.names(checkpoint.consumer)
         max_age = self.status.stale_after if is_named else self._age_limit_of_others
@@ -279,18 +293,12 @@ class GroupPoll:
     def _state(self, shard: ShardProgress) -> State:
         return state(shard, self.read.server, stall_after=self.status.settings.stall_after)
 
+    def _is_old(self, shard: ShardProgress) -> bool:
+        return self.read.server - shard.read_at > self.status.stale_after
+
     def _is_in_order(self, shard: ShardProgress) -> bool:
         found = self._state(shard)
         return found in _IN_ORDER or (found is State.UNCONSUMED and shard.unread == 0)
-
-    def _unconsumed_before(self, listed: Mapping[int, Shard] | None) -> Collection[int]:
-        """Return the shards that count as never consumed if there is no checkpoint of them.
-
-        An earlier listing may name a shard that has vanished together with its checkpoint. Then
-        they are those that had no checkpoint before.
-        """
-        unconsumed = {shard for shard, line in self._before.items() if not line.is_consumed}
-        return unconsumed & set(listed or ())
 
     def _age_alone(self, checkpoint: Checkpoint) -> ShardProgress:
         return evaluate(

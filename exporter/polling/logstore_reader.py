@@ -65,6 +65,9 @@ class LogstoreReader:
         self._ask_again_at = 0.0
         self.has_listed = False
         """Whether the newest listing of shards succeeded; otherwise an earlier one is used."""
+        self.is_listing_complete = True
+        """False if shards may be missing from the listing, since it or entries of it failed."""
+        self._was_complete = True
         self._listed: Mapping[int, Shard] = {}
         self._listed_at: float | None = None
         self.retention_seconds: float | None = None
@@ -106,12 +109,16 @@ class LogstoreReader:
             self.failed(listing)
             if isinstance(listing, AccessDenied):
                 self._listed_at = None
-            return self._recently_listed()
+                return None
+            listed = self._recently_listed()
+            self.is_listing_complete = listed is not None and self._was_complete
+            return listed
         if listing.faults:
             self._observer.entries_skipped(self._target.key, "", listing.faults)
         self._listed = {shard.shard: shard for shard in listing.entries}
         self._listed_at = self._clock.monotonic()
         self.has_listed = True
+        self.is_listing_complete = self._was_complete = not listing.faults
         return self._listed
 
     def read_retention(self) -> int:
@@ -210,6 +217,7 @@ class LogstoreReader:
     def begin_poll(self) -> None:
         """Begin a poll, and forget a refusal in an earlier one."""
         self.was_refused = self._has_end = False
+        self.is_listing_complete = True
         self.turns.begin_poll()
         self._error = None
 

@@ -241,7 +241,11 @@ class _Poll:
         pairs = [
             pair
             for group in groups
-            for pair in group.pairs(listed, is_listed_now=self._reader.has_listed)
+            for pair in group.pairs(
+                listed,
+                is_listed_now=self._reader.has_listed,
+                is_complete=self._reader.is_listing_complete,
+            )
         ]
         if self._settling is not None and listed is not None:
             self._settling.add((listed[pair.checkpoint.shard], pair) for pair in pairs)

@@ -5,7 +5,7 @@ from math import floor
 from operator import attrgetter
 
 from exporter.model.progress import ShardProgress
-from exporter.model.shards import Checkpoint, Shard
+from exporter.model.shards import UNREADABLE, Checkpoint, Shard
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import NotFound, SlsError
 from exporter.sls.json_values import Parsed
@@ -21,26 +21,43 @@ def is_logstore_gone(error: SlsError) -> bool:
 def select(
     group: GroupTarget,
     answer: Parsed[Checkpoint],
-    listed: Mapping[int, Shard] | None,
-    maybe_unconsumed: Collection[int],
+    listed: Collection[int] | None,
+    expected: Collection[int],
 ) -> tuple[Checkpoint, ...]:
     """Choose the checkpoints of the watched shards, regardless of their owners, in order.
 
-    If the shards are listed, a shard that no longer exists is left out. A shard in
-    ``maybe_unconsumed`` without a checkpoint of the group counts as never consumed, unless its
-    checkpoint might be among the entries that could not be read.
+    A shard that is not ``listed`` does not exist any more; None if that is not known. A shard in
+    ``expected`` without a checkpoint of the group counts as never consumed. If entries could not be
+    read, its checkpoint might be among them, so it counts as unreadable.
     """
     chosen = [each for each in answer.entries if group.wants_shard(each.shard)]
     if listed is not None:
         chosen = [each for each in chosen if each.shard in listed]
-    if maybe_unconsumed and not answer.faults:
+    if expected:
         known = {each.shard for each in answer.entries}
+        cursor = UNREADABLE if answer.faults else ""
         chosen += [
-            Checkpoint(shard=shard, cursor="", updated_at=None, consumer="")
-            for shard in maybe_unconsumed
+            Checkpoint(shard=shard, cursor=cursor, updated_at=None, consumer="")
+            for shard in expected
             if shard not in known and group.wants_shard(shard)
         ]
     return tuple(sorted(chosen, key=_SHARD))
+
+
+def expected_still(
+    before: Mapping[int, ShardProgress], existing: Collection[int] | None, *, is_readable: bool
+) -> set[int]:
+    """Return the shards of the last poll that exist although they have no checkpoint now.
+
+    An earlier listing may name a shard that has vanished together with its checkpoint. So they are
+    those that had none before, and if entries could not be read (``is_readable`` is False), all.
+    ``existing`` is None if the shards that exist are not known.
+    """
+    return {
+        shard
+        for shard, line in before.items()
+        if not (is_readable and line.is_consumed) and (existing is None or shard in existing)
+    }
 
 
 def without_recreated(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, stalled_since, state
 from exporter.model.progress import Cause, ShardProgress, State
+from exporter.model.shards import UNREADABLE
 
 _STANDING = frozenset({State.STALLED, State.EXPIRED})
 
@@ -23,7 +24,7 @@ class ShardRow(Struct, frozen=True, kw_only=True):
     """The likely cause of the stall; None if the shard is not stalled."""
     consumer: str
     checkpoint: str | None
-    """The cursor up to which the group has read; None if it has none."""
+    """The cursor up to which the group has read; None if it has none or it could not be read."""
     updated_at: float | None
     """When the checkpoint was last written, in Unix seconds of the server's clock."""
     age_seconds: float | None
@@ -79,7 +80,7 @@ class ShardRows(Sequence[ShardRow]):
             state=found,
             likely_cause=self._causes.get(shard.shard, Cause.UNKNOWN) if is_stalled else None,
             consumer=shard.consumer,
-            checkpoint=shard.checkpoint or None,
+            checkpoint=None if shard.checkpoint in {"", UNREADABLE} else shard.checkpoint,
             updated_at=shard.updated_at,
             age_seconds=age(shard, self._now),
             lag_seconds=shard.lag_seconds,

@@ -155,7 +155,7 @@ class Logstore:
         """Select the watched rows. A shard without a row in the group was never consumed.
 
         An earlier list of shards does not prove that such a shard still exists. With such a list,
-        only shards that were already shown as never consumed get a row.
+        or none because it failed, only shards that were already shown as never consumed get a row.
         """
         entry = self._watch[name].entry
         selected = [
@@ -163,11 +163,12 @@ class Logstore:
             for row in rows
             if entry.wants(row.shard) and (statuses is None or row.shard in statuses)
         ]
-        if statuses is None:
+        if statuses is None and not self._reading.is_unlisted:
             return selected
-        silent = statuses.keys() - {row.shard for row in rows}
-        if self._reading.is_stood_in:
-            before = self._before(name)
+        before = self._before(name)
+        existing = before.keys() if statuses is None else statuses.keys()
+        silent = existing - {row.shard for row in rows}
+        if statuses is None or self._reading.is_stood_in:
             silent = {shard for shard in silent if shard in before and not before[shard].text}
         return selected + [
             CheckpointRow(shard=shard, checkpoint="", update_time=0, consumer="")
@@ -228,6 +229,9 @@ class Logstore:
                 read_at=now,
                 verdicts=self._verdicts(name, row, known, ends.get(row.shard), now),
                 growth=self._growth(row.shard, known, ends.get(row.shard)),
+                is_end_due=self._has_lag
+                and not self._reading.denied
+                and row.shard not in self._reading.resting,
             )
             if not self._watch[name].entry.names(row.consumer):
                 is_read = row.shard not in self._reading.resting or self._reading.denied
@@ -239,10 +243,14 @@ class Logstore:
         return stands
 
     def _growth(self, shard: int, known: Stand | None, end: End | None) -> Growth:
-        """Return the ends of a shard that may be known; while it rests, that of an earlier poll."""
+        """Return the ends of a shard that may be known; while it rests, that of an earlier poll.
+
+        An end that was read counts, although a missing permission hides the state.
+        """
         reading = self._reading
         is_certain = end is not None and reading.is_certain(shard)
-        if end is None and shard in reading.resting and not reading.denied:
+        end = end or reading.withheld.get(shard)
+        if end is None and shard in reading.resting:
             end = reading.end_at_rest(shard)
         before = known.growth if known else NEVER_READ
         return grown(before, end.cursor if end else None, is_certain=is_certain)

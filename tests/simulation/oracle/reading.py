@@ -59,6 +59,8 @@ class Reading:
         self._rests = Rests()
         self.resting: set[int] = set()
         """Shards of owners that no filter names whose end this poll need not read."""
+        self.withheld: Mapping[int, End] = {}
+        """Ends that this poll read, although a permission was missing for other requests."""
         self._ask_again_at = 0.0
         self._is_read = False
         self.denied = False
@@ -66,6 +68,8 @@ class Reading:
         """Whether an earlier listing of shards replaces one that failed."""
         self.lacks_listing = False
         """Whether the last successful listing of shards is too old to replace a failed one."""
+        self.is_unlisted = False
+        """Whether the shards are not known, since the listing failed for another reason."""
         self.retention: float | None = None
         self.retention_access: bool | None = None
         """Whether the newest request for the retention time succeeded; None before the first."""
@@ -81,7 +85,8 @@ class Reading:
         self._asked, self._fates, self._now = asked, fates, now
         self.failures = Failures()
         self._failed = set()
-        self.is_stood_in = self.lacks_listing = self._is_read = False
+        self.withheld = {}
+        self.is_stood_in = self.lacks_listing = self.is_unlisted = self._is_read = False
 
     def shards(self) -> Mapping[int, str] | None:
         """Return the statuses of the shards; None if they are unknown."""
@@ -101,6 +106,7 @@ class Reading:
             self._statuses = None
         elif self._now - self._listed_at > STALE_AFTER:
             self.lacks_listing = self._statuses is not None
+            self.is_unlisted = True
             return None
         else:
             self.is_stood_in = self._statuses is not None
@@ -132,6 +138,7 @@ class Reading:
                 if is_asked:
                     self._ends[shard] = known
         if withheld:
+            self.withheld = found
             return {}
         if found:
             self.denied = False

@@ -53,6 +53,8 @@ class Stand:
     read_at: float
     verdicts: Alternatives
     growth: Growth = NEVER_READ
+    is_end_due: bool = False
+    """Whether the poll had to read the end of the shard."""
     shown: frozenset[bool] = frozenset({True})
     """Whether the shard may have its own series, and whether it may have none."""
 
@@ -81,7 +83,7 @@ class Stand:
     def states_of(self, verdict: Verdict | None, stall_after: float) -> Iterator[str]:
         """Yield the states that a possible result leaves."""
         if not self.text:
-            yield from _states_without_checkpoint(verdict)
+            yield from _states_without_checkpoint(verdict, is_end_due=self.is_end_due)
         elif verdict is not None and verdict.expired:
             yield "expired"
         elif verdict is None or verdict.unread is None:
@@ -136,8 +138,14 @@ class Stand:
         return either(found)
 
 
-def _states_without_checkpoint(verdict: Verdict | None) -> Iterator[str]:
-    """Yield the states of a shard that was never consumed. An empty read-only one is finished."""
+def _states_without_checkpoint(verdict: Verdict | None, *, is_end_due: bool) -> Iterator[str]:
+    """Yield the states of a shard that was never consumed. An empty read-only one is finished.
+
+    Without an end that the poll had to read, it is not known whether there is unread data.
+    """
+    if is_end_due and (verdict is None or verdict.unread is None):
+        yield "unknown"
+        return
     unread = verdict.unread if verdict is not None and verdict.readonly else None
     if unread is not None and unread.least == 0:
         yield "finished"
