@@ -23,13 +23,14 @@ from exporter.logs.options import FORMATS, LEVELS
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.model.progress import State
 from exporter.polling.capacity import requests_of
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.sls.client import TRIES
 from exporter.sls.errors import NOT_FOUND_CODES
 from exporter.sls.remedies import REMEDIES
 from tests.support import promtool
 from tests.support.docs import blocks, read
+from tests.support.keys import CREDENTIALS
 from tests.support.log_lines import parse_logfmt
 from tests.support.scrape import scrape
 from tools.paths import ROOT
@@ -225,9 +226,7 @@ def config_of(simulator: Simulator, groups: int, *, lag: bool) -> Config:
     names = ", ".join(f"group-{number}" for number in range(groups))
     text = (
         f"lag: {str(lag).lower()}\npolling: {{requests_per_second: 10000}}\n"
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"projects: [{{project: shop, endpoint: '{simulator.endpoint}', "
+        f"{CREDENTIALS}projects: [{{project: shop, endpoint: '{simulator.endpoint}', "
         f"logstores: [{{logstore: orders, consumer_groups: [{names}]}}]}}]\n"
     )
     return parse(text, name="c", environ={}, base_dir=ROOT)

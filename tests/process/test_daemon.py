@@ -6,18 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.daemon import daemon
 from tests.support.faults import Hang
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.keys import KEYS
 from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
-KEYS = {
-    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
-}
 LISTEN = "--web.listen-address=127.0.0.1:0"
 
 

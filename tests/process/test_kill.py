@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support import faults
 from tests.support.daemon import Daemon, daemon
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.keys import CREDENTIALS
 from tests.support.scrape import Scrape, parsed
 from tests.support.servers import free_port
 from tests.support.wait import wait_for
@@ -84,8 +84,7 @@ def scene(folder: Path, wall: Callable[[], float] = time.time) -> Iterator[Scene
     with FaultySimulator(world) as simulator:
         config = folder / "config.yaml"
         config.write_text(
-            f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"
-            f" access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
+            f"{CREDENTIALS}"
             "polling: {interval: 1s, timeout: 10s, stale_after: 5m, requests_per_second: 5000}\n"
             "discovery: {interval: 1s}\n"
             f"projects:\n  - project: shop\n    endpoint: {simulator.endpoint}\n"

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.daemon import Daemon, daemon
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.keys import KEYS
 from tests.support.servers import free_port
 from tests.support.wait import wait_for
 
@@ -58,12 +58,8 @@ def test_series_appear_soon_after_the_network_for_plain_names_and_patterns(
     port = free_port()
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.replace("ENDPOINT", f"http://127.0.0.1:{port}"))
-    environ = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
-    }
     arguments = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
-    with daemon(*arguments, environ=environ) as exporter:
+    with daemon(*arguments, environ=KEYS) as exporter:
         # Four rounds of four requests with three attempts each. The pauses are seconds by then.
         wait_for(lambda: attempts(exporter) > 48, timeout=40.0, what="several rounds of attempts")
         assert shown(exporter) == set()

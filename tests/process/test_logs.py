@@ -15,19 +15,14 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.daemon import Daemon, daemon
 from tests.support.faults import ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.keys import KEYS
 from tests.support.log_lines import parse_logfmt, without_head
 from tests.support.servers import free_port
 from tests.support.wait import wait_for
-
-KEYS = {
-    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
-}
 
 
 def lines_of(script: str, *, level: str = "info", log_format: str = "json") -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from exporter.model.names import TargetKey
 from exporter.polling.sharding import shard_of
 from exporter.simulator.server import Simulator
-from tests.process.test_daemon import KEYS, LISTEN, world_of
+from tests.process.test_daemon import LISTEN, world_of
 from tests.support.daemon import Daemon, daemon
+from tests.support.keys import KEYS
 from tests.support.snapshots import ENDPOINT
 from tests.support.wait import wait_for
 

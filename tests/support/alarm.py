@@ -16,11 +16,12 @@ from pathlib import Path
 
 import yaml
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.alertmanager import Webhook, alertmanager, webhook
 from tests.support.daemon import Daemon, daemon
 from tests.support.held_clock import HeldClock
+from tests.support.keys import KEYS
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.rules import scaled
 from tests.support.wait import wait_for
@@ -43,10 +44,6 @@ projects:
       - {{logstore: nightly, consumer_groups: [export]}}
       - {{logstore: archive, consumer_groups: [asleep]}}
 """
-KEYS = {
-    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
-}
 PROMETHEUS = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: ["{rules}"]

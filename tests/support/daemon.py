@@ -1,10 +1,8 @@
 """The exporter as a real process: started, queried over HTTP, stopped by a signal."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from tests.support.commands import command, environment
 from tests.support.scrape import Scrape, parsed
 from tests.support.wait import wait_for
 
@@ -59,25 +58,15 @@ class Daemon:
         return self.process.poll() is not None
 
 
-def _coverage() -> Mapping[str, str]:
-    """Return the variables with which coverage measures the process too."""
-    return {name: value for name, value in os.environ.items() if name.startswith("COV")}
-
-
 @contextmanager
 def daemon(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Daemon]:
     """Run ``sls-exporter`` with arguments and only the given environment."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        command(*arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "PYTHONWARNINGS": "default",
-            **_coverage(),
-            **(environ or {}),
-        },
+        env=environment({"PYTHONWARNINGS": "default", **(environ or {})}),
     )
     running = Daemon(process)
     readers = [

@@ -13,10 +13,10 @@ from exporter.commands.doctor.session import Session
 from exporter.config.patterns import Pattern
 from exporter.config.reader import parse
 from exporter.polling.scope import Scope
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World
 from tests.support.held_clock import HeldClock
+from tests.support.keys import CREDENTIALS
 
 DAY = 86_400.0
 PROJECT, LOGSTORE = "shop", "orders"
@@ -50,14 +50,13 @@ def observable_world(unit: UpdateTimeUnit = "us") -> tuple[HeldClock, World]:
     return held, world
 
 
-KEYS = (
-    f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-    f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-)
-
-
 def config_text(
-    endpoint: str, *, keys: str = KEYS, more: str = "", project: str = PROJECT, timeout: str = "60s"
+    endpoint: str,
+    *,
+    keys: str = CREDENTIALS,
+    more: str = "",
+    project: str = PROJECT,
+    timeout: str = "60s",
 ) -> str:
     """Return a configuration for all groups of the logstore."""
     return (

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from tests.support.misbehaving import read_head, shut
+from tests.support.misbehaving import fill_queue, read_head, shut
 
 # struct linger: on, 0 seconds. Closing then sends RST instead of FIN.
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -184,18 +184,9 @@ class FaultProxy:
                 self._listener = None
 
     def _swallow(self) -> None:
-        """Fill the queue of connections that are never accepted; further ones get no response."""
         with self._lock:
-            if self._listener is None:
-                return
-            self._listener.listen(0)
-        is_open = True
-        while is_open:
-            filler = self._fillers.enter_context(socket.socket())
-            filler.setblocking(False)  # noqa: FBT003  as socket's
-            filler.connect_ex(("127.0.0.1", self.port))
-            _, is_open_now, _ = select.select([], [filler], [], 0.2)
-            is_open = bool(is_open_now)
+            if self._listener is not None:
+                fill_queue(self._listener, self._fillers)
 
     def _reset_all(self) -> None:
         with self._lock:

@@ -6,18 +6,16 @@ from pathlib import Path
 
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
+from tests.support.keys import CREDENTIALS
 from tests.support.scrape import Scrape, scrape
 
 NOW = 1_800_000_000.0
 
 HEAD = f"""\
-credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},
-  access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}
-polling: {{requests_per_second: 10000}}
+{CREDENTIALS}polling: {{requests_per_second: 10000}}
 lag: false
 """
 

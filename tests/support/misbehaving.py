@@ -205,19 +205,22 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
 @contextlib.contextmanager
 def swallowing() -> Iterator[int]:
     """Yield a port that drops all packets of new connections, because its queue is full."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
+    with contextlib.ExitStack() as fillers, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        address = listener.getsockname()
-        connected = True
-        while connected:
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)  # noqa: FBT003  as socket's
-            filler.connect_ex(address)
-            _, writable, _ = select.select([], [filler], [], 0.3)
-            connected = bool(writable)
-        yield address[1]
+        fill_queue(listener, fillers)
+        yield listener.getsockname()[1]
+
+
+def fill_queue(listener: socket.socket, fillers: contextlib.ExitStack) -> None:
+    """Fill the queue of a listener until ``fillers`` is closed; further clients get no response."""
+    listener.listen(0)
+    connected = True
+    while connected:
+        filler = fillers.enter_context(socket.socket())
+        filler.setblocking(False)  # noqa: FBT003  as socket's
+        filler.connect_ex(listener.getsockname())
+        _, writable, _ = select.select([], [filler], [], 0.3)
+        connected = bool(writable)
 
 
 @dataclass(kw_only=True)

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
+from tests.support.keys import CREDENTIALS
 
 
 def config_file(
@@ -13,9 +13,7 @@ def config_file(
     """Write a configuration for the consumer group of the world in logstores by name."""
     path = folder / "config.yaml"
     path.write_text(
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"polling: {{{polling}}}\n"
+        f"{CREDENTIALS}polling: {{{polling}}}\n"
         f"projects:\n  - project: shop\n    endpoint: {endpoint}\n    logstores:\n"
         f'      - {{logstore: "{name}", consumer_groups: [billing]}}\n'
     )

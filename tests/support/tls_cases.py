@@ -19,10 +19,10 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 DAY = dt.timedelta(days=1)
 NOW = dt.datetime.now(dt.UTC)
 ECDSA_128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+SUITES = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
 ECDSA_256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 Client = Callable[[Place], ssl.SSLContext]
-Limit = Callable[[ssl.SSLContext], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +65,14 @@ def limited(
     return context
 
 
-def with_suite(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
-    context.set_ciphers(name)
+def with_suites(context: ssl.SSLContext, names: str) -> ssl.SSLContext:
+    context.set_ciphers(names)
     return limited(context, most=V12)
 
 
-def at_most(version: ssl.TLSVersion) -> Callable[[ssl.SSLContext], None]:
-    def limit(context: ssl.SSLContext) -> None:
-        context.maximum_version = version
-
-    return limit
-
-
-def with_suites(names: str) -> Callable[[ssl.SSLContext], None]:
-    def limit(context: ssl.SSLContext) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(names)
-
-    return limit
-
-
-def with_curve(name: str) -> Callable[[ssl.SSLContext], None]:
-    return lambda context: context.set_ecdh_curve(name)
+def with_curve(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
+    context.set_ecdh_curve(name)
+    return context
 
 
 ADMISSIONS: Sequence[tuple[str, str, bool, bool, bool]] = [
@@ -125,29 +111,33 @@ ALLOWED_NAMES: Sequence[tuple[str, list[str], bool]] = [
 ]
 """``client_allowed_sans``, names in the certificate, and the admission."""
 
-LIMITS: Sequence[tuple[str, Limit, str | None]] = [
-    ("min_version: TLS13", at_most(ssl.TLSVersion.TLSv1_2), None),
-    ("max_version: TLS12", at_most(ssl.TLSVersion.TLSv1_3), "TLSv1.2"),
-    ("min_version: TLS12", at_most(ssl.TLSVersion.TLSv1_3), "TLSv1.3"),
+LIMITS: Sequence[tuple[str, Client, str | None]] = [
+    ("min_version: TLS13", lambda place: limited(place.client(), most=V12), None),
+    ("max_version: TLS12", Place.client, "TLSv1.2"),
+    ("min_version: TLS12", Place.client, "TLSv1.3"),
     (
         f"cipher_suites: [{ECDSA_128}]",
-        with_suites("ECDHE-ECDSA-AES256-GCM-SHA384"),
+        lambda place: with_suites(place.client(), "ECDHE-ECDSA-AES256-GCM-SHA384"),
         None,
     ),
     (
         f"cipher_suites: [{ECDSA_256}, {ECDSA_128}]",
-        with_suites("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"),
+        lambda place: with_suites(place.client(), SUITES),
         "ECDHE-ECDSA-AES256-GCM-SHA384",
     ),
     (
         f"cipher_suites: [{ECDSA_256}, {ECDSA_128}], prefer_server_cipher_suites: false",
-        with_suites("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"),
+        lambda place: with_suites(place.client(), SUITES),
         "ECDHE-ECDSA-AES128-GCM-SHA256",
     ),
-    ("curve_preferences: [CurveP521]", with_curve("secp521r1"), "TLSv1.3"),
-    ("curve_preferences: [CurveP521]", with_curve("secp384r1"), None),
+    (
+        "curve_preferences: [CurveP521]",
+        lambda place: with_curve(place.client(), "secp521r1"),
+        "TLSv1.3",
+    ),
+    ("curve_preferences: [CurveP521]", lambda place: with_curve(place.client(), "secp384r1"), None),
 ]
-"""Keys, the limit of the client, and the version or suite that both agree on."""
+"""Keys, a client, and the version or suite that both agree on."""
 
 FAILURES: Sequence[Failure] = [
     Failure(
@@ -195,7 +185,7 @@ FAILURES: Sequence[Failure] = [
     Failure(
         about="no common suite",
         config=ONE_SUITE,
-        client=lambda place: with_suite(place.client(), "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        client=lambda place: with_suites(place.client(), "ECDHE-ECDSA-AES256-GCM-SHA384"),
         alert="SSLV3_ALERT_HANDSHAKE_FAILURE",
         reason="no_common_cipher",
     ),
@@ -222,8 +212,8 @@ def handshakes() -> Iterator[Handshake]:
             about=f"a certificate for {known}",
             client=_named(known),
         )
-    for number, (setting, limit, _) in enumerate(LIMITS):
-        yield Handshake(config=f"{TLS}, {setting}", about=f"limit {number}", client=_with(limit))
+    for number, (setting, client, _) in enumerate(LIMITS):
+        yield Handshake(config=f"{TLS}, {setting}", about=f"limit {number}", client=client)
     for each in FAILURES:
         yield Handshake(config=each.config, about=each.about, client=each.client)
 
@@ -237,17 +227,8 @@ def _named(names: Sequence[str]) -> Client:
     return lambda place: place.client(*names)
 
 
-def _with(limit: Limit) -> Client:
-    def client(place: Place) -> ssl.SSLContext:
-        context = place.client()
-        limit(context)
-        return context
-
-    return client
-
-
 _CLIENTS: Mapping[str, Client] = {
-    "no certificate": lambda place: place.client(),
+    "no certificate": Place.client,
     "a certificate": lambda place: place.client(NAMED),
     "a stranger's certificate": lambda place: place.client(NAMED, ca=trustme.CA()),
 }

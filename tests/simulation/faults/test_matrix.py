@@ -16,7 +16,6 @@ from exporter.app.assembly import Parts, assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
 from exporter.polling.fanout import Unresponsive
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from exporter.sls.errors import (
     AccessDenied,
@@ -32,6 +31,7 @@ from tests.simulation.faults.stage import PHASES, slug, staged
 from tests.simulation.faults.table import DOCUMENT, names_and_codes
 from tests.support import faults
 from tests.support.faulty_simulator import FaultySimulator
+from tests.support.keys import CREDENTIALS
 from tests.support.running import running
 from tests.support.scrape import Scrape, scrape
 from tests.support.wait import wait_for
@@ -97,11 +97,7 @@ def world_of(projects: dict[str, int], *, groups: int = 1, shards: int = 1) -> W
 
 
 def config_of(world: World, endpoint: str, *, polling: str) -> str:
-    text = (
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"
-        f" access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"polling: {{requests_per_second: 10000, {polling}}}\nprojects:\n"
-    )
+    text = f"{CREDENTIALS}polling: {{requests_per_second: 10000, {polling}}}\nprojects:\n"
     for row in world.projects():
         text += f"  - project: {row.name}\n    endpoint: {endpoint}\n    logstores:\n"
         for name in world.logstores(row.name):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.simulator.server import DEFAULT_CREDENTIALS, Simulator
+from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.daemon import daemon
 from tests.support.held_clock import HeldClock
+from tests.support.keys import CREDENTIALS
 from tests.support.running import Running, running
 from tests.support.wait import wait_for
 
@@ -39,9 +40,7 @@ def text(simulator: Simulator, *logstores: str, interval: str = "60s") -> str:
         f"      - {{logstore: {name}, consumer_groups: [billing]}}\n" for name in logstores
     )
     return (
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id}, "
-        f"access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"polling: {{interval: {interval}, requests_per_second: 1000}}\n"
+        f"{CREDENTIALS}polling: {{interval: {interval}, requests_per_second: 1000}}\n"
         f"projects:\n  - project: shop\n    endpoint: {simulator.endpoint}\n"
         f"    logstores:\n{entries}"
     )

@@ -12,13 +12,8 @@ from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.problems import ConfigError
 from exporter.config.reader import parse
 from exporter.model.names import TargetKey
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from tests.support import http_server
-
-KEYS = {
-    "ALIBABA_CLOUD_ACCESS_KEY_ID": DEFAULT_CREDENTIALS.access_key_id,
-    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": DEFAULT_CREDENTIALS.access_key_secret,
-}
+from tests.support.keys import KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

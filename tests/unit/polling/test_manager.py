@@ -13,10 +13,10 @@ from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
 from exporter.config.schema import Config
 from exporter.model.names import TargetKey
-from exporter.simulator.server import DEFAULT_CREDENTIALS
 from tests.support.faults import DelayUntil, ErrorAnswer
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
+from tests.support.keys import CREDENTIALS
 from tests.support.scrape import scrape
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT, small_world
 from tests.support.wait import wait_for
@@ -54,9 +54,7 @@ def config_of(
     logstore: str = LOGSTORE,
 ) -> Config:
     text = (
-        f"credentials: {{access_key_id: {DEFAULT_CREDENTIALS.access_key_id},"
-        f" access_key_secret: {DEFAULT_CREDENTIALS.access_key_secret}}}\n"
-        f"polling: {{requests_per_second: 10000{polling}}}\n"
+        f"{CREDENTIALS}polling: {{requests_per_second: 10000{polling}}}\n"
         f"projects: [{{project: {project}, endpoint: '{simulator.endpoint}', logstores:"
         f" [{{logstore: {logstore}, consumer_groups: [{groups}]}}]}}]\n"
     )

@@ -1,14 +1,13 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trustme
 
 from exporter.web.connection import Limits
-from tests.support.tls_cases import ALLOWED_NAMES, LIMITS, POLICIES, TLS, VERIFIED
+from tests.support.tls_cases import ALLOWED_NAMES, LIMITS, POLICIES, TLS, VERIFIED, Client
 from tests.support.wait import wait_for
 from tests.support.web_peers import closed_by_server, connect, read_to_end, silent
 from tests.support.web_server import METRICS, Faults, fetch, serving
@@ -80,14 +79,13 @@ def test_only_clients_with_an_allowed_name_are_let_in(
 
 
 @pytest.mark.parametrize(
-    ("setting", "limit", "agreed"),
+    ("setting", "client", "agreed"),
     LIMITS,
 )
 def test_versions_suites_and_curves_are_kept_to(
-    place: Place, setting: str, limit: Callable[[ssl.SSLContext], None], agreed: str | None
+    place: Place, setting: str, client: Client, agreed: str | None
 ) -> None:
-    tls = place.client()
-    limit(tls)
+    tls = client(place)
     with serving(web_config_file=place.write(f"{TLS}, {setting}}}")) as port:
         if agreed is None:
             with pytest.raises(OSError, match=r"alert|handshake|EOF|reset"):
