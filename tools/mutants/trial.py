@@ -26,6 +26,7 @@ from tools.mutants.changes import Mutant, mutants
 _MEMORY = 4 * 1024**3  # of a mutant that never stops to take more
 _OPTIONS = (
     *("--exitfirst", "--quiet", "--no-header", "--tb=line", "--assert=plain"),
+    "--hypothesis-profile=mutants",
     *("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0"),
 )
 
