@@ -6,6 +6,13 @@ from exporter.evaluation.owners import has_new_owner
 from exporter.model.progress import ShardProgress, Totals
 from exporter.model.shards import decode_cursor
 
+_LEAP = 10_000_000_000
+"""No shard gets or consumes so many log groups between two polls.
+
+Cursors begin near the creation of a shard in nanoseconds, so a step that is larger leads from a
+shard to another one that was created later. Or the earlier cursor was not one of the shard.
+"""
+
 
 def advanced(
     totals: Totals, previous: Mapping[int, ShardProgress], shards: Iterable[ShardProgress]
@@ -23,11 +30,11 @@ def advanced(
         if before is None or before is shard or _is_recreated(before, shard):
             continue
         step = _checkpoint_step(before, shard)
-        consumed += max(0, step)
+        consumed += _log_groups(step)
         resets += step < 0
         owner_changes += has_new_owner(before, shard)
         if written is not None and before.end is not None and shard.end is not None:
-            written += shard.end - before.end
+            written += _log_groups(shard.end - before.end)
     return Totals(
         consumed=consumed, written=written, owner_changes=owner_changes, checkpoint_resets=resets
     )
@@ -36,6 +43,11 @@ def advanced(
 def _is_recreated(before: ShardProgress, shard: ShardProgress) -> bool:
     """Return whether the end of a shard went backwards, so that it is another shard."""
     return before.end is not None and shard.end is not None and shard.end < before.end
+
+
+def _log_groups(step: int) -> int:
+    """Return the log groups in a step of a cursor; 0 if it goes backwards or leaps."""
+    return step if 0 < step <= _LEAP else 0
 
 
 def _checkpoint_step(before: ShardProgress, shard: ShardProgress) -> int:

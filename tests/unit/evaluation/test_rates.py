@@ -62,6 +62,31 @@ def test_a_shard_that_was_created_again_counts_nothing() -> None:
     assert step(at(900, 1000), at(4, 5, consumer="c2")) == Totals(written=0)
 
 
+SECOND = 1_000_000_000  # in which a shard that is created later begins later
+
+
+@pytest.mark.parametrize("seconds", [11, 60, 86_400])
+def test_leap_to_a_shard_that_was_created_later_counts_nothing(seconds: int) -> None:
+    later = at(seconds * SECOND, seconds * SECOND + 5)
+    assert step(at(900, 1000), later) == Totals(written=0)
+    assert step(at(900), at(seconds * SECOND)) == Totals()
+    assert step(at(900, 1000), at(901, seconds * SECOND)) == Totals(consumed=1, written=0)
+    assert step(later, at(seconds * SECOND + 2, seconds * SECOND + 9)) == Totals(
+        consumed=2, written=4
+    )
+
+
+def test_checkpoint_that_was_set_to_zero_consumes_nothing_when_it_is_set_back() -> None:
+    zero = at(encode_cursor(0), 20)
+    assert step(at(10, 20), zero) == Totals(written=0, checkpoint_resets=1)
+    assert step(zero, at(10, 20)) == Totals(written=0)
+
+
+def test_large_steps_within_a_shard_count() -> None:
+    most = 10_000_000_000
+    assert step(at(0, 0), at(most, most)) == Totals(consumed=most, written=most)
+
+
 @pytest.mark.parametrize("text", ["", "not a cursor", "YWJj"])
 def test_a_checkpoint_that_cannot_be_read_counts_nothing(text: str) -> None:
     assert step(at(10, 20), at(text, 22)) == Totals(written=2)

@@ -117,6 +117,33 @@ def test_shard_that_was_created_again_counts_from_its_first_poll(consumed: Bench
     assert totals(consumed) == Totals(consumed=120, written=0)
 
 
+@pytest.mark.parametrize("unseen", ["without readings of ends", "while cursors are denied"])
+def test_shard_that_was_created_again_unnoticed_counts_from_its_first_poll(unseen: str) -> None:
+    with bench(lag=unseen != "without readings of ends") as made:
+        made.world.set_producer(*STORE, 0, 1.0)
+        made.world.start_consumer(*BY, "c1", shards=[0])
+        made.poll(after=90.0)
+        made.poll(after=60.0)
+        if unseen == "while cursors are denied":
+            made.simulator.deny("GetCursor")
+            made.poll(after=60.0)
+        made.world.delete_logstore(*STORE)
+        made.held.advance(30.0)
+        made.world.create_logstore(*STORE, shards=1)
+        made.world.create_group(*BY)
+        made.world.set_producer(*STORE, 0, 1.0)
+        made.world.start_consumer(*BY, "c1", shards=[0])
+        made.poll(after=90.0)
+        made.simulator.allow("GetCursor")
+        for _ in range(6):
+            made.poll(after=60.0)
+        found = totals(made)
+        assert found is not None
+        assert found.consumed <= 60 * 9
+        assert (found.written or 0) <= 60 * 9
+        assert found.consumed >= 60 * 6
+
+
 def test_group_that_was_never_read_has_no_totals(consumed: Bench) -> None:
     consumed.simulator.faults.add(BROKEN)
     consumed.poll()
