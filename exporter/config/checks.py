@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 
 from exporter.base.durations import format_duration, parse_duration
 from exporter.base.text import Expanded, quoted
+from exporter.config.credentials import ROLE_FIELDS
 from exporter.config.patterns import is_literal
 from exporter.config.problems import KeyPath, Problem
-from exporter.config.schema import ROLE_FIELDS, PollingConfig
+from exporter.config.schema import PollingConfig
 from exporter.model.endpoint import Endpoint
 
 _KEY_FIELDS = ("access_key_id", "access_key_secret", "security_token")
@@ -20,7 +21,7 @@ _PAIR = {"interval", "stale_after"}
 def check(data: Mapping[str, object]) -> Iterator[Problem]:
     """Yield the problems between values, in no particular order and possibly with repetitions."""
     yield from _credentials(data, ())
-    targets: dict[tuple[str, str, str], KeyPath] = {}
+    yield from _repeated_logstores(data)
     for index, project in _mappings(data, "projects"):
         path = ("projects", index)
         yield from _credentials(project, path)
@@ -28,22 +29,8 @@ def check(data: Mapping[str, object]) -> Iterator[Problem]:
         yield from _region(data, project, path)
         yield from _project_in_endpoint(project, path)
         yield from _endpoints(project, path)
-        name = project.get("project")
         for number, logstore in _mappings(project, "logstores"):
             yield from _repeated_groups(logstore, (*path, "logstores", number))
-            store = logstore.get("logstore")
-            if not (isinstance(name, str) and isinstance(store, str)):
-                continue
-            if is_literal(name) and is_literal(store):
-                place = (*path, "logstores", number, "logstore")
-                keys = {(endpoint, name, store) for endpoint in _hosts(project)}
-                first = min((targets[key] for key in keys & targets.keys()), default=None)
-                targets |= dict.fromkeys(keys - targets.keys(), place)
-                if first is not None:
-                    message = (
-                        f"logstore {quoted(store)} of project {quoted(name)} is already listed"
-                    )
-                    yield Problem(path=place, message=message, repeats=first)
 
 
 def _endpoints(project: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
@@ -74,16 +61,16 @@ def _endpoint_texts(project: Mapping[str, object], path: KeyPath) -> Iterator[tu
             yield (*path, "endpoints", index), text
 
 
-def _hosts(project: Mapping[str, object]) -> set[str]:
-    return {_usual(text) for _, text in _endpoint_texts(project, ())}
-
-
-def _usual(endpoint: str) -> str:
-    """Return an endpoint in its usual form, or the original text if it is not valid."""
+def _parsed(text: str) -> Endpoint | None:
     try:
-        return str(Endpoint.parse(endpoint))
+        return Endpoint.parse(text)
     except ValueError:
-        return endpoint
+        return None
+
+
+def _usual(text: str) -> str:
+    """Return an endpoint in its usual form, or the original text if it is not valid."""
+    return str(_parsed(text) or text)
 
 
 def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:
@@ -152,11 +139,8 @@ def _region(
     if signature != "v4" or project.get("region") is not None:
         return
     for place, text in _endpoint_texts(project, path):
-        try:
-            region = Endpoint.parse(text).region
-        except ValueError:
-            continue
-        if region is None:
+        endpoint = _parsed(text)
+        if endpoint is not None and endpoint.region is None:
             where = (*path, "region") if "endpoint" in place else place
             message = "signature v4 requires a region, which the endpoint's name does not contain"
             yield Problem(path=where, message=message)
@@ -167,14 +151,34 @@ def _project_in_endpoint(project: Mapping[str, object], path: KeyPath) -> Iterat
     if not isinstance(name, str):
         return
     for place, text in _endpoint_texts(project, path):
-        try:
-            rest = Endpoint.parse(text).without_project(name if is_literal(name) else None)
-        except ValueError:
-            continue
+        endpoint = _parsed(text)
+        rest = endpoint and endpoint.without_project(name if is_literal(name) else None)
         if rest is not None:
             host = "the rest" if isinstance(text, Expanded) else str(rest).removeprefix("https://")
             message = f"already begins with a project's name, which the exporter adds; write {host}"
             yield Problem(path=place, message=message)
+
+
+def _repeated_logstores(data: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the plain logstores that an earlier item lists for the same endpoint and project."""
+    targets: dict[tuple[str, str, str], KeyPath] = {}
+    for index, project in _mappings(data, "projects"):
+        name = project.get("project")
+        endpoints = [_usual(text) for _, text in _endpoint_texts(project, ())]
+        for number, logstore in _mappings(project, "logstores"):
+            store = logstore.get("logstore")
+            if not (isinstance(name, str) and isinstance(store, str)):
+                continue
+            if is_literal(name) and is_literal(store):
+                place = ("projects", index, "logstores", number, "logstore")
+                keys = {(endpoint, name, store) for endpoint in endpoints}
+                first = min((targets[key] for key in keys & targets.keys()), default=None)
+                targets |= dict.fromkeys(keys - targets.keys(), place)
+                if first is not None:
+                    message = (
+                        f"logstore {quoted(store)} of project {quoted(name)} is already listed"
+                    )
+                    yield Problem(path=place, message=message, repeats=first)
 
 
 def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[Problem]:

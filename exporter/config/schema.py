@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
+from exporter.config.credentials import CredentialsConfig
 from exporter.config.labels import LabelMap
 from exporter.config.patterns import Pattern
 from exporter.config.validation import Section
@@ -16,22 +17,14 @@ from exporter.config.values import (
     CaFile,
     Duration,
     EndpointText,
-    ExternalId,
     Interval,
-    KeyId,
     Name,
     PatternText,
-    ProfileName,
     ProjectName,
     Rate,
     Region,
-    RoleArn,
-    Secret,
-    SecretFile,
     Series,
-    SessionName,
     Shard,
-    StsEndpoint,
     Workers,
     parse_name,
 )
@@ -41,54 +34,9 @@ Signature = Literal["v1", "v4"]
 Granularity = Literal["shard", "group"]
 
 
-ROLE_FIELDS = ("role_arn", "external_id", "role_session_name", "sts_endpoint")
-"""The keys of `credentials` that describe a role."""
-
-
 def _without_defaults(schema: dict[str, Any]) -> None:
     for key in schema["properties"].values():
         del key["default"]
-
-
-class CredentialsConfig(Section):
-    """An access key, and a role to assume with it.
-
-    Without a key or a profile in this section, the key comes from the environment of the process.
-    """
-
-    access_key_id: KeyId | None = Field(None, description="ID of the access key.")
-    access_key_id_file: SecretFile | None = Field(
-        None, description="File that holds the ID; read again when it changes."
-    )
-    access_key_secret: Secret | None = Field(None, description="Secret of the access key.")
-    access_key_secret_file: SecretFile | None = Field(
-        None, description="File that holds the secret; read again when it changes."
-    )
-    security_token: Secret | None = Field(None, description="STS token of a temporary key.")
-    security_token_file: SecretFile | None = Field(
-        None, description="File that holds the STS token; read again when it changes."
-    )
-    profile: ProfileName | None = Field(
-        None, description="Name of a profile of the vendor's tools, in place of a key."
-    )
-    role_arn: RoleArn | None = Field(
-        None, description="ARN of a RAM role to assume, which can belong to another account."
-    )
-    external_id: ExternalId | None = Field(
-        None, description="External ID that the role requires from those who assume it."
-    )
-    role_session_name: SessionName | None = Field(
-        None, description="Name of the sessions of the role."
-    )
-    sts_endpoint: StsEndpoint | None = Field(
-        None, description="Host of STS, where the role is assumed."
-    )
-
-    @property
-    def source(self) -> "CredentialsConfig | None":
-        """This section without its role, or None if the key comes from the environment."""
-        key = {name: value for name, value in self if name not in ROLE_FIELDS}
-        return self.model_copy(update=dict.fromkeys(ROLE_FIELDS)) if any(key.values()) else None
 
 
 class PollingConfig(Section):

@@ -5,10 +5,9 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from exporter.config.credentials import ROLE_FIELDS, CredentialsConfig
 from exporter.config.schema import (
-    ROLE_FIELDS,
     Config,
-    CredentialsConfig,
     GroupConfig,
     HttpConfig,
     LogstoreConfig,

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from exporter.base.text import bounded
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.credentials.assume_role import AssumedRole
 from exporter.credentials.key_files import KeyFiles, read_key
 from exporter.credentials.profiles import default_profile, named_profile

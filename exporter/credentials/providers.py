@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.config.settings import ProjectSettings
 from exporter.credentials.assume_role import AssumedRole
 from exporter.credentials.chain import choose

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from exporter.base.clock import Clock
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.logs.logger import Logger
 from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.snapshot import EntryStatus

@@ -16,6 +16,7 @@ from exporter.base.durations import parse_duration, parse_go_duration
 from exporter.base.text import bounded
 from exporter.commands.flags import parse as parse_flags
 from exporter.config import schema
+from exporter.config.credentials import CredentialsConfig
 from exporter.config.labels import LONGEST_LABEL
 from exporter.config.patterns import Pattern
 from exporter.config.problems import ConfigError
@@ -63,7 +64,7 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("projects",): schema.ProjectConfig,
     ("projects", "polling"): schema.ProjectPollingConfig,
     ("projects", "http"): schema.HttpConfig,
-    ("projects", "credentials"): schema.CredentialsConfig,
+    ("projects", "credentials"): CredentialsConfig,
     ("projects", "logstores"): schema.LogstoreConfig,
 }
 _PATHS = tuple((*at, key) for at, section in _SECTIONS.items() for key in section.model_fields)

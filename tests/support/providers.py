@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from exporter.base.clock import SYSTEM_CLOCK, Clock
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.credentials.providers import Provider, Providers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.credentials.providers import Provider, Providers
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
 from tests.support.credential_servers import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.credentials.providers import Provided, Providers
 from exporter.model.credentials import Credentials, CredentialsError
 from tests.support.credential_servers import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.credentials.key_files import KeyFiles
 from exporter.logs.logger import get_logger
 from exporter.model.credentials import Credentials, CredentialsError

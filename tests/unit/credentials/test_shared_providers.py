@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.credentials import CredentialsConfig
 from exporter.config.reader import parse
-from exporter.config.schema import CredentialsConfig
 from exporter.config.settings import ProjectSettings, project_settings
 from exporter.credentials.providers import Providers
 from exporter.model.credentials import CredentialsUnavailableError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exporter.config.schema import CredentialsConfig
+from exporter.config.credentials import CredentialsConfig
 from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.snapshot import EntryStatus
 from exporter.polling.listings import Listings, Place
