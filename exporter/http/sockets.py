@@ -71,7 +71,7 @@ class SocketStream:
 
     def receive(self) -> bytes:
         """Return the next bytes, or none if the connection has ended."""
-        return self._in_slices(self._receive)
+        return self._in_slices(lambda: self._sock.recv(_CHUNK_BYTES))
 
     def send(self, data: bytes) -> None:
         """Send all bytes."""
@@ -95,9 +95,6 @@ class SocketStream:
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
-
-    def _receive(self) -> bytes:
-        return self._sock.recv(_CHUNK_BYTES)
 
     def _in_slices(self, call: Callable[[], T]) -> T:
         """Repeat a call that waits for the socket until it succeeds."""

@@ -24,14 +24,14 @@ _LIBRARIES = {
 }
 
 
-def configure(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
-    """Send all logs of at least the given level to a stream, stderr by default.
+def configure(*, level: LogLevel, log_format: LogFormat) -> None:
+    """Send all logs of at least the given level to stderr.
 
     Bursts of similar lines are summarized, except at level ``debug``. Warnings and uncaught
     exceptions are also logged from now on.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    stream = stream or sys.stderr
+    stream: TextIO | None = sys.stderr
     handler: logging.Handler = logging.NullHandler()
     if stream is not None:  # None if the process was started without stderr
         handler = LineHandler(stream)

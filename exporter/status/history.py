@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from exporter.model.names import GroupKey
 from exporter.model.progress import Totals
-from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.model.snapshot import TargetStatus
 
 HOUR = 3600.0
 SPACING_SECONDS = 50.0
@@ -114,7 +114,9 @@ class Histories:
         """Add the groups of a target after its poll, except those whose poll failed."""
         for group in target.groups:
             if group.up and group.snapshot is not None and group.totals is not None:
-                self._of(group).add(
+                with self._lock:
+                    history = self._by_key.setdefault(group.key, History())
+                history.add(
                     group.snapshot.polled.monotonic,
                     known_sum(shard.unread for shard in group.snapshot.shown),
                     group.totals,
@@ -131,10 +133,6 @@ class Histories:
         """Return the samples of each group."""
         with self._lock:
             return self._by_key.copy()
-
-    def _of(self, group: GroupStatus) -> History:
-        with self._lock:
-            return self._by_key.setdefault(group.key, History())
 
 
 def known_sum(counts: Iterable[int | None]) -> int | None:

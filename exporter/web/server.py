@@ -6,6 +6,7 @@ its start and waits for slow connections when it stops.
 
 import asyncio
 import contextlib
+import functools
 import resource
 import socket
 import threading
@@ -70,8 +71,7 @@ class WebServer:
         self._limits = _within_descriptors(limits or Limits(), has_tls=self.scheme == "https")
         self._addresses: tuple[ListenAddress, ...] = ()
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._request_stop: Callable[[], object] = lambda: None
         self._serving = threading.Event()
         self._grace = 0.0
 
@@ -116,17 +116,13 @@ class WebServer:
         Returns at most about one second later, even if the callable of a page hangs. In that case
         its thread keeps running. Stopping twice, or before the start, has no effect.
         """
-        if self._thread is None or self._loop is None:
+        if self._thread is None:
             return
         self._grace = grace
         with contextlib.suppress(RuntimeError):  # the loop is closed already
-            self._loop.call_soon_threadsafe(self._request_stop)
+            self._request_stop()
         self._thread.join(grace + _STOP_SECONDS)
         self._threads.end()
-
-    def _request_stop(self) -> None:
-        if self._stopping is not None:
-            self._stopping.set()
 
     def _run(self, sockets: list[socket.socket]) -> None:
         try:
@@ -138,9 +134,9 @@ class WebServer:
             self._serving.set()
 
     async def _serve(self, sockets: list[socket.socket]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._report)
-        self._stopping = asyncio.Event()
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(self._report)
+        self._request_stop = functools.partial(loop.call_soon_threadsafe, stopping.set)
         state = ServerState()
         config = self._config()
         acceptor = Acceptor(
@@ -159,7 +155,7 @@ class WebServer:
         ]
         acceptor.start()
         self._serving.set()
-        await self._stopping.wait()
+        await stopping.wait()
         await acceptor.stop(self._grace)
         for task in [*background, *state.tasks]:
             task.cancel()

@@ -31,7 +31,8 @@ class Daemon:
     def url(self) -> str:
         """The URL of the server, from the log line with its address, which is awaited."""
         match = wait_for(
-            lambda: _LISTENING.search("".join(self.stderr)) or self._ended(), what="the start"
+            lambda: _LISTENING.search("".join(self.stderr)) or self.process.poll() is not None,
+            what="the start",
         )
         assert isinstance(match, re.Match), f"ended: {self.log}"
         return f"http://127.0.0.1:{match[1]}"
@@ -53,9 +54,6 @@ class Daemon:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(within)
-
-    def _ended(self) -> bool:
-        return self.process.poll() is not None
 
 
 @contextmanager
