@@ -113,8 +113,6 @@ class Sts(StandIn):
         }
 
     def answer(self, asked: Asked) -> Reply:
-        if self.refusal:
-            return self.refusal
         refusal = self._refusal(asked, {**asked.query, **asked.form})
         if refusal:
             status, code, message = refusal
@@ -161,8 +159,6 @@ class AssumeRoleSts(StandIn):
     """The roles, each with the external ID that it requires."""
 
     def answer(self, asked: Asked) -> Reply:
-        if self.refusal:
-            return self.refusal
         refusal = self._refusal(asked, asked.query)
         if refusal:
             status, code, message = refusal
@@ -232,8 +228,6 @@ class Metadata(StandIn):
         }
 
     def answer(self, asked: Asked) -> Reply:
-        if self.refusal:
-            return self.refusal
         if asked.path == "/latest/api/token" and asked.method == "PUT":
             return self._token(asked)
         token = asked.headers.get("x-aliyun-ecs-metadata-token")
@@ -264,8 +258,6 @@ class Helper(StandIn):
         return {"ALIBABA_CLOUD_CREDENTIALS_URI": self.url + HELPER_TARGET}
 
     def answer(self, asked: Asked) -> Reply:
-        if self.refusal:
-            return self.refusal
         if asked.query.get("key") != f"{SECRET}-query" or asked.path != "/credentials":
             return reply({"Code": "Failed", "Message": f"no {asked.query}"}, 403)
         return reply({**self.fields(), "Code": "Success"})
@@ -303,7 +295,7 @@ def serving(stand_in: S) -> Iterator[S]:
             )
             stand_in.asked.append(asked)
             stand_in.gate.wait(30)
-            found = stand_in.answer(asked)
+            found = stand_in.refusal or stand_in.answer(asked)
             self.reply(found.body, status=found.status)
 
     with http_server.serving(Fake) as port:
