@@ -102,6 +102,17 @@ def test_children_of_an_empty_parent_wait_for_the_shard_that_it_came_from() -> N
     assert world.heart_beat(*BILLING, "a", [0]) == [0, 1, 2, 3, 4, 5]
 
 
+def test_children_do_not_wait_for_a_deleted_parent() -> None:
+    held, world = small_world(ttl_days=1)
+    world.update_group(*BILLING, order=True)
+    world.write(*PLACE, 0)
+    world.split_shard(*PLACE, 0)
+    held.advance(86_399.0)
+    assert world.heart_beat(*BILLING, "a") == [0]
+    held.advance(1.0)
+    assert world.heart_beat(*BILLING, "a") == [1, 2]
+
+
 def test_consumer_keeps_free_shards_that_it_reports_after_its_timeout() -> None:
     held, world = small_world(shards=3)
     assert world.heart_beat(*BILLING, "a") == [0, 1, 2]
