@@ -198,12 +198,9 @@ class ShardPairs:
             consumed_at = min(consumed_at, max(updated_at, consumed.earliest))
         lag = newest_at.estimate - consumed_at
         is_lag_known = self._is_known(lag, consumed.width + newest_at.width)
-        waiting = self._bracket(start)
-        # Neither state nor stall depends on a log group that was received before a recent move.
-        may_be_older = pair.may_have_moved_after(waiting)
-        is_oldest_known = self._is_known(pair.seen_at - waiting.estimate, waiting.width)
+        is_oldest_known = self.is_oldest_known(pair, start)
         return Unread(
-            oldest_at=None if may_be_older and not is_oldest_known else waiting.estimate,
+            oldest_at=self._bracket(start).estimate if is_oldest_known else None,
             consumed_at=consumed_at,
             consumed_error=consumed.width,
             newest_at=newest_at.estimate if is_lag_known else None,
@@ -212,6 +209,18 @@ class ShardPairs:
     def stall_range(self, pair: Pair, start: int) -> tuple[float, float]:
         """Return the shortest and longest time a group may have stalled, in seconds."""
         return pair.stalled_between(self._bracket(start))
+
+    def is_oldest_known(self, pair: Pair, start: int) -> bool:
+        """Return whether the receive time of the oldest unread log group is shown."""
+        oldest = self._bracket(start)
+        # Neither state nor stall depends on a log group that was received before a recent move.
+        return not pair.may_have_moved_after(oldest) or self._is_known(
+            pair.seen_at - oldest.estimate, oldest.width
+        )
+
+    def longest_wait(self, pair: Pair, start: int) -> float:
+        """Return the longest time that unread data may have waited, in seconds."""
+        return pair.seen_at - self._bracket(start).earliest
 
     def lag(self, start: int) -> tuple[float, Bracket]:
         """Return the lag of a checkpoint, and the bounds of its last consumed log group."""

@@ -68,8 +68,11 @@ def _of_stalls(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinemen
 
 
 def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iterator[Refinement]:
-    """Yield readings for exact lags: the newest log groups, then the worst lag of each group."""
-    worst: dict[str, tuple[float, Refinement | None]] = {}
+    """Yield readings for exact lags: the newest log groups, then the worst lag of each group.
+
+    The worst is the longest that the bounds allow, so a lag of which little is known is read first.
+    """
+    worst: dict[str, tuple[float, Sequence[Refinement]]] = {}
     wide = 2.5 * rules.interval
     for shard in shards:
         newest = shard.end.cursor - 1
@@ -78,8 +81,10 @@ def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iter
             exact = None
             if consumed.width > rules.interval and not shard.cursors.has_read(start - 1):
                 exact = Refinement(3, shard, _time(shard, start - 1), start - 1, rules.interval)
-            if pair.group not in worst or worst[pair.group][0] < lag:
-                worst[pair.group] = lag, exact
+            most = shard.longest_wait(pair, start)
+            if pair.group not in worst or worst[pair.group][0] < most:
+                oldest = _of_oldest(shard, pair, start, rules)
+                worst[pair.group] = most, [each for each in (exact, oldest) if each is not None]
             enough = max(wide, lag / 5)
             if exact is not None and consumed.width > enough:
                 middle = None if pair.is_standing or not since else _middle(pair, consumed)
@@ -90,7 +95,15 @@ def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iter
         is_inexact = shard.cursors.bracket(newest).width > enough
         if shard.has_unread and is_inexact and not shard.cursors.has_read(newest):
             yield Refinement(2, shard, _time(shard, newest), newest, enough)
-    yield from (each for _, each in worst.values() if each is not None)
+    for _, chosen in sorted(worst.values(), key=lambda each: -each[0]):
+        yield from chosen
+
+
+def _of_oldest(shard: ShardPairs, pair: Pair, start: int, rules: Rules) -> Refinement | None:
+    """Return the reading of the oldest unread log group; None if its time is known or refused."""
+    if shard.is_oldest_known(pair, start) or shard.cursors.has_read(start):
+        return None
+    return Refinement(3, shard, _time(shard, start), start, 5 * rules.interval)
 
 
 def _of_speeds(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinement]:
