@@ -31,7 +31,7 @@ OTHERS = [
 ]
 CONFIG = """\
 credentials: {{access_key_id: {key_id}, access_key_secret: {secret}}}
-polling: {{interval: 60s, timeout: 500ms, stale_after: 3m, requests_per_second: 1000}}
+polling: {{interval: 1s, timeout: 1s, stale_after: 3m, requests_per_second: 1000}}
 projects:
   - project: shop
     endpoint: {endpoint}
@@ -39,6 +39,7 @@ projects:
       - {{logstore: orders, consumer_groups: [audit, billing]}}
       - {{logstore: clicks, consumer_groups: [funnel]}}
 """
+"""A request that is refused for a quota is sent again for an interval, on the real clock."""
 AGE = "sls_consumer_group_checkpoint_age_seconds"
 UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
 LAG = "sls_consumer_group_lag_seconds"

@@ -150,8 +150,13 @@ def read(path: Path) -> dict[str, Any]:
 
 def check(manifest: Manifest, version: str) -> None:
     """Have a version of Kubernetes check an object, down to unknown keys; raises RefusedError."""
-    # Convert it through JSON, as clients send it: keys are strings, and all values are JSON types.
-    sent = json.loads(json.dumps(manifest))
+    # Convert it to JSON, as clients send it: keys are strings, and all values are JSON types.
+    _check(json.dumps(manifest), version)
+
+
+@cache  # many features have the same objects
+def _check(text: str, version: str) -> None:
+    sent = json.loads(text)
     if sent["kind"] in _API_VERSIONS:
         assert sent["apiVersion"] == _API_VERSIONS[sent["kind"]]
         assert sent.keys() == {"apiVersion", "kind", "metadata", "spec"}
