@@ -57,11 +57,11 @@ tests: $(DEVELOPMENT) ## run the tests
 coverage: setup ## set up everything, then run all tests with branch coverage
 	@$(MAKE) --no-print-directory tests COVERAGE='--cov --cov-report=term'
 
-# The servers are built before, because a build slows down consumers on the real clock. If a build
-# fails, the tests of its server fail with the reason.
+# Servers and consumers are built before, because a build slows down consumers on the real clock. If a
+# build fails, its tests fail with the reason. A worker gets tests one by one, as some take minutes.
 conformance: toolchains $(DEVELOPMENT) ## run software of others against the simulator and the exporter
-	-$(BIN)/python -m tests.conformance.go_programs
-	$(BIN)/python -m pytest -n $(WORKERS) tests/conformance || $(call AGAIN,tests/conformance)
+	-$(BIN)/python -m tests.conformance.builds
+	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1 tests/conformance || $(call AGAIN,tests/conformance)
 
 toolchains:
 	@.ci/toolchains

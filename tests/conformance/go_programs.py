@@ -1,11 +1,7 @@
-"""Programs of other projects, built from the Go modules in the folders next to this file.
-
-``python -m`` this module builds all of them, as ``make conformance`` does before the tests.
-"""
+"""Programs of other projects, built from the Go modules in the folders next to this file."""
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,7 +11,7 @@ from typing import Final
 from tests.conformance.libraries import FOLDER, built, run, tool
 
 _VICTORIA_METRICS: Final = "github.com/VictoriaMetrics/VictoriaMetrics"
-_PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
+PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "prometheus": ("prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
     "promtool": ("prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
     "alertmanager": ("alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
@@ -34,7 +30,7 @@ _TAGS: Final = "remove_all_sd"
 def go_program(name: str) -> Path:
     """Build a program if necessary, and return its path."""
     go = tool("go", package="golang-go")
-    directory, package = _PROGRAMS[name]
+    directory, package = PROGRAMS[name]
     module = FOLDER / directory
 
     def build(folder: Path) -> None:
@@ -66,14 +62,3 @@ def _with_user_interface(go: str, module: Path, folder: Path) -> Path:
     modfile = folder / "go.mod"
     modfile.write_text(f"{(module / 'go.mod').read_text()}replace {path} => {source}\n")
     return modfile
-
-
-def main() -> None:
-    """Build every program."""
-    for name in _PROGRAMS:
-        sys.stderr.write(f"building {name}\n")
-        go_program(name)
-
-
-if __name__ == "__main__":
-    main()
