@@ -9,29 +9,11 @@ import yaml
 
 from tests.support import promtool
 from tests.support.debian import program
+from tests.support.rule_tests import LOST, RULE_TESTS, scenes, unit_tests_without_keep_firing
 from tests.support.rules import alerting_rules
 from tools.paths import CHINESE_RULES, NO_KEEP_FIRING_RULES, ROOT, RULES
 
-RULE_TESTS = sorted((ROOT / "tests" / "chart" / "rules").glob("*.yaml"))
-SCENE = re.compile(r"^  - name: (.+)\n(?:(?!  - ).*\n)*", re.MULTILINE)
-LOST = {
-    "a checkpoint older than the first log that is left",
-    "a loss that only one of two replicas predicts, since the other one has just started",
-    "the exporter restarts as another pod during an alarm and is away for four minutes",
-}
-"""Scenes in which an alert outlives its condition. docs/rulers.md describes them."""
 ADDED_BY_VMALERT = {"alertgroup", "alertname", "severity"}
-
-
-def scenes(path: Path) -> tuple[str, dict[str, str]]:
-    """Return the head of a file of unit tests, for the other rules, and its scenes by name."""
-    text = path.read_text(encoding="utf-8")
-    found = list(SCENE.finditer(text))
-    assert len(found) == text.count("\n  - name: ")
-    source = f"../../../{RULES.relative_to(ROOT)}"
-    head = text[: found[0].start()]
-    assert source in head
-    return head.replace(source, str(NO_KEEP_FIRING_RULES)), {scene[1]: scene[0] for scene in found}
 
 
 def test_rules_differ_only_by_keep_firing_for() -> None:
@@ -64,10 +46,8 @@ def test_the_command_in_the_page_makes_the_same_rules(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
 def test_scenes_without_a_gap_have_the_same_alerts(path: Path, tmp_path: Path) -> None:
-    head, found = scenes(path)
     file = tmp_path / path.name
-    kept = [text for name, text in found.items() if name not in LOST]
-    file.write_text("".join([head, *kept]), encoding="utf-8")
+    file.write_text(unit_tests_without_keep_firing(path), encoding="utf-8")
     promtool.run("promtool", "test", "rules", file)
 
 

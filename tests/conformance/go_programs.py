@@ -15,11 +15,13 @@ PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "prometheus": ("prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
     "promtool": ("prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
     "alertmanager": ("alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
+    "amtool": ("alertmanager", "github.com/prometheus/alertmanager/cmd/amtool"),
     "toolkit": ("toolkit", "."),
     "helm3": ("helm", "helm.sh/helm/v3/cmd/helm"),
     "helm4": ("helm", "helm.sh/helm/v4/cmd/helm"),
     "victoria-metrics": ("victoriametrics", f"{_VICTORIA_METRICS}/app/victoria-metrics"),
     "vmalert": ("victoriametrics", f"{_VICTORIA_METRICS}/app/vmalert"),
+    "vmalert-tool": ("victoriametrics", f"{_VICTORIA_METRICS}/app/vmalert-tool"),
 }
 """The folder of the Go module and the package of each program."""
 _TAGS: Final = "remove_all_sd"

@@ -14,9 +14,11 @@ from tests.support import daemon, promtool
 from tests.support.alarm import alarm_stage, by_prometheus, check_page_of_dead_consumer
 from tests.support.daemon import Daemon
 from tests.support.prometheus import prometheus
+from tests.support.rule_tests import RULE_TESTS, unit_tests_without_keep_firing
+from tests.support.stack import FILES
 from tests.support.text_relay import text_relay
 from tests.support.wait import wait_for
-from tools.paths import ROOT, RULES
+from tools.paths import RULES
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
 
@@ -36,7 +38,6 @@ JOBS = {
     "native histograms": "scrape_native_histograms: true",
     "uncompressed": "enable_compression: false",
 }
-RULE_TESTS = sorted((ROOT / "tests" / "chart" / "rules").glob("*.yaml"))
 
 
 @pytest.fixture(name="demo", scope="module")
@@ -143,6 +144,20 @@ def test_promtool_finds_no_problem_in_the_rules(path: Path) -> None:
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
 def test_rules_fire_and_stay_silent_as_their_unit_tests_say(path: Path) -> None:
     promtool.run(go_program("promtool"), "test", "rules", path)
+
+
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
+def test_rules_without_keep_firing_for_have_the_same_alerts_in_scenes_without_a_gap(
+    path: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / path.name
+    file.write_text(unit_tests_without_keep_firing(path), encoding="utf-8")
+    promtool.run(go_program("promtool"), "test", "rules", file)
+
+
+def test_amtool_finds_no_problem_in_the_configuration_of_compose_yaml() -> None:
+    file = FILES / "alertmanager.yml"
+    assert "SUCCESS" in promtool.run(go_program("amtool"), "check-config", file)
 
 
 def test_dead_consumer_is_one_page_and_ends_when_it_is_back(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.conformance.go_programs import go_program
 from tests.conformance.libraries import BUILD_SECONDS
 from tests.support.alarm import SCRAPES, Watched, alarm_stage, check_page_of_dead_consumer
 from tests.support.prometheus import Prometheus
+from tests.support.rule_tests import RULE_TESTS, unit_tests_for_vmalert
 from tests.support.victoria_metrics import database, vmalert
 from tests.support.wait import wait_for
 from tools.paths import RULES
@@ -61,6 +62,21 @@ def test_vmalert_accepts_the_rules(path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
+def test_rules_fire_and_stay_silent_as_their_unit_tests_say(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / path.name
+    file.write_text(unit_tests_for_vmalert(path), encoding="utf-8")
+    done = subprocess.run(
+        [go_program("vmalert-tool"), "unittest", "--disableAlertgroupLabel", f"--files={file}"],
+        env={"TMPDIR": str(tmp_path)},  # for its database
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_dead_consumer_is_one_page_and_ends_when_it_is_back(tmp_path: Path) -> None:
