@@ -7,18 +7,18 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from exporter.model.progress import Cause, State
+from exporter.model.progress import State
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.conformance.libraries import Library
+from tests.conformance.observation import Exact, Observation, differences
 from tests.conformance.truth import Truths, WatchedSimulator, Watcher
 from tests.support.daemon import Daemon, daemon
-from tests.support.scrape import Scrape
 from tests.support.wait import wait_for
 
 PROJECT, LOGSTORE, GROUP = "shop", "orders", "billing"
@@ -58,6 +58,7 @@ class Scene:
         self._stall_after = stall_after
         self._stack = ExitStack()
         self._watcher = Watcher(self.truths)
+        self._exact: Exact | None = None
         self._exporter: Daemon
 
     def __enter__(self) -> Self:
@@ -177,34 +178,35 @@ projects:
         """Return the actual state by shard."""
         return self.world.truths(*BILLING)
 
-    def observe(self) -> "Observation":
+    def observe(self) -> Observation:
         """Scrape the exporter, and compare each value with the recent states of the world."""
         time.sleep(_PACE_SECONDS)  # spares the processors, and nothing else
         for name, process in self.consumers.items():
             assert process.poll() is None, f"{name} has ended: {self.log_of(name)}"
-        observation = Observation(self._exporter.scrape())
+        seen = Observation(self._exporter.scrape(), BILLING)
         try:
-            self._check(observation)
+            self._check(seen)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{observation}\n{self._exporter.log[-3000:]}") from error
-        return observation
+            raise AssertionError(f"{error}\n{seen}\n{self._exporter.log[-3000:]}") from error
+        return seen
 
-    def _check(self, observation: "Observation") -> None:
-        self._watcher.look()
+    def _check(self, seen: Observation) -> None:
+        watcher = self._watcher
+        watcher.look()
         now = self.world.now()
-        for shard, unread in observation.unread.items():
-            self._watcher.check_unread(shard, unread)
-        for shard, seconds in observation.stalled_seconds.items():
-            self._watcher.check_stalled(shard, seconds, self._stall_after, now)
-        for shard, owner in observation.owners.items():
-            self._watcher.check_owner(shard, owner)
-        self._watcher.check_shards(observation.unread)
-        stalled = observation.states.get(State.STALLED, 0)
-        self._watcher.check_stalls(stalled, self._stall_after, now)
+        for shard, unread in seen.unread.items():
+            watcher.check_unread(shard, unread)
+            watcher.check_checkpoint(shard, seen.owners[shard], seen.updated_at.get(shard))
+        for shard, seconds in seen.stalled_seconds.items():
+            watcher.check_stalled(shard, seconds, self._stall_after, now)
+        watcher.check_shards(seen.unread)
+        watcher.check_states(seen.states, self._stall_after, now)
+        watcher.check_resets(seen.resets)
+        seen.check_agreement()
 
     def wait(
-        self, condition: Callable[["Observation"], bool], *, what: str, timeout: float = 60.0
-    ) -> "Observation":
+        self, condition: Callable[[Observation], bool], *, what: str, timeout: float = 60.0
+    ) -> Observation:
         """Observe until a condition is true, and return that observation."""
 
         def observed() -> Observation | None:
@@ -215,7 +217,10 @@ projects:
             found = wait_for(observed, timeout=timeout, what=what)
         except AssertionError as error:
             logs = "\n".join(path.read_text()[-3000:] for path in self.folder.glob("*.log"))
-            raise AssertionError(f"{error}: {self.observe()}\n{self.truths()}\n{logs}") from error
+            seen = self.observe()
+            raise AssertionError(
+                f"{error}: {seen}\n{self._differences(seen)}\n{self.truths()}\n{logs}"
+            ) from error
         assert found is not None
         return found
 
@@ -223,46 +228,33 @@ projects:
         """Wait until consumers save progress in every shard."""
         self.wait(lambda seen: seen.all_are(*BUSY), what="checkpoints in every shard")
 
-    def watch(self, seconds: float) -> Iterator["Observation"]:
+    def watch(self, seconds: float) -> Iterator[Observation]:
         """Observe for some time, with at least one observation."""
         deadline = time.monotonic() + seconds
         yield self.observe()
         while time.monotonic() < deadline:
             yield self.observe()
 
-    def is_exact(self, observation: "Observation") -> bool:
+    def rest(self) -> Observation:
+        """End the producers, and wait until the exporter shows exactly the actual state.
+
+        Since the previous rest, its counters must have grown as the state did.
+        """
+        self.produce(None)
+        return self.wait(self.is_exact, what="the actual state")
+
+    def is_exact(self, seen: Observation) -> bool:
         """Return whether the exporter shows exactly the actual state of each shard."""
         truths = self.truths()
-        owners = {shard: truth.owner for shard, truth in truths.items()}
-        unread = {shard: truth.unread for shard, truth in truths.items()}
-        return (observation.unread, observation.owners) == (unread, owners)
+        if self._differences(seen) or truths != self.truths():
+            return False
+        self._exact = Exact(seen, truths, self._watcher.resets)
+        return True
 
-
-class Observation:
-    """The values of one scrape of the exporter."""
-
-    def __init__(self, scrape: Scrape) -> None:
-        self.unread = _by_shard(scrape, "sls_consumer_group_unread_log_groups")
-        self.stalled_seconds = _by_shard(scrape, "sls_consumer_group_stalled_seconds")
-        self.consumed = _total(scrape, "sls_consumer_group_consumed_log_groups_total")
-        self.owner_changes = _total(scrape, "sls_consumer_group_owner_changes_total")
-        self.states = _counts(scrape, "sls_consumer_group_shards", "state")
-        self.causes = _counts(scrape, "sls_consumer_group_stalled_shards", "cause")
-        self.owners = {
-            int(sample.labels["shard"]): sample.labels["consumer"]
-            for sample in scrape.find("sls_consumer_group_unread_log_groups")
-        }
-
-    def __repr__(self) -> str:
-        return f"{self.states} {self.causes} unread={self.unread} owners={self.owners}"
-
-    def all_are(self, *states: State) -> bool:
-        """Return whether every shard is in one of some states."""
-        return bool(self.states) and self.states.keys() <= set(states)
-
-    def is_stalled(self, cause: Cause, shards: int) -> bool:
-        """Return whether so many shards are stalled, all with one cause."""
-        return self.causes == {cause: shards} and self.states.get(State.STALLED) == shards
+    def _differences(self, seen: Observation) -> Mapping[str, object]:
+        found = differences(seen, self.world, BILLING, self._stall_after)
+        exact = Exact(seen, self.truths(), self._watcher.resets)
+        return found if self._exact is None else {**found, **exact.wrong_growth(self._exact)}
 
 
 @contextmanager
@@ -271,15 +263,3 @@ def scene(folder: Path, *, shards: int = 2, stall_after: float = STALL_AFTER) ->
     with Scene(folder, shards=shards, stall_after=stall_after) as running:
         running.start_exporter()
         yield running
-
-
-def _by_shard(scrape: Scrape, name: str) -> dict[int, float]:
-    return {int(sample.labels["shard"]): sample.value for sample in scrape.find(name)}
-
-
-def _counts(scrape: Scrape, name: str, label: str) -> dict[str, int]:
-    return {sample.labels[label]: int(sample.value) for sample in scrape.find(name) if sample.value}
-
-
-def _total(scrape: Scrape, name: str) -> float:
-    return sum(sample.value for sample in scrape.find(name))

@@ -4,9 +4,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 from types import TracebackType
 from typing import Self
 
+from exporter.model.progress import State
 from exporter.simulator.calls import Call
 from exporter.simulator.server import Simulator
 from exporter.simulator.views import ShardTruth
@@ -18,8 +20,10 @@ _LATE_SECONDS = 10.0
 """The oldest state that the exporter may show: a poll on a busy machine takes time."""
 _APART_SECONDS = 1.5
 """The longest time between the reading of a checkpoint and that of the END cursor in a poll."""
-_ROUNDED_SECONDS = 2.2
+ROUNDED_SECONDS = 2.2
 """The service returns whole seconds as receive times and as the time of its clock."""
+WRITTEN_SECONDS = 0.002
+"""The largest error of the time at which a checkpoint was written."""
 
 Truths = Mapping[int, ShardTruth]
 
@@ -34,7 +38,8 @@ class Watcher:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._looks: deque[tuple[float, Truths]] = deque()
-        self._moves: dict[int, tuple[int | None, float | None]] = {}
+        self.resets = 0
+        """How many checkpoints were set back."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -57,26 +62,33 @@ class Watcher:
         assert low <= unread <= high, f"shard {shard}: {unread} is not in [{low}, {high}]"
 
     def check_stalled(self, shard: int, seconds: float, stall_after: float, now: float) -> None:
-        """Raise AssertionError if a shard did not stall for ``seconds`` up to ``now``.
+        """Raise AssertionError unless a shard stalled for about ``seconds`` up to ``now``.
 
         A stall that was shorter than ``stall_after`` minus one interval when it was read is
-        interpolated, so only a rough bound applies to it. It grows for one interval until a scrape.
+        interpolated, so only rough bounds apply to it. It grows for one interval until a scrape.
         """
-        starts = [
-            max(truth.oldest_unread_at, truth.updated_at or 0.0)
-            for _, truth in self._recent(shard)
-            if truth.oldest_unread_at is not None
-        ]
-        longest = now - min(starts, default=now)
+        stalls = [max(0.0, now - since(truth)) for _, truth in self._recent(shard)]
         is_exact = seconds > stall_after
-        assert seconds <= longest + (_ROUNDED_SECONDS if is_exact else _LATE_SECONDS), (
-            f"shard {shard}: {seconds} s, at most {longest} s\n{self._changes(shard, now)}"
+        low = min(stalls, default=0.0) - _LATE_SECONDS - ROUNDED_SECONDS
+        high = max(stalls, default=0.0) + (ROUNDED_SECONDS if is_exact else _LATE_SECONDS)
+        assert low <= seconds <= high, (
+            f"shard {shard}: {seconds} s is not in [{low}, {high}]\n{self._changes(shard, now)}"
         )
 
-    def check_owner(self, shard: int, owner: str) -> None:
-        """Raise AssertionError unless a consumer, or none (""), owned a shard recently."""
-        owners = {truth.owner for _, truth in self._recent(shard)}
-        assert owner in owners, f"shard {shard}: {owner} is not in {owners}"
+    def check_checkpoint(self, shard: int, owner: str, updated_at: float | None) -> None:
+        """Raise AssertionError unless a shard had a checkpoint of this owner and time recently.
+
+        A shard without a checkpoint has neither (``""`` and None).
+        """
+        recent = {(truth.owner, truth.updated_at) for _, truth in self._recent(shard)}
+        assert any(
+            owner == recent_owner and are_close(updated_at, at, within=WRITTEN_SECONDS)
+            for recent_owner, at in recent
+        ), f"shard {shard}: {owner}, {updated_at} is not in {recent}"
+
+    def check_resets(self, count: float) -> None:
+        """Raise AssertionError if more checkpoints count as set back than were set back."""
+        assert count <= self.resets, f"{count} resets are more than {self.resets}"
 
     def check_shards(self, shards: Collection[int]) -> None:
         """Raise AssertionError if a shard is missing that exists for long, or one has not existed.
@@ -89,26 +101,33 @@ class Watcher:
         assert set(shards) <= ever, f"{set(shards) - ever} never existed"
         assert not _are_long(looks) or always <= set(shards), f"{always - set(shards)} are missing"
 
-    def check_stalls(self, count: int, stall_after: float, now: float) -> None:
-        """Raise AssertionError unless so many shards can have stalled, up to ``now``."""
+    def check_states(self, states: Mapping[State, int], stall_after: float, now: float) -> None:
+        """Raise AssertionError unless so many shards can be in each state, up to ``now``."""
         looks = self._all()
         ahead = now - self._monotonic()
-        ages = [
-            {shard: _stalled(truth, at + ahead) for shard, truth in truths.items()}
-            for at, truths in looks
-        ]
-        least, most = stall_after + _ROUNDED_SECONDS, stall_after - _ROUNDED_SECONDS
-        shards = ages[-1]
-        low = sum(all(each.get(shard, 0.0) > least for each in ages) for shard in shards)
-        high = sum(any(each.get(shard, 0.0) > most for each in ages) for shard in shards)
-        low = low if _are_long(looks) else 0
-        assert low <= count <= high, f"{count} stalled shards are not in [{low}, {high}]"
+        possible = {
+            shard: _possible_states(
+                [(at + ahead, truths[shard]) for at, truths in looks if shard in truths],
+                stall_after,
+            )
+            for shard in set().union(*(truths for _, truths in looks))
+        }
+        always = [shard for shard in possible if all(shard in truths for _, truths in looks)]
+        for state in State:
+            count = states.get(state, 0)
+            low = sum(possible[shard] == {state} for shard in always) if _are_long(looks) else 0
+            high = sum(state in each for each in possible.values())
+            assert low <= count <= high, f"{count} {state} shards are not in [{low}, {high}]"
 
     def look(self) -> None:
         """Look now."""
         with self._lock:
-            now = self._monotonic()
-            self._looks.append((now, self._with_moves(self._look())))
+            now, truths = self._monotonic(), self._look()
+            before = self._looks[-1][1] if self._looks else {}
+            self.resets += sum(
+                _is_set_back(truth, truths.get(each)) for each, truth in before.items()
+            )
+            self._looks.append((now, truths))
             while self._looks[0][0] < now - _LATE_SECONDS:
                 self._looks.popleft()
 
@@ -116,17 +135,6 @@ class Watcher:
         """Forget earlier looks, as after a jump of the clock of the world."""
         with self._lock:
             self._looks.clear()
-
-    def _with_moves(self, truths: Truths) -> Truths:
-        """Let ``updated_at`` be the time of the last move: the same checkpoint again is none."""
-        moved: dict[int, ShardTruth] = {}
-        for shard, truth in truths.items():
-            known, moved_at = self._moves.get(shard, (None, None))
-            if known != truth.checkpoint:
-                moved_at = truth.updated_at
-                self._moves[shard] = truth.checkpoint, moved_at
-            moved[shard] = truth._replace(updated_at=moved_at)
-        return moved
 
     def _all(self) -> list[tuple[float, Truths]]:
         with self._lock:
@@ -188,11 +196,48 @@ def _are_long(looks: list[tuple[float, Truths]]) -> bool:
     return looks[-1][0] - looks[0][0] > _LATE_SECONDS - 1.0
 
 
-def _stalled(truth: ShardTruth, now: float) -> float:
-    """Return the age of a stall, 0 without one or if data has expired."""
-    if truth.oldest_unread_at is None or truth.checkpoint is None or truth.checkpoint < truth.begin:
-        return 0.0
-    return now - max(truth.oldest_unread_at, truth.updated_at or 0.0)
+def state_of(truth: ShardTruth, now: float, stall_after: float) -> State:
+    """Return the state of a shard at an instant."""
+    if truth.checkpoint is None:
+        return State.FINISHED if truth.readonly and not truth.unread else State.UNCONSUMED
+    if truth.checkpoint < truth.begin:
+        return State.EXPIRED
+    if not truth.unread:
+        return State.FINISHED if truth.readonly else State.CAUGHT_UP
+    return State.STALLED if now - since(truth) > stall_after else State.CONSUMING
+
+
+def since(truth: ShardTruth) -> float:
+    """Return the time from which a stall counts; infinity if nothing is unread."""
+    if truth.oldest_unread_at is None:
+        return inf
+    return max(truth.oldest_unread_at, truth.moved_at or 0.0)
+
+
+def are_close(found: float | None, wanted: float | None, *, within: float) -> bool:
+    """Return whether two values differ by at most a limit; None is equal only to None."""
+    if found is None or wanted is None:
+        return found is wanted
+    return abs(found - wanted) <= within
+
+
+def _possible_states(looks: list[tuple[float, ShardTruth]], stall_after: float) -> set[State]:
+    """Return the states that a poll can have found in one shard."""
+    limits = (stall_after - ROUNDED_SECONDS, stall_after + ROUNDED_SECONDS)
+    states = {state_of(truth, at, limit) for at, truth in looks for limit in limits}
+    ends = {truth.end for _, truth in looks}
+    moving = {State.CAUGHT_UP, State.CONSUMING}
+    # A poll reads the checkpoint before the end, and more can happen between two looks.
+    reached = max(truth.checkpoint or 0 for _, truth in looks)
+    if states & moving and len(ends) > 1 and reached >= min(ends):
+        states |= moving
+    return states
+
+
+def _is_set_back(before: ShardTruth, after: ShardTruth | None) -> bool:
+    if before.checkpoint is None or after is None or after.checkpoint is None:
+        return False
+    return after.checkpoint < before.checkpoint
 
 
 def _start(truth: ShardTruth) -> int:
