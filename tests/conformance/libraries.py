@@ -29,7 +29,8 @@ class Library:
 
     - command: builds the program if necessary.
     - drops_failed_batches: whether a batch is lost if its processing fails.
-    - saves_at_the_stop: whether a graceful stop saves progress that the processor never saves.
+    - saves_at_the_stop: whether a graceful stop saves progress that the processor never saves, and
+      that of failed batches.
     """
 
     name: str

@@ -20,11 +20,12 @@ def test_steady_consumer_is_never_stalled(tmp_path: Path, library: Library, vers
         running.produce()
         running.start_consumer("c1", f"--auth-version={version}", library=library)
         running.wait_until_consumed()
-        before = running.observe().consumed
+        before = running.rest().consumed
+        running.produce()
         for seen in running.watch(STALL_AFTER + 4.0):
             assert seen.all_are(*BUSY)
             assert seen.owners == {0: "c1", 1: "c1"}
-        assert running.observe().consumed > before + 20
+        assert running.rest().consumed > before + 20
 
 
 def test_idle_consumer_saves_its_last_progress_late_and_stays_caught_up(
@@ -42,7 +43,7 @@ def test_idle_consumer_saves_its_last_progress_late_and_stays_caught_up(
         )
         for seen in running.watch(4.0):
             assert seen.all_are(State.CAUGHT_UP)
-            assert seen.stalled_seconds == {0: 0.0, 1: 0.0}
+            assert seen.stalled_seconds == seen.lags == {0: 0.0, 1: 0.0}
 
 
 def test_slow_consumer_falls_behind_without_a_stall(tmp_path: Path, library: Library) -> None:
@@ -54,6 +55,7 @@ def test_slow_consumer_falls_behind_without_a_stall(tmp_path: Path, library: Lib
         for seen in running.watch(STALL_AFTER + 4.0):
             assert seen.all_are(State.CONSUMING)
         assert sum(running.observe().unread.values()) > before + 50
+        running.rest()
 
 
 def test_killed_consumer_leaves_a_silent_group(tmp_path: Path, library: Library) -> None:
@@ -67,6 +69,7 @@ def test_killed_consumer_leaves_a_silent_group(tmp_path: Path, library: Library)
         )
         assert seen.owners == {0: "c1", 1: "c1"}
         assert min(seen.stalled_seconds.values()) >= STALL_AFTER
+        assert running.rest().is_stalled(Cause.GROUP_SILENT, 2)
 
 
 def test_graceful_stop_saves_what_was_read(tmp_path: Path, library: Library) -> None:
@@ -82,6 +85,7 @@ def test_graceful_stop_saves_what_was_read(tmp_path: Path, library: Library) -> 
         running.wait(running.is_exact, what="the last checkpoints")
         running.produce()
         running.wait(lambda seen: seen.is_stalled(Cause.GROUP_SILENT, 2), what="a silent group")
+        running.rest()
 
 
 def test_poisoned_shard_is_stuck_until_its_batches_succeed(
@@ -100,6 +104,22 @@ def test_poisoned_shard_is_stuck_until_its_batches_succeed(
         # The next save is after dropped batches too, and nothing shows it.
         assert (running.lost(0) > 0) == library.drops_failed_batches
         assert running.lost(1) == 0
+        running.rest()
+
+
+def test_graceful_stop_saves_past_failed_batches_only_in_python(
+    tmp_path: Path, library: Library
+) -> None:
+    poison = tmp_path / "poison"
+    with scene(tmp_path) as running:
+        running.produce(0.1)  # so that no batch is empty
+        running.start_consumer("c1", f"--poison={poison}", library=library)
+        running.wait_until_consumed()
+        poison.write_text("0")
+        running.wait(lambda seen: seen.is_stalled(Cause.SHARD_STUCK, 1), what="a stuck shard")
+        running.stop_consumer("c1")
+        assert (running.lost(0) > 0) == library.saves_at_the_stop
+        running.rest()
 
 
 def test_failed_batch_leaves_no_trace(tmp_path: Path, library: Library) -> None:
@@ -113,6 +133,7 @@ def test_failed_batch_leaves_no_trace(tmp_path: Path, library: Library) -> None:
         for seen in running.watch(4.0):
             assert seen.all_are(*BUSY)
         assert (running.lost(0) > 0) == library.drops_failed_batches
+        running.rest()
 
 
 def test_consumer_that_never_saves_leaves_its_shards_unconsumed(
@@ -126,6 +147,7 @@ def test_consumer_that_never_saves_leaves_its_shards_unconsumed(
         for seen in running.watch(4.0):
             assert seen.all_are(State.UNCONSUMED)
             assert seen.owners == {0: "", 1: ""}
+        running.rest()
         running.stop_consumer("c1")
         are_saved = {truth.checkpoint is not None for truth in running.truths().values()}
         assert are_saved == {library.saves_at_the_stop}
@@ -154,6 +176,7 @@ def test_split_and_merged_shards_are_finished_and_their_children_consumed(
             1,
             2,
         ]
+        running.rest()
 
 
 def test_rebalance_among_three_consumers_is_not_a_stall(tmp_path: Path, library: Library) -> None:
@@ -174,3 +197,5 @@ def test_rebalance_among_three_consumers_is_not_a_stall(tmp_path: Path, library:
             lambda seen: set(seen.owners.values()) == {"c1", "c3"} and seen.all_are(*BUSY),
             what="other owners of its shard",
         )
+        running.rest()
+        assert {running.lost(shard) for shard in running.truths()} == {0}

@@ -1,6 +1,7 @@
 """Scenes of only the Java consumer library, against the simulator and the exporter."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -23,7 +24,23 @@ def test_poisoned_shard_with_pauses_in_its_data_does_not_look_stuck(tmp_path: Pa
         for seen in running.watch(STALL_AFTER + 4.0):
             assert seen.all_are(*BUSY)
         running.wait(lambda _: running.lost(0) > 3, what="lost data")
-        assert running.observe().all_are(*BUSY)
+        assert running.rest().all_are(*BUSY)
+
+
+def test_consumer_cannot_have_a_query() -> None:
+    (jar,) = built_jars("loghub-client-lib")
+    with ZipFile(jar) as archive:
+        configuration = archive.read(
+            "com/aliyun/openservices/loghub/client/config/LogHubConfig.class"
+        )
+    assert b"setMaxFetchLogGroupSize" in configuration
+    assert b"uery" not in configuration
+
+
+def built_jars(name: str) -> list[Path]:
+    command = JAVA.command()
+    folder = Path(command[command.index("-cp") + 1]).parent
+    return list(folder.rglob(f"{name}-*.jar"))
 
 
 def test_expired_data_under_a_stopped_consumer_is_skipped_to_the_start_position(
@@ -53,5 +70,6 @@ def test_expired_data_under_a_stopped_consumer_is_skipped_to_the_start_position(
             lambda seen: seen.all_are(*BUSY) and set(seen.owners.values()) == {"c2"},
             what="progress after the jump",
         )
+        running.rest()
         assert retained > 1000
         assert min(running.processed(0), running.processed(1)) >= retained

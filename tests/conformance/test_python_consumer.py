@@ -20,7 +20,7 @@ def test_consumer_whose_query_lets_nothing_through_looks_dead(tmp_path: Path) ->
         running.stop_consumer("c1")
         running.start_consumer("c2", "--query=* | where false", library=PYTHON)
         running.wait(lambda seen: seen.is_stalled(Cause.GROUP_SILENT, 2), what="a silent group")
-        assert running.observe().owners == {0: "c1", 1: "c1"}
+        assert running.rest().owners == {0: "c1", 1: "c1"}
 
 
 def test_expired_data_under_a_stopped_consumer_is_reported_until_the_library_skips_it(
@@ -50,3 +50,4 @@ def test_expired_data_under_a_stopped_consumer_is_reported_until_the_library_ski
             what="progress after the jump",
         )
         assert max(seen.unread.values()) < 100
+        running.rest()
