@@ -10,6 +10,9 @@ def main() -> None:
     """Run the command line and exit with its status."""
     # A reload that is requested before the start is part of the start.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Ctrl-C ends the process without a traceback until a command handles it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # There are no plugins. pydantic would look for them in every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Imported objects stay. Garbage collections during the imports take time and find nothing.

@@ -41,10 +41,13 @@ def serve(
     announce: Callable[[Daemon], None] = lambda _daemon: None,
 ) -> None:
     """Run a daemon until a signal requests a stop. ``announce`` is called when it has started."""
-    daemon = Daemon(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
+    with asked.starting():
+        daemon = Daemon(load_config, options, environ=os.environ, clock=SYSTEM_CLOCK)
     daemon.start()
-    announce(daemon)
-    while asked.next() == "reload":
-        daemon.request_reload()
-    daemon.stop()
+    try:
+        announce(daemon)
+        while asked.next() == "reload":
+            daemon.request_reload()
+    finally:
+        daemon.stop()
     exit_despite_threads()

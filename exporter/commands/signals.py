@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import thread as executors
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn
@@ -34,11 +35,24 @@ class Signals:
         self._status = status
         self._monotonic = monotonic
         self._stopped_at: float | None = None
+        self._is_starting = False
 
     @property
     def stopping(self) -> bool:
         """True after a request to stop."""
         return self._stopped_at is not None
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Let a request to stop end the process immediately until the end of the block.
+
+        The start can wait indefinitely for a configuration from standard input or from a pipe.
+        """
+        self._is_starting = True
+        if self.stopping:
+            _exit_now(self._status)
+        yield
+        self._is_starting = False
 
     def next(self) -> Request:
         """Wait for the next request.
@@ -56,6 +70,8 @@ class Signals:
         to its group.
         """
         if request == "stop":
+            if self._is_starting:
+                _exit_now(self._status)
             now = self._monotonic()
             if self._stopped_at is None:
                 self._stopped_at = now
@@ -97,14 +113,24 @@ def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:
     """
     deadline = time.monotonic() + linger
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+        if thread is not threading.current_thread() and _is_awaited(thread):
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 get_logger("exporter").warning("thread did not stop in time", thread=thread.name)
                 _exit_now(0)
 
 
+def _is_awaited(thread: threading.Thread) -> bool:
+    """Return whether Python waits for a thread at its exit.
+
+    It also waits for threads of executors that a daemon thread has started, and which are therefore
+    daemon threads too. Only a private name of the standard library identifies them.
+    """
+    return not thread.daemon or thread in getattr(executors, "_threads_queues", ())
+
+
 def _exit_now(status: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a full disk
+            stream.flush()
     os._exit(status)

@@ -208,11 +208,25 @@ def test_characters_that_a_terminal_cannot_show_are_escaped(tmp_path: Path) -> N
     assert "g\\xe9.*" in done.stdout
 
 
-def test_a_thread_that_hangs_does_not_hold_up_the_exit() -> None:
+# Python waits for all of these at its exit. The last one is a daemon thread.
+@pytest.mark.parametrize(
+    "hang",
+    [
+        "Thread(target=Event().wait).start()",
+        "pool.submit(Event().wait)",
+        "starter = Thread(target=pool.submit, args=[Event().wait], daemon=True)",
+    ],
+)
+def test_a_thread_that_hangs_does_not_hold_up_the_exit(hang: str) -> None:
     program = (
-        "import threading\n"
+        "from threading import Event, Thread\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
         "from exporter.commands.signals import exit_despite_threads\n"
-        "threading.Thread(target=threading.Event().wait, name='resolver').start()\n"
+        "pool = ThreadPoolExecutor(1)\n"
+        "starter = Thread()\n"
+        f"{hang}\n"
+        "starter.start()\n"
+        "starter.join()\n"
         "exit_despite_threads(linger=0.1)\n"
     )
     done = subprocess.run(

@@ -1,13 +1,17 @@
 """Signals at unusual moments: before the start, twice, and during the end."""
 
+import contextlib
+import http.client
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import environment
+from tests.support.commands import command, environment
 from tests.support.daemon import Daemon, daemon
 from tests.support.wait import wait_for
 
@@ -22,10 +26,12 @@ projects:
 EARLY = """\
 import os, signal, sys
 
+number = int(sys.argv.pop(1))
+
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "exporter.commands":
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), number)
 
 sys.meta_path.insert(0, Finder())
 from exporter.__main__ import main
@@ -77,9 +83,26 @@ def test_signals_after_a_stop_do_not_change_its_status(
     assert "msg=stopping" in running.log
 
 
-def test_hangup_before_the_start_does_not_end_the_process() -> None:
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGHUP, 0), (signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)],
+)
+def test_signal_before_the_start_causes_no_traceback(number: signal.Signals, status: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", EARLY, "--version"],
+        [sys.executable, "-c", EARLY, str(int(number)), "--version"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, "")
+
+
+def test_ignored_interrupt_stays_ignored() -> None:
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", EARLY]
+    done = subprocess.run(
+        [*ignoring, str(int(signal.SIGINT)), "--version"],
         capture_output=True,
         text=True,
         env=environment(),
@@ -87,6 +110,60 @@ def test_hangup_before_the_start_does_not_end_the_process() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@contextlib.contextmanager
+def silent_writer(pipe: Path) -> Iterator[None]:
+    """Wait until a process reads from a pipe, and keep it waiting for data."""
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        with contextlib.suppress(OSError):
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    wait_for(is_read, timeout=60)
+    try:
+        yield
+    finally:
+        os.close(opened[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", ["run", "check", "once", "doctor"])
+def test_signal_ends_command_that_waits_for_its_configuration(
+    tmp_path: Path, name: str, number: signal.Signals
+) -> None:
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    with (
+        subprocess.Popen(
+            command(name, f"--config.file={pipe}"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        ) as process,
+        silent_writer(pipe),
+    ):
+        process.send_signal(number)
+        output = process.communicate(timeout=60)
+    assert (process.returncode, *output) == (0 if name == "run" else -number, "", "")
+
+
+def test_stop_ends_the_process_while_a_reload_over_http_hangs(config: Path) -> None:
+    with daemon(
+        f"--config.file={config}", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle"
+    ) as running:
+        wait_for(lambda: "msg=started" in running.log, timeout=60)
+        address = running.url.removeprefix("http://")
+        config.unlink()
+        os.mkfifo(config)
+        with contextlib.closing(http.client.HTTPConnection(address, timeout=60)) as client:
+            client.request("POST", "/-/reload")
+            with silent_writer(config):
+                assert running.stop(within=60) == 0
+    assert "thread did not stop in time" in running.log
 
 
 def test_second_signal_after_a_second_ends_the_process_with_the_same_status() -> None:

@@ -93,3 +93,17 @@ def test_closed_pipe_causes_no_traceback(arguments: list[str]) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
         assert process.wait(10) == 1
+
+
+def test_demo_on_full_device_stops_in_order() -> None:
+    done = subprocess.run(
+        shell(["demo", "--web.listen-address=127.0.0.1:0"], ">/dev/full"),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    *log, last = done.stderr.splitlines(keepends=True)
+    assert (done.returncode, last) == (1, FULL)
+    assert "msg=stopping" in log[-1]
