@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.web.acceptor import Acceptor, OnHandshakeError
 from exporter.web.connection import Connection, Limits
-from exporter.web.listen import ListenAddress, Listener, bind_all
+from exporter.web.listen import ListenAddress, Listener, ListenError, bind_all
 from exporter.web.workers import Workers
 
 if TYPE_CHECKING:  # most servers run without it
@@ -73,6 +73,7 @@ class WebServer:
         self._thread: threading.Thread | None = None
         self._request_stop: Callable[[], object] = lambda: None
         self._serving = threading.Event()
+        self._fault: Exception | None = None
         self._grace = 0.0
 
     @property
@@ -98,17 +99,22 @@ class WebServer:
     def start(self) -> None:
         """Bind the addresses, and serve in a background thread.
 
-        Raises ListenError if the server cannot listen on an address.
+        Raises ListenError if the server cannot listen on an address, or lacks a thread or a file
+        descriptor.
         """
         with bind_all(self._asked) as sockets:
             self._addresses = tuple(
                 asked.bound_to(sock) for asked, sock in zip(self._asked, sockets, strict=True)
             )
-            self._thread = threading.Thread(
-                target=self._run, args=(sockets,), name="web", daemon=True
-            )
-            self._thread.start()
-        self._serving.wait()
+            thread = threading.Thread(target=self._run, args=(sockets,), name="web", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as exc:  # at a limit of the system
+                raise ListenError(f"cannot start the web server: {exc}") from exc
+            self._serving.wait()
+            if self._fault is not None:
+                raise ListenError(f"cannot start the web server: {_why(self._fault)}")
+            self._thread = thread
 
     def stop(self, grace: float) -> None:
         """Stop accepting, and cut the connections that are still open after ``grace`` seconds.
@@ -129,7 +135,9 @@ class WebServer:
             with asyncio.Runner() as runner:
                 runner.run(self._serve(sockets))
         except Exception as exc:  # noqa: BLE001 - a thread has no caller to raise to
-            self._on_error("web server", exc)
+            if self._serving.is_set() or not isinstance(exc, OSError):
+                self._on_error("web server", exc)
+            self._fault = exc.with_traceback(None)
         finally:
             self._serving.set()
 
@@ -192,6 +200,11 @@ class WebServer:
         if not isinstance(fault, BaseException):
             fault = RuntimeError(str(context.get("message")))
         self._on_error("event loop", fault)
+
+
+def _why(fault: Exception) -> str:
+    text = fault.strerror if isinstance(fault, OSError) else None
+    return (text or str(fault)).lower()
 
 
 def _in_origin_form(scope: Scope) -> Scope:

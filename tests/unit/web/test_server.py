@@ -1,3 +1,4 @@
+import asyncio
 import gc
 import http.client
 import logging
@@ -75,6 +76,31 @@ def test_a_taken_port_fails_the_start() -> None:
     assert str(caught.value).startswith(
         f"cannot listen on 127.0.0.1:{port}: address already in use; "
     )
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "fault", "reason"),
+    [
+        (asyncio.Runner, "__enter__", OSError(24, "Too many open files"), "too many open files"),
+        (threading.Thread, "start", RuntimeError("can't start new thread"), "can't start new"),
+    ],
+    ids=["no descriptor", "no thread"],
+)
+def test_start_at_a_limit_of_the_system_fails_and_releases_the_port(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, fault: Exception, reason: str
+) -> None:
+    def fail(_: object) -> None:
+        raise fault
+
+    with ListenAddress(host="127.0.0.1", port=0).bind() as taken:
+        port = taken.getsockname()[1]
+    server = new_server(f"127.0.0.1:{port}")
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, method, fail)
+        with pytest.raises(ListenError, match=f"cannot start the web server: {reason}"):
+            server.start()
+    ListenAddress(host="127.0.0.1", port=port).bind().close()
+    server.stop(0.1)
 
 
 def test_a_port_is_free_again_after_the_stop() -> None:
