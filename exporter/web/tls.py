@@ -56,7 +56,7 @@ def _server_context(config: TlsConfig, certificate: bytes, key: bytes) -> ssl.SS
         with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
             context.load_cert_chain(certificate_file, key_file, password=_no_password)
     except (ssl.SSLError, ValueError) as exc:
-        raise TlsError("cert", f"the certificate and its key do not load: {_why(exc)}") from exc
+        raise _not_loaded(certificate, exc) from exc
     context.verify_mode = _verify_mode(config)
     # As in Go, every certificate in the file is trusted, not only self-signed ones.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -139,6 +139,17 @@ def _set_curve(context: ssl.SSLContext, curves: tuple[str, ...]) -> None:
         context.set_ecdh_curve(CURVES[curves[0]])
     except (ssl.SSLError, ValueError) as exc:
         raise TlsError("curve_preferences", "this OpenSSL does not have it") from exc
+
+
+def _not_loaded(certificate: bytes, exc: Exception) -> TlsError:
+    """Return the error for a pair that does not load, with the invalid one of the two if known."""
+    try:
+        ServerContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem_text(certificate))
+    except (ssl.SSLError, ValueError):
+        return TlsError("cert", "contains no valid certificate in PEM format")
+    if isinstance(exc, ssl.SSLError) and exc.reason in {None, "PEM_LIB"}:
+        return TlsError("key", "contains no valid private key in PEM format")
+    return TlsError("cert", f"the certificate and its key do not load: {_why(exc)}")
 
 
 @contextlib.contextmanager

@@ -148,7 +148,23 @@ INVALID = {
     ),
     "no key in the key file": (
         "tls_server_config: {cert_file: server.crt, key_file: junk.pem}",
-        "tls_server_config.cert_file: the certificate and its key do not load: ",
+        "tls_server_config.key_file: contains no valid private key in PEM format",
+    ),
+    "a certificate in the key file": (
+        "tls_server_config: {cert_file: server.crt, key_file: server.crt}",
+        "tls_server_config.key_file: contains no valid private key in PEM format",
+    ),
+    "no certificate in the certificate file": (
+        "tls_server_config: {cert_file: junk.pem, key_file: server.key}",
+        "tls_server_config.cert_file: contains no valid certificate in PEM format",
+    ),
+    "certificate and key swapped": (
+        "tls_server_config: {cert_file: server.key, key_file: server.crt}",
+        "tls_server_config.cert_file: contains no valid certificate in PEM format",
+    ),
+    "certificate of another key": (
+        "tls_server_config: {cert_file: ca.pem, key_file: server.key}",
+        "tls_server_config.cert_file: the certificate and its key do not load: key values mismatch",
     ),
     "CA file missing": (
         f"{TLS}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: somefile}}",
