@@ -15,10 +15,14 @@ _REMEDIES = {
         "Check the endpoint, the project's name and the resolver: a project's host has its name"
         " in front."
     ),
-    "connect": "Check the firewall, the routes and, behind a proxy, its address.",
+    "connect": "Check the firewall and the routes.",
     "proxy_tls": "Check the certificate of the proxy, or set http.ca_file.",
     "tunnel": "Allow the exporter to open tunnels to port 443 of the endpoint in the proxy.",
     "tls": _SECURED,
+}
+_PROXY_REMEDIES = {
+    "dns": "Check the name of the proxy in its variable, and the resolver.",
+    "connect": "Check the address of the proxy in its variable, the firewall and the routes.",
 }
 STEPS: tuple[ProbeStep, ...] = ("route", "dns", "connect", "proxy_tls", "tunnel", "tls")
 
@@ -51,8 +55,13 @@ def network_findings(probe: Probe, *, now: float, is_confidential: bool) -> Iter
             result="failed",
             seen=_FAILURES[probe.failed],
             detail=probe.reason,
-            remedy=_REMEDIES[probe.failed],
+            remedy=_remedy(probe, probe.failed),
         )
+
+
+def _remedy(probe: Probe, step: ProbeStep) -> str:
+    # With a proxy, only the proxy's name is resolved and only the proxy is connected to.
+    return (_PROXY_REMEDIES if probe.proxy else {}).get(step) or _REMEDIES[step]
 
 
 _FAILURES = {

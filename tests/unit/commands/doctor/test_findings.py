@@ -7,7 +7,7 @@ import pytest
 from exporter.commands.doctor.access import Keys, clock_finding, keys_finding, rate_finding
 from exporter.commands.doctor.findings import Examined, Finding, Item, Result, exit_status
 from exporter.commands.doctor.network import network_findings
-from exporter.http.probe import Probe
+from exporter.http.probe import Probe, ProbeStep
 from exporter.http.routes import Host
 
 NOW = 1_800_000_000.0
@@ -103,3 +103,20 @@ def test_rate_without_a_duration_is_shown() -> None:
         "no request was refused for a quota: 3 requests; the limit is 10 per second,"
         " and at most 100"
     )
+
+
+@pytest.mark.parametrize("step", ["dns", "connect"])
+def test_remedy_of_failed_connection_names_what_is_connected_to(step: ProbeStep) -> None:
+    host = Host(name="proxy.example.org", port=3128, has_tls=False)
+    direct, proxied = (
+        next(
+            each.remedy
+            for each in network_findings(
+                Probe(failed=step, reason="x", proxy=proxy), now=NOW, is_confidential=True
+            )
+            if each.result == "failed"
+        )
+        for proxy in (None, host)
+    )
+    assert ("proxy" in direct, "proxy" in proxied) == (False, True)
+    assert "endpoint" not in proxied
