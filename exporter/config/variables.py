@@ -6,8 +6,9 @@ Variables are expanded after the YAML is parsed, so they cannot change the struc
 import re
 from collections.abc import Mapping
 
-from exporter.base.text import Expanded, quoted
+from exporter.base.text import Expanded, bounded, masked
 
+_MOST_SHOWN = 64
 _REFERENCE = re.compile(r"(\$)?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
@@ -26,9 +27,9 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if name is None:
             raise ValueError("expected ${NAME} after a dollar sign; $${ stands for a literal ${")
         if name not in environ:
+            shown = masked(bounded(name, _MOST_SHOWN))
             raise ValueError(
-                f"the environment variable {quoted(name)[1:-1]} is not set;"
-                " $${ stands for a literal ${"
+                f"the environment variable {shown} is not set; $${{ stands for a literal ${{"
             )
         return environ[name]
 

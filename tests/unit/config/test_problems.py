@@ -203,6 +203,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("an empty path of a file", GOOD + 'credentials: {access_key_id: LTAI, access_key_secret_file: ""}\n', ["c.yaml:7:60: credentials.access_key_secret_file: expected the path of a file, found ''"]),
     ("a CA file without certificates", GOOD + "http: {ca_file: good}\n", ["c.yaml:7:17: http.ca_file: 'good' contains no certificates in PEM format"]),
     ("a missing CA file of a project", in_project("http: {ca_file: missing}"), ["c.yaml:7:19: projects[0].http.ca_file: 'missing' cannot be read: No such file or directory"]),
+    ("an unset variable in the format of a secret", GOOD + "signature: ${abcdefghijklmnopqrstuvwxyzABC1}\n", ["c.yaml:7:12: signature: the environment variable … is not set; $${ stands for a literal ${"]),
+    ("an unset variable with a long name", GOOD + f"signature: ${{{'A' * 65}}}\n", [f"c.yaml:7:12: signature: the environment variable {'A' * 63}… is not set; $${{ stands for a literal ${{"]),
     ("an unset variable", GOOD + "signature: ${UNSET}\n", ["c.yaml:7:12: signature: the environment variable UNSET is not set; $${ stands for a literal ${"]),
     ("a variable with a default", GOOD + "signature: ${UNSET:-v1}\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
     ("an unfinished variable", GOOD + "signature: ${\n", ["c.yaml:7:12: signature: expected ${NAME} after a dollar sign; $${ stands for a literal ${"]),
