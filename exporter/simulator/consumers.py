@@ -16,14 +16,10 @@ from exporter.simulator.shard import Shard, ticks
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """A checkpoint with the time (Unix seconds) and the owner of its last write.
-
-    ``moved_at`` is the time of the last write of another text.
-    """
+    """A checkpoint with the time (Unix seconds) and the owner of its last write."""
 
     text: str
     updated_at: float
-    moved_at: float
     consumer: str
 
 
@@ -191,14 +187,6 @@ class Group(Struct, kw_only=True):
         for shard_id in [shard_id for shard_id in self.checkpoints if shard_id not in shards]:
             del self.checkpoints[shard_id]
 
-    def write(self, shard: int, text: str, now: float, *, consumer: str) -> None:
-        """Replace the checkpoint of a shard."""
-        saved = self.checkpoints.get(shard)
-        moved_at = saved.moved_at if saved is not None and saved.text == text else now
-        self.checkpoints[shard] = Checkpoint(
-            text=text, updated_at=now, moved_at=moved_at, consumer=consumer
-        )
-
     def take(self, consumer: Consumer, shard: Shard, now: float) -> None:
         """Assign a shard to a consumer, which continues from the saved checkpoint."""
         for other in self.consumers.values():
@@ -254,5 +242,8 @@ class Group(Struct, kw_only=True):
     def _save(self, consumer: Consumer, shard: Shard, written: tuple[int, float] | None) -> None:
         if written is not None:
             index, at = written
-            text = encode_cursor(shard.birth + index)
-            self.write(shard.shard_id, text, at, consumer=consumer.writes_as)
+            self.checkpoints[shard.shard_id] = Checkpoint(
+                text=encode_cursor(shard.birth + index),
+                updated_at=at,
+                consumer=consumer.writes_as,
+            )

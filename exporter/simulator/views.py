@@ -68,15 +68,14 @@ class ProjectRow(NamedTuple):
 class ShardTruth(NamedTuple):
     """The actual state of one shard and one group, with integer cursors and Unix seconds.
 
-    checkpoint is None if none was written or if it is unreadable. It was written at updated_at, and
-    its value changed at moved_at. oldest_unread_at is None if no retained log group is unread.
+    checkpoint is None if none was written or if it is unreadable. oldest_unread_at is None if no
+    retained log group is unread.
     """
 
     checkpoint: int | None
     begin: int
     end: int
     updated_at: float | None
-    moved_at: float | None
     owner: str
     oldest_unread_at: float | None
     readonly: bool

@@ -179,7 +179,7 @@ class World(Storage):
                 found.check_holder(consumer, shard)
             text = encode_cursor(checkpoint) if isinstance(checkpoint, int) else checkpoint
             found.was_alive = True
-            found.write(shard, text, now, consumer=consumer)
+            found.checkpoints[shard] = Checkpoint(text=text, updated_at=now, consumer=consumer)
 
     def checkpoints(
         self, project: str, logstore: str, group: str, shard: int | None = None
@@ -230,7 +230,6 @@ def _truth(shard: Shard, saved: Checkpoint | None, now: float) -> ShardTruth:
         begin=shard.birth + begin,
         end=shard.birth + end,
         updated_at=saved.updated_at if saved is not None else None,
-        moved_at=saved.moved_at if saved is not None else None,
         owner=saved.consumer if saved is not None else "",
         oldest_unread_at=shard.log.received(unread) if unread < end else None,
         readonly=shard.status == "readonly",

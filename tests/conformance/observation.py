@@ -1,7 +1,7 @@
 """The values of the exporter in one scrape, and their differences from the actual state."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
 from exporter.model.progress import Cause, State
@@ -121,11 +121,20 @@ class Exact(NamedTuple):
 
 
 def differences(
-    seen: Observation, world: World, place: Place, stall_after: float
+    seen: Observation,
+    world: World,
+    place: Place,
+    stall_after: float,
+    *,
+    moved: Callable[[Truths], Truths],
 ) -> Mapping[str, object]:
-    """Return the values that are not the actual ones, by name: the value and the actual one."""
+    """Return the values that are not the actual ones, by name: the value and the actual one.
+
+    ``moved`` returns a state with the time of the last move of each checkpoint as its last write.
+    """
     project, logstore, _ = place
     truths, now = world.truths(*place), world.now()
+    moves = moved(truths)
     consumed = {shard: each for shard, each in truths.items() if each.checkpoint is not None}
     unread = {shard: each for shard, each in truths.items() if each.unread}
     rows = world.shards(project, logstore)
@@ -134,7 +143,7 @@ def differences(
         "owners": (seen.owners, {shard: each.owner for shard, each in truths.items()}),
         "states": (
             seen.states,
-            Counter(state_of(each, now, stall_after) for each in truths.values()),
+            Counter(state_of(each, now, stall_after) for each in moves.values()),
         ),
         "statuses": (seen.statuses, Counter(row.status for row in rows)),
     }
@@ -151,7 +160,7 @@ def differences(
         ),
         "stalled seconds": (
             seen.stalled_seconds,
-            {shard: max(0.0, now - since(each)) for shard, each in consumed.items()},
+            {shard: max(0.0, now - since(moves[shard])) for shard in consumed},
             ROUNDED_SECONDS,
         ),
         "oldest unread at": (

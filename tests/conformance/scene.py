@@ -252,7 +252,7 @@ projects:
         return True
 
     def _differences(self, seen: Observation) -> Mapping[str, object]:
-        found = differences(seen, self.world, BILLING, self._stall_after)
+        found = differences(seen, self.world, BILLING, self._stall_after, moved=self._watcher.moved)
         exact = Exact(seen, self.truths(), self._watcher.resets)
         return found if self._exact is None else {**found, **exact.wrong_growth(self._exact)}
 

@@ -70,7 +70,7 @@ def observation(
 
 
 def found(seen: Observation, world: World) -> list[str]:
-    return list(differences(seen, world, GROUP, STALL_AFTER))
+    return list(differences(seen, world, GROUP, STALL_AFTER, moved=dict))
 
 
 def test_exact_values_have_no_difference_and_agree(world: World) -> None:

@@ -19,7 +19,6 @@ def truth(
     end: int = 60,
     owner: str = "c1",
     updated_at: float | None = START,
-    moved_at: float | None = START,
     readonly: bool = False,
 ) -> ShardTruth:
     return ShardTruth(
@@ -27,7 +26,6 @@ def truth(
         begin=0,
         end=end,
         updated_at=updated_at,
-        moved_at=moved_at,
         owner=owner,
         oldest_unread_at=START if checkpoint is None or checkpoint < end else None,
         readonly=readonly,
@@ -208,7 +206,7 @@ def test_checkpoint_that_is_written_again_with_the_same_value_has_not_moved(look
     now = looks.held.wall()
     looks.watcher.check_stalled(0, 22.0, STALL_AFTER, now)
     looks.check_states({State.STALLED: 1})
-    looks.truths = {0: truth(checkpoint=51, updated_at=now, moved_at=now)}
+    looks.truths = {0: truth(checkpoint=51, updated_at=now)}
     looks.pass_seconds(11)
     with pytest.raises(AssertionError):
         looks.watcher.check_stalled(0, 33.0, STALL_AFTER, looks.held.wall())

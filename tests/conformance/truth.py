@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from math import inf
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from exporter.model.progress import State
 from exporter.simulator.calls import Call
@@ -28,6 +28,17 @@ WRITTEN_SECONDS = 0.002
 Truths = Mapping[int, ShardTruth]
 
 
+class Look(NamedTuple):
+    """The state of the world at an instant of the monotonic clock.
+
+    In ``moved``, the time of the last write of each checkpoint is that of its last move.
+    """
+
+    at: float
+    truths: Truths
+    moved: Truths
+
+
 class Watcher:
     """A thread that looks at the world several times per second, and a context manager."""
 
@@ -37,7 +48,8 @@ class Watcher:
         self._look = look
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._looks: deque[tuple[float, Truths]] = deque()
+        self._looks: deque[Look] = deque()
+        self._moves: dict[int, tuple[int | None, float | None]] = {}
         self.resets = 0
         """How many checkpoints were set back."""
         self._ended = threading.Event()
@@ -67,7 +79,9 @@ class Watcher:
         A stall that was shorter than ``stall_after`` minus one interval when it was read is
         interpolated, so only rough bounds apply to it. It grows for one interval until a scrape.
         """
-        stalls = [max(0.0, now - since(truth)) for _, truth in self._recent(shard)]
+        stalls = [
+            max(0.0, now - since(each.moved[shard])) for each in self._all() if shard in each.moved
+        ]
         is_exact = seconds > stall_after
         low = min(stalls, default=0.0) - _LATE_SECONDS - ROUNDED_SECONDS
         high = max(stalls, default=0.0) + (ROUNDED_SECONDS if is_exact else _LATE_SECONDS)
@@ -96,8 +110,8 @@ class Watcher:
         This applies after the first seconds, in which the exporter may know no shard.
         """
         looks = self._all()
-        always = set.intersection(*(set(truths) for _, truths in looks))
-        ever = set().union(*(truths for _, truths in looks))
+        always = set.intersection(*(set(each.truths) for each in looks))
+        ever = set().union(*(each.truths for each in looks))
         assert set(shards) <= ever, f"{set(shards) - ever} never existed"
         assert not _are_long(looks) or always <= set(shards), f"{always - set(shards)} are missing"
 
@@ -107,12 +121,12 @@ class Watcher:
         ahead = now - self._monotonic()
         possible = {
             shard: _possible_states(
-                [(at + ahead, truths[shard]) for at, truths in looks if shard in truths],
+                [(each.at + ahead, each.moved[shard]) for each in looks if shard in each.moved],
                 stall_after,
             )
-            for shard in set().union(*(truths for _, truths in looks))
+            for shard in set().union(*(each.moved for each in looks))
         }
-        always = [shard for shard in possible if all(shard in truths for _, truths in looks)]
+        always = [shard for shard in possible if all(shard in each.moved for each in looks)]
         for state in State:
             count = states.get(state, 0)
             low = sum(possible[shard] == {state} for shard in always) if _are_long(looks) else 0
@@ -123,12 +137,12 @@ class Watcher:
         """Look now."""
         with self._lock:
             now, truths = self._monotonic(), self._look()
-            before = self._looks[-1][1] if self._looks else {}
+            before = self._looks[-1].truths if self._looks else {}
             self.resets += sum(
                 _is_set_back(truth, truths.get(each)) for each, truth in before.items()
             )
-            self._looks.append((now, truths))
-            while self._looks[0][0] < now - _LATE_SECONDS:
+            self._looks.append(Look(now, truths, self._moved(truths)))
+            while self._looks[0].at < now - _LATE_SECONDS:
                 self._looks.popleft()
 
     def forget(self) -> None:
@@ -136,12 +150,30 @@ class Watcher:
         with self._lock:
             self._looks.clear()
 
-    def _all(self) -> list[tuple[float, Truths]]:
+    def moved(self, truths: Truths) -> Truths:
+        """Return the state with the time of the last move of each checkpoint as its last write.
+
+        A write of the same checkpoint is not a move.
+        """
+        with self._lock:
+            return self._moved(truths)
+
+    def _moved(self, truths: Truths) -> Truths:
+        moved: dict[int, ShardTruth] = {}
+        for shard, truth in truths.items():
+            known, moved_at = self._moves.get(shard, (None, None))
+            if known != truth.checkpoint:
+                moved_at = truth.updated_at
+                self._moves[shard] = truth.checkpoint, moved_at
+            moved[shard] = truth._replace(updated_at=moved_at)
+        return moved
+
+    def _all(self) -> list[Look]:
         with self._lock:
             return list(self._looks)
 
     def _recent(self, shard: int) -> list[tuple[float, ShardTruth]]:
-        return [(at, truths[shard]) for at, truths in self._all() if shard in truths]
+        return [(each.at, each.truths[shard]) for each in self._all() if shard in each.truths]
 
     def _changes(self, shard: int, now: float) -> str:
         """Return the recent changes of a shard as lines, with the seconds before ``now``."""
@@ -192,8 +224,8 @@ def _bounds(looks: list[tuple[float, ShardTruth]]) -> tuple[int, int]:
     return low, high
 
 
-def _are_long(looks: list[tuple[float, Truths]]) -> bool:
-    return looks[-1][0] - looks[0][0] > _LATE_SECONDS - 1.0
+def _are_long(looks: list[Look]) -> bool:
+    return looks[-1].at - looks[0].at > _LATE_SECONDS - 1.0
 
 
 def state_of(truth: ShardTruth, now: float, stall_after: float) -> State:
@@ -208,10 +240,13 @@ def state_of(truth: ShardTruth, now: float, stall_after: float) -> State:
 
 
 def since(truth: ShardTruth) -> float:
-    """Return the time from which a stall counts; infinity if nothing is unread."""
+    """Return the time from which a stall counts; infinity if nothing is unread.
+
+    In ``truth``, the time of the last write is that of the last move.
+    """
     if truth.oldest_unread_at is None:
         return inf
-    return max(truth.oldest_unread_at, truth.moved_at or 0.0)
+    return max(truth.oldest_unread_at, truth.updated_at or 0.0)
 
 
 def are_close(found: float | None, wanted: float | None, *, within: float) -> bool:
