@@ -27,6 +27,11 @@ DOCUMENT = ROOT / "docs" / "truth.md"
 _JUDGES = (OURS, NAIVE, SERVICE, BURROW)
 
 
+def scene_of(name: str) -> Scene:
+    """Return the scene with a name."""
+    return next(scene for scene in SCENES if scene.name == name)
+
+
 @functools.cache
 def recordings_of(scene: Scene) -> Mapping[str, Recording]:
     """Play a scene, once in a process; return the recording of each group."""

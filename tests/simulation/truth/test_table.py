@@ -9,7 +9,6 @@ from exporter.model.progress import Cause
 from tests.simulation.truth import alerts, replay, scenes
 from tests.simulation.truth.alerts import Firing
 from tests.simulation.truth.burrow import Commit, Status, evaluate
-from tests.simulation.truth.cause_scenes import CAUSE_SCENES
 from tests.simulation.truth.causes import causes_in
 from tests.simulation.truth.judges import (
     OURS,
@@ -26,13 +25,13 @@ from tests.simulation.truth.service import FAST
 from tests.simulation.truth.stage import TROUBLED, Frame
 from tests.simulation.truth.table import (
     DOCUMENT,
-    causes_shown,
     judged,
     outcomes_of,
     recording_of,
     recordings_of,
     render,
     render_causes,
+    scene_of,
     shipped_rules,
     shown_in,
 )
@@ -41,7 +40,6 @@ from tools.marks import between
 from tools.paths import RULES
 
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-each_phase = pytest.mark.parametrize("phase", [1.0, 13.0, 31.0, 59.0])
 
 # In random order, a test that compares all scenes may have to play them all.
 pytestmark = pytest.mark.timeout(900)
@@ -50,10 +48,6 @@ LARGE = "64 busy shards, 20 groups 20 s behind; one group is dead on one shard"
 LARGE_WITH_QUOTA = "the same, quota of 20 requests per second, of which consumers use 16"
 LARGE_AND_SLOW = "the same, 250 ms per request, 8 requests in parallel"
 AGE = "sls_consumer_group_checkpoint_age_seconds"
-
-
-def scene_of(name: str) -> Scene:
-    return next(scene for scene in SCENES if scene.name == name)
 
 
 def frames_of(name: str) -> list[Frame]:
@@ -154,29 +148,6 @@ def test_prometheus_evaluates_the_rules_over_the_scenes_as_their_model_does(
     }
     path = replay.write(tmp_path, RULES, shipped_rules(), recorded)
     promtool.run("promtool", "test", "rules", path)
-
-
-@each_phase
-@pytest.mark.parametrize(
-    "name",
-    [
-        "consumer that commits every 5 minutes",
-        "idle for 2 hours, then a burst, consumed within a minute",
-        "whole group dead after one last log, producers silent",
-        "owner writes the same checkpoint again and again",
-        "every other poll fails while the group is dead",
-        "logstore deleted and created again with lower cursors; one of two consumers dies",
-        "4 groups that commit every 5 minutes",
-        "whole group dead, producers go on",
-        "quiet night, then a first log; one of two consumers is dead",
-        *(scene.name for scene in CAUSE_SCENES),
-    ],
-)
-def test_alert_and_causes_are_right_regardless_of_poll_phase(name: str, phase: float) -> None:
-    scene = scene_of(name)
-    recordings = scene.play(poll_phase=phase)
-    assert judged(recordings, scene.trouble)[OURS].verdict is Verdict.RIGHT
-    assert causes_shown(recordings, scene.likely).verdict is Verdict.RIGHT
 
 
 @pytest.mark.parametrize(
