@@ -237,7 +237,7 @@ def test_injected_fault_affects_only_requests_in_its_scope(simulator: FaultySimu
     )
     assert get(simulator).status_code == 200
     assert get(simulator, "/logstores/orders/shards/0?type=cursor&from=end").status_code == 503
-    assert get(simulator, "/logstores/orders/shards/1?type=cursor&from=end").status_code == 404
+    assert get(simulator, "/logstores/orders/shards/1?type=cursor&from=end").status_code == 400
 
 
 def test_injected_fault_can_be_limited_to_a_consumer_group(simulator: FaultySimulator) -> None:
