@@ -148,8 +148,9 @@ def test_cursor_time_of_an_empty_shard_may_be_the_current_time() -> None:
     held.advance(DAY)
     assert world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end - 2)) == START + DAY
     assert world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end)) == START + DAY
-    with pytest.raises(ServiceError, match="400 InvalidCursor"):
-        world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end + 1))
+    for cursor in (encode_cursor(end + 1), "nonsense", ""):
+        with pytest.raises(ServiceError, match="400 InvalidCursor"):
+            world.cursor_time(PROJECT, LOGSTORE, 0, cursor)
     world.write(PROJECT, LOGSTORE, 0)
     with pytest.raises(ServiceError, match="400 InvalidCursor"):
         world.cursor_time(PROJECT, LOGSTORE, 0, encode_cursor(end - 2))
