@@ -2,7 +2,8 @@
 # Needed beforehand: make, Python 3.11 or newer; for some tests what .ci/tools and .ci/toolchains name.
 
 PYTHON ?= python3
-WORKERS ?= 2
+# Twice the processors of a small machine, because many tests wait on the real clock.
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config.example.yaml

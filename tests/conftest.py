@@ -8,7 +8,11 @@ import pytest
 LONGEST = (
     "tests/conformance/test_soak.py",
     "tests/conformance/test_consumer_libraries.py",
-    "tests/conformance/test_python_consumer.py",
+    "tests/conformance/test_prometheus.py",
+    "tests/conformance/test_victoria_metrics.py",
+    "tests/simulation/truth/test_table.py",
+    "tests/process/test_wheel.py",
+    "tests/process/test_kill.py",
     "tests/simulation/",
     "tests/process/",
 )

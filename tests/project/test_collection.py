@@ -2,6 +2,7 @@
 
 import tomllib
 
+from tests.conftest import LONGEST, rank
 from tools.paths import ROOT
 
 ON_REQUEST = {"tests/conformance"}
@@ -20,3 +21,9 @@ def test_every_directory_with_tests_is_collected_or_run_on_request() -> None:
 def test_continuous_integration_runs_the_tests_on_request_after_the_others() -> None:
     commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert commands.index("make test") < commands.index("make conformance")
+
+
+def test_longest_tests_exist_and_begin_first() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).exists()] == []
+    names = ["tests/unit/base/test_text.py::test_a", *(f"{name}::test_b" for name in LONGEST)]
+    assert sorted(names, key=rank) == [*names[1:], names[0]]

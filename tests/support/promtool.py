@@ -19,7 +19,7 @@ def run(tool: str | Path, *arguments: str | Path) -> str:
         env=os.environ | _FEW_COLLECTIONS,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     printed = done.stdout + done.stderr
