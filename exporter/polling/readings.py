@@ -283,7 +283,7 @@ class ShardPairs:
         begin = self.cursors.begin
         if begin is None or self._is_begin_old():
             return False
-        return self._is_emptied or self.cursors.has_read(begin.cursor)
+        return self._is_emptied or self._first_time() is not None
 
     @property
     def _is_emptied(self) -> bool:

@@ -224,9 +224,11 @@ class Reading:
                 partial(self._read, operation, shard or 0, cursor),
                 self._refused(operation, shard),
             )
-            if isinstance(outcome, Refused) and outcome.code != "InvalidCursor":
+            is_injected = self._refused(operation, shard) is not None
+            if isinstance(outcome, Refused) and (is_injected or outcome.code != "InvalidCursor"):
                 self._failed.add(shard or 0)
-                withheld = self._is_denial(outcome) or withheld
+                if outcome.code != "InvalidCursor":
+                    withheld = self._is_denial(outcome) or withheld
         return withheld
 
     def _read(self, operation: str, shard: int, cursor: str) -> int:

@@ -64,6 +64,7 @@ KINDS = (
     _error(404, "LogStoreNotExist", fate=Fate.GONE),
     _error(404, "ProjectNotExist", fate=Fate.GONE),
     _error(404, "ShardNotExist"),
+    _error(400, "InvalidCursor"),  # as from a server that does not know new log groups yet
     _error(400, "ParameterInvalid"),
     _error(401, "Unauthorized", fate=Fate.DENIED),
     _error(403, "SignatureNotMatch", fate=Fate.DENIED),
@@ -204,6 +205,8 @@ class Troubles:
     def _fits(self, kind: Kind, aim: str, scope: Scope) -> bool:
         if kind.retried and aim in _MANY_REQUESTS:
             return False  # that would take long
+        if kind.code == "InvalidCursor":
+            return aim.startswith("GetCursorTime")
         if kind.quota:
             return self._refusals[scope["project"]] < _MOST_REFUSALS
         if kind.answered:

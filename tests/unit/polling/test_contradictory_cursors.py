@@ -67,3 +67,27 @@ def test_time_that_is_always_refused_is_not_a_loss() -> None:
             states.append(made.state())
         assert State.EXPIRED not in states
         assert states[-1] is State.STALLED  # the bounds of the time suffice
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["in the first poll", "later"])
+def test_refused_time_of_the_first_log_group_does_not_lengthen_a_stall(*, is_first: bool) -> None:
+    day = 86_400.0
+    with bench(ttl_days=1, effort=Effort(budget=2, exact=0)) as made:
+        die_before_a_log_group(made)
+        made.held.advance(3 * day)
+        made.world.write(*STORE, 0, 3)
+        if is_first:
+            made.poller.logstore.cursors.end_poll(())
+        else:
+            made.poll(after=INTERVAL)
+            made.held.advance(day + 300.0)
+            made.world.write(*STORE, 0, 3)
+        made.simulator.faults.add(REFUSAL, operation="GetCursorTime")
+        for _ in range(5):
+            made.poll(after=INTERVAL)
+            assert made.state() in {State.EXPIRED, State.UNKNOWN}
+            assert (made.stalled() or 0.0) <= day + 5 * INTERVAL
+        made.simulator.faults.clear()
+        made.poll(after=INTERVAL)
+        assert made.state() is State.EXPIRED
+        assert made.stalled() == 6 * INTERVAL
