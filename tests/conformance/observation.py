@@ -46,7 +46,8 @@ class Observation:
         self.statuses = self._counts("sls_logstore_shards", "status")
         self.owners = {
             int(sample.labels["shard"]): sample.labels["consumer"]
-            for sample in scrape.find("sls_consumer_group_unread_log_groups")
+            for name in ("unread_log_groups", "checkpoint_age_seconds")
+            for sample in scrape.find(f"sls_consumer_group_{name}")
         }
 
     def __repr__(self) -> str:

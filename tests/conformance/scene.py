@@ -196,7 +196,8 @@ projects:
         now = self.world.now()
         for shard, unread in seen.unread.items():
             watcher.check_unread(shard, unread)
-            watcher.check_checkpoint(shard, seen.owners[shard], seen.updated_at.get(shard))
+        for shard, owner in seen.owners.items():
+            watcher.check_checkpoint(shard, owner, seen.updated_at.get(shard))
         for shard, seconds in seen.stalled_seconds.items():
             watcher.check_stalled(shard, seconds, self._stall_after, now)
         watcher.check_shards(seen.unread)
