@@ -1,6 +1,8 @@
 """The clock of an SLS server, from the times in its responses.
 
-A single wrong time does not change it, since it uses the median of the last responses.
+A single wrong time does not change it, since it uses the median of the last responses. They are
+forgotten if the machine was suspended: then the server's clock and the exporter's wall clock have
+both gone ahead of the monotonic clock, by the same time.
 """
 
 import re
@@ -16,6 +18,8 @@ from exporter.sls.observer import Observer
 _MAX_SKEW_SECONDS = 900.0
 """The largest difference of clocks with which SLS accepts a signature."""
 _RESPONSES = 15
+_SUSPENDED_SECONDS = 5.0
+_AGREEMENT_SECONDS = 2.0  # of clocks that are read in whole seconds
 # Unix seconds of this century. Other digits are not a time that a skew could explain.
 _UNIX_SECONDS = re.compile(r"[1-3][0-9]{9}")
 
@@ -31,6 +35,8 @@ class ServerClock:
         # Server time minus monotonic time, since the exporter's wall clock can jump.
         self._offsets: deque[float] = deque(maxlen=_RESPONSES)
         self._offset: float | None = None
+        self._ours: float | None = None
+        """The exporter's wall clock minus the monotonic one when a response last agreed."""
 
     def now(self) -> float:
         """Return the server's time in Unix seconds, or the exporter's before the first response."""
@@ -74,9 +80,21 @@ class ServerClock:
 
     def _learn(self, offset: float, *, ours: float) -> None:
         with self._lock:
+            if self._was_suspended(offset, ours):
+                self._offsets.clear()
             self._offsets.append(offset)
             middle = median_low(self._offsets), median_high(self._offsets)
             # If there are two middle values, use the one nearer to the exporter's clock.
             self._offset = min(middle, key=lambda each: abs(each - ours))
+            if self._ours is None or abs(offset - self._offset) <= _AGREEMENT_SECONDS:
+                self._ours = ours
             # Rounding hides the limited precision of clocks; adding 0.0 turns -0.0 into 0.0.
             self.report(round(self._offset - ours, 3) + 0.0)
+
+    def _was_suspended(self, offset: float, ours: float) -> bool:
+        """Return whether the monotonic clock has stood while both other clocks went on."""
+        if self._offset is None or self._ours is None:
+            return False
+        slept = ours - self._ours
+        gained = offset - self._offset
+        return slept > _SUSPENDED_SECONDS and abs(gained - slept) <= _AGREEMENT_SECONDS

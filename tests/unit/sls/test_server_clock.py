@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.base.clock import Clock
 from exporter.http.response import Response
 from exporter.sls.server_clock import ServerClock
 from tests.support.held_clock import HeldClock
@@ -122,3 +123,81 @@ def test_clock_stays_between_the_times_of_the_responses(aheads: list[int]) -> No
         bench.hear(ahead)
     last = [max(ahead, min(ahead + 1, 0)) for ahead in aheads[-15:]]
     assert min(last) <= bench.ahead() <= max(last)
+
+
+# A machine that was suspended: the monotonic clock has stood meanwhile.
+
+
+class Suspended:
+    """A server clock of a machine that can be suspended, and whose wall clock can be corrected."""
+
+    def __init__(self, *, skew: float = 0.0) -> None:
+        self.held = HeldClock(START)
+        self.skew = skew
+        self.slept = self.unnoticed = 0.0
+        ours = Clock(
+            wall=lambda: self.held.wall() + self.slept - self.unnoticed,
+            monotonic=self.held.monotonic,
+        )
+        self.clock = ServerClock(ours, endpoint="here", observer=Notes())
+
+    def true(self) -> float:
+        return self.held.wall() + self.slept + self.skew
+
+    def hear(self, *, wrong: float = 0.0) -> None:
+        headers = {"x-log-time": f"{self.true() + wrong:.0f}"}
+        response = Response(status=200, headers=headers, body=b"")
+        self.clock.note(response, sent=self.held.monotonic())
+
+    def error(self) -> float:
+        return self.clock.now() - self.true()
+
+
+@pytest.mark.parametrize("slept", [6.0, 60.0, 600.0, 10_800.0])
+@pytest.mark.parametrize("skew", [0.0, 300.0, -300.0])
+def test_clock_is_right_from_the_first_response_after_a_suspension(
+    slept: float, skew: float
+) -> None:
+    machine = Suspended(skew=skew)
+    for _ in range(20):
+        machine.hear()
+        machine.held.advance(7.0)
+    for _ in range(3):
+        machine.slept += slept
+        machine.hear()
+        assert abs(machine.error()) <= 1.0
+        machine.held.advance(7.0)
+
+
+def test_clock_is_right_when_the_wall_clock_is_corrected_late_after_a_suspension() -> None:
+    machine = Suspended()
+    for _ in range(20):
+        machine.hear()
+    machine.slept = machine.unnoticed = 600.0
+    for _ in range(3):
+        machine.hear()  # The median still counts the earlier responses.
+    machine.unnoticed = 0.0
+    machine.hear()
+    assert abs(machine.error()) <= 1.0
+
+
+def test_correction_of_our_wall_clock_alone_is_no_suspension() -> None:
+    machine = Suspended()
+    machine.unnoticed = 600.0
+    for _ in range(20):
+        machine.hear()
+    machine.unnoticed = 0.0
+    machine.hear(wrong=700.0)
+    assert abs(machine.error()) <= 1.0
+    machine.hear()
+    assert abs(machine.error()) <= 1.0
+
+
+def test_wrong_time_after_a_suspension_does_not_hide_it() -> None:
+    machine = Suspended()
+    for _ in range(20):
+        machine.hear()
+    machine.slept = 600.0
+    machine.hear(wrong=-300.0)
+    machine.hear()
+    assert abs(machine.error()) <= 1.0
