@@ -41,6 +41,18 @@ INVALID: Sequence[tuple[Mapping[str, Any], str]] = [
     ({"prometheusRule": {"alertLabels": {"a": "\x8b"}}}, "at '/prometheusRule/alertLabels/a'"),
     ({"commonAnnotations": {"a": "\x7f"}}, "at '/commonAnnotations/a'"),
     ({"extraArgs": ["\x9f"]}, "at '/extraArgs/0'"),
+    # It would write several lines with too little indentation.
+    ({"global": {"imageRegistry": "\n0"}}, "at '/global/imageRegistry'"),
+    ({"image": {"registry": "\n0"}}, "at '/image/registry'"),
+    ({"image": {"repository": "\n0"}}, "at '/image/repository'"),
+    ({"image": {"tag": "\n0"}}, "at '/image/tag'"),
+    ({"serviceMonitor": {"jobLabel": "\n0"}}, "at '/serviceMonitor/jobLabel'"),
+    ({"podMonitor": {"jobLabel": "\n0"}}, "at '/podMonitor/jobLabel'"),
+    (
+        {"dashboards": {"grafanaOperator": {"folder": "\n0"}}},
+        "at '/dashboards/grafanaOperator/folder'",
+    ),
+    ({"schedulerName": "\n0"}, "at '/schedulerName'"),
     ({"global": {"imageRegistry": 1}}, "at '/global/imageRegistry': got number"),
     ({"global": {"imagePullSecrets": [1]}}, "at '/global/imagePullSecrets/0'"),
     ({"updateStrategy": {"type": "Rolling"}}, "at '/updateStrategy/type'"),
