@@ -71,6 +71,7 @@ class Jobs:
         known = self._reported
         self._reported = [
             {
+                "sls_endpoint": str(demand.settings.endpoint),
                 "project": demand.project,
                 "logstores": demand.logstores,
                 "interval_seconds": demand.settings.polling.interval,

@@ -26,7 +26,7 @@ class RateReports:
             if is_lowered == (place in self._lowered):
                 return
             self._lowered ^= {place}
-        facts = {"endpoint": endpoint, "project": project, "requests_per_second": f"{limit:g}"}
+        facts = {"sls_endpoint": endpoint, "project": project, "requests_per_second": f"{limit:g}"}
         if is_lowered:
             self._log.warning("request rate lowered after a refusal", **facts)
         else:

@@ -26,6 +26,7 @@ def test_requests_of_a_project_are_logged_again_only_if_they_change(tmp_path: Pa
             (each["project"], each["logstores"])
             for each in log.events[before:]
             if each["msg"] == "requests of the polls"
+            and each["sls_endpoint"] == demo.simulator.endpoint
         ]
 
     with demo_world(tmp_path) as demo:

@@ -54,6 +54,10 @@ def test_rate_that_falls_and_recovers_is_logged_once(caplog: pytest.LogCaptureFi
         ("WARNING", "request rate lowered after a refusal"),
         ("INFO", "request rate recovered"),
     ]
+    assert [getattr(record, "facts", None) for record in caplog.records] == [
+        {"sls_endpoint": ENDPOINT, "project": "shop", "requests_per_second": each}
+        for each in ("5", "9")
+    ]
 
 
 def test_rate_of_a_project_is_kept_over_changed_settings() -> None:
