@@ -99,6 +99,7 @@ class Reading:
                 if self._created.get(row.shard, row.created) != row.created:
                     self._ends.pop(row.shard, None)  # another logstore was there before
             self._created = {row.shard: row.created for row in listed}
+            self._ends = {shard: self._ends[shard] for shard in self._ends.keys() & self._created}
             self._rests.keep_only(self._created)
             self._statuses = {row.shard: row.status for row in listed}
             self._listed_at = self._now
