@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # help and the version must not need the modules of any comma
 
 _ECHO_LIMIT = 64
 _COUNT_DIGITS = 9
+_LONGEST_PATH = 4096  # of Linux
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
@@ -32,9 +33,21 @@ def addresses(text: str) -> "tuple[ListenAddress, ...]":
     return tuple(ListenAddress.parse(each.strip()) for each in text.split(","))
 
 
+def file(text: str) -> Path:
+    """Return a path.
+
+    The text of a file in place of its path can contain a secret, so its error does not quote it.
+    """
+    if not text:
+        raise ValueError("expected the path of a file")
+    if "\n" in text or text.lstrip().startswith("{") or len(text) > _LONGEST_PATH:
+        raise ValueError("expected the path of a file, not its text")
+    return Path(text)
+
+
 def optional_file(text: str) -> Path | None:
     """Return a path, or None for an empty text."""
-    return Path(text) if text else None
+    return file(text) if text else None
 
 
 def pattern(text: str) -> "Pattern":

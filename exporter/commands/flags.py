@@ -159,7 +159,7 @@ def _add_flags(command: Command, add: FlagAdder) -> None:
     if command in _WITH_CONFIGURATION:
         add(
             "--config.file",
-            Path,
+            flag_values.file,
             default=_DEFAULT_FILE,
             metavar="FILE",
             help="configuration file, or - for standard input (default: config.yaml)",

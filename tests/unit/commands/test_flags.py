@@ -228,6 +228,29 @@ def test_empty_web_config_file_means_none(command: str) -> None:
     assert parse([command, "--web.config.file=a"], {}).web_config_file == Path("a")
 
 
+@pytest.mark.parametrize("flag", ["--config.file", "--web.config.file"])
+@pytest.mark.parametrize("text", ["a: secret\nb: 1", ' {"a": "secret"}', "secret" * 1000])
+@pytest.mark.parametrize("as_variable", [False, True])
+def test_text_of_file_in_place_of_its_path_is_not_shown(
+    flag: str,
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    as_variable: bool,
+) -> None:
+    variable = "SLS_EXPORTER_" + flag.strip("-").replace(".", "_").upper()
+    arguments = [] if as_variable else [f"{flag}={text}"]
+    said = refused(capsys, "run", *arguments, environ={variable: text} if as_variable else {})
+    source = f"{variable}: " if as_variable else ""
+    expected = f"argument {flag}: {source}expected the path of a file, not its text"
+    assert said == f"sls-exporter run: {expected}"
+
+
+def test_empty_config_file_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = "sls-exporter run: argument --config.file: expected the path of a file"
+    assert refused(capsys, "run", "--config.file=") == expected
+
+
 def test_configuration_in_variable_is_used_unless_file_is_given() -> None:
     environ = {"SLS_EXPORTER_CONFIG": "projects: []"}
     for command in ("run", "check", "once", "doctor"):
