@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from exporter.base.text import bounded
+from exporter.base.text import bounded, masked
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -17,12 +17,12 @@ _USAGE_ERROR = 2
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line and a hint.
 
-    The line is truncated and has no control characters.
+    The line is truncated, and has no control characters and no words in the format of a secret.
     """
 
     def error(self, message: str) -> NoReturn:
         """Exit with an error."""
-        line = bounded(f"{self.prog}: {message}", _ERROR_LIMIT)
+        line = bounded(masked(f"{self.prog}: {message}"), _ERROR_LIMIT)
         self.exit(_USAGE_ERROR, f"{line}\nRun '{self.prog} --help' for help.\n")
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:

@@ -11,6 +11,9 @@ from exporter.web.listen import ListenAddress
 
 ANYWHERE = ListenAddress(host="", port=10027)
 
+SECRET = "kJ8sDf92LkQwErTyUiOpAsDfGhJkLz"
+"""A text in the format of the secret of an access key."""
+
 
 def refused(
     capsys: pytest.CaptureFixture[str], *arguments: str, environ: Mapping[str, str] | None = None
@@ -226,6 +229,26 @@ def test_help_lists_every_flag_of_run(capsys: pytest.CaptureFixture[str]) -> Non
 def test_empty_web_config_file_means_none(command: str) -> None:
     assert parse([command, "--web.config.file="], {}).web_config_file is None
     assert parse([command, "--web.config.file=a"], {}).web_config_file == Path("a")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", f"--access-key-secret={SECRET}"],
+        ["once", "--access-key-secret", SECRET],
+        [SECRET],
+        ["check", f"--log.level={SECRET}"],
+        ["run", f"--web.listen-address=:{SECRET}"],
+        ["once", f"--watch={SECRET}"],
+    ],
+    ids=lambda arguments: "_".join(arguments).replace(SECRET, ""),
+)
+def test_secret_of_access_key_on_command_line_is_not_shown(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, *arguments)
+    assert SECRET not in said
+    assert "…" in said or "text that looks like a secret" in said
 
 
 @pytest.mark.parametrize("flag", ["--config.file", "--web.config.file"])
