@@ -2,8 +2,10 @@
 # Needed beforehand: make, Python 3.11 or newer; for some tests what .ci/tools and .ci/toolchains name.
 
 PYTHON ?= python3
-# Twice the processors of a small machine, because many tests wait on the real clock.
+# More than a small machine has processors, because many tests wait on the real clock, and consumers
+# of conformance use a tenth of a processor.
 WORKERS ?= 4
+CONFORMANCE_WORKERS ?= 6
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config.example.yaml
@@ -62,7 +64,8 @@ coverage: setup ## set up everything, then run all tests with branch coverage
 # build fails, its tests fail with the reason. A worker gets tests one by one, as some take minutes.
 conformance: toolchains $(DEVELOPMENT) ## run software of others against the simulator and the exporter
 	-$(BIN)/python -m tests.conformance.builds
-	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1 tests/conformance || $(call AGAIN,tests/conformance)
+	$(BIN)/python -m pytest -n $(CONFORMANCE_WORKERS) --maxschedchunk 1 tests/conformance \
+		|| $(call AGAIN,tests/conformance)
 
 toolchains:
 	@.ci/toolchains
