@@ -32,7 +32,12 @@ class ShardCursors:
         self.created_at = shard.created_at
         self.begin: Begin | None = None
         self.end: ShardEnd | None = None
-        """The newest end, which is final if the shard is read-only."""
+        """The newest end."""
+        self.is_end_final = False
+        """Whether two readings since the shard became read-only found the same end.
+
+        A server that does not know of the change yet may still accept writes after the first.
+        """
         self.end_read_at: float | None = None
         """The time at which the newest end was read, by the service's clock."""
         self.has_end_moved = True
@@ -51,6 +56,7 @@ class ShardCursors:
         if self.end is not None and end.cursor < self.end.cursor:
             self.forget_times()
         self.has_end_moved = self.end is None or end.cursor != self.end.cursor
+        self.is_end_final = end.readonly and end == self.end
         self.end, self.end_read_at = end, received_at
         self._history.add_end(end.cursor, sent_at=sent_at, received_at=received_at)
 

@@ -142,11 +142,11 @@ class LogstoreReader:
 
     def final_end(self, shard: Shard) -> ShardEnd | None:
         """Return the end of a shard that is known to be final."""
-        known = self.cursors.of(shard).end
-        if known is None or not known.readonly or not _is_readonly(shard):
+        known = self.cursors.of(shard)
+        if not known.is_end_final or not _is_readonly(shard):
             return None
         self._has_end = True
-        return known
+        return known.end
 
     def read_end(self, shard: Shard) -> EndReading:
         """Send GetCursor for the end of a shard; raises SlsError."""

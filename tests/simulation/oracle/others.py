@@ -29,6 +29,8 @@ class End:
     cursor: int
     read_at: float
     readonly: bool
+    is_final: bool = False
+    """Whether two polls found this end since the shard became read-only."""
 
 
 class Rests:

@@ -2,7 +2,7 @@
 
 The documents allow the exporter to keep some of it:
 
-- the end of a read-only shard
+- the end of a read-only shard that two polls have found
 - the end of a shard whose owner no filter names
 - the last successfully read list of shards, until ``stale_after``
 - a missing permission and the retention time, until the next discovery would be due
@@ -134,7 +134,11 @@ class Reading:
             end = answer(partial(self._world.end_cursor, *self._place, shard), refused)
             if not isinstance(end, Refused):
                 readonly = self._is_readonly(shard)
-                known = End(cursor=end, read_at=self._now, readonly=readonly)
+                before = self._ends.get(shard)
+                is_same = before is not None and (before.cursor, before.readonly) == (end, True)
+                known = End(
+                    cursor=end, read_at=self._now, readonly=readonly, is_final=readonly and is_same
+                )
                 found[shard] = known
                 if is_asked:
                     self._ends[shard] = known
@@ -238,7 +242,7 @@ class Reading:
         return self._world.end_cursor(*self._place, shard)
 
     def _is_final(self, shard: int) -> bool:
-        return self._ends[shard].readonly and self._is_readonly(shard)
+        return self._ends[shard].is_final and self._is_readonly(shard)
 
     def _is_readonly(self, shard: int) -> bool:
         return self._statuses is not None and self._statuses.get(shard) == "readonly"

@@ -1,10 +1,12 @@
 """A poll of one logstore: its results, and its handling of data that it cannot read."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from exporter.model.progress import State
+from exporter.model.shards import encode_cursor
 from exporter.polling.targets import GroupTarget
 from tests.support.faults import Body, ErrorAnswer, Html
 from tests.support.polling import Bench, bench, bench_behind, owners
@@ -537,6 +539,23 @@ def test_without_a_known_retention_expired_data_is_noticed_within_minutes() -> N
         for _ in range(5):
             made.poll(after=60.0)
         assert made.state() is State.EXPIRED
+
+
+def test_end_of_a_read_only_shard_that_was_read_too_early_is_corrected() -> None:
+    with bench() as made:
+        made.world.write(*STORE, 0, 10)
+        end = made.world.end_cursor(*STORE, 0)
+        made.world.update_checkpoint(*BY, 0, end - 2)
+        made.world.split_shard(*STORE, 0)
+        early = Body(text=json.dumps({"cursor": encode_cursor(end - 2)}))
+        made.simulator.faults.add(early, operation="GetCursor", shard=0, cursor="end", times=1)
+        made.poll(after=60.0)
+        assert made.state() is State.FINISHED
+        made.poll(after=60.0)
+        assert made.shards()[0].unread == 2
+        for _ in range(6):
+            made.poll(after=60.0)
+        assert made.state() is State.STALLED
 
 
 # A logstore that was deleted and created again between two polls

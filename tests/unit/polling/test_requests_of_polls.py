@@ -52,7 +52,7 @@ def test_the_settings_of_the_logstore_are_requested_once_per_refresh_time() -> N
         assert made.calls()["GetLogStore"] == 3
 
 
-def test_the_end_of_a_read_only_shard_is_requested_once() -> None:
+def test_the_end_of_a_read_only_shard_is_requested_until_two_polls_found_the_same() -> None:
     with bench(shards=2, groups=GROUPS) as made:
         consume_all(made, shards=2)
         made.held.advance(120.0)
@@ -63,8 +63,9 @@ def test_the_end_of_a_read_only_shard_is_requested_once() -> None:
             made.world.write(*STORE, shard)
         made.poll(after=120.0)
         made.calls()
-        made.poll(after=60.0)
-        assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": 3}
+        for cursors in (4, 3, 3):
+            made.poll(after=60.0)
+            assert made.calls() == {"ListShards": 1, "GetCheckPoint": 3, "GetCursor": cursors}
 
 
 def test_a_stalled_shard_costs_no_cursor_times_after_the_first_poll() -> None:
