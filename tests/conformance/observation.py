@@ -64,15 +64,18 @@ class Observation:
     def check_agreement(self) -> None:
         """Raise AssertionError unless the values agree with each other, as they do in a poll."""
         consumed = self.updated_at.keys()
-        assert self.ages.keys() == consumed
-        assert self.stalled_seconds.keys() == consumed & self.unread.keys()
-        assert self.lags.keys() <= consumed
-        assert self.oldest_unread_at.keys() <= {
-            each for each, unread in self.unread.items() if unread
+        unread = {shard for shard, count in self.unread.items() if count}
+        consumers = {owner for owner in self.owners.values() if owner}
+        wrong = {
+            "ages": self.ages.keys() != consumed,
+            "stalled seconds": self.stalled_seconds.keys() != consumed & self.unread.keys(),
+            "lags": not self.lags.keys() <= consumed,
+            "oldest unread at": not self.oldest_unread_at.keys() <= unread,
+            "causes": sum(self.causes.values()) != self.states.get(State.STALLED, 0),
+            "consumers": self.consumers != len(consumers),
+            "states": sum(self.states.values()) < len(self.unread),
         }
-        assert sum(self.causes.values()) == self.states.get(State.STALLED, 0)
-        assert self.consumers == len({owner for owner in self.owners.values() if owner})
-        assert sum(self.states.values()) >= len(self.unread)
+        assert not any(wrong.values()), f"not as many as expected: {wrong}"
 
     def _by_shard(self, name: str) -> dict[int, float]:
         samples = self._scrape.find(f"sls_consumer_group_{name}")

@@ -115,13 +115,13 @@ def test_shard_with_two_series_of_a_metric_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["stalled_seconds", "checkpoint_age_seconds"])
 def test_values_without_one_of_their_series_do_not_agree(name: str) -> None:
     seen = observation({each: value for each, value in EXACT.items() if each != name})
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="not as many as expected"):
         seen.check_agreement()
 
 
 def test_counts_that_do_not_fit_the_shards_do_not_agree() -> None:
     for seen in (observation(state="consuming"), observation(totals={"consumers": 2.0})):
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match="not as many as expected"):
             seen.check_agreement()
 
 
