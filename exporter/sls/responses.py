@@ -100,8 +100,8 @@ def cursor_time(answer: object) -> int:
 
 
 def retention_days(answer: object) -> int:
-    """Read the retention time, ``ttl`` in days, from GetLogStore."""
-    return integer_of(object_of(answer), "ttl", low=0, high=2**31)
+    """Read the retention time, ``ttl`` in days, from GetLogStore. It is at least a day."""
+    return integer_of(object_of(answer), "ttl", low=1, high=2**31)
 
 
 def logstore_names(answer: object) -> Page:

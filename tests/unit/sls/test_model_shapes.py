@@ -84,20 +84,23 @@ def test_absent_cursor_is_read_as_empty(answer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "model", "field"),
+    ("read", "model", "field", "least"),
     [
-        (responses.cursor_time, "GetCursorTimeResponseBody", "cursor_time"),
-        (responses.retention_days, "Logstore", "ttl"),
+        (responses.cursor_time, "GetCursorTimeResponseBody", "cursor_time", 0),
+        (responses.retention_days, "Logstore", "ttl", 1),
     ],
 )
 @given(data=st.data())
-def test_number_is_read_unless_it_is_absent(
-    read: Callable[[object], int], model: str, field: str, data: st.DataObject
+def test_number_is_read_unless_it_is_absent_or_too_small(
+    read: Callable[[object], int], model: str, field: str, least: int, data: st.DataObject
 ) -> None:
     answer = data.draw(shapes(model))
     expected = number(answer, field)
     if expected is None:
         with pytest.raises(ShapeError, match=f"{field} is nothing"):
+            read(answer)
+    elif expected < least:
+        with pytest.raises(ShapeError, match=f"{field} is out of range"):
             read(answer)
     else:
         assert read(answer) == expected

@@ -319,6 +319,12 @@ def test_invalid_cursor_time_is_refused(seconds: object) -> None:
         responses.cursor_time({"cursor_time": seconds})
 
 
+@pytest.mark.parametrize("days", [0, "0", -1])
+def test_retention_time_below_a_day_is_refused(days: object) -> None:
+    with pytest.raises(ShapeError, match="ttl is"):
+        responses.retention_days({"ttl": days})
+
+
 def test_a_page_of_projects_is_read_by_their_names() -> None:
     page = responses.project_names(
         {"count": 2, "total": 9, "projects": [{"projectName": "a", "region": "x"}, {"name": "b"}]}
