@@ -137,6 +137,20 @@ def silent_writer(pipe: Path) -> Iterator[None]:
         os.close(opened[0])
 
 
+def output_after(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, str]:
+    """Send a signal until the process ends, and return its output.
+
+    One signal is not enough: if it arrives just before the read, it does not interrupt that.
+    """
+
+    def is_ended() -> bool:
+        process.send_signal(number)
+        return process.poll() is not None
+
+    wait_for(is_ended, timeout=60)
+    return process.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("name", ["run", "check", "once", "doctor"])
 def test_signal_ends_command_that_waits_for_its_configuration(
@@ -154,8 +168,7 @@ def test_signal_ends_command_that_waits_for_its_configuration(
         ) as process,
         silent_writer(pipe),
     ):
-        process.send_signal(number)
-        output = process.communicate(timeout=60)
+        output = output_after(process, number)
     assert (process.returncode, *output) == (0 if name == "run" else -number, "", "")
 
 
