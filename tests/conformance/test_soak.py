@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ CONSUMERS = ("c1", "c2", "c3")
 SECONDS_PER_CHANGE = 3.0
 """Longer than the timeout of the group, so that a paused consumer loses its shards."""
 MOST_SHARDS, LEAST_SHARDS = 6, 3
+GRACE_SECONDS = 30.0
+"""The default of ``terminationGracePeriodSeconds`` in Kubernetes."""
 
 
 class Churn:
@@ -80,9 +83,13 @@ class Churn:
         self._running.kill_consumer(self._chance.choice(CONSUMERS))
 
     def _stop(self) -> None:
+        """Stop a consumer as Kubernetes does. A consumer of many shards may need more time."""
         process = self._running.consumers.pop(self._chance.choice(CONSUMERS))
         process.terminate()
-        process.wait(60.0)  # with any status, as a new process does not handle the signal yet
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        process.kill()
+        process.wait()
 
     def _pause(self) -> None:
         name = self._chance.choice(CONSUMERS)
