@@ -47,7 +47,7 @@ def _is_recreated(before: ShardProgress, shard: ShardProgress) -> bool:
 
 def _log_groups(step: int) -> int:
     """Return the log groups in a step of a cursor; 0 if it goes backwards or leaps."""
-    return step if 0 < step <= _LEAP else 0
+    return max(0, step) if step <= _LEAP else 0
 
 
 def _checkpoint_step(before: ShardProgress, shard: ShardProgress) -> int:

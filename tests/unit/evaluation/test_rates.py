@@ -85,6 +85,7 @@ def test_checkpoint_that_was_set_to_zero_consumes_nothing_when_it_is_set_back() 
 def test_large_steps_within_a_shard_count() -> None:
     most = 10_000_000_000
     assert step(at(0, 0), at(most, most)) == Totals(consumed=most, written=most)
+    assert step(at(0, 0), at(most, most + 1)) == Totals(consumed=most, written=0)
 
 
 @pytest.mark.parametrize("text", ["", "not a cursor", "YWJj"])

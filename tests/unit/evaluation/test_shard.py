@@ -630,3 +630,20 @@ def test_the_last_known_end_is_kept_while_no_end_is_known() -> None:
     assert (without.end, without.unread) == (BIRTH + 7, None)
     assert judged(saved(BIRTH + 1), end_at(BIRTH + 9), previous=without).end == BIRTH + 9
     assert judged(saved(BIRTH), None).end is None
+
+
+@pytest.mark.parametrize(
+    ("unread", "is_blind", "expected"),
+    [
+        (None, True, State.UNKNOWN),
+        (None, False, State.UNCONSUMED),
+        (3, True, State.UNCONSUMED),
+    ],
+)
+def test_shard_without_a_checkpoint_is_unknown_only_if_its_end_could_not_be_read(
+    unread: int | None,
+    is_blind: bool,  # noqa: FBT001  a column of the table
+    expected: State,
+) -> None:
+    progress = replace(judged(saved(""), None), unread=unread, is_blind=is_blind)
+    assert state_of(progress) is expected
