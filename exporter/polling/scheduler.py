@@ -80,7 +80,8 @@ class Scheduler:
     """A scheduler of jobs on pools of threads. Runs of one job do not overlap.
 
     If a run takes longer than its interval, the next run is skipped. ``stopping`` is checked before
-    each run, so a stop does not start queued runs.
+    each run, so a stop does not start queued runs. The errors of runs that a stop ends are not
+    reported.
     """
 
     def __init__(
@@ -211,7 +212,9 @@ class Scheduler:
         try:
             job.run()
         except Exception as error:  # noqa: BLE001  reported, and must not end the job
-            self._on_error(key, error)
+            # While Python ends, it refuses the threads that a run asks for.
+            if not self._stopping.is_set():
+                self._on_error(key, error)
         finally:
             del self._under_way[threading.get_ident()]
 

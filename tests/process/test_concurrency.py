@@ -519,10 +519,11 @@ class Poll(NamedTuple):
 def polls_that_count(asked: Sequence[float], cuts: Sequence[Change[Variant]]) -> Iterator[Poll]:
     """Yield the polls whose results were surely used, from the times of requests for a group.
 
-    Each poll requests the group once, and polls of a logstore do not overlap unless its target is
-    replaced in the meantime.
+    Each poll requests the group once, and polls of a logstore do not overlap. Only the poll of a
+    target that was replaced may still send its request later, on a busy machine. So a poll has
+    ended when the second request after its own arrives.
     """
-    for poll in map(Poll, asked, asked[1:], asked[2:]):
+    for poll in map(Poll, asked, asked[1:], asked[3:]):
         if not any(cut.began <= poll.before and cut.ended >= poll.after for cut in cuts):
             yield poll
 

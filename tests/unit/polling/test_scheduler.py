@@ -319,6 +319,25 @@ def test_after_the_wall_clock_jumped_everything_runs_soon_again() -> None:
         wait_for(lambda: runs.count("far") == 2)
 
 
+def test_error_of_a_run_that_a_stop_ends_is_not_reported() -> None:
+    ended = threading.Event()
+
+    with running() as runs:
+
+        def refused() -> None:
+            runs.stopping.wait(20)
+            ended.set()
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+        job = Job(key="refused", interval=600.0, run=refused, spread=0.0, pool=runs.pool)
+        runs.scheduler.set_jobs([job])
+        runs.scheduler.start()
+        wait_for(runs.scheduler.longest_silence, what="the run")
+        runs.stopping.set()
+        wait_for(lambda: ended.is_set() and not runs.scheduler.longest_silence(), what="its end")
+    assert runs.errors == []
+
+
 def test_after_a_stop_changes_of_jobs_are_left_alone() -> None:
     with running() as runs:
         runs.scheduler.set_jobs([runs.job("stays"), runs.job("leaves")])
