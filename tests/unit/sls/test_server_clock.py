@@ -181,7 +181,7 @@ def test_clock_is_right_when_the_wall_clock_is_corrected_late_after_a_suspension
     assert abs(machine.error()) <= 1.0
 
 
-def test_correction_of_our_wall_clock_alone_is_no_suspension() -> None:
+def test_correction_of_our_wall_clock_alone_does_not_count_as_a_suspension() -> None:
     machine = Suspended()
     machine.unnoticed = 600.0
     for _ in range(20):
