@@ -198,9 +198,9 @@ class ShardPairs:
             consumed_at = min(consumed_at, max(updated_at, consumed.earliest))
         lag = newest_at.estimate - consumed_at
         is_lag_known = self._is_known(lag, consumed.width + newest_at.width)
-        is_oldest_known = self.is_oldest_known(pair, start)
+        waiting = self._bracket(start)
         return Unread(
-            oldest_at=self._bracket(start).estimate if is_oldest_known else None,
+            oldest_at=waiting.estimate if self.is_oldest_known(pair, waiting) else None,
             consumed_at=consumed_at,
             consumed_error=consumed.width,
             newest_at=newest_at.estimate if is_lag_known else None,
@@ -210,9 +210,8 @@ class ShardPairs:
         """Return the shortest and longest time a group may have stalled, in seconds."""
         return pair.stalled_between(self._bracket(start))
 
-    def is_oldest_known(self, pair: Pair, start: int) -> bool:
+    def is_oldest_known(self, pair: Pair, oldest: Bracket) -> bool:
         """Return whether the receive time of the oldest unread log group is shown."""
-        oldest = self._bracket(start)
         # Neither state nor stall depends on a log group that was received before a recent move.
         return not pair.may_have_moved_after(oldest) or self._is_known(
             pair.seen_at - oldest.estimate, oldest.width

@@ -101,7 +101,7 @@ def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iter
 
 def _of_oldest(shard: ShardPairs, pair: Pair, start: int, rules: Rules) -> Refinement | None:
     """Return the reading of the oldest unread log group; None if its time is known or refused."""
-    if shard.is_oldest_known(pair, start) or shard.cursors.has_read(start):
+    if shard.is_oldest_known(pair, shard.cursors.bracket(start)) or shard.cursors.has_read(start):
         return None
     return Refinement(3, shard, _time(shard, start), start, 5 * rules.interval)
 

@@ -347,7 +347,7 @@ def _write(
 
 
 def _timeout(case: Case) -> str:
-    """Return a short timeout if it matters, else a long one, which a busy machine may need."""
+    """Return a short timeout if it matters, otherwise a long one for busy machines."""
     return f"{TIMEOUT * 1000:g}ms" if "timeout" in case.codes or not case.codes else "10s"
 
 

@@ -2,10 +2,10 @@
 
 The documents allow the exporter to keep some of it:
 
-- the end of a read-only shard that two polls have found
-- the end of a shard whose owner no filter names
-- the last successfully read list of shards, until ``stale_after``
-- a missing permission and the retention time, until the next discovery would be due
+- The end of a read-only shard stays after two polls have found it.
+- The end of a shard whose owner no filter names may be older.
+- The last successfully read list of shards stays until ``stale_after``.
+- A missing permission and the retention time stay until the next discovery would be due.
 """
 
 from collections.abc import Iterable, Mapping

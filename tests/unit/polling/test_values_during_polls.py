@@ -11,6 +11,7 @@ from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.poller import Effort
 from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import TimedOut
+from tests.support.fault_plan import PlannedFault
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.polling import REFRESH_SECONDS, Bench, bench, bench_behind
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
@@ -38,6 +39,21 @@ def polling(made: Bench) -> Iterator[Future[TargetStatus]]:
             yield threads.submit(made.poll)
         finally:
             made.simulator.faults.clear()
+
+
+@contextmanager
+def polling_one_after_the_other(
+    made: Bench,
+) -> Iterator[tuple[Future[TargetStatus], GroupStatus, PlannedFault]]:
+    """Poll two shards until the first is published. Also yield what delays the second."""
+    first, second = (
+        made.simulator.faults.add(Hang(), operation="GetCursor", shard=shard) for shard in (0, 1)
+    )
+    with polling(made) as poll:
+        wait_for(lambda: asked(made, "GetCursor", 0) and asked(made, "GetCursor", 1))
+        made.held.advance(5.0)  # so that the next settled value is published
+        made.simulator.faults.remove(first)
+        yield poll, wait_for(lambda: made.published)[-1], second
 
 
 def asked(made: Bench, operation: str, shard: int | None = None) -> bool:
@@ -99,14 +115,7 @@ def test_new_checkpoint_never_shows_with_an_old_end(behind: Bench) -> None:
     for shard in (0, 1):
         behind.world.write(*STORE, shard, 4)
         behind.world.update_checkpoint(*BY, shard, behind.world.end_cursor(*STORE, shard) - 2)
-    first, second = (
-        behind.simulator.faults.add(Hang(), operation="GetCursor", shard=shard) for shard in (0, 1)
-    )
-    with polling(behind) as poll:
-        wait_for(lambda: asked(behind, "GetCursor", 0) and asked(behind, "GetCursor", 1))
-        behind.held.advance(5.0)  # so that the next settled value is published
-        behind.simulator.faults.remove(first)
-        status = wait_for(lambda: behind.published)[-1]
+    with polling_one_after_the_other(behind) as (poll, status, second):
         assert lines(status)[0].unread == 2
         assert lines(status)[0].checkpoint != before[0].checkpoint
         assert lines(status)[1] == before[1]
@@ -128,14 +137,7 @@ def test_totals_never_fall_if_the_permission_for_ends_is_taken_during_a_poll(
     behind.held.advance(60.0)
     for shard in (0, 1):
         behind.world.write(*STORE, shard, 4)
-    first, second = (
-        behind.simulator.faults.add(Hang(), operation="GetCursor", shard=shard) for shard in (0, 1)
-    )
-    with polling(behind) as poll:
-        wait_for(lambda: asked(behind, "GetCursor", 0) and asked(behind, "GetCursor", 1))
-        behind.held.advance(5.0)  # so that the next settled value is published
-        behind.simulator.faults.remove(first)
-        status = wait_for(lambda: behind.published)[-1]
+    with polling_one_after_the_other(behind) as (poll, status, second):
         assert status.totals == Totals(written=4)
         behind.simulator.deny("GetCursor")
         behind.simulator.faults.remove(second)

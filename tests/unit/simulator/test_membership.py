@@ -201,7 +201,7 @@ def test_heartbeats_at_the_same_time_never_give_a_shard_to_two_consumers() -> No
             taken = given - kept
             taken_twice.extend((shard, name, holders[shard]) for shard in taken if shard in holders)
             holders.update(dict.fromkeys(taken, name))
-            # Let go of what must be returned, and sometimes of everything.
+            # The consumer returns the shards that it must, and sometimes all of them.
             released = given | kept if turn % 3 == 0 else kept - given
             for shard in released:
                 del holders[shard]
