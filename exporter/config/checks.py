@@ -99,7 +99,7 @@ def _credentials(owner: Mapping[str, object], path: KeyPath) -> Iterator[Problem
 def _stale_after(
     data: Mapping[str, object], project: Mapping[str, object], path: KeyPath
 ) -> Iterator[Problem]:
-    base, own = _mapping(data, "polling"), _mapping(project, "polling")
+    base, own = _polling(data), _polling(project)
     interval = _seconds("interval", own, base)
     if own.get("stale_after") is None and base.get("stale_after") is None:
         return  # its default grows with the interval
@@ -198,8 +198,8 @@ def _repeated_groups(logstore: Mapping[str, object], path: KeyPath) -> Iterator[
                 yield Problem(path=place, message=message, repeats=first)
 
 
-def _mapping(owner: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = owner.get(key)
+def _polling(owner: Mapping[str, object]) -> Mapping[str, object]:
+    value = owner.get("polling")
     return value if isinstance(value, dict) else {}
 
 

@@ -32,6 +32,7 @@ from exporter.metrics.text_format import (
     line,
     lines_of,
 )
+from exporter.model.names import ProjectKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import (
     EntryStatus,
@@ -109,8 +110,8 @@ class PolledText:
         kept = set(groups)
         prepared, logstores = self._prepared.copy(), self._logstores.copy()
         self._prepared = {key: text for key, text in prepared.items() if key in kept}
-        places = {key[:3] for key in kept}
-        self._logstores = {key: text for key, text in logstores.items() if key in places}
+        of_kept = {key[:3] for key in kept}
+        self._logstores = {key: text for key, text in logstores.items() if key in of_kept}
 
     def write(
         self, view: View, config: MetricsConfig, now: float, *, openmetrics: bool = False
@@ -219,9 +220,9 @@ def _of_entry(family: EntryFamily, entry: EntryStatus) -> Block:
     return Block(text=line(family.name, label_text(entry.key._asdict()), value), count=1)
 
 
-def _of_project(place: tuple[str, str], conflicts: int) -> Block:
+def _of_project(project: ProjectKey, conflicts: int) -> Block:
     family = self_catalogue.TARGET_CONFLICTS
-    labels = label_text(dict(zip(family.labels, place, strict=True)))
+    labels = label_text(dict(zip(family.labels, project, strict=True)))
     return Block(text=line(family.name, labels, conflicts), count=1)
 
 

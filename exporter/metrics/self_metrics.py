@@ -12,15 +12,12 @@ from exporter import __version__
 from exporter.metrics import self_catalogue
 from exporter.metrics.error_counts import ErrorCounts, bounded_code
 from exporter.metrics.family import Family
-from exporter.model.names import GroupKey
+from exporter.model.names import GroupKey, ProjectKey
 from exporter.model.snapshot import Labels
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _MAX_CODES_OF_PROJECT = 20  # each is a series per operation
-
-Place = tuple[str, str]
-"""An endpoint and a project."""
 
 
 class SelfMetrics:
@@ -62,23 +59,25 @@ class SelfMetrics:
             self._request_duration.labels(operation)
         # Known metrics are kept here, since looking them up takes longer than counting.
         self._skew_of: dict[str, Gauge] = {}
-        self._of_request: dict[tuple[Place, str], tuple[Counter, Histogram]] = {}
+        self._of_request: dict[tuple[ProjectKey, str], tuple[Counter, Histogram]] = {}
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         self._lock = threading.Lock()
-        self._failed_requests: dict[Place, set[tuple[str, str]]] = {}
+        self._failed_requests: dict[ProjectKey, set[tuple[str, str]]] = {}
         self._ignored_at: set[str] = set()
-        self._projects: set[Place] = set()
+        self._projects: set[ProjectKey] = set()
 
     def request_ended(
-        self, place: Place, operation: str, seconds: float, error_code: str | None
+        self, project: ProjectKey, operation: str, seconds: float, error_code: str | None
     ) -> None:
         """Count an attempt of a request, which failed if it has an error code."""
-        requests, duration = self._of_request.get((place, operation)) or self._of(place, operation)
+        requests, duration = self._of_request.get((project, operation)) or self._of(
+            project, operation
+        )
         requests.inc()
         duration.observe(seconds)
         if error_code is not None:
-            self._request_failed(place, operation, error_code)
+            self._request_failed(project, operation, error_code)
 
     def request_retried(self, operation: str) -> None:
         """Count a retry of a request."""
@@ -105,13 +104,13 @@ class SelfMetrics:
     def request_limit(self, endpoint: str, project: str, limit: float) -> None:
         """Set the requests per second that a project is allowed."""
         with self._lock:
-            self._projects.add((endpoint, project))
+            self._projects.add(ProjectKey(endpoint, project))
             self._limit.labels(sls_endpoint=endpoint, project=project).set(limit)
 
     def interval_usage(self, endpoint: str, project: str, ratio: float) -> None:
         """Set the time that the polls of a project take, divided by their interval."""
         with self._lock:
-            self._projects.add((endpoint, project))
+            self._projects.add(ProjectKey(endpoint, project))
             self._usage.labels(sls_endpoint=endpoint, project=project).set(ratio)
 
     def poll_failed(self, key: GroupKey, code: str) -> None:
@@ -142,26 +141,26 @@ class SelfMetrics:
         """Forget the errors of all other groups and logstores; these have constant labels."""
         self._poll_errors.keep_only(labels)
 
-    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
-        """Forget the limits of projects that are not polled any more, by endpoint and name."""
+    def keep_only_projects(self, projects: Collection[ProjectKey]) -> None:
+        """Forget the limits of projects that are not polled any more."""
         with self._lock:
-            for place in self._projects - set(projects):
-                self._projects.discard(place)
+            for project in self._projects - set(projects):
+                self._projects.discard(project)
                 for gauge in (self._limit, self._usage):
                     with contextlib.suppress(KeyError):
-                        gauge.remove(*place)
+                        gauge.remove(*project)
 
-    def keep_only_requests(self, places: Collection[Place]) -> None:
+    def keep_only_requests(self, projects: Collection[ProjectKey]) -> None:
         """Forget the requests of other projects, and the clocks of their endpoints."""
-        kept = set(places)
+        kept = set(projects)
         endpoints = {endpoint for endpoint, _ in kept}
         with self._lock:
-            for place, operation in [key for key in self._of_request if key[0] not in kept]:
-                del self._of_request[place, operation]
-                self._requests.remove(*place, operation)
-            for place in self._failed_requests.keys() - kept:
-                for operation, code in self._failed_requests.pop(place):
-                    self._request_errors.remove(*place, operation, code)
+            for project, operation in [key for key in self._of_request if key[0] not in kept]:
+                del self._of_request[project, operation]
+                self._requests.remove(*project, operation)
+            for project in self._failed_requests.keys() - kept:
+                for operation, code in self._failed_requests.pop(project):
+                    self._request_errors.remove(*project, operation, code)
             for endpoint in self._skew_of.keys() - endpoints:
                 del self._skew_of[endpoint]
                 self._skew.remove(endpoint)
@@ -169,20 +168,20 @@ class SelfMetrics:
                 self._ignored_at.discard(endpoint)
                 self._ignored_times.remove(endpoint)
 
-    def _of(self, place: Place, operation: str) -> tuple[Counter, Histogram]:
+    def _of(self, project: ProjectKey, operation: str) -> tuple[Counter, Histogram]:
         with self._lock:
-            counter = self._requests.labels(*place, operation)
+            counter = self._requests.labels(*project, operation)
             known = counter, self._request_duration.labels(operation)
-            self._of_request[place, operation] = known
+            self._of_request[project, operation] = known
             return known
 
-    def _request_failed(self, place: Place, operation: str, code: str) -> None:
+    def _request_failed(self, project: ProjectKey, operation: str, code: str) -> None:
         with self._lock:
-            failed = self._failed_requests.setdefault(place, set())
+            failed = self._failed_requests.setdefault(project, set())
             known = {code for _, code in failed}
             code = bounded_code(code, known, most=_MAX_CODES_OF_PROJECT)
             failed.add((operation, code))
-            self._request_errors.labels(*place, operation, code).inc()
+            self._request_errors.labels(*project, operation, code).inc()
 
 
 def _counter(metric: Family, registry: CollectorRegistry) -> Counter:

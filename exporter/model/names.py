@@ -3,6 +3,13 @@
 from typing import NamedTuple
 
 
+class ProjectKey(NamedTuple):
+    """One project at one endpoint. The project is empty for the listing of projects."""
+
+    sls_endpoint: str
+    project: str
+
+
 class TargetKey(NamedTuple):
     """One logstore of one project at one endpoint.
 
@@ -14,9 +21,9 @@ class TargetKey(NamedTuple):
     logstore: str
 
     @property
-    def place(self) -> tuple[str, str]:
-        """The endpoint and the project."""
-        return self.sls_endpoint, self.project
+    def project_key(self) -> ProjectKey:
+        """The project of the logstore."""
+        return ProjectKey(self.sls_endpoint, self.project)
 
     @property
     def names(self) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from exporter.model.names import EntryKey, GroupKey, TargetKey
+from exporter.model.names import EntryKey, GroupKey, ProjectKey, TargetKey
 from exporter.model.progress import (
     UNKNOWN_OUTLOOK,
     Cause,
@@ -227,10 +227,10 @@ class View(Struct, frozen=True, kw_only=True):
         return len(self._keys)
 
     @property
-    def conflict_counts(self) -> Mapping[tuple[str, str], int]:
-        """The number of targets that are left out, by the endpoint and the project of targets."""
-        counts = Counter({key.place: 0 for key in self._keys})
-        counts.update(conflict.key.place for conflict in self.conflicts)
+    def conflict_counts(self) -> Mapping[ProjectKey, int]:
+        """The number of targets that are left out, by the project of the targets."""
+        counts = Counter({key.project_key: 0 for key in self._keys})
+        counts.update(conflict.key.project_key for conflict in self.conflicts)
         return dict(sorted(counts.items()))
 
     @property

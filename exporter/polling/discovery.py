@@ -17,12 +17,12 @@ from exporter.config.problems import KeyPath
 from exporter.config.schema import Config
 from exporter.config.selectors import Decision, ProjectSelectors, Selector, Selectors, decide
 from exporter.config.settings import ProjectSettings
-from exporter.model.names import EntryKey, TargetKey
+from exporter.model.names import EntryKey, ProjectKey, TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import Conflict, EntryStatus
 from exporter.polling.conflicts import separate
 from exporter.polling.fanout import Unresponsive
-from exporter.polling.listings import Entries, Listings, Place
+from exporter.polling.listings import Entries, ListingKey, Listings
 from exporter.polling.scope import Scope
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
@@ -42,12 +42,9 @@ class Found(Struct, frozen=True, kw_only=True):
 
     targets: tuple[Target, ...]
     conflicts: tuple[Conflict, ...]
-    needed: frozenset[Place]
-    places: frozenset[tuple[str, str]]
-    """The endpoints and projects that requests are sent to.
-
-    The project is empty where projects are listed.
-    """
+    needed: frozenset[ListingKey]
+    projects: frozenset[ProjectKey]
+    """The projects that requests are sent to."""
 
 
 class Discovery:
@@ -115,28 +112,26 @@ class Discovery:
     def _found(self, listing: "_Round", run: _Map) -> Found:
         names = run(partial(self._project_names, listing), self._selectors.projects)
         # A project that several entries find appears once for each of its endpoints.
-        places = dict.fromkeys(
-            (str(owner.settings.endpoint), name)
+        projects = dict.fromkeys(
+            ProjectKey(str(owner.settings.endpoint), name)
             for owner, found in zip(self._selectors.projects, names, strict=True)
             for name in found
         )
-        resolved = run(lambda place: self._resolve_project(listing, *place), places)
+        resolved = run(partial(self._resolve_project, listing), projects)
         in_order = sorted((each for found in resolved for each in found), key=itemgetter(0))
         targets, conflicts = separate(target for _, target in in_order)
-        listed = {place.key[:2] for place in listing.needed}
+        listed = {ProjectKey(*key.entry[:2]) for key in listing.needed}
         return Found(
             targets=targets,
             conflicts=conflicts,
             needed=frozenset(listing.needed),
-            places=frozenset(places.keys() | listed),
+            projects=frozenset(projects.keys() | listed),
         )
 
-    def _resolve_project(
-        self, listing: "_Round", endpoint: str, name: str
-    ) -> list[tuple[KeyPath, Target]]:
+    def _resolve_project(self, listing: "_Round", key: ProjectKey) -> list[tuple[KeyPath, Target]]:
         """Return the targets of a project, each with the order of its first item in the file."""
-        owners = self._selectors.of_project(endpoint, name)
-        project = _Project(self._client_for, listing, endpoint, name)
+        owners = self._selectors.of_project(*key)
+        project = _Project(self._client_for, listing, key)
         logstores = dict.fromkeys(
             logstore
             for owner in owners
@@ -147,7 +142,7 @@ class Discovery:
         targets = [
             self._target(project, logstore, [each for o in owners for each in o.matching(logstore)])
             for logstore in logstores
-            if self._scope.has_target(TargetKey(endpoint, name, logstore))
+            if self._scope.has_target(TargetKey(*key, logstore))
         ]
         return [target for target in targets if target is not None]
 
@@ -181,7 +176,7 @@ class Discovery:
         # The order must not depend on which groups exist, so that the same target stays.
         order = min(each.order for each in selectors if not each.excludes_logstore(logstore))
         return order, Target(
-            key=TargetKey(project.endpoint, project.name, logstore),
+            key=TargetKey(*project.key, logstore),
             groups=groups,
             settings=first.project_settings,
             labels=first.labels,
@@ -201,18 +196,17 @@ class Discovery:
         if pattern.literal:
             return [pattern.text]
         client = self._client_for(settings, None)
-        place = _place(settings)
-        reported = TargetKey(place.key.sls_endpoint, pattern.text, "")
-        found = listing.entries(place, reported, client.list_projects)
+        key = _listing_key(settings)
+        reported = TargetKey(key.entry.sls_endpoint, pattern.text, "")
+        found = listing.entries(key, reported, client.list_projects)
         return [name for name in _names(found) if pattern.matches(name)]
 
 
 class _Project:
     """One project at one endpoint, whose listings a pass needs."""
 
-    def __init__(self, client_for: ClientFor, listing: "_Round", endpoint: str, name: str) -> None:
-        self.endpoint = endpoint
-        self.name = name
+    def __init__(self, client_for: ClientFor, listing: "_Round", key: ProjectKey) -> None:
+        self.key = key
         self._client_for = client_for
         self._listing = listing
         self._unanswered = Unresponsive[str](trusting=False)
@@ -223,8 +217,8 @@ class _Project:
         if pattern.literal:
             return [pattern.text]
         found = self._listing.entries(
-            _place(settings, self.name),
-            TargetKey(self.endpoint, self.name, ""),
+            _listing_key(settings, self.key.project),
+            TargetKey(*self.key, ""),
             lambda: self._unanswered.ask("", self._client(settings).list_logstores),
         )
         return [name for name in _names(found) if pattern.matches(name)]
@@ -235,8 +229,8 @@ class _Project:
             return {}
         settings = selector.project_settings
         found = self._listing.entries(
-            _place(settings, self.name, logstore),
-            TargetKey(self.endpoint, self.name, logstore),
+            _listing_key(settings, self.key.project, logstore),
+            TargetKey(*self.key, logstore),
             lambda: self._unanswered.ask(
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
             ),
@@ -244,7 +238,7 @@ class _Project:
         return {each.name: each for each in found if isinstance(each, ConsumerGroup)}
 
     def _client(self, settings: ProjectSettings) -> SlsClient:
-        return self._client_for(settings, self.name)
+        return self._client_for(settings, self.key.project)
 
 
 class _Round:
@@ -256,28 +250,28 @@ class _Round:
     def __init__(
         self,
         listings: Listings,
-        is_wanted: Callable[[Place], bool],
+        is_wanted: Callable[[ListingKey], bool],
         on_entry: Callable[[EntryStatus], None],
     ) -> None:
         self._listings = listings
         self._is_wanted = is_wanted
         self._on_entry = on_entry
-        self._read: set[Place] = set()
-        self.needed: set[Place] = set()
+        self._read: set[ListingKey] = set()
+        self.needed: set[ListingKey] = set()
 
     def entries(
-        self, place: Place, reported: TargetKey, request: Callable[[], Parsed[Any]]
+        self, key: ListingKey, reported: TargetKey, request: Callable[[], Parsed[Any]]
     ) -> Entries:
         """Return the entries of a listing; if it fails or is not wanted, those of the last one."""
-        self.needed.add(place)
-        if place not in self._read and self._is_wanted(place):
-            self._on_entry(self._listings.read(place, reported, request))
-            self._read.add(place)
-        return self._listings.entries(place)
+        self.needed.add(key)
+        if key not in self._read and self._is_wanted(key):
+            self._on_entry(self._listings.read(key, reported, request))
+            self._read.add(key)
+        return self._listings.entries(key)
 
 
-def _place(settings: ProjectSettings, project: str = "", logstore: str = "") -> Place:
-    return Place(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
+def _listing_key(settings: ProjectSettings, project: str = "", logstore: str = "") -> ListingKey:
+    return ListingKey(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
 
 
 def _group(name: str, decision: Decision, listing: ConsumerGroup | None) -> GroupTarget:

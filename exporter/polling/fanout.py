@@ -7,7 +7,7 @@ import heapq
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.sls.errors import Cancelled, SlsError, TimedOut, Unreachable
 
@@ -98,7 +98,7 @@ class FanOut:
         self._on_response = on_response
         self._condition = threading.Condition()
         self._order = count()
-        self._queue: list[tuple[tuple[float, ...], int, _Request]] = []
+        self._queue: list[_Request] = []
         self._under_way = 0
         self._helpers = 0
         self._failure: BaseException | None = None
@@ -125,7 +125,8 @@ class FanOut:
         to send requests faster, so it is not counted.
         """
         with self._condition:
-            heapq.heappush(self._queue, (priority, next(self._order), (request, then, is_spare)))
+            order = next(self._order)
+            heapq.heappush(self._queue, _Request(priority, order, request, then, is_spare))
             self._spare_waiting += is_spare
             self._condition.notify()
             # The thread that runs this takes one request itself, so that it does not idle.
@@ -162,14 +163,13 @@ class FanOut:
                 self._helpers -= 1
 
     def _work(self) -> None:
-        while (task := self._take()) is not None:
-            request, then, _ = task
+        while (request := self._take()) is not None:
             try:
-                outcome: Any = _outcome(request)
+                outcome: Any = _outcome(request.send)
                 self._on_response()
                 with self._condition:
                     if outcome is not _SKIPPED and self._failure is None:
-                        then(outcome)
+                        request.then(outcome)
             except BaseException as error:  # noqa: BLE001  run() raises it on the poll's own thread
                 with self._condition:
                     self._failure = self._failure or error
@@ -185,17 +185,26 @@ class FanOut:
             if not self._queue:
                 return None
             self._under_way += 1
-            task = heapq.heappop(self._queue)[2]
-            self._spare_waiting -= task[2]
-            self.sent += not task[2]
-            return task
+            request = heapq.heappop(self._queue)
+            self._spare_waiting -= request.is_spare
+            self.sent += not request.is_spare
+            return request
 
 
 class StopRequest(Exception):  # noqa: N818  not an error
     """A signal from a queued request that is no longer needed when its turn comes."""
 
 
-_Request = tuple[Callable[[], Any], Callable[[Any], None], bool]
+class _Request(NamedTuple):
+    """A queued request, sorted by its priority. ``order`` is unique and decides between equals."""
+
+    priority: tuple[float, ...]
+    order: int
+    send: Callable[[], Any]
+    then: Callable[[Any], None]
+    is_spare: bool
+
+
 _SKIPPED = object()
 
 

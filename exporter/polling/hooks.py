@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from exporter.model.names import GroupKey
+from exporter.model.names import GroupKey, ProjectKey
 from exporter.model.snapshot import GroupStatus, Labels, TargetStatus
 
 
@@ -32,11 +32,11 @@ class PollCounts(Protocol):
         """Set the time that the polls of a project take, divided by their interval."""
         ...
 
-    def keep_only_projects(self, projects: Collection[tuple[str, str]]) -> None:
-        """Forget the values of all other projects, which are named by endpoint and name."""
+    def keep_only_projects(self, projects: Collection[ProjectKey]) -> None:
+        """Forget the values of all other projects."""
         ...
 
-    def keep_only_requests(self, places: Collection[tuple[str, str]]) -> None:
+    def keep_only_requests(self, projects: Collection[ProjectKey]) -> None:
         """Forget the requests of all other projects."""
         ...
 

@@ -21,17 +21,18 @@ from exporter.sls.json_values import Parsed
 Entries = tuple[object, ...]
 
 
-class Place(NamedTuple):
+class ListingKey(NamedTuple):
     """A listing, with the credentials that it is read with (None for the default)."""
 
-    key: EntryKey
+    entry: EntryKey
     credentials: CredentialsConfig | None
 
 
 class Listings:
     """The newest result of each listing, kept from round to round and over reloads.
 
-    ``count`` gets the place and the code of each failure. Threads may share an instance.
+    ``count`` gets the project or logstore and the code of each failure. Threads may share an
+    instance.
     """
 
     def __init__(
@@ -57,28 +58,28 @@ class Listings:
                 listing.is_unread and not listing.failure_is_refusal for listing in self._all()
             )
 
-    def entries(self, place: Place) -> Entries:
+    def entries(self, key: ListingKey) -> Entries:
         """Return the entries of the last successful listing.
 
         If a listing was only read with other credentials, its entries are returned.
         """
         with self._lock:
-            known = self._listings.get(place.key, {})
-            listing = known.get(place.credentials) or next(iter(known.values()), None)
+            known = self._listings.get(key.entry, {})
+            listing = known.get(key.credentials) or next(iter(known.values()), None)
             return listing.entries if listing else ()
 
     def read(
-        self, place: Place, reported: TargetKey, request: Callable[[], Parsed[Any]]
+        self, key: ListingKey, reported: TargetKey, request: Callable[[], Parsed[Any]]
     ) -> EntryStatus:
         """Read a listing, and return the new status of all listings with the same key.
 
-        ``reported`` is the place in logs and counts. Raises Cancelled when the exporter stops.
+        ``reported`` is the name in logs and counts. Raises Cancelled when the exporter stops.
         """
         with self._lock:
-            of_key = self._listings.setdefault(place.key, {})
-            listing = of_key.get(place.credentials)
+            of_key = self._listings.setdefault(key.entry, {})
+            listing = of_key.get(key.credentials)
             if listing is None:
-                listing = _Listing(place.key, Outages(self._count, self._log, clock=self._clock))
+                listing = _Listing(key.entry, Outages(self._count, self._log, clock=self._clock))
         try:
             parsed = request()
         except Cancelled:
@@ -94,13 +95,13 @@ class Listings:
                 listing.succeeded(parsed.entries, self._clock)
         listing.outages.end_poll()
         with self._lock:
-            of_key[place.credentials] = listing
+            of_key[key.credentials] = listing
             return min((each.status for each in of_key.values()), key=_goodness)
 
-    def is_due(self, place: Place) -> bool:
+    def is_due(self, key: ListingKey) -> bool:
         """Return whether a listing has never succeeded, and it is time for the next attempt."""
         with self._lock:
-            listing = self._listings.get(place.key, {}).get(place.credentials)
+            listing = self._listings.get(key.entry, {}).get(key.credentials)
             if listing is None:
                 return True
             return listing.is_unread and self._clock.monotonic() >= listing.due_at
@@ -111,11 +112,11 @@ class Listings:
             due_at = min((each.due_at for each in self._all() if each.is_unread), default=None)
         return None if due_at is None else max(0.0, due_at - self._clock.monotonic())
 
-    def keep_only(self, places: Collection[Place]) -> None:
+    def keep_only(self, keys: Collection[ListingKey]) -> None:
         """Forget all other listings. A listing whose credentials have changed is kept."""
         wanted: dict[EntryKey, set[CredentialsConfig | None]] = {}
-        for key, credentials in places:
-            wanted.setdefault(key, set()).add(credentials)
+        for entry, credentials in keys:
+            wanted.setdefault(entry, set()).add(credentials)
         with self._lock:
             known, self._listings = self._listings, {}
             for key in known.keys() & wanted.keys():

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from exporter.base.clock import Clock
 from exporter.config.schema import Config
 from exporter.logs.logger import Logger
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import GroupKey, ProjectKey, TargetKey
 from exporter.model.snapshot import EntryStatus, GroupStatus, Labels
 from exporter.polling.capacity import Demand, count_shards, demands
 from exporter.polling.conflicts import ConflictReports
 from exporter.polling.discovery import Discovery, Found
 from exporter.polling.hooks import Hooks
-from exporter.polling.listings import Listings, Place
+from exporter.polling.listings import ListingKey, Listings
 from exporter.polling.members import Member, Members
 from exporter.polling.poller import Effort
 from exporter.polling.scope import Scope
@@ -62,8 +62,8 @@ class PollManager:
         self._targets_lock = threading.Lock()
         self._members = Members(clients, count=counts.poll_failed, log=log, clock=clock)
         self._kept: Mapping[GroupKey, Labels] = MappingProxyType({})
-        self._places: Collection[tuple[str, str]] = ()
-        self._needed: Collection[Place] = ()
+        self._projects: Collection[ProjectKey] = ()
+        self._needed: Collection[ListingKey] = ()
         self.on_progress: Callable[[TargetKey], None] = lambda _: None
         """Called after each request of a poll."""
         self.on_targets: Callable[[], None] = lambda: None
@@ -184,7 +184,7 @@ class PollManager:
         finally:
             member.load.ended(key.logstore, status)
         self._counts.poll_ended(self._clock.monotonic() - started)
-        self._counts.interval_usage(*key.place, member.load.usage_ratio())
+        self._counts.interval_usage(*key.project_key, member.load.usage_ratio())
         if self._members.by_key.get(key) is not member:
             # The target was removed or changed during its poll, so discard the result.
             self._forget_others()
@@ -227,7 +227,7 @@ class PollManager:
     def _apply(self, found: Found) -> bool:
         self._needed = found.needed
         self._listings.keep_only(found.needed)
-        self._store.keep_entries({place.key for place in found.needed})
+        self._store.keep_entries({listing.entry for listing in found.needed})
         has_changed = self._set_targets(found)
         self.unread_listings = self._listings.unread
         return has_changed
@@ -251,7 +251,7 @@ class PollManager:
         self._conflicts.report(found.conflicts)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
         self._kept = {**dict.fromkeys(self._listings.failing, ()), **_labels(found.targets)}
-        self._places = found.places
+        self._projects = found.projects
         self._forget_others()
         self._hooks.on_groups(polled)
         return has_changed
@@ -259,7 +259,7 @@ class PollManager:
     def _forget_others(self) -> None:
         """Forget what was counted about anything that the configuration does not name any more."""
         self._counts.keep_only(self._kept)
-        self._counts.keep_only_requests(self._places)
+        self._counts.keep_only_requests(self._projects)
 
 
 def _labels(targets: Iterable[Target]) -> Mapping[GroupKey, Labels]:
@@ -280,5 +280,5 @@ class _Outdated(Exception):  # noqa: N818  not an error
 
 def pool_of(target: Target) -> Pool:
     """Return the pool of threads that a target is polled on."""
-    endpoint, project = target.key.place
+    endpoint, project = target.key.project_key
     return Pool(name=f"project {project} at {endpoint}", workers=target.settings.polling.workers)

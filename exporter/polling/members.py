@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from exporter.base.clock import Clock
 from exporter.logs.logger import Logger
-from exporter.model.names import GroupKey, TargetKey
+from exporter.model.names import GroupKey, ProjectKey, TargetKey
 from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import Outages
 from exporter.polling.poller import Poller
@@ -16,7 +16,7 @@ from exporter.polling.targets import Target
 from exporter.sls.client import SlsClient
 from exporter.sls.clients import Clients
 
-_Loads = Mapping[tuple[str, str], ProjectLoad]
+_Loads = Mapping[ProjectKey, ProjectLoad]
 
 
 class Member(Struct, frozen=True, kw_only=True, eq=False):
@@ -33,7 +33,7 @@ class Member(Struct, frozen=True, kw_only=True, eq=False):
 class Members:
     """The members of all targets. An update replaces ``by_key``, so readers need no lock.
 
-    ``loads`` has the load of each project, by endpoint and name. ``count`` gets the group and the
+    ``loads`` has the load of each project. ``count`` gets the group and the
     code of each failure.
     """
 
@@ -53,14 +53,14 @@ class Members:
         Unchanged targets keep their pollers.
         """
         before = self.by_key
-        loads: dict[tuple[str, str], ProjectLoad] = {}
+        loads: dict[ProjectKey, ProjectLoad] = {}
         members = {target.key: self._member(target, loads) for target in targets}
         self.by_key, self.loads = members, loads
         for load in loads.values():
             load.keep_only({key.logstore for key, member in members.items() if member.load is load})
         return members != before
 
-    def _member(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> Member:
+    def _member(self, target: Target, loads: dict[ProjectKey, ProjectLoad]) -> Member:
         known = self.by_key.get(target.key)
         load = self._load(target, loads)
         if known is not None and known.target == target:
@@ -82,13 +82,11 @@ class Members:
             load=load,
         )
 
-    def _load(self, target: Target, loads: dict[tuple[str, str], ProjectLoad]) -> ProjectLoad:
-        place = target.key.place
-        load = loads.get(place)
+    def _load(self, target: Target, loads: dict[ProjectKey, ProjectLoad]) -> ProjectLoad:
+        key = target.key.project_key
+        load = loads.get(key)
         if load is None:
-            load = loads[place] = self.loads.get(place) or ProjectLoad(
-                monotonic=self._clock.monotonic
-            )
+            load = loads[key] = self.loads.get(key) or ProjectLoad(monotonic=self._clock.monotonic)
         load.expect(target)
         return load
 

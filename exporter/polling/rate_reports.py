@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from exporter.logs.logger import Logger
+from exporter.model.names import ProjectKey
 
 
 class RateReports:
@@ -13,7 +14,7 @@ class RateReports:
         self._show = show
         self._log = log
         self._lock = threading.Lock()
-        self._lowered: set[tuple[str, str]] = set()
+        self._lowered: set[ProjectKey] = set()
 
     def changed(self, endpoint: str, project: str, limit: float, is_lowered: bool) -> None:  # noqa: FBT001  a callback
         """Set a limit in requests per second, and log if refusals have newly lowered it.
@@ -21,11 +22,11 @@ class RateReports:
         The rate falls and rises continually if a project is near its quota.
         """
         self._show(endpoint, project, limit)
-        place = (endpoint, project)
+        key = ProjectKey(endpoint, project)
         with self._lock:
-            if is_lowered == (place in self._lowered):
+            if is_lowered == (key in self._lowered):
                 return
-            self._lowered ^= {place}
+            self._lowered ^= {key}
         facts = {"sls_endpoint": endpoint, "project": project, "requests_per_second": f"{limit:g}"}
         if is_lowered:
             self._log.warning("request rate lowered after a refusal", **facts)

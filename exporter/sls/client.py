@@ -15,6 +15,7 @@ from exporter.http.failure import HttpFailure
 from exporter.http.response import Response
 from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
+from exporter.model.names import ProjectKey
 from exporter.model.shards import Checkpoint, ConsumerGroup, Shard
 from exporter.sls import operations
 from exporter.sls.errors import (
@@ -80,7 +81,7 @@ class SlsClient:
         self._patience = AdaptiveTimeout(settings.polling.timeout)
         self.latency: float | None = None
         """Mean duration of the last requests in seconds, None before the first."""
-        self._place = str(settings.endpoint), project or ""
+        self._project = ProjectKey(str(settings.endpoint), project or "")
         self._server_clock = ServerClock(clock, endpoint=str(settings.endpoint), observer=observer)
         self._base_url = settings.endpoint.base_url(project)
         self._host = settings.endpoint.host_header(project)
@@ -237,7 +238,7 @@ class SlsClient:
                 seconds = time.monotonic() - started
                 known = self.latency
                 self.latency = seconds if known is None else known + (seconds - known) / _SMOOTHING
-                self._observer.request_ended(self._place, operation.name, seconds, code)
+                self._observer.request_ended(self._project, operation.name, seconds, code)
 
     def _send(self, request: "_Request[T]", auth: V1Auth | V4Auth, deadline: float) -> Response:
         headers = {"Host": self._host}

@@ -61,11 +61,11 @@ class Clients:
 
     def get(self, settings: ProjectSettings, project: str | None) -> SlsClient:
         """Return the client of a project, or (None) of its endpoint; raises CredentialsError."""
-        place = (str(settings.endpoint), project)
+        key = str(settings.endpoint), project, settings
         with self._lock:
             provider = self._provider(settings)
             rate = self._rate(settings, project)
-            client = self._clients.get((*place, settings))
+            client = self._clients.get(key)
             if client is None:
                 client = SlsClient(
                     settings,
@@ -77,15 +77,13 @@ class Clients:
                     clock=self._clock,
                     cancelled=self._cancelled,
                 )
-                self._clients[*place, settings] = client
+                self._clients[key] = client
             return client
 
     def forget_others(self, live: Collection[ProjectSettings]) -> None:
         """Forget the clients of settings that are not in use any more."""
         with self._lock:
-            self._clients = {
-                place: client for place, client in self._clients.items() if place[2] in live
-            }
+            self._clients = {key: client for key, client in self._clients.items() if key[2] in live}
 
     def close(self) -> None:
         """Close idle connections."""

@@ -2,17 +2,16 @@
 
 from typing import Protocol
 
+from exporter.model.names import ProjectKey
+
 
 class Observer(Protocol):
     """Counts and gauges of requests. A cancelled attempt is not reported."""
 
     def request_ended(
-        self, place: tuple[str, str], operation: str, seconds: float, error_code: str | None
+        self, project: ProjectKey, operation: str, seconds: float, error_code: str | None
     ) -> None:
-        """Count an attempt, with the code of its error if it failed.
-
-        The place is an endpoint and a project, which is empty for the listing of projects.
-        """
+        """Count an attempt, with the code of its error if it failed."""
         ...
 
     def request_retried(self, operation: str) -> None:

@@ -10,6 +10,7 @@ from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.config.schema import Signature
 from exporter.http.transport import Transport
 from exporter.model.credentials import Credentials
+from exporter.model.names import ProjectKey
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.sls.client import SlsClient
 from exporter.sls.request_rate import RequestRate
@@ -21,16 +22,16 @@ class Notes:
     """Reports of a client about its requests."""
 
     ended: list[tuple[str, str | None]] = field(default_factory=list)
-    places: list[tuple[str, str]] = field(default_factory=list)
+    projects: list[ProjectKey] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     skews: list[tuple[str, float]] = field(default_factory=list)
     ignored_times: list[str] = field(default_factory=list)
 
     def request_ended(
-        self, place: tuple[str, str], operation: str, seconds: float, error_code: str | None
+        self, project: ProjectKey, operation: str, seconds: float, error_code: str | None
     ) -> None:
         assert seconds >= 0
-        self.places.append(place)
+        self.projects.append(project)
         self.ended.append((operation, error_code))
 
     def request_retried(self, operation: str) -> None:

@@ -25,7 +25,7 @@ from exporter.metrics.exposition import render
 from exporter.metrics.gzip_stream import plain
 from exporter.metrics.polled_text import PolledText
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.names import EntryKey, GroupKey, TargetKey
+from exporter.model.names import EntryKey, GroupKey, ProjectKey, TargetKey
 from exporter.model.progress import Cause, Outlook, Totals
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import (
@@ -40,10 +40,10 @@ from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
 from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
-SHOP = ("https://example.com", "shop")
-BANK = ("https://example.com", "bank")
-ABROAD = ("https://example.org", "shop")
-ACCOUNT = ("https://example.com", "")  # whose projects are listed
+SHOP = ProjectKey("https://example.com", "shop")
+BANK = ProjectKey("https://example.com", "bank")
+ABROAD = ProjectKey("https://example.org", "shop")
+ACCOUNT = ProjectKey("https://example.com", "")  # whose projects are listed
 REQUESTS = "sls_exporter_api_requests_total"
 REQUEST_ERRORS = "sls_exporter_api_request_errors_total"
 PER_SHARD = (
@@ -539,7 +539,7 @@ def test_values_of_projects_that_left_are_forgotten() -> None:
         own.request_limit("https://example.com", project, 10.0)
         if project != "post":
             own.interval_usage("https://example.com", project, 0.5)
-    own.keep_only_projects([("https://example.com", "shop"), ("https://example.org", "bank")])
+    own.keep_only_projects([SHOP, ProjectKey("https://example.org", "bank")])
     own.request_limit("https://example.com", "shop", 5.0)
     for name, value in (
         ("sls_exporter_request_limit_per_second", 5.0),
@@ -585,8 +585,8 @@ def test_poll_errors_have_100_codes_at_most() -> None:
 def test_requests_are_counted_by_endpoint_project_and_operation() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, operations=OPERATION_NAMES)
-    for place in (SHOP, SHOP, BANK, ABROAD, ACCOUNT):
-        own.request_ended(place, "GetCheckPoint", 0.1, None)
+    for project in (SHOP, SHOP, BANK, ABROAD, ACCOUNT):
+        own.request_ended(project, "GetCheckPoint", 0.1, None)
     own.request_ended(SHOP, "GetCursor", 0.1, "timeout")
     found = scrape(registry)
     counted = {
@@ -604,8 +604,8 @@ def test_requests_are_counted_by_endpoint_project_and_operation() -> None:
     }
     (failed,) = found.labels(REQUEST_ERRORS)
     assert failed == {
-        "sls_endpoint": SHOP[0],
-        "project": SHOP[1],
+        "sls_endpoint": SHOP.sls_endpoint,
+        "project": SHOP.project,
         "operation": "GetCursor",
         "code": "timeout",
     }
@@ -618,10 +618,10 @@ def test_constant_labels_cannot_have_the_name_of_a_label_of_a_metric() -> None:
 def test_requests_of_projects_that_left_are_forgotten_with_the_clocks_of_their_endpoints() -> None:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, operations=OPERATION_NAMES)
-    for place in (SHOP, BANK, ABROAD, ACCOUNT):
-        own.request_ended(place, "GetCheckPoint", 0.1, "timeout")
-        own.clock_skew(place[0], 1.0)
-        own.server_time_ignored(place[0])
+    for project in (SHOP, BANK, ABROAD, ACCOUNT):
+        own.request_ended(project, "GetCheckPoint", 0.1, "timeout")
+        own.clock_skew(project.sls_endpoint, 1.0)
+        own.server_time_ignored(project.sls_endpoint)
     own.keep_only_requests([SHOP, ACCOUNT])
     found = scrape(registry)
     for name in (REQUESTS, REQUEST_ERRORS):
@@ -630,7 +630,7 @@ def test_requests_of_projects_that_left_are_forgotten_with_the_clocks_of_their_e
             ACCOUNT,
         }
     for name in ("sls_exporter_clock_skew_seconds", "sls_exporter_ignored_server_times_total"):
-        assert {each["sls_endpoint"] for each in found.labels(name)} == {SHOP[0]}
+        assert {each["sls_endpoint"] for each in found.labels(name)} == {SHOP.sls_endpoint}
     # A project that comes back is counted from 0.
     own.request_ended(BANK, "GetCheckPoint", 0.1, "timeout")
     for name in (REQUESTS, REQUEST_ERRORS):

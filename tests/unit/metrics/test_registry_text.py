@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.registry_text import registry_text
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.model.names import GroupKey
+from exporter.model.names import GroupKey, ProjectKey
 from exporter.sls.operations import OPERATION_NAMES
 
 Step = Callable[[SelfMetrics], None]
@@ -23,7 +23,7 @@ labels = st.dictionaries(st.sampled_from(("app", "team", "zone")), texts).map(
     lambda found: tuple(sorted(found.items()))
 )
 operations = st.sampled_from(OPERATION_NAMES) | texts
-places = st.tuples(texts, texts)
+projects = st.builds(ProjectKey, texts, texts)
 numbers = st.floats(0, 1e12) | st.sampled_from([0.0, 1e-5, 5e-5, 1e6, 1.5e9, 1e16])
 any_number = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf])
 
@@ -33,7 +33,7 @@ def step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[
 
 
 steps = st.one_of(
-    step("request_ended", places, operations, numbers, st.none() | texts),
+    step("request_ended", projects, operations, numbers, st.none() | texts),
     step("request_retried", operations),
     step("clock_skew", texts, any_number),
     step("server_time_ignored", texts),
@@ -43,8 +43,8 @@ steps = st.one_of(
     step("poll_skipped"),
     step("sharded", st.integers(0, 9), st.integers(1, 9)),
     step("keep_only", st.dictionaries(keys, labels, max_size=2)),
-    step("keep_only_projects", st.lists(places, max_size=2)),
-    step("keep_only_requests", st.lists(places, max_size=2)),
+    step("keep_only_projects", st.lists(projects, max_size=2)),
+    step("keep_only_requests", st.lists(projects, max_size=2)),
 )
 
 

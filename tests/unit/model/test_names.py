@@ -8,7 +8,7 @@ SHANGHAI, HANGZHOU = "https://cn-shanghai.log.aliyuncs.com", "https://cn-hangzho
 def test_targets_of_one_name_at_two_endpoints_differ() -> None:
     here, there = TargetKey(SHANGHAI, "shop", "orders"), TargetKey(HANGZHOU, "shop", "orders")
     assert here != there
-    assert (here.place, there.place) == ((SHANGHAI, "shop"), (HANGZHOU, "shop"))
+    assert (here.project_key, there.project_key) == ((SHANGHAI, "shop"), (HANGZHOU, "shop"))
 
 
 def test_labels_of_a_key_do_not_contain_the_endpoint() -> None:

@@ -73,8 +73,8 @@ def test_every_operation_is_understood_by_the_service(
         assert client.get_retention_days("orders") == 7
         assert client.list_logstores().entries == ("orders",)
         assert account.client.list_projects().entries == ("shop",)
-        assert set(made.notes.places) == {(simulator.endpoint, "shop")}
-        assert set(account.notes.places) == {(simulator.endpoint, "")}
+        assert set(made.notes.projects) == {(simulator.endpoint, "shop")}
+        assert set(account.notes.projects) == {(simulator.endpoint, "")}
     assert (checkpoint.shard, checkpoint.consumer) == (0, "host-1")
     assert checkpoint.updated_at == START + 60
     assert unconsumed == Checkpoint(shard=1, cursor="", updated_at=None, consumer="")
