@@ -4,8 +4,10 @@ Whether two patterns match a common name is decided by the plain text at their e
 not rule it out, they count as overlapping.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 
 from msgspec import Struct
 
@@ -14,6 +16,7 @@ from exporter.config.schema import GroupConfig
 from exporter.config.selectors import Selector, Selectors
 
 _EVERY_NAME = ".*"
+_LONGEST_KEY = 64  # as long as the names of SLS
 _LOGSTORE_KEYS = ("shards", "consumers", "exclude_consumers", "exclude_consumer_groups")
 _PROJECT_KEYS = ("credentials", "region", "signature", "polling", "lag", "http")
 _GROUP_KEYS = ("stall_after", "lag_limit", "labels")
@@ -48,7 +51,7 @@ def covers(one: Pattern, other: Pattern) -> bool:
 
 def overlaps(selectors: Selectors) -> Iterator[tuple[Selector, Sequence[Overlap]]]:
     """Yield each item of the configuration with the earlier items that it overlaps with."""
-    before = _Before()
+    before = _Before(lambda each: str(each.project_settings.endpoint))
     for owner in selectors.projects:
         for selector in owner.all:
             earlier = sorted(before.meeting(selector), key=lambda each: each.path)
@@ -69,13 +72,14 @@ def hidden_groups(selector: Selector) -> Iterator[tuple[GroupConfig, GroupConfig
 
 def shared_series(selectors: Selectors) -> Iterator[tuple[Selector, Selector]]:
     """Yield items with the first earlier one at another endpoint that can have the same series."""
-    before = _Before()
+    before = _Before(lambda each: each.labels)
     for owner in selectors.projects:
         for selector in owner.all:
+            endpoint = selector.project_settings.endpoint
             earlier = [
                 each
-                for each in before.meeting(selector, is_same_endpoint=False)
-                if each.labels == selector.labels
+                for each in before.meeting(selector)
+                if each.project_settings.endpoint != endpoint
             ]
             if earlier:
                 yield selector, min(earlier, key=lambda each: each.order)
@@ -83,41 +87,47 @@ def shared_series(selectors: Selectors) -> Iterator[tuple[Selector, Selector]]:
 
 
 class _Before:
-    """The items so far. Plain names are found by name, since there can be thousands."""
+    """The items so far, grouped by a property.
 
-    def __init__(self) -> None:
-        self._all: list[Selector] = []
-        self._patterns: list[Selector] = []
-        self._plain: dict[tuple[str, ...], list[Selector]] = {}
+    There can be thousands. They are found by the plain text at the start or the end of a name.
+    """
+
+    def __init__(self, group: Callable[[Selector], Hashable]) -> None:
+        self._group = group
+        self._equal: defaultdict[Hashable, list[Selector]] = defaultdict(list)
+        self._longer: defaultdict[Hashable, list[Selector]] = defaultdict(list)
 
     def add(self, selector: Selector) -> None:
-        self._all.append(selector)
-        key = _key(selector)
-        if key is None:
-            self._patterns.append(selector)
-        else:
-            self._plain.setdefault(key, []).append(selector)
+        group = self._group(selector)
+        for number, text in enumerate(_plain_texts(selector)):
+            self._equal[group, number, text].append(selector)
+            for size in range(len(text)):
+                self._longer[group, number, text[:size]].append(selector)
 
-    def meeting(self, selector: Selector, *, is_same_endpoint: bool = True) -> Iterator[Selector]:
-        """Yield the earlier items, at the same endpoint or others, that can have the same names."""
-        key = _key(selector)
-        candidates = self._all if key is None else [*self._plain.get(key, ()), *self._patterns]
-        for each in candidates:
-            if (
-                (each.project_settings.endpoint == selector.project_settings.endpoint)
-                is is_same_endpoint
-                and may_meet(each.project.project, selector.project.project)
-                and may_meet(each.logstore.logstore, selector.logstore.logstore)
+    def meeting(self, selector: Selector) -> Iterator[Selector]:
+        """Yield the earlier items of the same group that can have the same names."""
+        group = self._group(selector)
+        candidates = [
+            [
+                self._longer.get((group, number, text), ()),
+                *(self._equal.get((group, number, text[:n]), ()) for n in range(len(text) + 1)),
+            ]
+            for number, text in enumerate(_plain_texts(selector))
+        ]
+        fewest = min(candidates, key=lambda lists: sum(map(len, lists)))
+        for each in chain.from_iterable(fewest):
+            if may_meet(each.project.project, selector.project.project) and may_meet(
+                each.logstore.logstore, selector.logstore.logstore
             ):
                 yield each
 
 
-def _key(selector: Selector) -> tuple[str, ...] | None:
-    """Return the endpoint and the plain names of an item; None if one of them is a pattern."""
-    project, logstore = selector.project.project, selector.logstore.logstore
-    if not (project.literal and logstore.literal):
-        return None
-    return str(selector.project_settings.endpoint), project.text, logstore.text
+def _plain_texts(selector: Selector) -> Iterator[str]:
+    """Yield the plain text at each end of an item's names, from that end on."""
+    for name in (selector.project.project, selector.logstore.logstore):
+        start, end = (name.text, name.text) if name.literal else _ends(name.text)
+        yield start[:_LONGEST_KEY]
+        yield end[::-1][:_LONGEST_KEY]
 
 
 def _overlap(earlier: Selector, later: Selector) -> Overlap | None:

@@ -1,14 +1,24 @@
 """Items of the configuration that can match the same consumer groups."""
 
+import sys
 from itertools import product
+from types import CodeType, FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.config.overlaps import Overlap, covers, hidden_groups, may_meet, overlaps
+from exporter.config.overlaps import (
+    Overlap,
+    covers,
+    hidden_groups,
+    may_meet,
+    overlaps,
+    shared_series,
+)
 from exporter.config.patterns import Pattern
-from tests.unit.config.test_selectors import project, selectors
+from tests.unit.config.test_selectors import HOST, project, selectors
 
 NAMES = ["".join(letters) for size in range(5) for letters in product("ab-", repeat=size)]
 
@@ -71,6 +81,91 @@ def test_patterns_that_match_a_common_name_meet(one: Pattern, other: Pattern) ->
 def test_pattern_that_covers_another_matches_all_its_names(one: Pattern, other: Pattern) -> None:
     if covers(one, other):
         assert all(one.matches(name) for name in NAMES if other.matches(name))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(patterns, patterns, st.sampled_from(["x", "y"])),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda item: item[:2],
+    )
+)
+def test_overlaps_are_all_pairs_whose_names_meet(items: list[tuple[Pattern, Pattern, str]]) -> None:
+    every = selectors(
+        *(
+            project(
+                f"{{logstore: '{logstore}', consumer_groups: [a]}}",
+                name=str(name),
+                endpoint=f"{host}.example.com",
+                more=", region: r",
+            )
+            for name, logstore, host in items
+        )
+    )
+
+    def meeting(number: int, *, is_same_endpoint: bool) -> list[int]:
+        name, logstore, host = items[number]
+        return [
+            earlier
+            for earlier, (other_name, other_logstore, other_host) in enumerate(items[:number])
+            if (other_host == host) is is_same_endpoint
+            and may_meet(other_name, name)
+            and may_meet(other_logstore, logstore)
+        ]
+
+    assert [[each.earlier.path[1] for each in earlier] for _, earlier in overlaps(every)] == [
+        meeting(number, is_same_endpoint=True) for number in range(len(items))
+    ]
+    assert {item.path[1]: first.path[1] for item, first in shared_series(every)} == {
+        number: found[0]
+        for number in range(len(items))
+        if (found := meeting(number, is_same_endpoint=False))
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "logstore", "endpoint"),
+    [
+        ("shop", "app-{}-.*", HOST),
+        ("shop", ".*-{}-app", HOST),
+        ("shop-{}-.*", "app", HOST),
+        (".*-{}-shop", ".*", HOST),
+        ("shop-.*", "app-.*-{}", HOST),
+        ("shop", "{}-.*", "e{}.example.com"),
+    ],
+)
+def test_items_with_different_plain_text_are_compared_with_few_others(
+    name: str, logstore: str, endpoint: str
+) -> None:
+    count = 100
+    every = selectors(
+        *(
+            project(
+                f"{{logstore: '{logstore.format(number)}', consumer_groups: [a]}}",
+                name=name.format(number),
+                endpoint=endpoint.format(number),
+                more=", region: r",
+            )
+            for number in range(1000, 1000 + count)
+        )
+    )
+    compared = 0
+
+    def note(frame: FrameType, event: str, _: Any) -> None:  # noqa: ANN401  as sys.setprofile's
+        nonlocal compared
+        compared += event == "call" and frame.f_code is code
+
+    code: CodeType = may_meet.__code__
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        assert not any(earlier for _, earlier in overlaps(every))
+        assert not [*shared_series(every)]
+    finally:
+        sys.setprofile(before)
+    assert compared <= count
 
 
 def test_overlap_names_the_settings_that_differ() -> None:
