@@ -78,7 +78,7 @@ class Daemon:
         self._health = Health(parts, self._jobs, stuck_after)
         self._reloader = Reloader(
             load,
-            take_over=self._take_over,
+            apply=self._apply,
             on_failure=lambda: parts.self_metrics.config_loaded(at=None),
             log=self._log,
         )
@@ -151,7 +151,7 @@ class Daemon:
         self._web.stop(_WEB_GRACE_SECONDS)
         self._parts.close()
 
-    def _take_over(self, config: Config) -> None:
+    def _apply(self, config: Config) -> None:
         self._parts.configure(config)
         self._jobs.configuration_changed()
 

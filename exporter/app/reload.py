@@ -21,12 +21,12 @@ class Reloader:
         self,
         load: Load,
         *,
-        take_over: Callable[[Config], None],
+        apply: Callable[[Config], None],
         on_failure: Callable[[], None],
         log: Logger,
     ) -> None:
         self._load = load
-        self._take_over = take_over
+        self._apply = apply
         self._on_failure = on_failure
         self._log = log
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Reloader:
         """Reload the configuration and return the errors; empty if the new one is applied."""
         with self._lock:
             try:
-                self._take_over(self._load())
+                self._apply(self._load())
             except ConfigError as error:
                 faults = tuple(str(fault) for fault in error.problems)
             except CredentialsError as error:

@@ -153,7 +153,7 @@ def _uri(environ: Environ) -> Found | None:
     query = f"?{parts.query}" if parts.query else ""
     return Found(
         source=CredentialsUri(
-            place=endpoint(CREDENTIALS_URI, f"{parts.scheme}://{parts.netloc}"),
+            endpoint=endpoint(CREDENTIALS_URI, f"{parts.scheme}://{parts.netloc}"),
             target=f"{parts.path or '/'}{query}",
         )
     )

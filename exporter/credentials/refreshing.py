@@ -24,11 +24,11 @@ if TYPE_CHECKING:  # a check of the configuration needs no HTTP client
 
 _AHEAD_SECONDS = 900.0
 _AHEAD_FRACTION = 0.25
-_REST_SECONDS = 10.0
+_PAUSE_SECONDS = 10.0
 """The minimum time in seconds between a successful fetch and the next one."""
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 60.0
-_PATIENCE_SECONDS = BUDGET_SECONDS + 0.5
+_WAIT_SECONDS = BUDGET_SECONDS + 0.5
 _SLICE_SECONDS = 0.25  # the maximum delay until a stop is noticed
 _PENDING = "they are still being fetched"
 
@@ -82,10 +82,10 @@ class RefreshingCredentials:
         with self._changed:
             found = self._valid()
             if found is None:
-                if not self._failures or self._rested():
+                if not self._failures or self._may_fetch():
                     self._await_fetch()
                 found = self._valid()
-            elif self._clock.wall() >= self._renew_at and self._rested():
+            elif self._clock.wall() >= self._renew_at and self._may_fetch():
                 self._start()
             if found is None:
                 raise CredentialsUnavailableError(f"{self.description}: {self._failure}")
@@ -99,7 +99,7 @@ class RefreshingCredentials:
         does not cause one fetch after the other.
         """
         with self._changed:
-            if self._is_current(rejected) and (self._fetching or self._rested()):
+            if self._is_current(rejected) and (self._fetching or self._may_fetch()):
                 self._await_fetch()
             return not self._is_current(rejected)
 
@@ -110,12 +110,12 @@ class RefreshingCredentials:
         found = self._current
         return found if found is not None and self._clock.wall() < found.expires_at else None
 
-    def _rested(self) -> bool:
+    def _may_fetch(self) -> bool:
         return self._clock.monotonic() >= self._not_before
 
     def _await_fetch(self) -> None:
         self._start()
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         while self._fetching and not self._cancelled.is_set():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -133,7 +133,7 @@ class RefreshingCredentials:
             self._fail(f"no thread to fetch them with: {error}")
 
     def _fetch(self) -> None:
-        found, failure = self._ask()
+        found, failure = self._attempt()
         with self._changed:
             failing = self._failures > 0
             if found is None:
@@ -141,9 +141,9 @@ class RefreshingCredentials:
             else:
                 self._take(found)
             self._changed.notify_all()
-        self._tell(found, failure, failing=failing)
+        self._log_change(found, failure, failing=failing)
 
-    def _ask(self) -> tuple[Temporary | None, str]:
+    def _attempt(self) -> tuple[Temporary | None, str]:
         """Return valid credentials and an empty text, or None and the reason."""
         try:
             found = self._source.fetch(self._make_fetcher(), now=self._clock.wall())
@@ -151,8 +151,8 @@ class RefreshingCredentials:
             return None, str(error)
         except Exception as error:  # noqa: BLE001  any error must end the wait of callers
             # The text of the error can contain a secret, so report only its type and location.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            return None, f"internal error: {type(error).__name__} in {place.name}:{place.lineno}"
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            return None, f"internal error: {type(error).__name__} in {frame.name}:{frame.lineno}"
         if found.expires_at <= self._clock.wall():
             expiry = _time(found)
             return None, f"those it gave expired at {expiry}; is this machine's clock right?"
@@ -162,7 +162,7 @@ class RefreshingCredentials:
         left = found.expires_at - self._clock.wall()
         self._current = found
         self._renew_at = found.expires_at - min(_AHEAD_SECONDS, left * _AHEAD_FRACTION)
-        self._not_before = self._clock.monotonic() + _REST_SECONDS
+        self._not_before = self._clock.monotonic() + _PAUSE_SECONDS
         self._failures, self._failure = 0, _PENDING
         self._fetching = False
 
@@ -173,16 +173,16 @@ class RefreshingCredentials:
         self._not_before = self._clock.monotonic() + self._uniform(longest / 2, longest)
         self._fetching = False
 
-    def _tell(self, found: Temporary | None, failure: str, *, failing: bool) -> None:
+    def _log_change(self, found: Temporary | None, failure: str, *, failing: bool) -> None:
         """Log changes between success and failure at info or warning, other results at debug."""
         if found is None and self._cancelled.is_set():
             return  # The stop has ended the fetch.
         if found is None:
-            tell = self._log.debug if failing else self._log.warning
-            tell("credentials cannot be fetched", source=self.description, error=failure)
+            log = self._log.debug if failing else self._log.warning
+            log("credentials cannot be fetched", source=self.description, error=failure)
         else:
-            tell = self._log.info if failing else self._log.debug
-            tell("credentials fetched", source=self.description, valid_until=_time(found))
+            log = self._log.info if failing else self._log.debug
+            log("credentials fetched", source=self.description, valid_until=_time(found))
 
 
 def _time(found: Temporary) -> str:

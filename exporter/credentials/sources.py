@@ -193,17 +193,17 @@ class EcsRole(Struct, frozen=True, kw_only=True):
 class CredentialsUri:
     """An address that returns credentials, such as a helper next to this process."""
 
-    place: Endpoint
+    endpoint: Endpoint
     target: str = field(repr=False)
     """The path and the query, which can contain a secret."""
 
     @property
     def description(self) -> str:
         """The host of the address, without its path and query."""
-        return f"credentials URI at {self.place}"
+        return f"credentials URI at {self.endpoint}"
 
     def fetch(self, fetcher: "Fetcher", *, now: float) -> Temporary:  # noqa: ARG002  as Source
         """Fetch the credentials from the address."""
-        fields = temporary.document(fetcher.send(self.place, "GET", self.target))
+        fields = temporary.document(fetcher.send(self.endpoint, "GET", self.target))
         temporary.require_success(fields)
         return temporary.temporary(fields)

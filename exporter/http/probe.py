@@ -7,18 +7,19 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.http.authorities import Authorities
 from exporter.http.failure import HttpFailure
-from exporter.http.routes import Host, Route, Step, find_route, open_stream
+from exporter.http.routes import Host, Step, find_route, open_stream
 from exporter.http.sockets import Watch
 
 ProbeStep = Literal["route", "dns"] | Step
-_FIRST_STEP: ProbeStep = "route"
 
 
 class Probe(Struct, frozen=True, kw_only=True):
@@ -52,42 +53,32 @@ def probe(
     """
     watch = Watch(cancelled)
     watch.deadline = time.monotonic() + seconds
-    steps: list[ProbeStep] = [_FIRST_STEP]
-    route: Route | None = None
-    addresses: tuple[str, ...] = ()
-    version, expires_at = None, None
-    failed: ProbeStep | None = None
-    reason = ""
+    steps: list[ProbeStep] = ["route"]
+    found = Probe()
     try:
         route = find_route(base_url, proxy_from_environment=proxy_from_environment)
-        first = route.proxy or route.server
+        found = replace(found, server=route.server, proxy=route.proxy)
         steps.append("dns")
-        addresses = _resolve(first)
-        stream = open_stream(route, watch, Authorities(ca_file).context, steps.append)
-        try:
-            if stream.tls is not None:
-                version, expires_at = stream.tls.version(), _expiry(stream.tls)
-        finally:
-            stream.close()
-    except ssl.SSLCertVerificationError as error:
-        failed, reason = steps[-1], error.verify_message
-    except ValueError:
-        failed, reason = steps[-1], "the address of the server or of its proxy is not valid"
-    except TimeoutError:
-        failed, reason = steps[-1], "no response in time"
-    except HttpFailure as error:
-        failed, reason = steps[-1], str(error)
-    except OSError as error:
-        failed, reason = steps[-1], error.strerror or str(error) or type(error).__name__
-    return Probe(
-        server=None if route is None else route.server,
-        proxy=None if route is None else route.proxy,
-        addresses=addresses,
-        tls_version=version,
-        certificate_expires_at=expires_at,
-        failed=failed,
-        reason=reason,
-    )
+        found = replace(found, addresses=_resolve(route.proxy or route.server))
+        with closing(open_stream(route, watch, Authorities(ca_file).context, steps.append)) as peer:
+            if peer.tls is not None:
+                version, expires_at = peer.tls.version(), _expiry(peer.tls)
+                found = replace(found, tls_version=version, certificate_expires_at=expires_at)
+    except (OSError, ValueError, HttpFailure) as error:
+        found = replace(found, failed=steps[-1], reason=_reason(error))
+    return found
+
+
+def _reason(error: OSError | ValueError | HttpFailure) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ValueError):
+        return "the address of the server or of its proxy is not valid"
+    if isinstance(error, TimeoutError):
+        return "no response in time"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return str(error)
 
 
 def _resolve(host: Host) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Outages:
         if is_new:
             self._log.warning(
                 "invalid entries of a response ignored",
-                **_place(group),
+                **_fields(group),
                 count=len(faults),
                 first=faults[0],
             )
@@ -156,11 +156,11 @@ class Outages:
                 over = set()
         for group, error in failed.items():
             if group not in before or error.code not in before[group].codes:
-                self._log.warning("poll fails", **_place(group), code=error.code, error=str(error))
+                self._log.warning("poll fails", **_fields(group), code=error.code, error=str(error))
         for group in sorted(over):
             if succeeded is None or _is_logstore(group) or group.consumer_group in succeeded:
                 after = round(now - before[group].since, 1)
-                self._log.info("poll recovered", **_place(group), after_seconds=after)
+                self._log.info("poll recovered", **_fields(group), after_seconds=after)
 
 
 def _outage(before: _Outage | None, code: str, now: float) -> _Outage:
@@ -175,5 +175,5 @@ def _is_logstore(group: GroupKey) -> bool:
     return not group.consumer_group
 
 
-def _place(group: GroupKey) -> dict[str, str]:
+def _fields(group: GroupKey) -> dict[str, str]:
     return {name: value for name, value in group._asdict().items() if value}

@@ -124,7 +124,7 @@ def key_exchange(data: bytes) -> None:
     reader = Reader(data)
     place = Endpoint.parse(held.server.endpoint)
     sources: tuple[Source, ...] = (
-        CredentialsUri(place=place, target="/"),
+        CredentialsUri(endpoint=place, target="/"),
         EcsRole(metadata=place, role="role", allow_v1=reader.below(2) == 1),
     )
     source = reader.pick(sources)
