@@ -25,7 +25,7 @@ from exporter.model.shards import UNREADABLE, Checkpoint, Shard
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from exporter.polling.failures import failure_of
 from exporter.polling.readings import Pair
-from exporter.polling.selection import expected_still, select, without_recreated
+from exporter.polling.selection import NOT_LISTED, ShardListing, select, without_recreated
 from exporter.polling.targets import GroupTarget
 from exporter.polling.turns import age_limit
 from exporter.sls.errors import NotFound, SlsError
@@ -98,7 +98,7 @@ class GroupPoll:
         """Note the checkpoints of the group. Without an earlier poll, publish their ages."""
         self.checkpoints, self.read, self._read_wall = checkpoints, read, wall
         if self.status.snapshot is None:
-            for each in select(self.target, checkpoints, None, ()):
+            for each in select(self.target, checkpoints, NOT_LISTED, {}):
                 self._shown[each.shard] = self._age_alone(each)
             self.show()
 
@@ -115,28 +115,15 @@ class GroupPoll:
         )
         self._publish(self.status)
 
-    def pairs(
-        self, listed: Mapping[int, Shard] | None, *, is_listed_now: bool, is_complete: bool
-    ) -> list[Pair]:
-        """Choose the shards of interest, and return those whose end can be read.
-
-        ``is_listed_now`` is False if an earlier listing of shards is used. ``is_complete`` is False
-        if shards may exist that are not listed, since a listing or entries of it failed.
-        """
+    def pairs(self, listing: ShardListing) -> list[Pair]:
+        """Choose the shards of interest, and return those whose end can be read."""
         if self.checkpoints is None:
             return []
-        if is_listed_now:
-            self._before = without_recreated(self._before, listed or {})
-            self._shown_before &= self._before.keys()
-        is_readable = not self.checkpoints.faults
-        existing = listed if is_complete else None
-        expected = {*(listed or ())} if is_listed_now else set()
-        if not (is_listed_now and is_complete):
-            known = () if existing is None and is_complete and is_readable else existing
-            expected |= expected_still(self._before, known, is_readable=is_readable)
-        chosen = select(self.target, self.checkpoints, existing, expected)
+        self._before = without_recreated(self._before, listing)
+        self._shown_before &= self._before.keys()
+        chosen = select(self.target, self.checkpoints, listing, self._before)
         self._selected = {each.shard: each for each in chosen}
-        self._listed = listed or {}
+        self._listed = listing.shards or {}
         return [
             Pair(
                 self.target.name,
@@ -147,7 +134,7 @@ class GroupPoll:
                 is_named=self.target.names(each.consumer),
             )
             for each in chosen
-            if listed is not None and each.shard in listed and each.cursor != UNREADABLE
+            if each.shard in self._listed and each.cursor != UNREADABLE
         ]
 
     def settle(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:

@@ -6,7 +6,10 @@ The poll decides which requests to send, and on which thread.
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from exporter.base.clock import Clock
 from exporter.model.progress import ShardEnd
@@ -17,6 +20,7 @@ from exporter.polling.end_history import MAX_TOLERANCE_SECONDS
 from exporter.polling.fanout import Unresponsive
 from exporter.polling.outages import PollObserver
 from exporter.polling.readings import Reading
+from exporter.polling.selection import LISTING_FAILED, NOT_LISTED, ShardListing
 from exporter.polling.since_proof import SinceProof
 from exporter.polling.targets import Target
 from exporter.polling.turns import Turns
@@ -63,13 +67,8 @@ class LogstoreReader:
         """Whether the service refused to return cursors in this poll."""
         self._has_end = False
         self._ask_again_at = 0.0
-        self.has_listed = False
-        """Whether the newest listing of shards succeeded; otherwise an earlier one is used."""
-        self.is_listing_complete = True
-        """False if shards may be missing from the listing, since it or entries of it failed."""
-        self._was_complete = True
-        self._listed: Mapping[int, Shard] = {}
-        self._listed_at: float | None = None
+        self._listed = NOT_LISTED
+        self._listed_at = -inf
         self.retention_seconds: float | None = None
         self.retention_access: bool | None = None
         """Whether the newest request for the retention time succeeded; None before the first."""
@@ -99,26 +98,24 @@ class LogstoreReader:
         """Send ListShards; raises SlsError."""
         return self._client.list_shards(self._target.key.logstore)
 
-    def shards_listed(self, listing: Parsed[Shard] | SlsError) -> Mapping[int, Shard] | None:
-        """Return the shards by number; None if they are not known.
-
-        If the listing failed, the last successful one is used, up to ``stale_after``.
-        """
-        self.has_listed = False
+    def shards_listed(self, listing: Parsed[Shard] | SlsError) -> ShardListing:
+        """Return the shards. If the listing failed, use the last one, up to ``stale_after``."""
         if isinstance(listing, SlsError):
             self.failed(listing)
             if isinstance(listing, AccessDenied):
-                self._listed_at = None
-                return None
-            listed = self._recently_listed()
-            self.is_listing_complete = listed is not None and self._was_complete
-            return listed
+                self._listed_at = -inf
+                return NOT_LISTED
+            age = self._clock.monotonic() - self._listed_at
+            is_recent = age <= self._target.settings.polling.stale_after
+            return replace(self._listed, is_new=False) if is_recent else LISTING_FAILED
         if listing.faults:
             self._observer.entries_skipped(self._target.key, "", listing.faults)
-        self._listed = {shard.shard: shard for shard in listing.entries}
         self._listed_at = self._clock.monotonic()
-        self.has_listed = True
-        self.is_listing_complete = self._was_complete = not listing.faults
+        self._listed = ShardListing(
+            shards={shard.shard: shard for shard in listing.entries},
+            is_new=True,
+            is_partial=bool(listing.faults),
+        )
         return self._listed
 
     def read_retention(self) -> int:
@@ -217,7 +214,6 @@ class LogstoreReader:
     def begin_poll(self) -> None:
         """Begin a poll, and forget a refusal in an earlier one."""
         self.was_refused = self._has_end = False
-        self.is_listing_complete = True
         self.turns.begin_poll()
         self._error = None
 
@@ -237,11 +233,6 @@ class LogstoreReader:
             return None
         since = self._clock.wall() if self.failure is None else self.failure.since
         return Failure(code=error.code, message=str(error), since=since, remedy=remedy(error.code))
-
-    def _recently_listed(self) -> Mapping[int, Shard] | None:
-        now, stale_after = self._clock.monotonic(), self._target.settings.polling.stale_after
-        is_recent = self._listed_at is not None and now - self._listed_at <= stale_after
-        return self._listed if is_recent else None
 
     def _get_time(self, shard: int, cursor: int, *, is_young: bool) -> int | None:
         """Return the receive time of a log group, None if the service refuses it.

@@ -5,7 +5,7 @@ shard does not affect other shards, a failed group does not affect other groups.
 poll early.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 
 from msgspec import Struct
@@ -21,7 +21,7 @@ from exporter.polling.logstore_reader import LogstoreReader
 from exporter.polling.outages import PollObserver
 from exporter.polling.readings import Pair, Rules
 from exporter.polling.refinements import EXACT_READINGS
-from exporter.polling.selection import count_by_status, is_logstore_gone
+from exporter.polling.selection import NOT_LISTED, count_by_status, is_logstore_gone
 from exporter.polling.settling import Settling
 from exporter.polling.targets import GroupTarget, Target
 from exporter.polling.turns import age_limit
@@ -125,7 +125,7 @@ class _Poll:
         self._effort = effort
         self._settling: Settling | None = None
         self._awaited = 0
-        self._listed: Mapping[int, Shard] | None = None
+        self._listing = NOT_LISTED
         self._is_listing = self._is_listed = False
         self._publish_at = poller.clock.monotonic() + _PUBLISH_SECONDS
 
@@ -134,7 +134,7 @@ class _Poll:
         self._reader.begin_poll()
         self._ask_checkpoints()
         self._fan.run()
-        self._reader.end_poll(self._listed)
+        self._reader.end_poll(self._listing.shards)
         for group in self._groups:
             group.complete(cursor_access=self._reader.cursor_access, is_read=self._is_read)
         return self._target_status()
@@ -192,7 +192,7 @@ class _Poll:
             return  # A group that is still being read may justify the requests.
         self._is_listing = True
         if not reader.wants_shards:
-            self._shards_known(None)
+            self._shards_known()
             return
         self._awaited = 1 + reader.wants_retention
         if reader.wants_retention:
@@ -204,15 +204,16 @@ class _Poll:
         self._listing_read()
 
     def _shards_listed(self, listing: Parsed[Shard] | SlsError) -> None:
-        self._listed = self._reader.shards_listed(listing)
+        self._listing = self._reader.shards_listed(listing)
         self._listing_read()
 
     def _listing_read(self) -> None:
         self._awaited -= 1
         if not self._awaited:
-            self._shards_known(self._listed)
+            self._shards_known()
 
-    def _shards_known(self, listed: Mapping[int, Shard] | None) -> None:
+    def _shards_known(self) -> None:
+        listed = self._listing.shards
         self._is_listed = True
         self._reader.unresponsive.begin_round(listed or {})
         if listed is not None:
@@ -233,20 +234,12 @@ class _Poll:
 
         By now there are several responses, so a single one with a wrong time does not matter.
         """
-        listed = self._listed
         monotonic, server_now = self._poller.clock.monotonic(), self._poller.client.server_now()
         for group in groups:
             group.read = group.read.seen_from(Instant(server=server_now, monotonic=monotonic))
             group.retention_seconds = self._reader.retention_seconds
-        pairs = [
-            pair
-            for group in groups
-            for pair in group.pairs(
-                listed,
-                is_listed_now=self._reader.has_listed,
-                is_complete=self._reader.is_listing_complete,
-            )
-        ]
+        pairs = [pair for group in groups for pair in group.pairs(self._listing)]
+        listed = self._listing.shards
         if self._settling is not None and listed is not None:
             self._settling.add((listed[pair.checkpoint.shard], pair) for pair in pairs)
 
@@ -268,7 +261,7 @@ class _Poll:
         self._publish_at = now + max(_PUBLISH_SECONDS, (now - started) / _PUBLISH_SHARE)
 
     def _target_status(self) -> TargetStatus:
-        target, reader, listed = self._poller.target, self._reader, self._listed
+        target, reader, listed = self._poller.target, self._reader, self._listing.shards
         groups = tuple(group.status for group in self._groups)
         stale_after = self._settings.polling.stale_after
         status = TargetStatus(

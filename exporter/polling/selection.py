@@ -1,8 +1,10 @@
-"""The choice of the shards of a consumer group."""
+"""The listing of the shards of a logstore, and the choice of those of a consumer group."""
 
 from collections.abc import Collection, Iterable, Mapping
 from math import floor
 from operator import attrgetter
+
+from msgspec import Struct
 
 from exporter.model.progress import ShardProgress
 from exporter.model.shards import UNREADABLE, Checkpoint, Shard
@@ -13,6 +15,42 @@ from exporter.sls.json_values import Parsed
 _SHARD = attrgetter("shard")
 
 
+class ShardListing(Struct, frozen=True, kw_only=True):
+    """The shards that ListShards returned in this poll or an earlier one, or none at all."""
+
+    shards: Mapping[int, Shard] | None = None
+    """The shards by number; None if they are not known."""
+    is_new: bool = False
+    """Whether this poll listed the shards."""
+    is_partial: bool = False
+    """Whether shards may exist that are not listed, since the listing or entries of it failed."""
+
+    @property
+    def existing(self) -> Collection[int] | None:
+        """The numbers of all shards that exist; None if that is not known."""
+        return None if self.is_partial else self.shards
+
+    def expected(self, before: Mapping[int, ShardProgress], *, is_readable: bool) -> set[int]:
+        """Return the shards that exist regardless of whether they have a checkpoint.
+
+        An earlier listing may name a shard that has vanished together with its checkpoint. So in
+        addition to a new listing, those shards of the last poll (``before``) count that had no
+        checkpoint, and if entries could not be read (``is_readable`` is False), all of them.
+        """
+        listed = (self.shards or {}).keys()
+        # If shards are not listed at all, the checkpoints determine which exist.
+        is_known = not self.is_partial and (is_readable or self.shards is not None)
+        still = before.keys() & listed if is_known else {*before}
+        still = {shard for shard in still if not (is_readable and before[shard].is_consumed)}
+        return still | listed if self.is_new else still
+
+
+NOT_LISTED = ShardListing()
+"""The listing of a poll that does not request it, or lacks the permission to."""
+LISTING_FAILED = ShardListing(is_partial=True)
+"""The listing of a poll that failed to list the shards, if there is no earlier one to use."""
+
+
 def is_logstore_gone(error: SlsError) -> bool:
     """Return whether an error proves that the logstore or the project does not exist."""
     return isinstance(error, NotFound) and error.code != "ConsumerGroupNotExist"
@@ -21,52 +59,34 @@ def is_logstore_gone(error: SlsError) -> bool:
 def select(
     group: GroupTarget,
     answer: Parsed[Checkpoint],
-    listed: Collection[int] | None,
-    expected: Collection[int],
+    listing: ShardListing,
+    before: Mapping[int, ShardProgress],
 ) -> tuple[Checkpoint, ...]:
     """Choose the checkpoints of the watched shards, regardless of their owners, in order.
 
-    A shard that is not ``listed`` does not exist any more; None if that is not known. A shard in
-    ``expected`` without a checkpoint of the group counts as never consumed. If entries could not be
-    read, its checkpoint might be among them, so it counts as unreadable.
+    An expected shard without a checkpoint of the group counts as never consumed. If entries could
+    not be read, its checkpoint might be among them, so it counts as unreadable. ``before`` is the
+    progress in the last poll.
     """
-    chosen = [each for each in answer.entries if group.wants_shard(each.shard)]
-    if listed is not None:
-        chosen = [each for each in chosen if each.shard in listed]
-    if expected:
-        known = {each.shard for each in answer.entries}
-        cursor = UNREADABLE if answer.faults else ""
-        chosen += [
-            Checkpoint(shard=shard, cursor=cursor, updated_at=None, consumer="")
-            for shard in expected
-            if shard not in known and group.wants_shard(shard)
-        ]
-    return tuple(sorted(chosen, key=_SHARD))
-
-
-def expected_still(
-    before: Mapping[int, ShardProgress], existing: Collection[int] | None, *, is_readable: bool
-) -> set[int]:
-    """Return the shards of the last poll that exist although they have no checkpoint now.
-
-    An earlier listing may name a shard that has vanished together with its checkpoint. So they are
-    those that had none before, and if entries could not be read (``is_readable`` is False), all.
-    ``existing`` is None if the shards that exist are not known.
-    """
-    return {
-        shard
-        for shard, line in before.items()
-        if not (is_readable and line.is_consumed) and (existing is None or shard in existing)
-    }
+    existing, known = listing.existing, {each.shard for each in answer.entries}
+    chosen = [each for each in answer.entries if existing is None or each.shard in existing] + [
+        Checkpoint(
+            shard=shard, cursor=UNREADABLE if answer.faults else "", updated_at=None, consumer=""
+        )
+        for shard in listing.expected(before, is_readable=not answer.faults)
+        if shard not in known
+    ]
+    return tuple(sorted((each for each in chosen if group.wants_shard(each.shard)), key=_SHARD))
 
 
 def without_recreated(
-    before: Mapping[int, ShardProgress], listed: Mapping[int, Shard]
+    before: Mapping[int, ShardProgress], listing: ShardListing
 ) -> Mapping[int, ShardProgress]:
-    """Return earlier progress, without that of shards which were created since.
+    """Return earlier progress, without that of shards that a new listing shows as created since.
 
     Such a shard has the number of a deleted one, for instance because the logstore was recreated.
     """
+    listed = listing.shards if listing.is_new and listing.shards else {}
     return {
         number: progress
         for number, progress in before.items()

@@ -151,6 +151,19 @@ def test_shard_with_an_unreadable_checkpoint_stays_without_readings_of_ends() ->
             assert made.shards()[1].updated_at == (age if number < POLLS_KEPT else None)
 
 
+@pytest.mark.parametrize("operation", ["GetCursor", "ListShards"])
+def test_shard_with_an_unreadable_checkpoint_stays_without_the_permission_for_ends(
+    stalled: Bench, operation: str
+) -> None:
+    stalled.poll()
+    stalled.simulator.deny(operation)
+    stalled.poll(after=INTERVAL)
+    corrupt_checkpoints(stalled, CORRUPT_CHECKPOINTS["not an object"])
+    for _ in range(2 * POLLS_KEPT):
+        stalled.poll(after=INTERVAL)
+        assert states(stalled) == [State.UNKNOWN, State.UNKNOWN]
+
+
 def test_entry_of_an_unwatched_shard_that_is_unreadable_adds_no_shard() -> None:
     groups = (GroupTarget(name=GROUP, shards=frozenset({0})),)
     with bench(shards=2, groups=groups) as made:
