@@ -30,6 +30,7 @@ class Housekeeping:
     ) -> None:
         self._clock = parts.clock
         self._cancelled = parts.cancelled
+        self._manager = parts.manager
         self._jobs = jobs
         self._reloader = reloader
         self._watched = watched
@@ -56,6 +57,7 @@ class Housekeeping:
                     self._reloader.reload()
                 self._check_clock()
                 self._jobs.report_capacity()
+                self._manager.report_usage()
             except Exception as error:  # noqa: BLE001  reported, and the loop must go on
                 self._on_error("tend", error)
 

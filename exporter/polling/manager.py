@@ -107,6 +107,12 @@ class PollManager:
         targets = [members[key].target for key in sorted(members)]
         return demands(targets, shards=shards, seconds=seconds)
 
+    def report_usage(self) -> None:
+        """Report the share of the interval that the polls of each project take at present."""
+        with self._targets_lock:
+            for place, load in self._members.loads.items():
+                self._counts.interval_usage(*place, load.usage_ratio())
+
     def configure(self, config: Config) -> None:
         """Apply a configuration: plain names immediately, patterns as they were last listed.
 

@@ -36,6 +36,11 @@ class _Work:
         fan = self.fan
         return 0.0 if fan is None else max(fan.waiting, self.expected - fan.sent)
 
+    def share(self, now: float) -> float:
+        """Return the time of the last poll, or of the current one if longer, by the interval."""
+        current = 0.0 if self.fan is None or self.started is None else now - self.started
+        return max(self.seconds, current) / self.interval
+
 
 class ProjectLoad:
     """The requests that the polls of one project need. Threads may share an instance.
@@ -100,9 +105,13 @@ class ProjectLoad:
         return max(on_average * _HEADROOM, soon)
 
     def usage_ratio(self) -> float:
-        """Return the time that the polls take, divided by their interval; above 1 is too long."""
+        """Return the time that the polls take, divided by their interval; above 1 is too long.
+
+        A poll counts before it ends, since one that takes hours would look like none.
+        """
+        now = self._monotonic()
         with self._lock:
-            shares = [work.seconds / work.interval for work in self._work.values()]
+            shares = [work.share(now) for work in self._work.values()]
         return max(max(shares, default=0.0), sum(shares) / self._workers)
 
     def budget(self, interval: float, limit: float) -> tuple[int, int]:

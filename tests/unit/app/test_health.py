@@ -80,6 +80,19 @@ def test_long_poll_that_makes_progress_is_healthy(tmp_path: Path) -> None:
             assert time.monotonic() - started > 2.0, "longer than a poll without progress may take"
 
 
+def test_first_poll_that_outlasts_its_interval_is_shown_before_it_ends(tmp_path: Path) -> None:
+    answered, name = threading.Event(), "sls_exporter_poll_interval_usage_ratio"
+    with FaultySimulator(shop.shop()) as simulator:
+        simulator.faults.add(DelayUntil(event=answered))
+        with running(config_file(tmp_path, simulator.endpoint)) as exporter:
+            wait_for(
+                lambda: any(each.value > 1.0 for each in exporter.scrape().find(name)), timeout=60
+            )
+            assert exporter.scrape().value("sls_exporter_polls_total") == 0
+            answered.set()
+            wait_for(lambda: exporter.scrape().value(name) < 1.0, timeout=60)
+
+
 def test_a_scheduler_that_does_not_run_makes_the_exporter_unhealthy(tmp_path: Path) -> None:
     with FaultySimulator(shop.shop()) as simulator:
         stuck_after = StuckAfter(heartbeat=0.5)

@@ -142,6 +142,27 @@ def test_polls_that_do_not_fit_have_a_usage_above_1() -> None:
     assert load.load.usage_ratio() == pytest.approx(4 / 3)
 
 
+def test_usage_counts_a_poll_while_it_runs() -> None:
+    load = Load(*logstores(1))
+    load.begin(requests=1)
+    load.now += 90.0
+    assert load.load.usage_ratio() == 1.5, "the first poll has not ended yet"
+    load.load.ended("store-0", status_of(group()))
+    load.begin()
+    load.now += 6.0
+    assert load.load.usage_ratio() == 1.5, "the new poll is shorter so far"
+    load.load.ended("store-0", status_of(group()))
+    assert load.load.usage_ratio() == 0.1
+
+
+def test_usage_counts_current_polls_that_hold_all_workers() -> None:
+    load = Load(*(target(number, workers=2) for number in range(4)))
+    for number in range(2):
+        load.begin(f"store-{number}", requests=1)
+    load.now += 120.0
+    assert load.load.usage_ratio() == 2.0
+
+
 # Budget
 
 
