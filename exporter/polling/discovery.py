@@ -91,14 +91,22 @@ class Discovery:
         return self._found(_Round(self._listings, lambda _: False, self._on_entry), map)
 
     def resolve(
-        self, *, only_due: bool = False, on_wait: Callable[[], None] = lambda: None
+        self,
+        *,
+        only_due: bool = False,
+        on_wait: Callable[[], None] = lambda: None,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> Found:
         """Return all targets, from new listings. Raises Cancelled when the exporter stops.
 
         With ``only_due``, read only listings that have never succeeded and are due again. If this
-        takes long, ``on_wait`` is called from time to time.
+        takes long, ``on_wait`` is called from time to time. When ``is_current`` returns False, no
+        more listings are read.
         """
-        is_wanted = self._listings.is_due if only_due else lambda _: True
+
+        def is_wanted(key: ListingKey) -> bool:
+            return is_current() and (not only_due or self._listings.is_due(key))
+
         with ThreadPoolExecutor(_PROJECTS_AT_ONCE) as pool:
 
             def run(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:

@@ -142,7 +142,11 @@ class PollManager:
         """
         discovery = self._discovery
         try:
-            found = discovery.resolve(only_due=only_due, on_wait=self._apply_known)
+            found = discovery.resolve(
+                only_due=only_due,
+                on_wait=self._apply_known,
+                is_current=lambda: discovery is self._discovery,
+            )
         except Cancelled:
             return False
         with self._targets_lock:

@@ -1,17 +1,19 @@
 """The state of each listing that a configuration needs, from the API to metrics and pages."""
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from exporter.app.assembly import Parts
+from exporter.simulator.wire import Response, json_response
 from exporter.status import api
-from tests.support.faults import ErrorAnswer, Hang
-from tests.support.fleet import NOW, Fleet, names, running_fleet
+from tests.support.faults import Echo, ErrorAnswer, Hang
+from tests.support.fleet import HEAD, NOW, Fleet, names, running_fleet
 from tests.support.scrape import scrape
 from tests.support.wait import wait_for
 
@@ -278,21 +280,47 @@ def test_project_that_hangs_does_not_delay_the_targets_of_others(fleet: Fleet) -
 
 
 def test_listing_of_an_old_configuration_leaves_no_state(fleet: Fleet) -> None:
-    hang = fleet.simulator.faults.add(Hang(), logstore="app-1")
-    fleet.simulator.faults.add(BROKEN, logstore="web")
+    asked, released = threading.Event(), threading.Event()
+
+    def late_error(_headers: Mapping[str, str]) -> Response:
+        asked.set()
+        released.wait(60.0)
+        return json_response(500, {"errorCode": "InternalServerError", "errorMessage": "late"}, {})
+
+    fleet.simulator.faults.add(Echo(make=late_error), logstore="app-1")
     engine = fleet.engine(
         "projects: [{project: shop, endpoint: ENDPOINT, logstores: ["
-        '{logstore: app-1, consumer_groups: [".*"]}, {logstore: web, consumer_groups: [".*"]}]}]'
+        '{logstore: app-1, consumer_groups: [".*"]}]}]'
     )
     with ThreadPoolExecutor(1) as thread:
         discovery = thread.submit(engine.manager.discover)
-        wait_for(lambda: fleet.simulator.requests, what="the first listing")
+        assert asked.wait(60.0)
         engine.configure(fleet.engine(PLAIN).manager.config)
-        fleet.simulator.faults.remove(hang)
+        released.set()
         assert not discovery.result(20.0)
-    assert {record.status for record in fleet.simulator.requests} == {0, 500}
+    assert {record.status for record in fleet.simulator.requests} == {500}
     assert shown(engine, SUCCESS) == {}
     assert engine.manager.seconds_to_listing() is None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_discovery_of_an_old_configuration_sends_no_more_requests(
+    fleet: Fleet, operation: str
+) -> None:
+    hang = fleet.simulator.faults.add(Hang(), operation=operation)
+    engine = fleet.engine(ALL_PATTERNS)
+    changed = fleet.engine(ALL_PATTERNS, head=f"{HEAD}stall_after: 1h\n").manager.config
+    with ThreadPoolExecutor(1) as thread:
+        discovery = thread.submit(engine.manager.discover)
+        wait_for(
+            lambda: any(each.operation == operation for each in fleet.simulator.requests),
+            what="the listing that hangs",
+        )
+        engine.configure(changed)
+        fleet.simulator.faults.remove(hang)
+        assert not discovery.result(20.0)
+    asked = [record.operation for record in fleet.simulator.requests]
+    assert asked == list(OPERATIONS[: OPERATIONS.index(operation) + 1])
 
 
 def test_failure_of_another_listing_is_not_reported_as_recovered_by_a_retry(fleet: Fleet) -> None:
