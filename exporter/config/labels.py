@@ -16,6 +16,7 @@ LONGEST_LABEL = 128
 OWN_LABELS = frozenset(
     {
         "cause",
+        "checkpoint",
         "code",
         "consumer",
         "consumer_group",
@@ -33,7 +34,7 @@ OWN_LABELS = frozenset(
         "version",
     }
 )
-"""The labels that the exporter sets itself."""
+"""The labels that the exporter sets itself, and those that its alert rules add."""
 _OF_PROMETHEUS = frozenset(
     {
         "alertname",

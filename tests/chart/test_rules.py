@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from exporter.config.labels import LabelMap
 from tests.support import promtool
 from tests.support.dashboards import DASHBOARDS, variables
 from tests.support.rules import alerting_rules, scaled
@@ -116,6 +118,22 @@ def rule_test_cases() -> Iterator[dict[str, Any]]:
 def runbook_sections() -> dict[str, str]:
     parts = re.split(r"^## (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_no_label_of_the_configuration_is_one_that_a_rule_adds() -> None:
+    added = {
+        label
+        for rule in alerting_rules(RULES.read_text()).values()
+        for label in [
+            *rule["labels"],
+            *re.findall(r'"(\w+)",\s*"[^"]*",\s*"\w*",\s*"[^"]*"\s*\)', rule["expr"]),
+        ]
+    }
+    assert added == {"checkpoint", "severity"}
+    labels = TypeAdapter(LabelMap)
+    for label in added:
+        with pytest.raises(ValueError, match="choose another name"):
+            labels.validate_python({label: "x"})
 
 
 def test_promtool_reports_no_errors_and_no_warnings_for_the_rules() -> None:
