@@ -21,7 +21,9 @@ def consecutive(replies: LogstoreReplies) -> Evidence:
         elif shard.unexpired is not None and shard.unexpired < 0:
             yield False, "END is before BEGIN"
         elif shard.middle is not None:
-            times = shard.time_at_begin, shard.time_in_middle, shard.time_before_end
+            times = [shard.time_in_middle, shard.time_before_end]
+            if not shard.has_begin_expired:
+                times.insert(0, shard.time_at_begin)
             values = [reply.value for reply in times if reply is not None]
             if any(reply is None or is_denied(reply) for reply in times):
                 continue
@@ -31,7 +33,7 @@ def consecutive(replies: LogstoreReplies) -> Evidence:
             elif known != sorted(known):
                 yield False, "times decrease from BEGIN to END"
             else:
-                yield True, "BEGIN, the middle and END-1 have log groups in the order of time"
+                yield True, "positions from BEGIN to END-1 have log groups in the order of time"
 
 
 @observed(nothing="no checkpoint in an examined shard")
@@ -74,7 +76,7 @@ def time_before_end(replies: LogstoreReplies) -> Evidence:
             yield True, "a time that is not in the future"
 
 
-@observed(nothing=_FEW)
+@observed(nothing="no examined shard has data whose END stays during the requests")
 def time_at_end(replies: LogstoreReplies) -> Evidence:
     """Yield the time at END of shards with data."""
     for shard in _with_data(replies):
@@ -85,7 +87,7 @@ def time_at_end(replies: LogstoreReplies) -> Evidence:
             yield _is_invalid(reply), outcome(reply)
         elif newest is not None and newest.value is not None and reply.value < newest.value:
             yield False, "a time before that of END-1"
-        else:
+        elif shard.is_end_current:
             is_now = abs(reply.now - reply.value) <= _NEAR_SECONDS
             yield True, "about the current time" if is_now else "a time not before that of END-1"
 
@@ -107,6 +109,8 @@ def time_without_data(replies: LogstoreReplies) -> Evidence:
             continue
         for place, reply in (("END", shard.time_at_end), ("END-1", shard.time_before_end)):
             if reply is None or is_denied(reply):
+                continue
+            if place == "END" and not shard.is_end_current:
                 continue
             if reply.value is None:
                 text = f"{outcome(reply)} at {place}"

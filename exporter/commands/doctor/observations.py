@@ -1,6 +1,6 @@
 """The requests about one logstore, and their recorded responses.
 
-The number of requests is limited: at most about 35 per logstore. All of them only read. Some ask
+The number of requests is limited: at most about 40 per logstore. All of them only read. Some ask
 for names that do not exist, which shows the codes of errors.
 """
 
@@ -43,16 +43,34 @@ class ShardReplies(Struct, frozen=True, kw_only=True):
     time_in_middle: Reply[int] | None = None
     found_by_time: Reply[str] | None = None
     """The response to GetCursor with ``time_in_middle``."""
+    begin_again: Reply[str] | None = None
+    """BEGIN after it had no time, since its log group can have expired."""
+    end_again: Reply[str] | None = None
+    """END after it had a time, since a log group can have arrived there."""
+
+    @property
+    def has_begin_expired(self) -> bool:
+        """Return whether the log group at BEGIN has expired during the requests."""
+        again = _position(self.begin_again)
+        return again is not None and self.first is not None and again > self.first
+
+    @property
+    def is_end_current(self) -> bool:
+        """Return whether no log group arrived at END before its time was requested."""
+        reply = self.time_at_end
+        return (reply is not None and reply.value is None) or (
+            self.last is not None and _position(self.end_again) == self.last
+        )
 
     @property
     def first(self) -> int | None:
         """The number in the BEGIN cursor."""
-        return decode_cursor(self.begin.value or "")
+        return _position(self.begin)
 
     @property
     def last(self) -> int | None:
         """The number in the END cursor."""
-        return decode_cursor(self.end.value or "")
+        return _position(self.end)
 
     @property
     def unexpired(self) -> int | None:
@@ -184,12 +202,20 @@ def _observe_shard(client: SlsClient, ask: Recorder, logstore: str, shard: int) 
     middle = known.middle
     in_middle = None if middle is None else time_at(middle)
     by_time = None if in_middle is None else in_middle.value
+    at_begin, at_end = time_at(first), time_at(last)
     return replace(
         known,
-        time_at_begin=time_at(first),
+        time_at_begin=at_begin,
         time_before_begin=time_at(first - 1) if first > 0 else None,
         time_before_end=time_at(last - 1) if last > 0 else None,
-        time_at_end=time_at(last),
+        time_at_end=at_end,
         time_in_middle=in_middle,
         found_by_time=None if by_time is None else cursor(str(by_time)),
+        begin_again=cursor("begin") if at_begin.value is None else None,
+        end_again=None if at_end.value is None else cursor("end"),
     )
+
+
+def _position(cursor: Reply[str] | None) -> int | None:
+    """Return the number in a cursor, None if there is none."""
+    return None if cursor is None else decode_cursor(cursor.value or "")

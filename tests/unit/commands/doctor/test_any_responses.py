@@ -75,6 +75,8 @@ shards = st.builds(
     time_at_end=times,
     time_in_middle=times,
     found_by_time=st.none() | cursors,
+    begin_again=st.none() | cursors,
+    end_again=st.none() | cursors,
 )
 logstores = st.builds(
     LogstoreReplies,

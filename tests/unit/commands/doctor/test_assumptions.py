@@ -1,5 +1,6 @@
 """The assumptions about the service, on a simulator that keeps or breaks each of them."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World
 from tests.support.doctor import (
     ALIVE,
+    DAY,
     EMPTY,
     EXPIRED,
     FULL,
@@ -73,6 +75,25 @@ def scene_of(unit: UpdateTimeUnit = "us") -> Iterator[Scene]:
         yield Scene(held, world, simulator)
 
 
+def busy_scene() -> Iterator[Scene]:
+    """Yield a shard that loses and gets data between each cursor and the request with it."""
+    held = HeldClock(float(int(time.time())) - 2 * DAY)
+    world = World(wall=held.wall)
+    world.create_project(PROJECT)
+    world.create_logstore(PROJECT, LOGSTORE, shards=1, ttl_days=1)
+    world.create_group(PROJECT, LOGSTORE, ALIVE)
+    world.set_producer(PROJECT, LOGSTORE, 0, interval=1.0)
+    held.advance(2 * DAY)
+
+    def later(document: object) -> object:
+        held.advance(1)
+        return document
+
+    with FaultySimulator(world) as simulator:
+        simulator.faults.add(Changed(change=later), operation="GetCursor")
+        yield Scene(held, world, simulator)
+
+
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     yield from scene_of()
@@ -112,6 +133,20 @@ def test_nothing_is_seen_of_a_logstore_without_data_and_consumers(scene: Scene) 
     }
     assert with_result(found, "not held") == set()
     assert exit_status(found) == 0
+
+
+@pytest.mark.parametrize("times_end", [False, True])
+def test_data_that_expires_and_arrives_during_the_requests_breaks_no_assumption(
+    *, times_end: bool
+) -> None:
+    for scene in busy_scene():
+        scene.world.times_end = times_end
+        found = scene.run()
+        assert with_result(found, "not held") == set()
+        assert findings(found)["cursors"].result == "held"
+        assert findings(found)["time-at-end"].seen == (
+            "no examined shard has data whose END stays during the requests"
+        )
 
 
 @pytest.mark.parametrize(
