@@ -79,6 +79,14 @@ def test_group_that_left_is_not_stored() -> None:
     assert store.get(KEY) is None
 
 
+def test_poll_that_ends_after_a_reload_brings_no_group_back() -> None:
+    store = expecting("billing", "mail")
+    store.expect({KEY: {"billing"}})
+    billing = group(shard())
+    store.put(target(billing, group(shard(), name="mail")))
+    assert known(store).groups == (billing,)
+
+
 def test_group_of_a_target_that_left_is_not_stored() -> None:
     store = expecting("billing")
     store.expect({OTHER: {"billing"}})
