@@ -259,6 +259,24 @@ projects:
 
 
 @contextmanager
+def expired_scene(folder: Path, library: Library) -> Iterator[Scene]:
+    """Run a scene in which data expired after the only consumer of a group was killed."""
+    with Scene(folder, days_ago=2.0) as running:
+        running.produce()
+        running.start_consumer("c1", library=library)
+        wait_for(
+            lambda: all(truth.checkpoint for truth in running.truths().values()),
+            timeout=60.0,
+            what="checkpoints in every shard",
+        )
+        running.kill_consumer("c1")
+        running.produce(60.0)
+        running.return_to_present()
+        running.start_exporter()
+        yield running
+
+
+@contextmanager
 def scene(folder: Path, *, shards: int = 2, stall_after: float = STALL_AFTER) -> Iterator[Scene]:
     """Run a scene with an exporter until the block ends."""
     with Scene(folder, shards=shards, stall_after=stall_after) as running:

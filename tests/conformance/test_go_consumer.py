@@ -6,7 +6,7 @@ import pytest
 
 from exporter.model.progress import State
 from tests.conformance.libraries import GO
-from tests.conformance.scene import BUSY, STALL_AFTER, Scene, scene
+from tests.conformance.scene import BUSY, STALL_AFTER, expired_scene, scene
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(600)  # the first test builds the consumer
@@ -35,18 +35,7 @@ def test_consumer_reads_log_groups_in_zstd(tmp_path: Path) -> None:
 
 
 def test_expired_data_under_a_stopped_consumer_stops_its_successor(tmp_path: Path) -> None:
-    with Scene(tmp_path, days_ago=2.0) as running:
-        running.produce()
-        running.start_consumer("c1", library=GO)
-        wait_for(
-            lambda: all(truth.checkpoint for truth in running.truths().values()),
-            timeout=60.0,
-            what="checkpoints in every shard",
-        )
-        running.kill_consumer("c1")
-        running.produce(60.0)
-        running.return_to_present()
-        running.start_exporter()
+    with expired_scene(tmp_path, GO) as running:
         running.produce()
         # The library pulls from the expired checkpoint indefinitely.
         running.start_consumer("c2", library=GO)

@@ -7,8 +7,7 @@ import pytest
 
 from exporter.model.progress import State
 from tests.conformance.libraries import JAVA
-from tests.conformance.scene import BUSY, STALL_AFTER, Scene, scene
-from tests.support.wait import wait_for
+from tests.conformance.scene import BUSY, STALL_AFTER, expired_scene, scene
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,18 +45,7 @@ def built_jars(name: str) -> list[Path]:
 def test_expired_data_under_a_stopped_consumer_is_skipped_to_the_start_position(
     tmp_path: Path,
 ) -> None:
-    with Scene(tmp_path, days_ago=2.0) as running:
-        running.produce()
-        running.start_consumer("c1", library=JAVA)
-        wait_for(
-            lambda: all(truth.checkpoint for truth in running.truths().values()),
-            timeout=60.0,
-            what="checkpoints in every shard",
-        )
-        running.kill_consumer("c1")
-        running.produce(60.0)
-        running.return_to_present()
-        running.start_exporter()
+    with expired_scene(tmp_path, JAVA) as running:
         running.wait(
             lambda seen: seen.states == {State.EXPIRED: 2} and running.is_exact(seen),
             what="expired data",

@@ -6,8 +6,7 @@ import pytest
 
 from exporter.model.progress import Cause, State
 from tests.conformance.libraries import PYTHON
-from tests.conformance.scene import BUSY, Scene, scene
-from tests.support.wait import wait_for
+from tests.conformance.scene import BUSY, expired_scene, scene
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,18 +25,7 @@ def test_consumer_whose_query_lets_nothing_through_looks_dead(tmp_path: Path) ->
 def test_expired_data_under_a_stopped_consumer_is_reported_until_the_library_skips_it(
     tmp_path: Path,
 ) -> None:
-    with Scene(tmp_path, days_ago=2.0) as running:
-        running.produce()
-        running.start_consumer("c1", library=PYTHON)
-        wait_for(
-            lambda: all(truth.checkpoint for truth in running.truths().values()),
-            timeout=30.0,
-            what="checkpoints in every shard",
-        )
-        running.kill_consumer("c1")
-        running.produce(60.0)
-        running.return_to_present()
-        running.start_exporter()
+    with expired_scene(tmp_path, PYTHON) as running:
         running.wait(
             lambda seen: seen.states == {State.EXPIRED: 2} and running.is_exact(seen),
             what="expired data",

@@ -13,15 +13,9 @@ import pytest
 
 from tests.support.commands import command, environment
 from tests.support.daemon import Daemon, daemon
+from tests.support.shop import UNREACHABLE
 from tests.support.wait import wait_for
 
-CONFIG = """\
-credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
-projects:
-  - project: shop
-    endpoint: http://127.0.0.1:1
-    logstores: [{logstore: orders, consumer_groups: [billing]}]
-"""
 # The signal arrives before the first module of the commands is imported.
 EARLY = """\
 import os, signal, sys
@@ -60,7 +54,7 @@ def _interruptible() -> Iterator[None]:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
-    path.write_text(CONFIG)
+    path.write_text(UNREACHABLE)
     return path
 
 

@@ -8,26 +8,20 @@ import pytest
 from exporter import __version__
 from tests.support.daemon import daemon
 from tests.support.scrape import parsed
+from tests.support.shop import UNREACHABLE
 from tests.support.wait import wait_for
 from tests.support.web_peers import connect, read_to_end
 from tests.support.web_server import fetch
 from tests.support.web_tls import hashed, new_place
 
 LISTEN = "--web.listen-address=127.0.0.1:0"
-CONFIG = """\
-credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
-projects:
-  - project: shop
-    endpoint: http://127.0.0.1:1
-    logstores: [{logstore: orders, consumer_groups: [billing]}]
-"""
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
-    path.write_text(CONFIG)
+    path.write_text(UNREACHABLE)
     return path
 
 

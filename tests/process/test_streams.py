@@ -6,22 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import command, environment
+from tests.support.shop import UNREACHABLE
 from tests.support.wait import wait_for
 
-CONFIG = """\
-credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
-projects:
-  - project: shop
-    endpoint: http://127.0.0.1:1
-    logstores: [{logstore: orders, consumer_groups: [billing]}]
-"""
 FULL = "sls-exporter: cannot write the output: no space left on device\n"
 PRINTING = [["--help"], ["--version"], ["run", "--help"], ["schema"], ["check"], ["once"]]
 
 
 @pytest.fixture(autouse=True)
 def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "config.yaml").write_text(UNREACHABLE)
     monkeypatch.chdir(tmp_path)
 
 

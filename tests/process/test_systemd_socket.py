@@ -8,15 +8,9 @@ from pathlib import Path
 import requests
 
 from tests.support.commands import command, environment, run
+from tests.support.shop import UNREACHABLE
 from tests.support.wait import wait_for
 
-CONFIG = """\
-credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
-projects:
-  - project: shop
-    endpoint: http://127.0.0.1:1
-    logstores: [{logstore: orders, consumer_groups: [billing]}]
-"""
 # systemd does the same between fork and exec.
 PASSING = """\
 import fcntl, os, sys
@@ -40,7 +34,7 @@ def test_daemon_serves_on_sockets_of_systemd(tmp_path: Path) -> None:
         with subprocess.Popen(
             [sys.executable, "-c", PASSING, *map(str, descriptors), *arguments],
             stderr=stderr,
-            env=environment({"SLS_EXPORTER_CONFIG": CONFIG}),
+            env=environment({"SLS_EXPORTER_CONFIG": UNREACHABLE}),
             pass_fds=descriptors,
         ) as process:
             addresses = [f"127.0.0.1:{sock.getsockname()[1]}" for sock in (first, second)]
@@ -52,6 +46,6 @@ def test_daemon_serves_on_sockets_of_systemd(tmp_path: Path) -> None:
 
 
 def test_daemon_without_sockets_of_systemd_ends_with_one_line() -> None:
-    done = run("run", "--web.systemd-socket", environ={"SLS_EXPORTER_CONFIG": CONFIG})
+    done = run("run", "--web.systemd-socket", environ={"SLS_EXPORTER_CONFIG": UNREACHABLE})
     assert (done.status, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith("sls-exporter: systemd has passed no sockets: ")

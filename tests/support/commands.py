@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.app.assembly import Parts, assemble
 from exporter.commands.demo import CONFIG
+from exporter.config.reader import load
+from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.demo_world import DEMO_CREDENTIALS, PLATFORM, SHOP, build_demo_world
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
@@ -76,6 +79,25 @@ def demo_world(folder: Path) -> Iterator[Demo]:
         config = folder / "demo.yaml"
         config.write_text(text, encoding="utf-8")
         yield Demo(clock=held, simulator=simulator, config=config)
+
+
+@contextmanager
+def assembled(
+    demo: Demo, *, scope: Scope = EVERYTHING, is_single_round: bool = False
+) -> Iterator[Parts]:
+    """Assemble the parts of an exporter for the demonstration, on its clock."""
+    parts = assemble(
+        load(demo.config, environ={}),
+        environ={},
+        clock=demo.clock.clock,
+        start_rate=10_000.0,
+        scope=scope,
+        is_single_round=is_single_round,
+    )
+    try:
+        yield parts
+    finally:
+        parts.close()
 
 
 def on_terminal(demo: Demo, *arguments: str, name: str = "once") -> str:

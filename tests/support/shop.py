@@ -6,6 +6,15 @@ from pathlib import Path
 from exporter.simulator.world import World
 from tests.support.keys import CREDENTIALS
 
+UNREACHABLE = """\
+credentials: {access_key_id: id, access_key_secret: secret-of-the-key}
+projects:
+  - project: shop
+    endpoint: http://127.0.0.1:1
+    logstores: [{logstore: orders, consumer_groups: [billing]}]
+"""
+"""A configuration whose endpoint refuses connections."""
+
 
 def config_file(
     folder: Path, endpoint: str, *, name: str = "orders", polling: str = "interval: 1s"

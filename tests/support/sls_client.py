@@ -53,6 +53,11 @@ class Rig:
     cancelled: threading.Event
 
 
+def without_pause(_: float, __: float) -> float:
+    """Return 0 as the random pause before a retry."""
+    return 0.0
+
+
 def plain(cancelled: threading.Event) -> Transport:
     return Transport(cancelled=cancelled)
 

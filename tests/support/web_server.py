@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
@@ -48,6 +49,29 @@ def plain_scrape(body: bytes | Iterable[bytes]) -> Scrape:
 
 def scrape(**_: str) -> Scrape:
     return plain_scrape(METRICS)
+
+
+class HeldScrape:
+    """A scrape that occupies its worker thread until it is released."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Semaphore(0)
+        self._released = threading.Event()
+
+    def __call__(self, **_: str) -> Scrape:
+        """Return the metrics after the release."""
+        self._begun.release()
+        assert self._released.wait(30)
+        return plain_scrape(METRICS)
+
+    def wait_begun(self, count: int = 1) -> None:
+        """Wait until this many more scrapes occupy their threads."""
+        for _ in range(count):
+            assert self._begun.acquire(timeout=10)
+
+    def release(self) -> None:
+        """Let all scrapes end."""
+        self._released.set()
 
 
 def groups() -> StatusRows:

@@ -6,7 +6,6 @@ The same simulated service has both projects. The exporter uses the fault proxy 
 import os
 import re
 import signal
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import trustme
 from exporter.simulator.server import DEFAULT_CREDENTIALS
 from exporter.simulator.world import World
 from tests.simulation.faults.catalogue import Case
+from tests.support.certificates import loopback_tls, server_tls
 from tests.support.daemon import Daemon, daemon
 from tests.support.fault_proxy import Certificates, FaultProxy, fault_proxy
 from tests.support.faulty_simulator import FaultySimulator
@@ -362,21 +362,15 @@ def certificates() -> Certificates:
     """Return a valid certificate, and others that are invalid."""
     now = datetime.now(UTC)
     return {
-        "good": _context(authority().issue_cert("127.0.0.1")),
-        "expired": _context(
+        "good": loopback_tls(authority()),
+        "expired": server_tls(
             authority().issue_cert(
                 "127.0.0.1", not_before=now - timedelta(days=9), not_after=now - timedelta(days=1)
             )
         ),
-        "another name": _context(authority().issue_cert("127.0.0.2", "elsewhere.example")),
-        "unknown authority": _context(trustme.CA().issue_cert("127.0.0.1")),
+        "another name": server_tls(authority().issue_cert("127.0.0.2", "elsewhere.example")),
+        "unknown authority": loopback_tls(trustme.CA()),
     }
-
-
-def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
 
 
 def slug(case: Case) -> str:

@@ -1,6 +1,5 @@
 """A changed file of authorities is logged, and used by the clients of an exporter."""
 
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from exporter.app.assembly import assemble
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.config.reader import parse
 from exporter.config.settings import project_settings
+from tests.support.certificates import authority_file, loopback_tls
 from tests.support.misbehaving import EMPTY_LIST, always, misbehaving
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}
@@ -35,11 +35,9 @@ def test_change_of_authorities_is_logged_and_applied(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "exporter.polls")
-    authority, path = trustme.CA(), tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    with misbehaving(always(EMPTY_LIST), tls=tls) as server:
+    authority = trustme.CA()
+    path = authority_file(tmp_path, authority)
+    with misbehaving(always(EMPTY_LIST), tls=loopback_tls(authority)) as server:
         text = CONFIG.replace("ENDPOINT", server.endpoint)
         config = parse(text, name="config.yaml", environ={}, base_dir=tmp_path)
         parts = assemble(config, environ=KEY, clock=SYSTEM_CLOCK)

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app.assembly import assemble
 from exporter.commands.flags import Output
 from exporter.commands.once import poll_all, show
-from exporter.config.reader import load
 from exporter.simulator.demo_world import CLICKS, ORDERS, PLATFORM, SHOP
-from tests.support.commands import Demo, command, demo_world, environment, on_terminal
+from tests.support.commands import Demo, assembled, command, demo_world, environment, on_terminal
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.scrape import parsed
 from tests.support.wait import wait_for
@@ -48,19 +46,10 @@ def once(
     demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, str]:
     """Return whether all polls succeeded, and the printed text."""
-    engine = assemble(
-        load(demo.config, environ={}),
-        environ={},
-        clock=demo.clock.clock,
-        start_rate=10_000.0,
-        is_single_round=True,
-    )
     printed = io.StringIO()
-    try:
-        poll_all(engine, errors=io.StringIO())
-        good = show(engine, output, stdout=printed, environ=environ or {})
-    finally:
-        engine.close()
+    with assembled(demo, is_single_round=True) as parts:
+        poll_all(parts, errors=io.StringIO())
+        good = show(parts, output, stdout=printed, environ=environ or {})
     return good, printed.getvalue()
 
 
@@ -198,20 +187,11 @@ def on_terminal_with(demo: Demo, *, targets: int) -> str:
 
 
 def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> None:
-    parts = assemble(
-        load(demo.config, environ={}),
-        environ={},
-        clock=demo.clock.clock,
-        start_rate=10_000.0,
-        is_single_round=True,
-    )
     printed = io.StringIO()
-    try:
+    with assembled(demo, is_single_round=True) as parts:
         poll_all(parts, errors=io.StringIO())
         demo.clock.advance(86_400.0)
         assert show(parts, "prometheus", stdout=printed, environ={})
-    finally:
-        parts.close()
     found = parsed(printed.getvalue())
     assert {sample.value for sample in found.find("sls_consumer_group_up")} == {1}
     assert len(found.find("sls_consumer_group_checkpoint_age_seconds")) == 26

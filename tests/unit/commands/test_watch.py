@@ -4,21 +4,18 @@ import io
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from exporter.app.assembly import Parts, assemble
 from exporter.commands.flags import Output
 from exporter.commands.once import discover, poll_all, poll_targets, show, show_names
 from exporter.commands.watch import watch
 from exporter.config.patterns import Pattern
-from exporter.config.reader import load
 from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.demo_world import ORDERS, SHOP
-from tests.support.commands import Demo, command, demo_world, environment, on_terminal
+from tests.support.commands import Demo, assembled, command, demo_world, environment, on_terminal
 
 STALLED = Scope(logstore=Pattern.parse(ORDERS), consumer_group=Pattern.parse("stalled"))
 TABLE = """\
@@ -52,27 +49,10 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         yield served
 
 
-@contextmanager
-def assembled(demo: Demo, scope: Scope) -> Iterator[Parts]:
-    """Assemble the parts of a single round on the stopped clock."""
-    parts = assemble(
-        load(demo.config, environ={}),
-        environ={},
-        clock=demo.clock.clock,
-        start_rate=10_000.0,
-        is_single_round=True,
-        scope=scope,
-    )
-    try:
-        yield parts
-    finally:
-        parts.close()
-
-
 def shown(demo: Demo, output: Output = "table", *, seconds: float | None = None) -> str:
     """Return the output about the stalled group, after a watch if ``seconds`` are given."""
     printed = io.StringIO()
-    with assembled(demo, STALLED) as parts:
+    with assembled(demo, scope=STALLED, is_single_round=True) as parts:
         poll_all(parts, errors=io.StringIO())
         watched = None
         if seconds is not None:
@@ -90,7 +70,7 @@ def shown(demo: Demo, output: Output = "table", *, seconds: float | None = None)
 def names(demo: Demo, scope: Scope, output: Output = "table") -> tuple[bool, str]:
     """Return whether names were found without failures, and the printed names."""
     printed = io.StringIO()
-    with assembled(demo, scope) as parts:
+    with assembled(demo, scope=scope, is_single_round=True) as parts:
         discover(parts)
         return show_names(parts, output, stdout=printed), printed.getvalue()
 
@@ -127,7 +107,7 @@ def test_watch_polls_about_every_ten_seconds(demo: Demo) -> None:
 
 def test_stop_ends_the_watch(demo: Demo) -> None:
     waits: list[float] = []
-    with assembled(demo, STALLED) as parts:
+    with assembled(demo, scope=STALLED, is_single_round=True) as parts:
         poll_all(parts, errors=io.StringIO())
 
         def wait(seconds: float) -> None:

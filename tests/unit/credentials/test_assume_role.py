@@ -3,14 +3,14 @@
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from exporter.config.credentials import CredentialsConfig
-from exporter.credentials.providers import Provider, Providers
-from exporter.model.credentials import Credentials, CredentialsUnavailableError, Refreshable
+from exporter.credentials.providers import Providers
+from exporter.model.credentials import Credentials, Refreshable
 from tests.support.credential_servers import (
     ASSUMED_ROLE,
     OIDC_TOKEN,
@@ -27,6 +27,7 @@ from tests.support.credential_servers import (
     told,
 )
 from tests.support.held_clock import HeldClock
+from tests.support.providers import failure_of, provider
 from tests.support.wait import wait_for
 
 NOW = 1_700_000_000.0
@@ -58,26 +59,8 @@ def role(sts: AssumeRoleSts, **values: object) -> CredentialsConfig:
     )
 
 
-def provider(
-    config: CredentialsConfig | None,
-    environ: Mapping[str, str],
-    held: HeldClock,
-    *,
-    use_proxies: bool = False,
-) -> Provider:
-    providers = Providers(environ, clock=held.clock)
-    return providers.get(config, use_proxies=use_proxies).provider
-
-
-def failure_of(credentials: Provider) -> str:
-    with pytest.raises(CredentialsUnavailableError) as raised:
-        credentials()
-    assert SECRET not in str(raised.value)
-    return str(raised.value)
-
-
 def test_request_has_exactly_documented_parameters(sts: AssumeRoleSts, held: HeldClock) -> None:
-    assert provider(role(sts), BASE, held)() == FIRST
+    assert provider(role(sts), BASE, clock=held.clock)() == FIRST
     [asked] = sts.asked
     query = dict(asked.query)
     assert re.fullmatch(r"[0-9a-f]{32}", query.pop("SignatureNonce"))
@@ -104,13 +87,13 @@ def test_external_id_and_session_name_are_sent_and_signed(
 ) -> None:
     sts.external_ids[ASSUMED_ROLE] = external_id
     config = role(sts, external_id=external_id, role_session_name="a@b.c-d_e")
-    assert provider(config, BASE, held)() == FIRST
+    assert provider(config, BASE, clock=held.clock)() == FIRST
     assert sts.asked[0].query["RoleSessionName"] == "a@b.c-d_e"
 
 
 def test_nonces_of_requests_differ(sts: AssumeRoleSts, held: HeldClock) -> None:
     for _ in range(3):
-        provider(role(sts), BASE, held)()
+        provider(role(sts), BASE, clock=held.clock)()
     assert len({asked.query["SignatureNonce"] for asked in sts.asked}) == 3
 
 
@@ -121,7 +104,7 @@ def test_temporary_key_is_sent_with_its_token(sts: AssumeRoleSts, held: HeldCloc
     config = role(
         sts, access_key_id="STS.x", access_key_secret="secret/+", security_token="a+token/="
     )
-    assert provider(config, {}, held)() == FIRST
+    assert provider(config, {}, clock=held.clock)() == FIRST
 
 
 def test_role_of_environment_is_assumed_with_key_of_environment(
@@ -133,7 +116,7 @@ def test_role_of_environment_is_assumed_with_key_of_environment(
         "ALIBABA_CLOUD_ROLE_SESSION_NAME": "blue",
         "ALIBABA_CLOUD_STS_ENDPOINT": sts.url,
     }
-    assert provider(None, environ, held)() == FIRST
+    assert provider(None, environ, clock=held.clock)() == FIRST
     assert sts.asked[0].query["RoleSessionName"] == "blue"
 
 
@@ -165,7 +148,7 @@ def test_pod_role_assumes_another_role(sts: AssumeRoleSts, held: HeldClock, tmp_
     sts.keys = {"STS.1": issued(1)}
     with serving(Sts(wall=held.wall)) as pods:
         environ = pods.environ(tmp_path / "token")
-        assert provider(role(sts), environ, held)() == FIRST
+        assert provider(role(sts), environ, clock=held.clock)() == FIRST
         assert pods.asked[0].form["RoleArn"] == ROLE_ARN
     assert sts.asked[0].query["SecurityToken"] == issued(1).security_token
 
@@ -173,11 +156,11 @@ def test_pod_role_assumes_another_role(sts: AssumeRoleSts, held: HeldClock, tmp_
 def test_ecs_role_assumes_another_role(sts: AssumeRoleSts, held: HeldClock) -> None:
     sts.keys = {"STS.1": issued(1)}
     with serving(Metadata(wall=held.wall)) as metadata:
-        assert provider(role(sts), metadata.environ(), held)() == FIRST
+        assert provider(role(sts), metadata.environ(), clock=held.clock)() == FIRST
 
 
 def test_session_is_renewed_before_it_expires(sts: AssumeRoleSts, held: HeldClock) -> None:
-    credentials = provider(role(sts), BASE, held)
+    credentials = provider(role(sts), BASE, clock=held.clock)
     assert credentials() == issued(1)
     held.advance(2699)
     assert credentials() == issued(1)
@@ -190,7 +173,7 @@ def test_session_is_used_while_its_renewal_is_throttled(
     sts: AssumeRoleSts, held: HeldClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "exporter.credentials")
-    credentials = provider(role(sts), BASE, held)
+    credentials = provider(role(sts), BASE, clock=held.clock)
     assert credentials() == issued(1)
     sts.refusal = reply(
         {"Code": "Throttling.User", "Message": "Request was denied due to user flow control."}, 400
@@ -223,7 +206,7 @@ def test_clock_that_is_wrong_is_reported_with_remedy(
     sts: AssumeRoleSts, held: HeldClock, seconds: float
 ) -> None:
     sts.wall = lambda: held.wall() + seconds
-    assert failure_of(provider(role(sts), BASE, held)) == (
+    assert failure_of(provider(role(sts), BASE, clock=held.clock)) == (
         f"RAM role {ASSUMED_ROLE} at {sts.url}: refused with status 400, InvalidTimeStamp.Expired:"
         " Specified time stamp is expired. (request id 6894B13B-6D71);"
         " correct the clock of this machine"
@@ -234,7 +217,7 @@ def test_role_that_does_not_trust_key_is_reported_without_external_id(
     sts: AssumeRoleSts, held: HeldClock
 ) -> None:
     config = role(sts, external_id=f"{SECRET}-external")
-    assert failure_of(provider(config, BASE, held)) == (
+    assert failure_of(provider(config, BASE, clock=held.clock)) == (
         f"RAM role {ASSUMED_ROLE} at {sts.url}: refused with status 403, NoPermission:"
         " You are not authorized to do this action with …. (request id 6894B13B-6D71);"
         " allow the key sts:AssumeRole on the role, and let the role trust its account"
@@ -245,7 +228,7 @@ def test_secret_that_sts_does_not_accept_is_reported_without_signed_text(
     sts: AssumeRoleSts, held: HeldClock
 ) -> None:
     environ = {**BASE, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": f"{SECRET}-wrong"}
-    message = failure_of(provider(role(sts, external_id=f"{SECRET}-x"), environ, held))
+    message = failure_of(provider(role(sts, external_id=f"{SECRET}-x"), environ, clock=held.clock))
     assert "SignatureDoesNotMatch" in message
     assert "AccessKeyId" not in message
 
@@ -266,7 +249,7 @@ def test_other_responses_of_sts_are_reported(
     sts: AssumeRoleSts, held: HeldClock, answer: Reply, message: str
 ) -> None:
     sts.refusal = answer
-    assert failure_of(provider(role(sts), BASE, held)) == (
+    assert failure_of(provider(role(sts), BASE, clock=held.clock)) == (
         f"RAM role {ASSUMED_ROLE} at {sts.url}: {message}"
     )
 
@@ -274,7 +257,7 @@ def test_other_responses_of_sts_are_reported(
 def test_source_that_fails_is_reported_for_role(sts: AssumeRoleSts, held: HeldClock) -> None:
     with serving(Helper(wall=held.wall)) as helper:
         helper.refusal = Reply(status=503, body=b"")
-        message = failure_of(provider(role(sts), helper.environ(), held))
+        message = failure_of(provider(role(sts), helper.environ(), clock=held.clock))
         assert message == (
             f"RAM role {ASSUMED_ROLE} at {sts.url}: no key to assume it with:"
             f" credentials URI at {helper.url}: refused with status 503"
@@ -287,7 +270,7 @@ def test_temporary_key_that_sts_rejects_is_renewed_once(
 ) -> None:
     sts.keys = {"STS.1": issued(1)}
     with serving(Helper(wall=held.wall)) as helper:
-        credentials = provider(role(sts), helper.environ(), held)
+        credentials = provider(role(sts), helper.environ(), clock=held.clock)
         assert credentials() == issued(1)
         held.advance(60)
         sts.keys = {"STS.2": issued(2)}
@@ -315,7 +298,7 @@ def test_rotated_key_file_is_used_for_next_session(
             "sts_endpoint": sts.url,
         }
     )
-    credentials = provider(config, {}, held)
+    credentials = provider(config, {}, clock=held.clock)
     assert credentials() == issued(1)
     rotated = Credentials(access_key_id="id", access_key_secret=f"{SECRET}-rotated")
     sts.keys = {"id": rotated}

@@ -1,6 +1,5 @@
 """Requests for credentials: limited in time and size, verified, without proxies or redirects."""
 
-import ssl
 import threading
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import trustme
 from exporter.credentials.fetcher import Fetcher
 from exporter.credentials.temporary import FetchError
 from exporter.model.endpoint import Endpoint
+from tests.support.certificates import authority_file, loopback_tls, server_tls
 from tests.support.misbehaving import (
     OK,
     Behaviour,
@@ -41,17 +41,9 @@ def fetcher(
     return Fetcher(cancelled=cancelled or threading.Event(), ca_file=ca_file, seconds=seconds)
 
 
-def context(name: str) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert(name).configure_cert(made)
-    return made
-
-
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(path))
-    return path
+    return authority_file(tmp_path, AUTHORITY)
 
 
 def drip(turn: Turn) -> None:
@@ -79,7 +71,7 @@ def continues(turn: Turn) -> None:
 def test_an_exchange_ends_with_its_deadline_for_every_behavior_of_the_peer(
     behaviour: Behaviour, ca_file: Path, *, tls: bool
 ) -> None:
-    with misbehaving(behaviour, tls=context("127.0.0.1") if tls else None) as server:
+    with misbehaving(behaviour, tls=loopback_tls(AUTHORITY) if tls else None) as server:
         started = time.monotonic()
         with pytest.raises(FetchError, match=r"no complete response within 0\.4 s"):
             send(server.endpoint, seconds=0.4, ca_file=ca_file)
@@ -185,13 +177,13 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_certificate_of_the_given_authority_is_trusted(ca_file: Path) -> None:
-    with misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server:
+    with misbehaving(always(answer(BODY)), tls=loopback_tls(AUTHORITY)) as server:
         assert send(server.endpoint, ca_file=ca_file) == BODY
 
 
 def test_a_certificate_of_another_authority_is_rejected() -> None:
     with (
-        misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
+        misbehaving(always(answer(BODY)), tls=loopback_tls(AUTHORITY)) as server,
         pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"),
     ):
         send(server.endpoint)
@@ -200,7 +192,9 @@ def test_a_certificate_of_another_authority_is_rejected() -> None:
 
 def test_a_certificate_of_another_name_is_rejected(ca_file: Path) -> None:
     with (
-        misbehaving(always(answer(BODY)), tls=context("sts.example.org")) as server,
+        misbehaving(
+            always(answer(BODY)), tls=server_tls(AUTHORITY.issue_cert("sts.example.org"))
+        ) as server,
         pytest.raises(FetchError, match="IP address mismatch"),
     ):
         send(server.endpoint, ca_file=ca_file)
@@ -214,7 +208,7 @@ def test_a_name_that_does_not_resolve_is_reported() -> None:
 
 def test_a_missing_ca_file_is_reported(tmp_path: Path) -> None:
     with (
-        misbehaving(always(answer(BODY)), tls=context("127.0.0.1")) as server,
+        misbehaving(always(answer(BODY)), tls=loopback_tls(AUTHORITY)) as server,
         pytest.raises(FetchError, match="FileNotFoundError"),
     ):
         send(server.endpoint, ca_file=tmp_path / "none.pem")

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from exporter.base.clock import Clock
-from exporter.credentials.providers import Provider
-from exporter.model.credentials import CredentialsUnavailableError
 from tests.support.credential_servers import (
     ECS_ROLE,
     HELPER_TARGET,
@@ -27,7 +25,7 @@ from tests.support.credential_servers import (
     serving,
 )
 from tests.support.held_clock import HeldClock
-from tests.support.providers import provider
+from tests.support.providers import failure_of, provider
 
 NOW = 1_700_000_000.0
 
@@ -60,13 +58,6 @@ def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(f"{OIDC_TOKEN}\n")
     return path
-
-
-def failure_of(credentials: Provider) -> str:
-    with pytest.raises(CredentialsUnavailableError) as raised:
-        credentials()
-    assert SECRET not in str(raised.value)
-    return str(raised.value)
 
 
 def test_a_pod_gets_its_role_for_its_token(sts: Sts, token_file: Path, clock: Clock) -> None:

@@ -1,6 +1,5 @@
 """Certificate authorities in a file are loaded again when the file changes."""
 
-import ssl
 import threading
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from exporter.config.reader import parse
 from exporter.http.authorities import MAX_CA_BYTES, Authorities
 from exporter.http.transport import Transport
 from exporter.sls.errors import Unreachable
+from tests.support.certificates import loopback_tls
 from tests.support.misbehaving import EMPTY_LIST, RawServer, always, misbehaving
 from tests.support.sls_client import rig
 
@@ -24,12 +24,6 @@ def write(path: Path, *authorities: trustme.CA) -> None:
     new.replace(path)
 
 
-def context(authority: trustme.CA) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(made)
-    return made
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     write(tmp_path / "ca.pem", OLD)
@@ -41,7 +35,7 @@ def counts(server: RawServer) -> tuple[int, int]:
 
 
 def test_connection_is_replaced_when_authorities_change(path: Path) -> None:
-    tls = context(OLD)
+    tls = loopback_tls(OLD)
     with (
         misbehaving(always(EMPTY_LIST), tls=tls) as server,
         rig(
@@ -63,7 +57,7 @@ def test_connection_is_replaced_when_authorities_change(path: Path) -> None:
 
 def test_authority_that_is_removed_from_file_is_not_trusted(path: Path) -> None:
     with (
-        misbehaving(always(EMPTY_LIST), tls=context(OLD)) as server,
+        misbehaving(always(EMPTY_LIST), tls=loopback_tls(OLD)) as server,
         rig(
             server.endpoint,
             uniform=lambda _, __: 0.0,

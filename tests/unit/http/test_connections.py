@@ -17,6 +17,7 @@ from exporter.http.response import Response
 from exporter.http.sockets import Watch, connect
 from exporter.http.transport import Transport
 from exporter.sls.errors import SlsError
+from tests.support.certificates import authority_file, loopback_tls
 from tests.support.misbehaving import (
     EMPTY_LIST,
     Behaviour,
@@ -81,13 +82,8 @@ def transport_to(
 
 def served_by(scheme: str, tmp_path: Path) -> tuple[ssl.SSLContext | None, Path]:
     """Return the TLS of a server, and the file of its authority."""
-    ca_file = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(ca_file))
-    if scheme == "http":
-        return None, ca_file
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(tls)
-    return tls, ca_file
+    tls = loopback_tls(AUTHORITY) if scheme == "https" else None
+    return tls, authority_file(tmp_path, AUTHORITY)
 
 
 over_both = pytest.mark.parametrize("scheme", ["http", "https"])

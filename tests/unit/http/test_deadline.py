@@ -1,7 +1,6 @@
 """The client's time limits: a whole operation ends in time, and a stop ends it sooner."""
 
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from exporter.http.transport import Transport
 from exporter.sls.client import TRIES
 from exporter.sls.errors import Cancelled, SlsError, TimedOut
 from exporter.sls.request_rate import RequestRate
+from tests.support.certificates import authority_file, loopback_tls
 from tests.support.misbehaving import (
     EMPTY_LIST,
     OK,
@@ -185,10 +185,7 @@ def uploading(
         tls, ca_file = None, None
         if scheme == "https":
             authority = trustme.CA()
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert("127.0.0.1").configure_cert(tls)
-            ca_file = Path(place, "ca.pem")
-            authority.cert_pem.write_to_path(str(ca_file))
+            tls, ca_file = loopback_tls(authority), authority_file(Path(place), authority)
         server = stack.enter_context(misbehaving(always(EMPTY_LIST), tls=tls, read=read))
         transport = Transport(cancelled=cancelled, ca_file=ca_file)
         stack.callback(transport.close)

@@ -12,8 +12,9 @@ from exporter.http.proxies import is_excluded
 from exporter.http.routes import find_route
 from exporter.http.transport import Transport
 from exporter.sls.errors import TimedOut, Unreachable
+from tests.support.certificates import authority_file, loopback_tls
 from tests.support.misbehaving import EMPTY_LIST, Turn, always, in_turn, misbehaving, proxy
-from tests.support.sls_client import rig
+from tests.support.sls_client import rig, without_pause
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -25,10 +26,6 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def at_once(_: float, __: float) -> float:
-    return 0.0
-
-
 def through_proxy(cancelled: Event, ca_file: Path | None = None) -> Transport:
     return Transport(cancelled=cancelled, ca_file=ca_file, proxy_from_environment=True)
 
@@ -36,10 +33,7 @@ def through_proxy(cancelled: Event, ca_file: Path | None = None) -> Transport:
 def certified(place: Path) -> tuple[ssl.SSLContext, Path]:
     """Return what a server on loopback needs for TLS, and the file of its authority."""
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(place / "ca.pem"))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    return tls, place / "ca.pem"
+    return loopback_tls(authority), authority_file(place, authority)
 
 
 def test_a_proxy_of_the_environment_is_not_used_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +78,7 @@ def test_tls_goes_through_a_tunnel_and_is_verified_behind_it(
             for _ in range(3):
                 made.client.list_shards("orders")
         with (
-            rig(server.endpoint, make_transport=through_proxy, uniform=at_once) as made,
+            rig(server.endpoint, make_transport=through_proxy, uniform=without_pause) as made,
             pytest.raises(Unreachable, match="certificate verify failed"),
         ):
             made.client.list_shards("orders")
@@ -123,7 +117,7 @@ def test_an_invalid_address_of_a_proxy_is_an_error_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", address)
     with (
-        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=without_pause) as made,
         pytest.raises(Unreachable) as raised,
     ):
         made.client.list_shards("orders")
@@ -135,7 +129,7 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with misbehaving(always(refusal)) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
         with (
-            rig("https://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+            rig("https://127.0.0.1:9", make_transport=through_proxy, uniform=without_pause) as made,
             pytest.raises(Unreachable, match="proxy refused the tunnel with status 407"),
         ):
             made.client.list_shards("orders")
@@ -319,7 +313,7 @@ def test_socks_proxy_is_refused_with_an_explanation(
 ) -> None:
     monkeypatch.setenv(variable, f"{scheme}://user:hunter2@127.0.0.1:1")
     with (
-        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=at_once) as made,
+        rig("http://127.0.0.1:9", make_transport=through_proxy, uniform=without_pause) as made,
         pytest.raises(
             Unreachable, match="SOCKS proxies are not supported; set HTTP_PROXY"
         ) as raised,

@@ -1,6 +1,5 @@
 """TLS to the service is verified, with the usual authorities or those of a file."""
 
-import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,27 +10,16 @@ import trustme
 
 from exporter.http.transport import Transport
 from exporter.sls.errors import Unreachable
+from tests.support.certificates import authority_file, loopback_tls, server_tls
 from tests.support.misbehaving import EMPTY_LIST, always, misbehaving
-from tests.support.sls_client import rig
+from tests.support.sls_client import rig, without_pause
 
 AUTHORITY = trustme.CA()
 
 
-def at_once(_: float, __: float) -> float:
-    return 0.0
-
-
-def context(issued: trustme.LeafCert) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    issued.configure_cert(made)
-    return made
-
-
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(path))
-    return path
+    return authority_file(tmp_path, AUTHORITY)
 
 
 def trusting(path: Path | None) -> Callable[[Event], Transport]:
@@ -39,7 +27,7 @@ def trusting(path: Path | None) -> Callable[[Event], Transport]:
 
 
 def test_a_certificate_of_a_configured_authority_is_trusted(ca_file: Path) -> None:
-    tls = context(AUTHORITY.issue_cert("127.0.0.1"))
+    tls = loopback_tls(AUTHORITY)
     with (
         misbehaving(always(EMPTY_LIST), tls=tls) as server,
         rig(server.endpoint, make_transport=trusting(ca_file)) as made,
@@ -70,8 +58,8 @@ def test_an_invalid_certificate_is_not_accepted(
     ca_file: Path, issued: trustme.LeafCert, reason: str
 ) -> None:
     with (
-        misbehaving(always(EMPTY_LIST), tls=context(issued)) as server,
-        rig(server.endpoint, uniform=at_once, make_transport=trusting(ca_file)) as made,
+        misbehaving(always(EMPTY_LIST), tls=server_tls(issued)) as server,
+        rig(server.endpoint, uniform=without_pause, make_transport=trusting(ca_file)) as made,
         pytest.raises(Unreachable, match=reason) as raised,
     ):
         made.client.list_shards("orders")
@@ -85,14 +73,14 @@ def test_an_authority_that_is_not_configured_is_not_trusted(
     # The library requests would use these.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(ca_file))
-    tls = context(AUTHORITY.issue_cert("127.0.0.1"))
+    tls = loopback_tls(AUTHORITY)
 
     def transport(cancelled: Event) -> Transport:
         return Transport(cancelled=cancelled, proxy_from_environment=True)
 
     with (
         misbehaving(always(EMPTY_LIST), tls=tls) as server,
-        rig(server.endpoint, uniform=at_once, make_transport=transport) as made,
+        rig(server.endpoint, uniform=without_pause, make_transport=transport) as made,
         pytest.raises(Unreachable, match="unable to get local issuer certificate"),
     ):
         made.client.list_shards("orders")

@@ -20,15 +20,11 @@ from tests.support.misbehaving import (
     in_turn,
     misbehaving,
 )
-from tests.support.sls_client import rig
+from tests.support.sls_client import rig, without_pause
 
 MEBIBYTE = 1024 * 1024
 # Maximum size of the system's buffers on both sides, in addition to the data that the client reads.
 BUFFERS = 12 * MEBIBYTE
-
-
-def at_once(_: float, __: float) -> float:
-    return 0.0
 
 
 def many_mebibytes(turn: Turn) -> None:
@@ -180,7 +176,7 @@ def test_any_received_data_raises_a_documented_error(data: bytes) -> None:
 
     with (
         misbehaving(send_and_close) as server,
-        rig(server.endpoint, uniform=at_once) as made,
+        rig(server.endpoint, uniform=without_pause) as made,
         pytest.raises(SlsError) as raised,
     ):
         made.client.list_shards("orders")
@@ -200,7 +196,7 @@ def test_random_bytes_are_an_error_of_the_documented_tree() -> None:
 
     starts = st.sampled_from([b"", b"HTTP/1.1 ", OK, OK + b"Transfer-Encoding: chunked\r\n\r\n"])
 
-    with misbehaving(send_and_close) as server, rig(server.endpoint, uniform=at_once) as made:
+    with misbehaving(send_and_close) as server, rig(server.endpoint, uniform=without_pause) as made:
 
         @settings(max_examples=100, deadline=None)
         @given(starts, st.binary(max_size=100))
@@ -278,7 +274,10 @@ def test_a_connection_that_the_server_closed_is_opened_again() -> None:
         turn.send(EMPTY_LIST)
         turn.close()
 
-    with misbehaving(answer_and_close) as server, rig(server.endpoint, uniform=at_once) as made:
+    with (
+        misbehaving(answer_and_close) as server,
+        rig(server.endpoint, uniform=without_pause) as made,
+    ):
         for _ in range(3):
             made.client.list_shards("orders")
     assert server.connections >= 3
@@ -316,7 +315,7 @@ def test_names_are_quoted_in_the_path() -> None:
 )
 def test_a_name_that_does_not_resolve_is_unreachable(endpoint: str, project: str) -> None:
     with (
-        rig(endpoint, project=project, uniform=at_once) as made,
+        rig(endpoint, project=project, uniform=without_pause) as made,
         pytest.raises(Unreachable) as raised,
     ):
         made.client.list_shards("orders")
@@ -337,7 +336,7 @@ def test_a_key_that_no_header_can_contain_is_an_error_that_does_not_show_it(
 ) -> None:
     with (
         misbehaving(always(EMPTY_LIST)) as server,
-        rig(server.endpoint, uniform=at_once, credentials=lambda: credentials) as made,
+        rig(server.endpoint, uniform=without_pause, credentials=lambda: credentials) as made,
         pytest.raises(Unreachable) as raised,
     ):
         made.client.list_shards("orders")
@@ -349,7 +348,10 @@ def test_a_key_that_no_header_can_contain_is_an_error_that_does_not_show_it(
 
 
 def test_a_name_that_cannot_be_encoded_does_not_affect_later_requests() -> None:
-    with misbehaving(always(EMPTY_LIST)) as server, rig(server.endpoint, uniform=at_once) as made:
+    with (
+        misbehaving(always(EMPTY_LIST)) as server,
+        rig(server.endpoint, uniform=without_pause) as made,
+    ):
         made.client.list_shards("\ud800")
         with pytest.raises(InvalidResponse):
             made.client.get_cursor_time("orders", 0, "\ud800")

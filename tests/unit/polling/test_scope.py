@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app.assembly import assemble
 from exporter.config.patterns import Pattern
-from exporter.config.reader import load
 from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.demo_world import AUDIT, CLICKS, ORDERS, PLATFORM, SHOP
-from tests.support.commands import Demo, demo_world
+from tests.support.commands import Demo, assembled, demo_world
 
 
 @pytest.fixture
@@ -21,22 +19,13 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 def found(demo: Demo, scope: Scope) -> set[tuple[str, str, str]]:
     """Return the names of the groups that are polled in a scope."""
-    parts = assemble(
-        load(demo.config, environ={}),
-        environ={},
-        clock=demo.clock.clock,
-        start_rate=10_000.0,
-        scope=scope,
-    )
-    try:
+    with assembled(demo, scope=scope) as parts:
         parts.manager.discover()
         return {
             (*target.key.names, group.name)
             for target in parts.manager.targets
             for group in target.groups
         }
-    finally:
-        parts.close()
 
 
 def test_everything_is_polled_by_default(demo: Demo) -> None:

@@ -32,12 +32,8 @@ from tests.support.misbehaving import (
     in_turn,
     misbehaving,
 )
-from tests.support.sls_client import rig
+from tests.support.sls_client import rig, without_pause
 from tests.support.wait import wait_for
-
-
-def at_once(_: float, __: float) -> float:
-    return 0.0
 
 
 def refusal(status: str, code: str) -> bytes:
@@ -95,7 +91,7 @@ def test_temporary_failure_is_tried_three_times(
 ) -> None:
     with (
         misbehaving(behaviour) as server,
-        rig(server.endpoint, uniform=at_once) as made,
+        rig(server.endpoint, uniform=without_pause) as made,
         pytest.raises(kind) as raised,
     ):
         made.client.list_shards("orders")
@@ -109,7 +105,7 @@ def test_temporary_failure_is_tried_three_times(
 def test_permanent_failure_is_tried_once(data: bytes, kind: type[SlsError], code: str) -> None:
     with (
         misbehaving(always(data)) as server,
-        rig(server.endpoint, uniform=at_once) as made,
+        rig(server.endpoint, uniform=without_pause) as made,
         pytest.raises(kind) as raised,
     ):
         made.client.list_shards("orders")
@@ -122,7 +118,7 @@ def test_a_refused_connection_is_tried_three_times() -> None:
     with misbehaving(close) as server:
         pass
     with (
-        rig(server.endpoint, uniform=at_once) as made,
+        rig(server.endpoint, uniform=without_pause) as made,
         pytest.raises(Unreachable, match="ListShards: connection: ConnectionRefusedError"),
     ):
         made.client.list_shards("orders")
@@ -142,7 +138,7 @@ def test_refusal_has_its_code_status_and_request_id() -> None:
 
 def test_failed_request_is_retried_and_both_attempts_are_counted() -> None:
     behaviour = in_turn(always(refusal("500 Oh", "InternalServerError")), always(EMPTY_LIST))
-    with misbehaving(behaviour) as server, rig(server.endpoint, uniform=at_once) as made:
+    with misbehaving(behaviour) as server, rig(server.endpoint, uniform=without_pause) as made:
         assert made.client.list_shards("orders").entries == ()
     assert made.notes.ended == [("ListShards", "InternalServerError"), ("ListShards", None)]
     assert made.notes.retried == ["ListShards"]
@@ -164,7 +160,7 @@ def test_each_attempt_is_signed_with_the_newest_keys(signature: str, header: str
         rig(
             server.endpoint,
             clock=held.clock,
-            uniform=at_once,
+            uniform=without_pause,
             signature="v4" if signature == "v4" else "v1",
             credentials=credentials,
         ) as made,
@@ -217,7 +213,7 @@ def test_a_try_without_a_place_in_time_is_not_made() -> None:
     throttle = RequestRate(0.5)  # the next slot is two seconds away
     with (
         misbehaving(close) as server,
-        rig(server.endpoint, timeout=1.0, rate=throttle, uniform=at_once) as made,
+        rig(server.endpoint, timeout=1.0, rate=throttle, uniform=without_pause) as made,
     ):
         started = time.monotonic()
         with pytest.raises(Unreachable):
@@ -235,7 +231,7 @@ def test_retry_waits_for_its_slot() -> None:
 
     with (
         misbehaving(note) as server,
-        rig(server.endpoint, rate=RequestRate(2.0), uniform=at_once) as made,
+        rig(server.endpoint, rate=RequestRate(2.0), uniform=without_pause) as made,
         pytest.raises(Unreachable),
     ):
         made.client.list_shards("orders")
@@ -263,7 +259,7 @@ def test_a_try_that_times_out_does_not_hide_why_it_was_made() -> None:
     behaviour = in_turn(always(refusal("503 Busy", "Maintenance")), hang)
     with (
         misbehaving(behaviour) as server,
-        rig(server.endpoint, timeout=0.3, uniform=at_once) as made,
+        rig(server.endpoint, timeout=0.3, uniform=without_pause) as made,
         pytest.raises(ServerFault, match="503 Maintenance"),
     ):
         made.client.list_shards("orders")
@@ -303,7 +299,7 @@ def test_refusals_between_failures_leave_three_attempts() -> None:
     behaviour = in_turn(failed, refused, failed, refused, failed)
     with (
         misbehaving(behaviour) as server,
-        rig(server.endpoint, uniform=at_once) as made,
+        rig(server.endpoint, uniform=without_pause) as made,
         pytest.raises(ServerFault),
     ):
         made.client.list_shards("orders")

@@ -1,7 +1,6 @@
 import base64
 import hashlib
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
@@ -16,7 +15,15 @@ from tests.support.snapshots import target
 from tests.support.status_views import document_of, failing
 from tests.support.wait import wait_for
 from tests.support.web_peers import connect
-from tests.support.web_server import METRICS, Faults, content, fetch, plain_scrape, serving
+from tests.support.web_server import (
+    METRICS,
+    Faults,
+    HeldScrape,
+    content,
+    fetch,
+    plain_scrape,
+    serving,
+)
 
 
 def test_scrape_returns_the_given_body_and_headers() -> None:
@@ -234,21 +241,15 @@ def test_a_page_that_fails_is_a_plain_500_and_is_reported(path: str) -> None:
 
 
 def test_scrapes_above_the_limit_are_refused_until_a_slot_is_free() -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def scrape(**_: str) -> Scrape:
-        entered.release()
-        assert leave.wait(20)
-        return plain_scrape(METRICS)
-
+    held = HeldScrape()
     with (
-        serving(content(scrape=scrape), max_requests=1) as port,
+        serving(content(scrape=held), max_requests=1) as port,
         ThreadPoolExecutor(1) as pool,
     ):
         first = pool.submit(fetch, port, "/metrics", timeout=20)
-        assert entered.acquire(timeout=10)
+        held.wait_begun()
         refused = fetch(port, "/metrics")
-        leave.set()
+        held.release()
         assert first.result(20).status == 200
         wait_for(lambda: fetch(port, "/metrics").status == 200, what="a free slot")
     assert refused.status == 503
@@ -256,17 +257,11 @@ def test_scrapes_above_the_limit_are_refused_until_a_slot_is_free() -> None:
 
 
 def test_checks_and_pages_respond_while_every_scrape_hangs() -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def scrape(**_: str) -> Scrape:
-        entered.release()
-        assert leave.wait(30)
-        return plain_scrape(METRICS)
-
-    with serving(content(scrape=scrape)) as port, ThreadPoolExecutor(8) as pool:
+    held = HeldScrape()
+    with serving(content(scrape=held)) as port, ThreadPoolExecutor(8) as pool:
         scrapes = [pool.submit(fetch, port, "/metrics", timeout=30) for _ in range(8)]
-        assert all(entered.acquire(timeout=10) for _ in range(4))
+        held.wait_begun(4)
         answers = [fetch(port, path).status for path in ("/-/healthy", "/-/ready", "/")]
-        leave.set()
+        held.release()
         assert [scrape.result(30).status for scrape in scrapes] == [200] * 8
     assert answers == [200, 200, 200]

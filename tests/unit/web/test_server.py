@@ -28,7 +28,16 @@ from tests.support.web_peers import (
     silent,
     trickling,
 )
-from tests.support.web_server import METRICS, Faults, content, fetch, plain_scrape, scrape, serving
+from tests.support.web_server import (
+    METRICS,
+    Faults,
+    HeldScrape,
+    content,
+    fetch,
+    plain_scrape,
+    scrape,
+    serving,
+)
 
 QUICK = Limits(head=0.5, keep_alive=1, stall=0.5, exchange=20.0)
 
@@ -346,22 +355,16 @@ def test_a_full_server_sheds_its_oldest_waiting_connection() -> None:
 
 
 def test_a_full_server_with_nothing_to_shed_refuses() -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def scrape(**_: str) -> Scrape:
-        entered.release()
-        assert leave.wait(20)
-        return plain_scrape(METRICS)
-
+    held = HeldScrape()
     with (
-        serving(content(scrape=scrape), limits=Limits(connections=1)) as port,
+        serving(content(scrape=held), limits=Limits(connections=1)) as port,
         connect(port) as busy,
     ):
         busy.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert entered.acquire(timeout=10)
+        held.wait_begun()
         with connect(port) as refused:
             assert read_to_end(refused) == b""
-        leave.set()
+        held.release()
         assert read_to_end(busy).startswith(b"HTTP/1.1 200")
 
 
@@ -414,42 +417,30 @@ def test_a_stop_is_bounded_with_connections_of_every_kind_open(grace: float) -> 
 
 
 def test_a_stop_is_bounded_while_a_scrape_hangs() -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def scrape(**_: str) -> Scrape:
-        entered.release()
-        leave.wait(20)
-        return plain_scrape(METRICS)
-
-    server = new_server("127.0.0.1:0", scrape=scrape)
+    held = HeldScrape()
+    server = new_server("127.0.0.1:0", scrape=held)
     server.start()
     with connect(server.addresses[0].port) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert entered.acquire(timeout=10)
+        held.wait_begun()
         start = time.monotonic()
         server.stop(0.2)
         assert time.monotonic() - start < 1.7
         assert read_to_end(sock) == b""
-    leave.set()
+    held.release()
 
 
 def test_stop_lets_a_response_under_way_end() -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def scrape(**_: str) -> Scrape:
-        entered.release()
-        assert leave.wait(20)
-        return plain_scrape(METRICS)
-
-    server = new_server("127.0.0.1:0", scrape=scrape)
+    held = HeldScrape()
+    server = new_server("127.0.0.1:0", scrape=held)
     server.start()
     with connect(server.addresses[0].port) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert entered.acquire(timeout=10)
+        held.wait_begun()
         stopper = threading.Thread(target=server.stop, args=(10.0,))
         stopper.start()
         wait_for(lambda: _refuses(server.addresses[0].port), what="accepting to end")
-        leave.set()
+        held.release()
         assert read_to_end(sock).endswith(METRICS)
         stopper.join(10)
     assert not stopper.is_alive()

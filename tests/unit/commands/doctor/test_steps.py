@@ -17,6 +17,7 @@ from exporter.commands.doctor.findings import Examined, Finding, exit_status
 from exporter.model.credentials import Credentials
 from exporter.sls.errors import Cancelled
 from exporter.sls.operations import OPERATIONS
+from tests.support.certificates import authority_file, loopback_tls, server_tls
 from tests.support.credential_servers import Helper, serving
 from tests.support.doctor import (
     ALIVE,
@@ -69,8 +70,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._ca = trustme.CA()
-        self.file = folder / "ca.pem"
-        self._ca.cert_pem.write_to_path(str(self.file))
+        self.file = authority_file(folder, self._ca)
 
     @property
     def http(self) -> str:
@@ -81,25 +81,19 @@ class Authority:
         return {
             "good": self.context(days=90),
             "expired": self.context(days=-1),
-            "another name": _context(self._ca.issue_cert("127.0.0.2", "elsewhere.example")),
-            "unknown authority": _context(trustme.CA().issue_cert("127.0.0.1")),
+            "another name": server_tls(self._ca.issue_cert("127.0.0.2", "elsewhere.example")),
+            "unknown authority": loopback_tls(trustme.CA()),
         }
 
     def context(self, *, days: float) -> ssl.SSLContext:
         now = datetime.now(UTC)
-        return _context(
+        return server_tls(
             self._ca.issue_cert(
                 "127.0.0.1",
                 not_before=now - timedelta(days=99),
                 not_after=now + timedelta(days=days, hours=1),
             )
         )
-
-
-def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
 
 
 @pytest.fixture
@@ -232,7 +226,7 @@ def test_a_proxy_that_opens_no_tunnel_ends_the_examination(
 def test_a_proxy_without_trusted_certificate_ends_the_examination(
     monkeypatch: pytest.MonkeyPatch, authority: Authority, scene: Scene
 ) -> None:
-    with proxy(tls=_context(trustme.CA().issue_cert("127.0.0.1"))) as between:
+    with proxy(tls=loopback_tls(trustme.CA())) as between:
         monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{between.port}")
         failed = only_failure(scene.run(config_text("https://127.0.0.1:443", more=authority.http)))
     assert failed.step == "proxy_tls"
