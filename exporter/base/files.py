@@ -1,8 +1,10 @@
 """Reading of files up to a maximum size, and detection of changes."""
 
+import contextlib
 import errno
 import hashlib
 import os
+import select
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,26 +12,54 @@ from pathlib import Path
 KIB = 1024
 MIB = 1024 * KIB
 
+_WRITER_SECONDS = 10
+
 Stamp = tuple[int, ...]
 
 
 def read(path: Path, limit: int, *, regular: bool = True) -> bytes:
     """Return the content of a file that has at most ``limit`` bytes.
 
-    Only a regular file is read unless ``regular`` is false. Raises OSError with the reason as its
-    ``strerror`` if the file cannot be read or is too large.
+    Only a regular file is read unless ``regular`` is false. A pipe must then have a writer within
+    some seconds, which may take its time. Raises OSError with the reason as its ``strerror`` if the
+    file cannot be read or is too large.
     """
     try:
-        # Opening a pipe would block until another process writes into it.
         if regular and not stat.S_ISREG(path.stat().st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        with open(path, "rb", opener=_open) as file:
+            number = file.fileno()
+            start = b"" if stat.S_ISREG(os.fstat(number).st_mode) else _start(number, path)
+            content = start + file.read(limit + 1)
     except ValueError:  # a NUL or half a surrogate pair
         raise OSError(errno.EINVAL, "not the name of a file", str(path)) from None
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {_size(limit)}", str(path))
     return content
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _start(file: int, path: Path) -> bytes:
+    """Wait for the writer of a pipe, make reads blocking, and return what was read meanwhile."""
+    ready = select.poll()
+    ready.register(file, select.POLLIN)
+    start = b""
+    if not ready.poll(_WRITER_SECONDS * 1000):
+        with contextlib.suppress(BlockingIOError):  # there is a writer, but no data yet
+            start = os.read(file, 1)
+            if not start:
+                raise OSError(
+                    errno.ETIMEDOUT,
+                    f"a pipe that no process has opened to write within {_WRITER_SECONDS} s; start"
+                    " its writer first, or use a regular file",
+                    str(path),
+                )
+    os.set_blocking(file, True)
+    return start
 
 
 class FileWatch:

@@ -1,5 +1,6 @@
 """Configurations from standard input and from an environment variable."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import command, environment, run
+from tests.support.daemon import daemon
 from tests.support.wait import wait_for
 from tests.support.web_tls import new_place
 
@@ -78,6 +80,25 @@ def test_reload_uses_the_same_text_again(tmp_path: Path, environ: Mapping[str, s
         process.terminate()
         assert process.wait(15) == 0
     assert "level=error" not in log.read_text()
+
+
+def test_reload_fails_while_the_file_is_a_pipe_without_a_writer(tmp_path: Path) -> None:
+    path, new = tmp_path / "config.yaml", tmp_path / "new"
+    path.write_text(CONFIG)
+    new.write_text(CONFIG)
+    with daemon(
+        f"--config.file={path}", "--web.listen-address=127.0.0.1:0", environ=SECRET
+    ) as running:
+        wait_for(lambda: "msg=started" in running.log, timeout=60)
+        path.unlink()
+        os.mkfifo(path)
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration reload failed" in running.log, timeout=60)
+        new.replace(path)
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration reloaded" in running.log, timeout=60)
+        assert running.stop(within=60) == 0
+    assert f"{path}: cannot be read: a pipe that no process has opened to write" in running.log
 
 
 def test_check_validates_web_configuration_too(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files that are read within bounds, and how changes of their content are noticed."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,43 @@ def test_read_accepts_a_device_on_request_within_the_limit() -> None:
     assert read(Path("/dev/null"), KIB, regular=False) == b""
     with pytest.raises(OSError, match="larger than 1 KiB"):
         read(Path("/dev/zero"), KIB, regular=False)
+
+
+def test_read_rejects_a_pipe_without_a_writer_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.base.files._WRITER_SECONDS", 0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no process has opened to write within 0 s; start its"):
+        read(pipe, KIB, regular=False)
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_read_waits_for_the_data_of_a_writer_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setattr("exporter.base.files._WRITER_SECONDS", seconds)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    kept = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY)
+    with ThreadPoolExecutor() as threads:
+        found = threads.submit(read, pipe, 2 * KIB, regular=False)
+        for part in (b"1", b"2" * KIB):
+            os.write(writer, part)
+        os.close(writer)
+        assert found.result(60) == b"1" + b"2" * KIB
+    os.close(kept)
+
+
+def test_read_waits_for_a_writer_that_starts_later_on_request(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as threads:
+        found = threads.submit(read, pipe, KIB, regular=False)
+        threads.submit(pipe.write_bytes, b"1")
+        assert found.result(60) == b"1"
 
 
 def test_watch_notices_a_change_once(tmp_path: Path) -> None:
