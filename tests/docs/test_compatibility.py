@@ -29,6 +29,12 @@ def test_each_client_is_listed_with_the_ways_in_which_it_is_tested_to_sign() -> 
     assert listed == tested
 
 
+def test_versions_of_grafana_are_those_of_the_dashboards() -> None:
+    supported = re.search(r"^\| Grafana \| ([^|]+) \|", PAGE, re.MULTILINE)
+    assert supported is not None
+    assert f"dashboards for Grafana {supported[1]} " in read("docs/dashboards.md")
+
+
 def test_each_client_is_in_the_table_of_versions() -> None:
     versions = section("Versions in tests")
     assert [client.name for client in CLIENTS if f"| `{client.name}` |" not in versions] == []

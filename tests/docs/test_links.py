@@ -11,6 +11,7 @@ from tools.markdown import anchors
 from tools.paths import ROOT
 
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
+TWIN = re.compile(r"\[[^\]]+\]\([^)\s]+\)")
 METRIC = re.compile(r"\bsls_(?:consumer_group|logstore|exporter)_[a-z_]+\b")
 SUFFIXES = ("_bucket", "_sum", "_count")
 
@@ -28,6 +29,13 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
         assert file.is_relative_to(ROOT), target
         if anchor:
             assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_page_begins_with_a_paragraph_about_it(page: Path) -> None:
+    _, _, text = f"\n{page.read_text(encoding='utf-8')}".partition("\n# ")
+    _, *paragraphs = [part for part in text.split("\n\n") if not TWIN.fullmatch(part.strip())]
+    assert not paragraphs[0].startswith(("#", "|", "```", "<", "- "))
 
 
 def test_every_document_can_be_reached_from_the_readme() -> None:
