@@ -39,7 +39,7 @@ def update_time_unit(replies: LogstoreReplies) -> Evidence:
         yield unit == "microseconds", f"{unit}, {len(str(value))} digits"
 
 
-@observed(nothing="all examined groups have checkpoints")
+@observed(nothing="no examined group is without a checkpoint")
 def unused_group(replies: LogstoreReplies) -> Evidence:
     """Yield the form of GetCheckPoint for groups that have never saved a checkpoint."""
     for reply in _successful(replies):
@@ -149,7 +149,8 @@ def code_of_cursor(replies: LogstoreReplies) -> Seen:
 
 def code_of_group(replies: LogstoreReplies) -> Seen:
     """Return the code of a consumer group that does not exist."""
-    return _code([replies.unknown_group], "ConsumerGroupNotExist", {HTTPStatus.NOT_FOUND})
+    found = [] if _is_missing(replies) else [replies.unknown_group]
+    return _code(found, "ConsumerGroupNotExist", {HTTPStatus.NOT_FOUND})
 
 
 def code_of_logstore(replies: LogstoreReplies) -> Seen:
@@ -160,7 +161,8 @@ def code_of_logstore(replies: LogstoreReplies) -> Seen:
 def code_of_shard(replies: LogstoreReplies) -> Seen:
     """Return the code of a shard that does not exist."""
     statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
-    found = [] if replies.unknown_shard is None else [replies.unknown_shard]
+    unknown = replies.unknown_shard
+    found = [] if unknown is None or _is_missing(replies) else [unknown]
     return _code(found, "ShardNotExist", statuses)
 
 
@@ -178,6 +180,11 @@ def _described(reply: Reply[Any]) -> str:
     fields = fields_of(reply.document)
     other = "" if reply.error is None or "errorCode" in fields else ", not in errorCode"
     return f"{outcome(reply)}{other}"
+
+
+def _is_missing(replies: LogstoreReplies) -> bool:
+    """Return whether the logstore itself does not exist."""
+    return any(canonical_code(reply.code or "") == "LogStoreNotExist" for reply in replies.all)
 
 
 def _successful(replies: LogstoreReplies) -> Sequence[Reply[Parsed[Checkpoint]]]:

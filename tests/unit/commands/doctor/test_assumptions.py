@@ -321,6 +321,16 @@ def test_old_spelling_of_a_code_is_shown_and_holds(scene: Scene) -> None:
     assert (found.result, found.seen) == ("held", "404 SLSConsumerGroupNotExist")
 
 
+def test_a_logstore_that_does_not_exist_breaks_no_assumption(scene: Scene) -> None:
+    text = config_text(scene.simulator.endpoint).replace(LOGSTORE, "misspelled")
+    text = text.replace("'.*'", ALIVE)
+    found = examined(session_of(text, scene.held.clock))
+    assert with_result(found, "failed") == {"GetCheckPoint", "ListShards", "GetLogStore"}
+    assert with_result(found, "not held") == set()
+    assert findings(found)["unused-group"].seen == "no examined group is without a checkpoint"
+    assert exit_status(found) == 1
+
+
 def test_a_denied_question_about_an_unknown_name_shows_nothing(scene: Scene) -> None:
     fault = ErrorAnswer(status=401, code="Unauthorized", message="denied by sts or ram")
     scene.faults.add(fault, operation="GetCheckPoint", consumer_group=UNKNOWN_NAME)
