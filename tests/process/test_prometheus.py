@@ -22,12 +22,6 @@ def _demo() -> Iterator[Daemon]:
         yield running
 
 
-def test_the_demo_prints_its_urls(demo: Daemon) -> None:
-    printed = wait_for(lambda: len(demo.stdout) >= 2 and "".join(demo.stdout))
-    assert f"{demo.url}/\n" in str(printed)
-    assert f"{demo.url}/metrics\n" in str(printed)
-
-
 def test_promtool_has_nothing_to_say_about_the_metrics(demo: Daemon) -> None:
     done = subprocess.run(
         [program("promtool"), "check", "metrics"],

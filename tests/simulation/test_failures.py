@@ -6,7 +6,6 @@ The real engine polls the simulated service over HTTP. Both use the same manual 
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
 from exporter.simulator.server import DEFAULT_CREDENTIALS
-from exporter.simulator.views import UpdateTimeUnit
 from exporter.simulator.world import World
 from tests.support import faults
 from tests.support.exchange import Fault
@@ -41,7 +39,6 @@ projects:
 """
 """A request that is refused for a quota is sent again for an interval, on the real clock."""
 AGE = "sls_consumer_group_checkpoint_age_seconds"
-UPDATED = "sls_consumer_group_checkpoint_update_timestamp_seconds"
 LAG = "sls_consumer_group_lag_seconds"
 SHARDS = "sls_consumer_group_shards"
 UP = "sls_consumer_group_up"
@@ -90,11 +87,11 @@ class Stage:
         return parsed(b"".join(self.engine.scrape().body).decode())
 
 
-@contextmanager
-def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
+@pytest.fixture
+def stage() -> Iterator[Stage]:
     """Set three groups up, each with a checkpoint at START in both of its shards."""
     held = HeldClock(START)
-    world = World(wall=held.wall, update_time_unit=unit)
+    world = World(wall=held.wall)
     world.create_project("shop")
     for logstore, groups in {"orders": ["audit", "billing"], "clicks": ["funnel"]}.items():
         world.create_logstore("shop", logstore, shards=2)
@@ -111,19 +108,12 @@ def staged(unit: UpdateTimeUnit = "us", *, lag: bool = True) -> Iterator[Stage]:
             key_id=DEFAULT_CREDENTIALS.access_key_id,
             secret=DEFAULT_CREDENTIALS.access_key_secret,
         )
-        text += f"lag: {str(lag).lower()}\n"
         config = parse(text, name="test", environ={}, base_dir=Path())
         engine = assemble(config, environ={}, clock=held.clock, start_rate=10_000.0)
         try:
             yield Stage(held, world, simulator, engine)
         finally:
             engine.close()
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    with staged() as stage:
-        yield stage
 
 
 @pytest.fixture
@@ -236,27 +226,6 @@ def test_a_group_without_any_successful_response_is_down_and_has_no_other_series
     assert values(scrape, UP, **BILLING) == [0]
 
 
-def test_a_failure_is_logged_as_it_begins_and_as_it_ends(
-    stage: Stage, log: pytest.LogCaptureFixture
-) -> None:
-    stage.poll()
-    planned = stage.simulator.faults.add(
-        faults.ErrorAnswer(status=401, code="Unauthorized", message="no\nway"),
-        consumer_group="billing",
-    )
-    for _ in range(3):
-        stage.poll(after=60)
-    stage.simulator.faults.remove(planned)
-    for _ in range(2):
-        stage.poll(after=60)
-    begin, end = events(log)
-    assert begin["msg"] == "poll fails"
-    assert begin["code"] == "Unauthorized"
-    assert begin["error"] == "GetCheckPoint: 401 Unauthorized: no�way"
-    assert {name: begin[name] for name in BILLING} == BILLING
-    assert (end["msg"], end["after_seconds"]) == ("poll recovered", 180.0)
-
-
 @pytest.mark.parametrize(
     ("missing", "code"),
     [
@@ -352,33 +321,6 @@ def test_an_invalid_entry_is_omitted_and_counted_each_time_and_logged_once(
     assert {name: event[name] for name in BILLING} == BILLING
 
 
-def test_the_shard_of_an_invalid_entry_does_not_count_as_never_consumed(
-    stage: Stage,
-) -> None:
-    stage.world.write("shop", "orders", 1, 5)
-    entries = [{"shard": 0, "checkpoint": "MTY="}, {"shard": 1, "checkpoint": 5}]
-    stage.simulator.faults.add(faults.Body(text=json.dumps(entries)), consumer_group="billing")
-    scrape = stage.poll(after=60)
-    assert values(scrape, SHARDS, **BILLING, state="unconsumed") == [0]
-    assert scrape.find("sls_consumer_group_unread_log_groups", **BILLING, shard="1") == []
-
-
-def test_entries_next_to_an_invalid_one_are_used() -> None:
-    end = "MTcwMDAwMDAwMDAwMDAwMDAxMA=="
-    entries = [
-        {"shard": 0, "checkpoint": end, "updateTime": 1_699_999_970_000_000, "consumer": "a"},
-        {"shard": None, "checkpoint": end, "updateTime": 1_699_999_970_000_000, "consumer": "b"},
-        {"shard": 1, "checkpoint": end, "updateTime": 1_699_999_940_000_000, "consumer": "c"},
-    ]
-    with staged(lag=False) as stage:
-        stage.simulator.faults.add(faults.Body(text=json.dumps(entries)), consumer_group="billing")
-        scrape = stage.poll()
-    assert {
-        (sample.labels["shard"], sample.labels["consumer"], sample.value)
-        for sample in scrape.find(AGE, **BILLING)
-    } == {("0", "a", 30.0), ("1", "c", 60.0)}
-
-
 # Failures of requests that the groups of a logstore share
 
 
@@ -410,66 +352,3 @@ def test_a_failed_request_for_other_data_keeps_the_checkpoint_ages(
     polls = values(scrape, ERRORS, logstore="orders", consumer_group="")
     assert (sum(polls) >= 1) == (operation != "GetLogStore")
     assert values(scrape, ERRORS, logstore="clicks") == []
-
-
-def test_a_shard_whose_end_cannot_be_read_does_not_affect_others(stage: Stage) -> None:
-    stage.simulator.faults.add(faults.Html(status=200), operation="GetCursor", shard=1)
-    scrape = stage.poll(after=60)
-    for group in (BILLING, *OTHERS):
-        assert values(scrape, LAG, **group, shard="0") == [0]
-        assert values(scrape, LAG, **group, shard="1") == []
-        assert values(scrape, AGE, **group) == [60, 60]
-        assert values(scrape, SHARDS, **group, state="caught_up") == [1]
-        assert values(scrape, SHARDS, **group, state="unknown") == [1]
-
-
-def test_only_checkpoints_are_shown_without_permission_for_cursors(
-    stage: Stage, log: pytest.LogCaptureFixture
-) -> None:
-    for operation in ("ListShards", "GetCursor", "GetCursorTime"):
-        stage.simulator.deny(operation)
-    stage.poll(after=60)
-    stage.poll(after=60)
-    scrape = stage.poll(after=60)
-    for group in (BILLING, *OTHERS):
-        assert values(scrape, UP, **group) == [1]
-        assert values(scrape, AGE, **group) == [180, 180]
-        assert values(scrape, LAG, **group) == []
-    assert [event["logstore"] for event in events(log)] == ["clicks", "orders"]
-
-
-# Ages
-
-
-def test_an_age_is_that_of_the_scrape_not_of_the_poll(stage: Stage) -> None:
-    assert values(stage.poll(after=60), AGE, **BILLING) == [60, 60]
-    assert values(stage.scrape(after=15), AGE, **BILLING) == [75, 75]
-    assert values(stage.scrape(after=0.5), AGE, **BILLING) == [75.5, 75.5]
-    assert values(stage.scrape(), UPDATED, **BILLING) == [START, START]
-
-
-def test_a_wall_clock_that_jumps_does_not_age_anything(stage: Stage) -> None:
-    stage.poll(after=60)
-    stage.held.set(START - 3600)
-    assert values(stage.scrape(), AGE, **BILLING) == [60, 60]
-
-
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_an_update_time_is_the_same_in_every_unit(unit: UpdateTimeUnit) -> None:
-    with staged(unit) as stage:
-        scrape = stage.poll(after=60)
-    assert values(scrape, UPDATED, **BILLING) == [START, START]
-    assert values(scrape, AGE, **BILLING) == [60, 60]
-
-
-def test_a_shard_that_was_never_consumed_has_no_age(stage: Stage) -> None:
-    stage.world.delete_group("shop", "orders", "billing")
-    stage.world.create_group("shop", "orders", "billing")
-    end = stage.world.end_cursor("shop", "orders", 1)
-    stage.world.update_checkpoint("shop", "orders", "billing", 1, end, consumer="host-1")
-    scrape = stage.poll(after=60)
-    assert values(scrape, AGE, **BILLING, shard="0") == []
-    assert values(scrape, UPDATED, **BILLING, shard="0") == []
-    assert values(scrape, AGE, **BILLING, shard="1") == [60]
-    assert values(scrape, SHARDS, **BILLING, state="unconsumed") == [1]
-    assert values(scrape, SHARDS, **BILLING, state="caught_up") == [1]

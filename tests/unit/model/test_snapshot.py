@@ -1,4 +1,4 @@
-"""Snapshots: how long they are served, and the store that holds the newest of each target."""
+"""Snapshots of groups and targets: how long they are served, and views of them."""
 
 import pytest
 from msgspec.structs import replace
@@ -16,16 +16,10 @@ from exporter.model.snapshot import (
     TargetStatus,
     View,
 )
-from exporter.polling.store import Store
 from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
 OTHER = TargetKey(ENDPOINT, "shop", "clicks")
 FAILURE = Failure(code="timeout", message="late", since=1.0)
-
-
-def names(status: TargetStatus | None) -> list[str]:
-    assert status is not None
-    return [each.key.consumer_group for each in status.groups]
 
 
 # Time
@@ -186,91 +180,10 @@ def test_remedy_of_a_conflict_is_about_labels() -> None:
     )
 
 
-# The store
-
-
 def test_a_view_of_nothing_is_empty() -> None:
     view = View()
     assert view.targets == ()
     assert view.pending == frozenset()
-
-
-def test_a_new_store_is_empty() -> None:
-    assert Store().view() == View(targets=(), pending=frozenset())
-    assert Store().get(KEY) is None
-
-
-def test_expected_target_is_pending_until_it_is_polled() -> None:
-    store = Store()
-    store.expect({KEY: ["billing"], OTHER: []})
-    assert store.view() == View(targets=(), pending=frozenset({KEY, OTHER}))
-    status = target(group(shard()))
-    store.put(status)
-    assert store.get(KEY) is status
-    assert store.get(OTHER) is None
-    assert store.view() == View(targets=(status,), pending=frozenset({OTHER}))
-
-
-def test_targets_are_sorted_by_name() -> None:
-    store = Store()
-    store.expect({KEY: [], OTHER: []})
-    orders, clicks = target(key=KEY), target(key=OTHER)
-    store.put(orders)
-    store.put(clicks)
-    assert store.view().targets == (clicks, orders)
-
-
-def test_the_newest_status_replaces_the_one_before_it() -> None:
-    store = Store()
-    store.expect({KEY: ["billing"]})
-    store.put(target(group(shard())))
-    newest = target(group(shard(), shard(1)))
-    store.put(newest)
-    assert store.view().targets == (newest,)
-
-
-def test_a_target_that_stays_keeps_its_status_and_one_that_left_is_forgotten() -> None:
-    store = Store()
-    store.expect({KEY: ["billing"], OTHER: []})
-    kept = target(group(shard()))
-    store.put(kept)
-    store.put(target(key=OTHER))
-    store.expect({KEY: ["billing"]})
-    assert store.view() == View(targets=(kept,), pending=frozenset())
-    assert store.get(OTHER) is None
-
-
-def test_a_poll_that_ends_after_its_target_has_left_changes_nothing() -> None:
-    store = Store()
-    store.expect({OTHER: []})
-    store.put(target(group(shard())))
-    assert store.view() == View(targets=(), pending=frozenset({OTHER}))
-
-
-def test_poll_of_an_unexpected_target_changes_nothing() -> None:
-    store = Store()
-    store.put(target(group(shard())))
-    assert store.view() == View(targets=(), pending=frozenset())
-
-
-def test_groups_that_left_their_target_are_forgotten() -> None:
-    store = Store()
-    store.expect({KEY: ["billing", "mail"]})
-    store.put(target(group(shard()), group(shard(), name="mail"), retention_seconds=60.0))
-    store.expect({KEY: ["mail"]})
-    status = store.get(KEY)
-    assert names(status) == ["mail"]
-    assert status is not None
-    assert status.retention_seconds == 60.0
-
-
-def test_a_view_is_not_changed_by_what_comes_after_it() -> None:
-    store = Store()
-    store.expect({KEY: ["billing"]})
-    before = store.view()
-    store.put(target(group(shard())))
-    store.expect({})
-    assert before == View(targets=(), pending=frozenset({KEY}))
 
 
 def test_view_is_immutable() -> None:

@@ -1,9 +1,9 @@
-"""The store while polls run: groups that are published one by one."""
+"""The store of the newest statuses: targets, and groups that are published one by one."""
 
 from msgspec.structs import replace
 
 from exporter.model.names import TargetKey
-from exporter.model.snapshot import GroupStatus, TargetStatus
+from exporter.model.snapshot import GroupStatus, TargetStatus, View
 from exporter.polling.store import Store
 from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
 
@@ -24,6 +24,60 @@ def known(store: Store) -> TargetStatus:
     status = store.get(KEY)
     assert status is not None
     return status
+
+
+def test_expected_target_is_pending_until_it_is_polled() -> None:
+    store = Store()
+    assert store.view() == View()
+    store.expect({KEY: ["billing"], OTHER: []})
+    assert store.view() == View(pending=frozenset({KEY, OTHER}))
+    status = target(group(shard()))
+    store.put(status)
+    assert (store.get(KEY), store.get(OTHER)) == (status, None)
+    assert store.view() == View(targets=(status,), pending=frozenset({OTHER}))
+
+
+def test_targets_are_sorted_by_name() -> None:
+    store = Store()
+    store.expect({KEY: [], OTHER: []})
+    orders, clicks = target(key=KEY), target(key=OTHER)
+    store.put(orders)
+    store.put(clicks)
+    assert store.view().targets == (clicks, orders)
+
+
+def test_newest_status_replaces_the_previous_one() -> None:
+    store = expecting("billing")
+    store.put(target(group(shard())))
+    newest = target(group(shard(), shard(1)))
+    store.put(newest)
+    assert store.view().targets == (newest,)
+
+
+def test_target_that_stays_keeps_its_status_and_one_that_left_is_forgotten() -> None:
+    store = Store()
+    store.expect({KEY: ["billing"], OTHER: []})
+    kept = target(group(shard()))
+    store.put(kept)
+    store.put(target(key=OTHER))
+    store.expect({KEY: ["billing"]})
+    assert store.view() == View(targets=(kept,))
+    assert store.get(OTHER) is None
+
+
+def test_poll_that_ends_after_its_target_has_left_changes_nothing() -> None:
+    store = Store()
+    store.expect({OTHER: []})
+    store.put(target(group(shard())))
+    assert store.view() == View(pending=frozenset({OTHER}))
+
+
+def test_groups_that_left_their_target_are_forgotten() -> None:
+    store = expecting("billing", "mail")
+    mail = group(shard(), name="mail")
+    store.put(target(group(shard()), mail, retention_seconds=60.0))
+    store.expect({KEY: ["mail"]})
+    assert known(store) == target(mail, retention_seconds=60.0)
 
 
 def test_group_of_a_first_poll_shows_while_its_target_is_pending() -> None:
@@ -94,9 +148,11 @@ def test_group_of_a_target_that_left_is_not_stored() -> None:
     assert store.view().targets == ()
 
 
-def test_view_is_not_changed_by_a_group_that_comes_after_it() -> None:
+def test_view_is_not_changed_by_what_comes_after_it() -> None:
     store = expecting("billing", "mail")
     store.put(target(group(shard())))
     before = store.view()
     put(store, group(shard(), name="mail"))
+    store.put(target(group(shard())))
+    store.expect({})
     assert [len(each.groups) for each in before.targets] == [1]

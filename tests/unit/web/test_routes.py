@@ -125,13 +125,6 @@ def test_the_telemetry_path_can_be_moved() -> None:
         assert fetch(port, "/metrics").status == 404
 
 
-def test_status_page_is_html_without_frames() -> None:
-    with serving() as port:
-        answer = fetch(port, "/")
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["X-Frame-Options"] == "DENY"
-
-
 def test_content_security_policy_allows_only_own_style_and_script() -> None:
     html = b"<html><head><style>b{}</style><script>go()</script></head><body>ok</body></html>"
     style = base64.b64encode(hashlib.sha256(b"b{}").digest()).decode()

@@ -77,16 +77,6 @@ def test_a_server_listens_on_several_addresses_and_tells_their_ports() -> None:
         server.stop(1.0)
 
 
-def test_a_taken_port_fails_the_start() -> None:
-    with serving() as port:
-        server = new_server(f"127.0.0.1:{port}")
-        with pytest.raises(ListenError) as caught:
-            server.start()
-    assert str(caught.value).startswith(
-        f"cannot listen on 127.0.0.1:{port}: address already in use; "
-    )
-
-
 @pytest.mark.parametrize(
     ("owner", "method", "fault", "reason"),
     [

@@ -28,10 +28,11 @@ def test_the_policy_allows_the_page_s_own_style_and_script(page: Answer, name: s
     assert allowed[1] == f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def test_the_page_is_html_that_no_one_keeps(page: Answer) -> None:
+def test_status_page_is_html_without_frames_that_no_client_keeps(page: Answer) -> None:
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["X-Frame-Options"] == "DENY"
 
 
 def test_the_query_chooses_the_groups_of_the_page(page: Answer) -> None:
