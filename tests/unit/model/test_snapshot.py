@@ -182,7 +182,7 @@ def test_remedy_of_a_conflict_is_about_labels() -> None:
 
 def test_a_view_of_nothing_is_empty() -> None:
     view = View()
-    assert view.targets == ()
+    assert (view.targets, view.entries, view.conflicts) == ((), (), ())
     assert view.pending == frozenset()
 
 
