@@ -20,6 +20,7 @@ OWN_LABELS = frozenset(
         "code",
         "consumer",
         "consumer_group",
+        "item",
         "logstore",
         "operation",
         "order",

@@ -32,7 +32,6 @@ from exporter.metrics.text_format import (
     line,
     lines_of,
 )
-from exporter.model.names import ProjectKey
 from exporter.model.progress import ShardProgress
 from exporter.model.snapshot import (
     EntryStatus,
@@ -151,8 +150,12 @@ class PolledText:
             (self_catalogue.TARGETS, view.target_count),
         ):
             yield head_of(metric) + line(metric.name, b"", value)
-        conflicts = [_of_project(*each) for each in view.conflict_counts.items()]
-        yield from _family(head_of(self_catalogue.TARGET_CONFLICTS), conflicts)
+        matches = {(item,): count for item, count in view.matches.items()}
+        for of_place, counts in (
+            (self_catalogue.TARGET_CONFLICTS, view.conflict_counts),
+            (self_catalogue.MATCHING_GROUPS, matches),
+        ):
+            yield from _family(head_of(of_place), _counts(of_place, counts.items()))
 
     def _group(self, group: GroupStatus, config: MetricsConfig) -> GroupText:
         known = self._prepared.get(group.key)
@@ -220,10 +223,10 @@ def _of_entry(family: EntryFamily, entry: EntryStatus) -> Block:
     return Block(text=line(family.name, label_text(entry.key._asdict()), value), count=1)
 
 
-def _of_project(project: ProjectKey, conflicts: int) -> Block:
-    family = self_catalogue.TARGET_CONFLICTS
-    labels = label_text(dict(zip(family.labels, project, strict=True)))
-    return Block(text=line(family.name, labels, conflicts), count=1)
+def _counts(family: Family, counts: Iterable[tuple[Sequence[str], int]]) -> Iterator[Block]:
+    for place, count in counts:
+        labels = label_text(dict(zip(family.labels, place, strict=True)))
+        yield Block(text=line(family.name, labels, count), count=1)
 
 
 def _block(family: Family, labels: Mapping[str, str], text: bytes, values: Values) -> Block:

@@ -24,6 +24,13 @@ TARGET_CONFLICTS = Family(
     help="Number of logstores that are not polled because their series would be those of a "
     "logstore at another endpoint.",
 )
+MATCHING_GROUPS = Family(
+    name="sls_exporter_matching_groups",
+    labels=("item",),
+    help="Number of polled consumer groups that match an item of logstores in the configuration, "
+    "such as projects[0].logstores[1]. It is not 0 but absent until all listings have succeeded "
+    "once.",
+)
 
 POLL_ERRORS = Family(
     name="sls_exporter_poll_errors_total",

@@ -206,6 +206,8 @@ class View(Struct, frozen=True, kw_only=True):
     """The listings that have been attempted, in the order of their keys."""
     conflicts: tuple[Conflict, ...] = ()
     """The targets that are left out, in the order of their keys."""
+    matches: Mapping[str, int] = MappingProxyType({})
+    """The number of polled groups that match each item of the configuration, by its place."""
     pending: frozenset[TargetKey] = field(default_factory=frozenset)
     """Targets whose first poll has not ended. Some of their groups may be known already."""
 

@@ -17,12 +17,13 @@ from exporter.config.problems import KeyPath
 from exporter.config.schema import Config
 from exporter.config.selectors import Decision, ProjectSelectors, Selector, Selectors, decide
 from exporter.config.settings import ProjectSettings
-from exporter.model.names import EntryKey, ProjectKey, TargetKey
+from exporter.model.names import ProjectKey, TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import Conflict, EntryStatus
 from exporter.polling.conflicts import separate
 from exporter.polling.fanout import Unresponsive
-from exporter.polling.listings import Entries, ListingKey, Listings
+from exporter.polling.listings import Entries, ListingKey, Listings, listing_key
+from exporter.polling.matches import count_matches
 from exporter.polling.scope import Scope
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
@@ -42,6 +43,8 @@ class Found(Struct, frozen=True, kw_only=True):
 
     targets: tuple[Target, ...]
     conflicts: tuple[Conflict, ...]
+    matches: Mapping[str, int]
+    """The number of groups that match each item of the configuration, as far as known."""
     needed: frozenset[ListingKey]
     projects: frozenset[ProjectKey]
     """The projects that requests are sent to."""
@@ -103,10 +106,7 @@ class Discovery:
         takes long, ``on_wait`` is called from time to time. When ``is_current`` returns False, no
         more listings are read.
         """
-
-        def is_wanted(key: ListingKey) -> bool:
-            return is_current() and (not only_due or self._listings.is_due(key))
-
+        is_due = self._listings.is_due if only_due else lambda _: True
         with ThreadPoolExecutor(_PROJECTS_AT_ONCE) as pool:
 
             def run(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -115,7 +115,10 @@ class Discovery:
                     on_wait()
                 return [future.result() for future in futures]
 
-            return self._found(_Round(self._listings, is_wanted, self._on_entry), run)
+            listing = _Round(
+                self._listings, lambda key: is_current() and is_due(key), self._on_entry
+            )
+            return self._found(listing, run)
 
     def _found(self, listing: "_Round", run: _Map) -> Found:
         names = run(partial(self._project_names, listing), self._selectors.projects)
@@ -129,9 +132,13 @@ class Discovery:
         in_order = sorted((each for found in resolved for each in found), key=itemgetter(0))
         targets, conflicts = separate(target for _, target in in_order)
         listed = {ProjectKey(*key.entry[:2]) for key in listing.needed}
+        is_complete = self._scope.has_all_names and self._listings.have_succeeded(listing.needed)
+        found = (target for _, target in in_order)
+        matches = count_matches(self._selectors, found, is_complete=is_complete)
         return Found(
             targets=targets,
             conflicts=conflicts,
+            matches=matches,
             needed=frozenset(listing.needed),
             projects=frozenset(projects.keys() | listed),
         )
@@ -204,7 +211,7 @@ class Discovery:
         if pattern.literal:
             return [pattern.text]
         client = self._client_for(settings, None)
-        key = _listing_key(settings)
+        key = listing_key(settings)
         reported = TargetKey(key.entry.sls_endpoint, pattern.text, "")
         found = listing.entries(key, reported, client.list_projects)
         return [name for name in _names(found) if pattern.matches(name)]
@@ -225,7 +232,7 @@ class _Project:
         if pattern.literal:
             return [pattern.text]
         found = self._listing.entries(
-            _listing_key(settings, self.key.project),
+            listing_key(settings, self.key.project),
             TargetKey(*self.key, ""),
             lambda: self._unanswered.ask("", self._client(settings).list_logstores),
         )
@@ -237,7 +244,7 @@ class _Project:
             return {}
         settings = selector.project_settings
         found = self._listing.entries(
-            _listing_key(settings, self.key.project, logstore),
+            listing_key(settings, self.key.project, logstore),
             TargetKey(*self.key, logstore),
             lambda: self._unanswered.ask(
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
@@ -276,10 +283,6 @@ class _Round:
             self._on_entry(self._listings.read(key, reported, request))
             self._read.add(key)
         return self._listings.entries(key)
-
-
-def _listing_key(settings: ProjectSettings, project: str = "", logstore: str = "") -> ListingKey:
-    return ListingKey(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
 
 
 def _group(name: str, decision: Decision, listing: ConsumerGroup | None) -> GroupTarget:

@@ -5,11 +5,12 @@ soon.
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from exporter.base.clock import Clock
 from exporter.config.credentials import CredentialsConfig
+from exporter.config.settings import ProjectSettings
 from exporter.logs.logger import Logger
 from exporter.model.names import EntryKey, GroupKey, TargetKey
 from exporter.model.snapshot import EntryStatus
@@ -26,6 +27,11 @@ class ListingKey(NamedTuple):
 
     entry: EntryKey
     credentials: CredentialsConfig | None
+
+
+def listing_key(settings: ProjectSettings, project: str = "", logstore: str = "") -> ListingKey:
+    """Return the key of a listing of projects, or of a project or logstore if one is given."""
+    return ListingKey(EntryKey(str(settings.endpoint), project, logstore), settings.credentials)
 
 
 class Listings:
@@ -105,6 +111,12 @@ class Listings:
             if listing is None:
                 return True
             return listing.is_unread and self._clock.monotonic() >= listing.due_at
+
+    def have_succeeded(self, keys: Iterable[ListingKey]) -> bool:
+        """Return whether each listing has succeeded once."""
+        with self._lock:
+            found = [self._listings.get(entry, {}).get(credentials) for entry, credentials in keys]
+        return all(listing is not None and not listing.is_unread for listing in found)
 
     def seconds_to_due(self) -> float | None:
         """Return the seconds until a listing is due; None if all have succeeded once."""

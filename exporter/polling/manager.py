@@ -17,6 +17,7 @@ from exporter.polling.conflicts import ConflictReports
 from exporter.polling.discovery import Discovery, Found
 from exporter.polling.hooks import Hooks
 from exporter.polling.listings import ListingKey, Listings
+from exporter.polling.matches import MatchReports
 from exporter.polling.members import Member, Members
 from exporter.polling.poller import Effort
 from exporter.polling.scope import Scope
@@ -52,6 +53,7 @@ class PollManager:
         self._clients = clients
         self._store = store
         self._conflicts = ConflictReports(log)
+        self._matches = MatchReports(log)
         self._hooks = hooks
         self._counts = counts = hooks.counts
         self._scope = scope
@@ -257,8 +259,9 @@ class PollManager:
         has_changed = self._members.update(found.targets)
         self._counts.keep_only_projects(self._members.loads.keys())
         groups = {target.key: {group.name for group in target.groups} for target in found.targets}
-        self._store.expect(groups, found.conflicts)
+        self._store.expect(groups, found.conflicts, found.matches)
         self._conflicts.report(found.conflicts)
+        self._matches.report(found.matches)
         polled = {GroupKey(*key, name) for key in groups for name in groups[key]}
         self._kept = {**dict.fromkeys(self._listings.failing, ()), **_labels(found.targets)}
         self._projects = found.projects

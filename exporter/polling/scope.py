@@ -15,6 +15,11 @@ class Scope(Struct, frozen=True, kw_only=True):
     logstore: Pattern | None = None
     consumer_group: Pattern | None = None
 
+    @property
+    def has_all_names(self) -> bool:
+        """True if no name is left out, apart from those of other shards."""
+        return self.project is self.logstore is self.consumer_group is None
+
     def has_project(self, name: str) -> bool:
         """Return whether projects with this name are polled."""
         return _matches(self.project, name)

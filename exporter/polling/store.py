@@ -24,13 +24,17 @@ class Store:
         self._entries: dict[EntryKey, EntryStatus] = {}
         self._expected: Mapping[TargetKey, Collection[str]] = MappingProxyType({})
         self._conflicts: tuple[Conflict, ...] = ()
+        self._matches: Mapping[str, int] = MappingProxyType({})
 
     def expect(
-        self, targets: Mapping[TargetKey, Collection[str]], conflicts: tuple[Conflict, ...] = ()
+        self,
+        targets: Mapping[TargetKey, Collection[str]],
+        conflicts: tuple[Conflict, ...] = (),
+        matches: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Apply new targets with their groups: forget removed ones, wait for new ones."""
         with self._lock:
-            self._conflicts = conflicts
+            self._conflicts, self._matches = conflicts, matches
             known, self._expected = self._statuses, targets
             self._statuses = {key: _only(known.get(key), targets[key]) for key in sorted(targets)}
             self._pending = {
@@ -83,11 +87,12 @@ class Store:
         """Return the current view of all targets and listings."""
         with self._lock:
             statuses, pending = self._statuses.copy(), frozenset(self._pending)
-            entries, conflicts = self._entries.copy(), self._conflicts
+            entries, conflicts, matches = self._entries.copy(), self._conflicts, self._matches
         return View(
             targets=tuple(status for status in statuses.values() if status is not None),
             entries=tuple(entries[key] for key in sorted(entries)),
             conflicts=conflicts,
+            matches=matches,
             pending=pending,
         )
 

@@ -25,6 +25,7 @@ def as_json(found: StatusRows, query: Mapping[str, str]) -> bytes:
     fields = {
         "at": found.at,
         "pending_targets": found.pending_targets,
+        "items_without_groups": found.items_without_groups,
         "summary": {
             "groups": summary.groups,
             "failing": summary.failing,

@@ -20,6 +20,7 @@ from exporter.status.table import groups_table
 from exporter.status.wording import STATE_MEANINGS, STATE_NAMES, counted, duration
 
 PAGE_ROWS = 100
+_MOST_ITEMS = 3
 
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -48,7 +49,7 @@ def page(found: StatusRows, query: Mapping[str, str], *, telemetry_path: str) ->
     summary = summarise(found.groups)
     content = tag(
         "main",
-        _headline(summary, found.pending_targets),
+        _headline(summary, found.pending_targets, found.items_without_groups),
         _ignored(asked),
         groups_table(shown, asked, now=found.monotonic, ambiguous=ambiguous_projects(found.groups))
         if shown
@@ -103,7 +104,7 @@ def _header(telemetry_path: str) -> Html:
     return tag("header", tag("h1", "Consumer groups"), links)
 
 
-def _headline(summary: Summary, pending: int) -> Html:
+def _headline(summary: Summary, pending: int, items_without_groups: Sequence[str]) -> Html:
     """Summarize all groups in one line, in which each count links to its groups."""
     every = Query()
     counts = [_count(counted(summary.groups, "group"), every.link(), "")]
@@ -116,6 +117,16 @@ def _headline(summary: Summary, pending: int) -> Html:
         counts.append(_count(f"{summary.failing:,} failing", every.link(state=FAILING), "bad"))
     if pending:
         counts.append(tag("li", f"{counted(pending, 'logstore')} not polled yet", class_="warn"))
+    if items_without_groups:
+        words = (
+            f"{counted(len(items_without_groups), 'item')} of the configuration without groups: "
+        )
+        more = "" if len(items_without_groups) <= _MOST_ITEMS else ", …"
+        counts.append(
+            tag(
+                "li", f"{words}{', '.join(items_without_groups[:_MOST_ITEMS])}{more}", class_="warn"
+            )
+        )
     if summary.worst and summary.worst.stalled_seconds:
         counts.append(_worst(summary.worst, every))
     elif not summary.failing and summary.groups:

@@ -116,12 +116,14 @@ class StatusRows(Struct, frozen=True, kw_only=True):
 
     ``at`` is a Unix timestamp in seconds, and ``monotonic`` the same time on the monotonic clock.
     ``pending_targets`` is the number of logstores that have not been polled yet.
+    ``items_without_groups`` are places of the configuration file.
     """
 
     at: float
     monotonic: float
     groups: Sequence[GroupRow]
     pending_targets: int
+    items_without_groups: tuple[str, ...] = ()
 
 
 # From worst to best. A group has the state of its worst shard.
@@ -162,6 +164,7 @@ def document(
         + [_listing(entry, wall) for entry in view.entries if entry.failure]
         + [_conflict(conflict) for conflict in view.conflicts],
         pending_targets=len(view.pending),
+        items_without_groups=tuple(item for item, count in view.matches.items() if not count),
     )
 
 

@@ -65,6 +65,7 @@ METRICS = {
     "sls_exporter_discovery_last_success_timestamp_seconds",
     "sls_exporter_discovery_success",
     "sls_exporter_ignored_server_times_total",
+    "sls_exporter_matching_groups",
     "sls_exporter_poll_interval_usage_ratio",
     "sls_exporter_request_limit_per_second",
     "sls_exporter_cursor_access",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exporter.app.assembly import Parts, assemble
 from exporter.config.reader import parse
+from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.world import World
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
@@ -28,11 +29,13 @@ class Fleet:
         self.world = World(wall=self.clock.clock.wall)
         self.simulator = FaultySimulator(self.world)
 
-    def engine(self, projects: str, *, head: str = HEAD) -> Parts:
+    def engine(self, projects: str, *, head: str = HEAD, scope: Scope = EVERYTHING) -> Parts:
         """Make an engine; ENDPOINT in the text stands for that of the service."""
         text = head + projects.replace("ENDPOINT", self.simulator.endpoint)
         config = parse(text, name="config.yaml", environ={}, base_dir=Path())
-        return assemble(config, environ={}, clock=self.clock.clock, start_rate=10_000.0)
+        return assemble(
+            config, environ={}, clock=self.clock.clock, scope=scope, start_rate=10_000.0
+        )
 
     def discover(self, engine: Parts) -> list[str]:
         """Resolve names again, and return the groups as project/logstore/group."""

@@ -271,6 +271,12 @@ class PolledCollector(Collector):
             conflicts.add_metric(place, left_out.count(place))
         if conflicts.samples:
             yield conflicts
+        metric = self_catalogue.MATCHING_GROUPS
+        matches = GaugeMetricFamily(metric.name, metric.help, labels=["item"])
+        for item, count in view.matches.items():
+            matches.add_metric([item], count)
+        if matches.samples:
+            yield matches
 
 
 class Families:

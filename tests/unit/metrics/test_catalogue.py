@@ -503,7 +503,7 @@ def test_all_exported_metrics_are_in_the_catalog_with_their_labels() -> None:
         retention_access=True,
     )
     entry = EntryStatus(key=EntryKey("https://example.com", "shop"), last_success=1000.0)
-    view = View(targets=(status,), entries=(entry,))
+    view = View(targets=(status,), entries=(entry,), matches={"projects[0].logstores[0]": 1})
     polled = PolledText().write(view, MetricsConfig(), 60.0)
     written = b"".join(render(registry, lambda _: polled).body).decode()
     catalogue = {metric.name: metric for metric in CATALOGUE}

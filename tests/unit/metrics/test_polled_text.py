@@ -154,6 +154,7 @@ def test_text_is_identical_to_that_of_prometheus_client(
         targets=tuple(targets),
         entries=tuple(listings),
         conflicts=tuple(left_out),
+        matches={f"projects[{number}]": number for number in range(len(left_out))},
         pending=pending,
     )
     text = PolledText()
