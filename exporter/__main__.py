@@ -20,9 +20,16 @@ def main() -> None:
     from exporter.commands import cli  # noqa: PLC0415  imports are to be without garbage collection
 
     run = cli.prepare(sys.argv[1:])
+    from exporter.commands.signals import exit_despite_threads  # noqa: PLC0415  not for --help
+
     gc.freeze()
     gc.enable()
-    sys.exit(run())
+    try:
+        status = run()
+    except Exception as error:  # noqa: BLE001  reported as by Python
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    exit_despite_threads(status)
 
 
 if __name__ == "__main__":

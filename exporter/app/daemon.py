@@ -119,12 +119,13 @@ class Daemon:
     def start(self) -> None:
         """Start the HTTP server, then the polls.
 
-        Raises ListenError if the server cannot listen on an address.
+        Raises ListenError if the server cannot listen on an address, and RuntimeError if the system
+        refuses a thread.
         """
         self._web.start()
         self._jobs.update()
-        self._jobs.scheduler.start()
         self._tending.start()
+        self._jobs.scheduler.start()
         self._log.info(
             "started",
             version=__version__,

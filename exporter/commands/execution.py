@@ -21,6 +21,8 @@ from exporter.logs.logger import configure
 from exporter.model.credentials import CredentialsError
 from exporter.web.listen import ListenError
 
+_MORE_THREADS = "raise the limit of processes and threads (ulimit -u, or pids.max of the cgroup)"
+
 Run = Callable[[Flags], int]
 """A function that runs a command and returns its exit status."""
 
@@ -64,6 +66,10 @@ def execute(run: Run, flags: Flags) -> int:
         sys.stderr.write(f"{error}\n")
     except (CredentialsError, ListenError) as error:
         sys.stderr.write(f"{PROG}: {error}\n")
+    except RuntimeError as error:
+        if "start new thread" not in str(error):  # Python has no own type for this error
+            raise
+        sys.stderr.write(f"{PROG}: {error}; {_MORE_THREADS}\n")
     except OSError as error:
         if error.filename is not None:  # not an error of the output
             raise

@@ -7,7 +7,7 @@ from exporter.app.daemon import Daemon, Options
 from exporter.app.reload import Load
 from exporter.base.clock import SYSTEM_CLOCK
 from exporter.commands.flags import Flags
-from exporter.commands.signals import Signals, exit_despite_threads, signals
+from exporter.commands.signals import Signals, signals
 from exporter.commands.source import loader
 from exporter.web.listen import systemd_sockets
 
@@ -50,4 +50,3 @@ def serve(
             daemon.request_reload()
     finally:
         daemon.stop()
-    exit_despite_threads()

@@ -1,6 +1,7 @@
 """Signal handling, and an exit that does not wait for blocked threads."""
 
 import contextlib
+import logging
 import os
 import queue
 import signal
@@ -8,14 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import thread as executors
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn
 
-from exporter.logs.logger import get_logger
-
-_LINGER_SECONDS = 5.0
 _WAIT_SECONDS = 0.5
 _REPEAT_SECONDS = 1.0
 
@@ -106,27 +103,15 @@ def signals(on_stop: Callable[[], None] = lambda: None, *, status: int = 0) -> I
             signal.signal(number, signal.SIG_IGN if asked.stopping else handler)
 
 
-def exit_despite_threads(*, linger: float = _LINGER_SECONDS) -> None:
-    """Wait up to ``linger`` seconds for running threads, then exit even if one is blocked.
+def exit_despite_threads(status: int) -> NoReturn:
+    """Exit with a status, without waiting for other threads.
 
-    A thread that resolves a host name cannot be interrupted, and Python waits for it at exit.
+    A thread that resolves a host name cannot be interrupted, and Python would wait for it.
     """
-    deadline = time.monotonic() + linger
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and _is_awaited(thread):
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                get_logger("exporter").warning("thread did not stop in time", thread=thread.name)
-                _exit_now(0)
-
-
-def _is_awaited(thread: threading.Thread) -> bool:
-    """Return whether Python waits for a thread at its exit.
-
-    It also waits for threads of executors that a daemon thread has started, and which are therefore
-    daemon threads too. Only a private name of the standard library identifies them.
-    """
-    return not thread.daemon or thread in getattr(executors, "_threads_queues", ())
+    if threading.active_count() == 1:
+        sys.exit(status)
+    logging.shutdown()
+    _exit_now(status)
 
 
 def _exit_now(status: int) -> NoReturn:

@@ -112,7 +112,8 @@ class Scheduler:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def start(self) -> None:
-        """Start the thread that watches the time."""
+        """Start the thread that watches the time. Raises RuntimeError at a limit of threads."""
+        self._workers.submit(BACKGROUND, lambda: None)  # starts the first thread of other jobs
         self._scheduler.start()
 
     def set_jobs(self, jobs: Iterable[Job]) -> None:

@@ -210,28 +210,86 @@ def test_characters_that_a_terminal_cannot_show_are_escaped(tmp_path: Path) -> N
         "starter = Thread(target=pool.submit, args=[Event().wait], daemon=True)",
     ],
 )
-def test_a_thread_that_hangs_does_not_hold_up_the_exit(hang: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "status", "error"),
+    [
+        ("['schema']", 0, ""),
+        ("['check', '--config.file=/']", 1, "/: cannot be read: "),
+        ("['schema']; cli.prepare = lambda _: lambda: 1 / 0", 1, "ZeroDivisionError"),
+    ],
+)
+def test_thread_that_hangs_does_not_delay_the_exit(
+    hang: str, command: str, status: int, error: str
+) -> None:
     program = (
+        "import sys\n"
         "from threading import Event, Thread\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from exporter.commands.signals import exit_despite_threads\n"
+        "from exporter.__main__ import main\n"
+        "from exporter.commands import cli\n"
         "pool = ThreadPoolExecutor(1)\n"
         "starter = Thread()\n"
         f"{hang}\n"
         "starter.start()\n"
         "starter.join()\n"
-        "exit_despite_threads(linger=0.1)\n"
+        f"sys.argv[1:] = {command}\n"
+        "main()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=30,
+        timeout=60,
         check=False,
     )
-    assert done.returncode == 0
-    assert "thread did not stop in time" in done.stdout + done.stderr
+    assert done.returncode == status
+    assert error in done.stderr
+    assert done.stdout.endswith("}\n") is (status == 0)
+
+
+LIMITED = """\
+import sys
+from threading import Thread
+
+left, start = int(sys.argv.pop(1)), Thread.start
+
+def limited(thread):
+    global left
+    if not left:
+        raise RuntimeError("can't start new thread")
+    left -= 1
+    start(thread)
+
+Thread.start = limited
+from exporter.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "threads"),
+    [("once", 0), *(("run", count) for count in range(4)), *(("demo", n) for n in range(1, 5))],
+)
+def test_start_without_enough_threads_ends_with_one_line(
+    tmp_path: Path, command: str, threads: int
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    arguments = [] if command == "once" else ["--web.listen-address=127.0.0.1:0"]
+    arguments += [] if command == "demo" else [f"--config.file={path}"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(threads), command, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("sls-exporter: ")
+    assert "can't start new thread" in line
 
 
 def test_once_shows_the_demonstration_and_ends_with_status_0(tmp_path: Path) -> None:

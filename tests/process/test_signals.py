@@ -178,7 +178,6 @@ def test_stop_ends_the_process_while_a_reload_over_http_hangs(config: Path) -> N
             client.request("POST", "/-/reload")
             with silent_writer(config):
                 assert running.stop(within=60) == 0
-    assert "thread did not stop in time" in running.log
 
 
 def test_second_signal_after_a_second_ends_the_process_with_the_same_status() -> None:
