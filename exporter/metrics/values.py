@@ -23,6 +23,7 @@ def shards_by_state(group: GroupStatus, snapshot: GroupSnapshot | None) -> Value
     states = [
         state(shard, now, stall_after=group.settings.stall_after) for shard in snapshot.shards
     ]
+    states += [State.UNKNOWN] * snapshot.unnamed
     # The hash of an enum, which a Counter needs, takes longer than counting each.
     return {(each.value,): states.count(each) for each in State}
 

@@ -49,7 +49,9 @@ class GroupSnapshot(Struct, frozen=True, kw_only=True):
 
     polled: Instant
     shards: tuple[ShardProgress, ...]
-    """All shards of the group, including hidden ones."""
+    """All known shards of the group, including hidden ones."""
+    unnamed: int = 0
+    """Least number of shards that exist although no response names them. Their state is unknown."""
     hidden: frozenset[int] = frozenset()
     """Numbers of the shards that are counted but not shown: other consumers own them."""
     causes: Mapping[int, Cause] = MappingProxyType({})

@@ -21,7 +21,7 @@ from exporter.model.progress import (
     Totals,
     Unread,
 )
-from exporter.model.shards import UNREADABLE, Checkpoint, Shard
+from exporter.model.shards import UNREADABLE, Checkpoint
 from exporter.model.snapshot import GroupSnapshot, GroupStatus, Instant
 from exporter.polling.failures import failure_of
 from exporter.polling.readings import Pair
@@ -84,7 +84,7 @@ class GroupPoll:
         self._shown: dict[int, ShardProgress] = {**self._before}
         self._settled: dict[int, ShardProgress] = {}
         self._selected: Mapping[int, Checkpoint] = {}
-        self._listed: Mapping[int, Shard] = {}
+        self._listing = NOT_LISTED
         self._changes_before = before.owner_changes
         self._tracks_before = before.tracks
         self._positions: dict[int, Position] = {}
@@ -123,7 +123,7 @@ class GroupPoll:
         self._shown_before &= self._before.keys()
         chosen = select(self.target, self.checkpoints, listing, self._before)
         self._selected = {each.shard: each for each in chosen}
-        self._listed = listing.shards or {}
+        self._listing = listing
         return [
             Pair(
                 self.target.name,
@@ -134,7 +134,7 @@ class GroupPoll:
                 is_named=self.target.names(each.consumer),
             )
             for each in chosen
-            if each.shard in self._listed and each.cursor != UNREADABLE
+            if each.shard in listing.listed and each.cursor != UNREADABLE
         ]
 
     def settle(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:
@@ -185,6 +185,7 @@ class GroupPoll:
             snapshot=GroupSnapshot(
                 polled=self.read,
                 shards=shards,
+                unnamed=self._listing.unnamed(self._shown, self.target.shards),
                 hidden=hidden,
                 causes=self._causes(shards, changes),
                 owner_changes=changes,
@@ -223,8 +224,8 @@ class GroupPoll:
             return line if before is None or self._is_old(before) else before
         if not cursor_access:
             return line
-        is_resting = checkpoint.shard in self._listed and not self._is_read(checkpoint.shard)
-        line = replace(line, is_blind=not is_resting)
+        is_listed = checkpoint.shard in self._listing.listed
+        line = replace(line, is_blind=not is_listed or self._is_read(checkpoint.shard))
         if before is None:
             return line
         is_named = self.target.names(checkpoint.consumer)
@@ -260,7 +261,7 @@ class GroupPoll:
         if listing is not None and listing.order:
             unfinished = [shard.shard for shard in shards if shard.readonly and shard.unread]
             waiting = waiting_for_parents(
-                [each.shard for each in stalled], unfinished, self._listed
+                [each.shard for each in stalled], unfinished, self._listing.listed
             )
         return likely_causes(
             stalled,

@@ -114,7 +114,7 @@ class LogstoreReader:
         self._listed = ShardListing(
             shards={shard.shard: shard for shard in listing.entries},
             is_new=True,
-            is_partial=bool(listing.faults),
+            missing=len(listing.faults),
         )
         return self._listed
 

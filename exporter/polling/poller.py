@@ -213,10 +213,9 @@ class _Poll:
             self._shards_known()
 
     def _shards_known(self) -> None:
-        listed = self._listing.shards
         self._is_listed = True
-        self._reader.unresponsive.begin_round(listed or {})
-        if listed is not None:
+        self._reader.unresponsive.begin_round(self._listing.listed)
+        if self._listing.shards is not None:
             polling = self._settings.polling
             self._settling = Settling(
                 self._fan,
@@ -239,8 +238,8 @@ class _Poll:
             group.read = group.read.seen_from(Instant(server=server_now, monotonic=monotonic))
             group.retention_seconds = self._reader.retention_seconds
         pairs = [pair for group in groups for pair in group.pairs(self._listing)]
-        listed = self._listing.shards
-        if self._settling is not None and listed is not None:
+        listed = self._listing.listed
+        if self._settling is not None:
             self._settling.add((listed[pair.checkpoint.shard], pair) for pair in pairs)
 
     def _is_read(self, shard: int) -> bool:

@@ -22,13 +22,18 @@ class ShardListing(Struct, frozen=True, kw_only=True):
     """The shards by number; None if they are not known."""
     is_new: bool = False
     """Whether this poll listed the shards."""
-    is_partial: bool = False
-    """Whether shards may exist that are not listed, since the listing or entries of it failed."""
+    missing: int = 0
+    """Least number of shards that are not listed, since the listing or entries of it failed."""
+
+    @property
+    def listed(self) -> Mapping[int, Shard]:
+        """The shards by number; none if they are not known."""
+        return self.shards or {}
 
     @property
     def existing(self) -> Collection[int] | None:
         """The numbers of all shards that exist; None if that is not known."""
-        return None if self.is_partial else self.shards
+        return None if self.missing else self.shards
 
     def expected(self, before: Mapping[int, ShardProgress], *, is_readable: bool) -> set[int]:
         """Return the shards that exist regardless of whether they have a checkpoint.
@@ -37,17 +42,26 @@ class ShardListing(Struct, frozen=True, kw_only=True):
         addition to a new listing, those shards of the last poll (``before``) count that had no
         checkpoint, and if entries could not be read (``is_readable`` is False), all of them.
         """
-        listed = (self.shards or {}).keys()
+        listed = self.listed.keys()
         # If shards are not listed at all, the checkpoints determine which exist.
-        is_known = not self.is_partial and (is_readable or self.shards is not None)
+        is_known = not self.missing and (is_readable or self.shards is not None)
         still = before.keys() & listed if is_known else {*before}
         still = {shard for shard in still if not (is_readable and before[shard].is_consumed)}
         return still | listed if self.is_new else still
 
+    def unnamed(self, known: Collection[int], watched: frozenset[int] | None) -> int:
+        """Return the least number of watched shards that exist although no response names them.
+
+        ``known`` are the shards of a group. Every logstore has at least one shard. ``watched`` is
+        None if all shards are watched.
+        """
+        unnamed = (self.missing or int(not self.listed)) - len({*known} - self.listed.keys())
+        return max(0, unnamed if watched is None else min(unnamed, len(watched.difference(known))))
+
 
 NOT_LISTED = ShardListing()
 """The listing of a poll that does not request it, or lacks the permission to."""
-LISTING_FAILED = ShardListing(is_partial=True)
+LISTING_FAILED = ShardListing(missing=1)
 """The listing of a poll that failed to list the shards, if there is no earlier one to use."""
 
 
@@ -86,7 +100,7 @@ def without_recreated(
 
     Such a shard has the number of a deleted one, for instance because the logstore was recreated.
     """
-    listed = listing.shards if listing.is_new and listing.shards else {}
+    listed = listing.listed if listing.is_new else {}
     return {
         number: progress
         for number, progress in before.items()

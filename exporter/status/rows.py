@@ -45,7 +45,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
     """The endpoint whose logstore is polled instead of this one; None if this is not left out."""
     sls_endpoint: str
     state: State
-    """The state of the worst shard; unknown if no shards are known."""
+    """The state of the worst shard; unknown if none is known, and if others may be worse."""
     up: bool
     """Whether the newest poll succeeded and its values are still shown."""
     consumers: Sequence[str] = ()
@@ -192,6 +192,8 @@ def _group(
         default=None,
     )
     at_worst = shards[worst[-1]] if worst else None
+    if snapshot and snapshot.unnamed:
+        states.append(State.UNKNOWN)
     failure = group.failure
     shard_failure = target.shard_failure if State.UNKNOWN in states else None
     return GroupRow(
@@ -199,7 +201,7 @@ def _group(
         project=group.key.project,
         logstore=group.key.logstore,
         consumer_group=group.key.consumer_group,
-        state=SEVERITY[worst[0]] if worst else State.UNKNOWN,
+        state=min(states, key=SEVERITY.index, default=State.UNKNOWN),
         up=group.is_up(monotonic),
         consumers=sorted(snapshot.consumers) if snapshot else (),
         last_success_seconds=time_since(group.last_success, wall),

@@ -23,7 +23,7 @@ STATE_MEANINGS: Mapping[State, str] = MappingProxyType(
     {
         State.EXPIRED: "logs after the checkpoint were deleted before they were read",
         State.STALLED: "there is unread data, and the checkpoint has not moved for too long",
-        State.UNKNOWN: "cannot be determined: the end of the shard could not be read",
+        State.UNKNOWN: "cannot be determined: the shard or its end could not be read",
         State.UNCONSUMED: "no checkpoint was ever saved",
         State.CONSUMING: "there is unread data, and the checkpoint moves",
         State.CAUGHT_UP: "everything is read",

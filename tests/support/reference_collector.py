@@ -111,6 +111,7 @@ def _shards_by_state(group: GroupStatus, now: float) -> Samples:
     if snapshot is None:
         return {}
     states = [_state(shard, group, snapshot.polled.server) for shard in snapshot.shards]
+    states += ["unknown"] * snapshot.unnamed
     return {(each,): states.count(each) for each in _STATES}
 
 

@@ -73,6 +73,12 @@ def group(
     )
 
 
+def with_unnamed(status: GroupStatus, unnamed: int) -> GroupStatus:
+    """Return a group with some more shards that no response names."""
+    assert status.snapshot is not None
+    return replace(status, snapshot=replace(status.snapshot, unnamed=unnamed))
+
+
 def target(
     *groups: GroupStatus,
     key: TargetKey = KEY,

@@ -32,6 +32,8 @@ class Group:
     row: GroupRow | None = None
     read_at: float | None = None
     stands: Mapping[int, Stand] | None = None
+    unnamed: int = 0
+    """Number of shards that exist, at least, although no response names them."""
     retention: float | None = None
     access: bool | None = None
     counts: Counts | None = None
@@ -54,7 +56,7 @@ def always(group: Group, labels: Labels) -> Iterator[tuple[str, Labels, Allowed]
 
 
 def of_stands(
-    stands: Mapping[int, Stand], labels: Labels, now: float, *, is_ordered: bool
+    stands: Mapping[int, Stand], labels: Labels, now: float, *, unnamed: int, is_ordered: bool
 ) -> Iterator[tuple[str, Labels, Allowed]]:
     """Yield the series that depend on the shards."""
     possible = [each.states(STALL_AFTER) for each in stands.values()]
@@ -66,6 +68,8 @@ def of_stands(
     for state in STATES:
         least = sum(states == {state} for states in possible)
         most = sum(state in states for states in possible)
+        if state == "unknown":
+            least, most = least + unnamed, most + unnamed
         yield f"{GROUP}shards", {**labels, "state": state}, between(most, least, most)
     owners = {each.owner for each in stands.values()} - {""}
     yield f"{GROUP}consumers", labels, exactly(len(owners))

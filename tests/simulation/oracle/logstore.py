@@ -91,6 +91,7 @@ class Logstore:
                     row=self._watch[name].row,
                     read_at=now,
                     stands=stands,
+                    unnamed=int(statuses is None and not stands),
                     retention=reading.retention,
                     access=not reading.denied if is_read else None,
                     counts=(known.counts or Counts()).after(known.stands or {}, before, stands),
@@ -116,7 +117,10 @@ class Logstore:
                     if group.access is not None:
                         yield f"{GROUP}cursor_access", its, exactly(group.access)
                     is_ordered = group.row is not None and group.row.order
-                    yield from of_stands(group.stands, its, now, is_ordered=is_ordered)
+                    unnamed = group.unnamed
+                    yield from of_stands(
+                        group.stands, its, now, unnamed=unnamed, is_ordered=is_ordered
+                    )
                 else:
                     self._seen["dropped as stale"] += 1
 

@@ -84,6 +84,14 @@ def no_cursors(stage: Stage) -> None:
         stage.at(1830.0, fail)
 
 
+def no_shards(stage: Stage) -> None:
+    """Let no response name a shard: the group has no entries, and shards cannot be listed."""
+    produce(stage)
+    stage.world.delete_group(*GROUP)
+    stage.world.create_group(*GROUP, empty_until_heartbeat=True)
+    stage.simulator.faults.add(Html(status=200), operation="ListShards")
+
+
 def refused_listing(stage: Stage) -> None:
     dead_from_the_start(stage)
     stage.simulator.faults.add(REFUSAL, operation="ListLogStores")
@@ -138,6 +146,12 @@ DOUBTFUL_SCENES = (
             behind=nobody_on(0, 1, since=1801.0),
             known_for=STALE_AFTER,
         ),
+    ),
+    Scene(
+        name="group never consumed, and the listing of shards fails from the start",
+        build=no_shards,
+        seconds=HOUR,
+        trouble=unwatched(alerts.UNKNOWN, since=1.0),
     ),
     Scene(
         name="listing of logstores refused from the start; the group dies",

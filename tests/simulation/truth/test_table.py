@@ -271,6 +271,12 @@ def test_shards_with_unreadable_checkpoints_are_unknown_and_have_only_an_age() -
     assert last.by_shard(AGE).keys() == {"0", "1"}
 
 
+def test_group_of_which_no_response_names_a_shard_has_one_unknown_shard() -> None:
+    last = frames_of("group never consumed, and the listing of shards fails from the start")[-1]
+    assert states(last) == {"unknown": 1.0}
+    assert last.by_shard(AGE) == {}
+
+
 def test_a_group_that_was_never_consumed_is_unconsumed_and_does_not_stall() -> None:
     last = frames_of("group created, never consumed")[-1]
     assert states(last) == {"unconsumed": 2.0}

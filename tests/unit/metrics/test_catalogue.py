@@ -38,7 +38,7 @@ from exporter.model.snapshot import (
 )
 from exporter.sls.operations import OPERATION_NAMES
 from tests.support.scrape import Scrape, parsed, scrape
-from tests.support.snapshots import ENDPOINT, KEY, group, shard, target
+from tests.support.snapshots import ENDPOINT, KEY, group, shard, target, with_unnamed
 
 SHOP = ProjectKey("https://example.com", "shop")
 BANK = ProjectKey("https://example.com", "bank")
@@ -143,6 +143,12 @@ def test_every_state_is_always_present() -> None:
         "finished": 1,
         "unknown": 0,
     }
+
+
+def test_shards_that_no_response_names_count_as_unknown() -> None:
+    found = collected(target(with_unnamed(group(shard(0)), 2)))
+    assert found.value("sls_consumer_group_shards", state="caught_up") == 1
+    assert found.value("sls_consumer_group_shards", state="unknown") == 2
 
 
 def test_a_shard_is_counted_as_stalled_only_once_a_poll_has_seen_it_stall() -> None:

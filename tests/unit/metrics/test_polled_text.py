@@ -55,6 +55,7 @@ snapshots = st.builds(
     GroupSnapshot,
     polled=st.builds(Instant, server=st.floats(0, 4e9), monotonic=st.floats(0, 100)),
     shards=st.lists(shards, max_size=4).map(tuple),
+    unnamed=st.integers(0, 3),
     hidden=st.frozensets(st.integers(0, 3)),
     causes=st.dictionaries(st.integers(0, 3), st.sampled_from(Cause)),
     outlook=st.builds(

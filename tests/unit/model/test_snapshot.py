@@ -113,6 +113,7 @@ def test_group_has_the_default_limits_and_no_labels_by_default() -> None:
 
 def test_snapshot_of_a_group_has_only_shards_by_default() -> None:
     snapshot = GroupSnapshot(polled=Instant(server=0.0, monotonic=0.0), shards=())
+    assert snapshot.unnamed == 0
     assert snapshot.hidden == frozenset()
     assert (snapshot.causes, snapshot.owner_changes, snapshot.tracks) == ({}, {}, {})
     assert snapshot.outlook == Outlook(catch_up_seconds=None, data_loss_seconds=None)

@@ -1,14 +1,14 @@
 import pytest
 
 from exporter.model.names import TargetKey
-from exporter.model.progress import Cause, State
-from exporter.model.snapshot import View
+from exporter.model.progress import Cause, ShardProgress, State
+from exporter.model.snapshot import Failure, View
 from exporter.sls.remedies import remedy
 from exporter.status.rows import GroupRow, StatusRows, document
 from exporter.status.shard_rows import ShardRow
 from exporter.status.summary import summarise
 from exporter.status.wording import duration
-from tests.support.snapshots import ENDPOINT, group, shard, target
+from tests.support.snapshots import ENDPOINT, group, shard, target, with_unnamed
 from tests.support.status_views import (
     MONOTONIC,
     NOW,
@@ -112,6 +112,24 @@ def test_a_group_without_shards_is_unknown() -> None:
     assert row.state is State.UNKNOWN
     assert row.worst_shard is None
     assert (row.age_seconds, row.lag_seconds, row.stalled_seconds) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("shards", "expected"),
+    [
+        ((), State.UNKNOWN),
+        ((caught_up(0),), State.UNKNOWN),
+        ((behind(0, stalled=400),), State.STALLED),
+    ],
+)
+def test_group_is_unknown_with_the_error_if_a_shard_is_not_named_and_none_is_worse(
+    shards: tuple[ShardProgress, ...], expected: State
+) -> None:
+    failure = Failure(code="timeout", message="ListShards: timeout", since=NOW, remedy="wait")
+    row = only(View(targets=(target(with_unnamed(group(*shards), 1), shard_failure=failure),)))
+    assert row.state is expected
+    assert (row.shard_error, row.shard_remedy) == ("ListShards: timeout", "wait")
+    assert len(row.shards) == len(shards)
 
 
 def test_failing_group_keeps_its_last_shards_and_has_its_error() -> None:
