@@ -22,12 +22,11 @@ from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import Conflict, EntryStatus
 from exporter.polling.conflicts import separate
 from exporter.polling.fanout import Unresponsive
-from exporter.polling.listings import Entries, ListingKey, Listings, listing_key
+from exporter.polling.listings import ListingKey, ListingReader, Listings, listing_key
 from exporter.polling.matches import count_matches
 from exporter.polling.scope import Scope
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
-from exporter.sls.json_values import Parsed
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 """Returns the client of a project, or (None) of an endpoint without a project."""
@@ -36,6 +35,7 @@ _PROJECTS_AT_ONCE = 8
 _WAIT_SECONDS = 5.0
 
 _Map = Callable[..., Iterable[Any]]
+_Ordered = tuple[KeyPath, Target]
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ class Discovery:
 
     def known(self) -> Found:
         """Return the targets of literal names and earlier listings, without requests."""
-        return self._found(_Round(self._listings, lambda _: False, self._on_entry), map)
+        return self._found(ListingReader(self._listings, lambda _: False, self._on_entry), map)
 
     def resolve(
         self,
@@ -115,38 +115,38 @@ class Discovery:
                     on_wait()
                 return [future.result() for future in futures]
 
-            listing = _Round(
+            reader = ListingReader(
                 self._listings, lambda key: is_current() and is_due(key), self._on_entry
             )
-            return self._found(listing, run)
+            return self._found(reader, run)
 
-    def _found(self, listing: "_Round", run: _Map) -> Found:
-        names = run(partial(self._project_names, listing), self._selectors.projects)
+    def _found(self, reader: ListingReader, run: _Map) -> Found:
+        names = run(partial(self._project_names, reader), self._selectors.projects)
         # A project that several entries find appears once for each of its endpoints.
         projects = dict.fromkeys(
             ProjectKey(str(owner.settings.endpoint), name)
             for owner, found in zip(self._selectors.projects, names, strict=True)
             for name in found
         )
-        resolved = run(partial(self._resolve_project, listing), projects)
-        in_order = sorted((each for found in resolved for each in found), key=itemgetter(0))
-        targets, conflicts = separate(target for _, target in in_order)
-        listed = {ProjectKey(*key.entry[:2]) for key in listing.needed}
-        is_complete = self._scope.has_all_names and self._listings.have_succeeded(listing.needed)
-        found = (target for _, target in in_order)
-        matches = count_matches(self._selectors, found, is_complete=is_complete)
+        resolved = run(partial(self._resolve_project, reader), projects)
+        ordered = sorted((each for found in resolved for each in found), key=itemgetter(0))
+        in_order = [target for _, target in ordered]
+        targets, conflicts = separate(in_order)
+        listed = {ProjectKey(*key.entry[:2]) for key in reader.needed}
+        is_complete = self._scope.has_all_names and self._listings.have_succeeded(reader.needed)
+        matches = count_matches(self._selectors, in_order, is_complete=is_complete)
         return Found(
             targets=targets,
             conflicts=conflicts,
             matches=matches,
-            needed=frozenset(listing.needed),
+            needed=frozenset(reader.needed),
             projects=frozenset(projects.keys() | listed),
         )
 
-    def _resolve_project(self, listing: "_Round", key: ProjectKey) -> list[tuple[KeyPath, Target]]:
+    def _resolve_project(self, reader: ListingReader, key: ProjectKey) -> list[_Ordered]:
         """Return the targets of a project, each with the order of its first item in the file."""
         owners = self._selectors.of_project(*key)
-        project = _Project(self._client_for, listing, key)
+        project = _Project(self._client_for, reader, key)
         logstores = dict.fromkeys(
             logstore
             for owner in owners
@@ -163,7 +163,7 @@ class Discovery:
 
     def _target(
         self, project: "_Project", logstore: str, selectors: Sequence[Selector]
-    ) -> tuple[KeyPath, Target] | None:
+    ) -> _Ordered | None:
         """Return a logstore with its consumer groups; None if there are none.
 
         The first of ``selectors`` that decides about a group also decides about the logstore.
@@ -198,43 +198,43 @@ class Discovery:
             refresh_seconds=self._config.discovery.interval,
         )
 
-    def _project_names(self, listing: "_Round", owner: ProjectSelectors) -> list[str]:
+    def _project_names(self, reader: ListingReader, owner: ProjectSelectors) -> list[str]:
         return [
             name
-            for name in self._matching_projects(listing, owner)
+            for name in self._matching_projects(reader, owner)
             if not any_matches(self._config.exclude_projects, name)
             and self._scope.has_project(name)
         ]
 
-    def _matching_projects(self, listing: "_Round", owner: ProjectSelectors) -> Iterable[str]:
+    def _matching_projects(self, reader: ListingReader, owner: ProjectSelectors) -> Iterable[str]:
         pattern, settings = owner.project.project, owner.settings
         if pattern.literal:
             return [pattern.text]
         client = self._client_for(settings, None)
         key = listing_key(settings)
         reported = TargetKey(key.entry.sls_endpoint, pattern.text, "")
-        found = listing.entries(key, reported, client.list_projects)
+        found = reader.entries(key, reported, client.list_projects)
         return [name for name in _names(found) if pattern.matches(name)]
 
 
 class _Project:
     """One project at one endpoint, whose listings a pass needs."""
 
-    def __init__(self, client_for: ClientFor, listing: "_Round", key: ProjectKey) -> None:
+    def __init__(self, client_for: ClientFor, reader: ListingReader, key: ProjectKey) -> None:
         self.key = key
         self._client_for = client_for
-        self._listing = listing
-        self._unanswered = Unresponsive[str](trusting=False)
+        self._reader = reader
+        self._unresponsive = Unresponsive[str](trusting=False)
 
     def logstores(self, selector: Selector) -> Iterable[str]:
         """Return the logstores that an item selects, even if they are excluded."""
         pattern, settings = selector.logstore.logstore, selector.project_settings
         if pattern.literal:
             return [pattern.text]
-        found = self._listing.entries(
+        found = self._reader.entries(
             listing_key(settings, self.key.project),
             TargetKey(*self.key, ""),
-            lambda: self._unanswered.ask("", self._client(settings).list_logstores),
+            lambda: self._unresponsive.ask("", self._client(settings).list_logstores),
         )
         return [name for name in _names(found) if pattern.matches(name)]
 
@@ -243,10 +243,10 @@ class _Project:
         if not selector.needs_listing:
             return {}
         settings = selector.project_settings
-        found = self._listing.entries(
+        found = self._reader.entries(
             listing_key(settings, self.key.project, logstore),
             TargetKey(*self.key, logstore),
-            lambda: self._unanswered.ask(
+            lambda: self._unresponsive.ask(
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
             ),
         )
@@ -254,35 +254,6 @@ class _Project:
 
     def _client(self, settings: ProjectSettings) -> SlsClient:
         return self._client_for(settings, self.key.project)
-
-
-class _Round:
-    """One pass over the configuration, which reads each wanted listing once.
-
-    ``needed`` are the listings that the pass has come across. Threads may share an instance.
-    """
-
-    def __init__(
-        self,
-        listings: Listings,
-        is_wanted: Callable[[ListingKey], bool],
-        on_entry: Callable[[EntryStatus], None],
-    ) -> None:
-        self._listings = listings
-        self._is_wanted = is_wanted
-        self._on_entry = on_entry
-        self._read: set[ListingKey] = set()
-        self.needed: set[ListingKey] = set()
-
-    def entries(
-        self, key: ListingKey, reported: TargetKey, request: Callable[[], Parsed[Any]]
-    ) -> Entries:
-        """Return the entries of a listing; if it fails or is not wanted, those of the last one."""
-        self.needed.add(key)
-        if key not in self._read and self._is_wanted(key):
-            self._on_entry(self._listings.read(key, reported, request))
-            self._read.add(key)
-        return self._listings.entries(key)
 
 
 def _group(name: str, decision: Decision, listing: ConsumerGroup | None) -> GroupTarget:

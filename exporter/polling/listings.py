@@ -142,6 +142,35 @@ class Listings:
         return [listing for of_key in self._listings.values() for listing in of_key.values()]
 
 
+class ListingReader:
+    """A reader of listings for one pass over the configuration, which reads each of them once.
+
+    ``needed`` are the listings that the pass has come across. Threads may share an instance.
+    """
+
+    def __init__(
+        self,
+        listings: Listings,
+        is_wanted: Callable[[ListingKey], bool],
+        on_entry: Callable[[EntryStatus], None],
+    ) -> None:
+        self._listings = listings
+        self._is_wanted = is_wanted
+        self._on_entry = on_entry
+        self._read: set[ListingKey] = set()
+        self.needed: set[ListingKey] = set()
+
+    def entries(
+        self, key: ListingKey, reported: TargetKey, request: Callable[[], Parsed[Any]]
+    ) -> Entries:
+        """Return the entries of a listing; if it fails or is not wanted, those of the last one."""
+        self.needed.add(key)
+        if key not in self._read and self._is_wanted(key):
+            self._on_entry(self._listings.read(key, reported, request))
+            self._read.add(key)
+        return self._listings.entries(key)
+
+
 class _Listing:
     """The newest result of one listing."""
 

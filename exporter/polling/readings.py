@@ -47,7 +47,7 @@ class Pair:
         "checkpoint",
         "group",
         "is_named",
-        "is_standing",
+        "is_unchanged",
         "moved_at",
         "previous",
         "seen_at",
@@ -75,7 +75,7 @@ class Pair:
         self.seen_at = seen_at
         self.start = decode_cursor(checkpoint.cursor)
         self.moved_at = last_move(checkpoint, previous, seen_at)
-        self.is_standing = previous is not None and previous.checkpoint == checkpoint.cursor
+        self.is_unchanged = previous is not None and previous.checkpoint == checkpoint.cursor
 
     @property
     def is_consumed(self) -> bool:

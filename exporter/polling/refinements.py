@@ -87,7 +87,7 @@ def _of_lags(shards: Iterable[ShardPairs], rules: Rules, *, since: bool) -> Iter
                 worst[pair.group] = most, [each for each in (exact, oldest) if each is not None]
             enough = max(wide, lag / 5)
             if exact is not None and consumed.width > enough:
-                middle = None if pair.is_standing or not since else _middle(pair, consumed)
+                middle = None if pair.is_unchanged or not since else _middle(pair, consumed)
                 reading = exact.reading if middle is None else Reading(shard.shard, "since", middle)
                 yield Refinement(4, shard, reading, start - 1, enough)
         # The newest log group of a quiet shard stays the newest, so it is read once.
@@ -114,7 +114,7 @@ def _of_speeds(shards: Iterable[ShardPairs], rules: Rules) -> Iterator[Refinemen
     for shard in shards:
         for pair, start in shard.behind():
             if (
-                pair.is_standing
+                pair.is_unchanged
                 or round(pair.seen_at / rules.interval + shard.shard) % _SPEED_POLLS
             ):
                 continue

@@ -78,7 +78,7 @@ class SlsClient:
         self._clock = clock
         self._cancelled = cancelled
         self._uniform = uniform
-        self._patience = AdaptiveTimeout(settings.polling.timeout)
+        self._timeout = AdaptiveTimeout(settings.polling.timeout)
         self.latency: float | None = None
         """Mean duration of the last requests in seconds, None before the first."""
         self._project = ProjectKey(str(settings.endpoint), project or "")
@@ -143,7 +143,7 @@ class SlsClient:
         try:
             while True:
                 try:
-                    with self._patience.request() as seconds:
+                    with self._timeout.request() as seconds:
                         return self._attempts(request, failures, began, time.monotonic() + seconds)
                 except Throttled:
                     seconds_to_slot = self.rate.reserve(before=give_up)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 from exporter.sls.errors import Cancelled, NoCredentials, SlsError, TimedOut, Unreachable
 
-UNANSWERED = 3
+UNRESPONSIVE_AFTER = 3
 """Number of consecutive requests without a response that make a project unresponsive."""
-HASTE = 10
+SHORTENED_BY = 10
 """The factor by which the timeout of an unresponsive project is divided."""
 PROBE_EVERY = 3
 """Time between two whole timeouts of an unresponsive project, in multiples of the timeout."""
@@ -30,34 +30,34 @@ class AdaptiveTimeout:
 
     def __init__(self, timeout: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._timeout = timeout
-        self._little = min(timeout, max(timeout / HASTE, _LEAST_SECONDS))
+        self._short = min(timeout, max(timeout / SHORTENED_BY, _LEAST_SECONDS))
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._unanswered = 0
+        self._silent = 0
         self._probe_at = 0.0
 
     @contextmanager
     def request(self) -> Iterator[float]:
         """Yield the timeout of a request in seconds, and record whether it got a response."""
-        is_hasty = self._is_hasty()
+        is_short = self._is_shortened()
         try:
-            yield self._little if is_hasty else self._timeout
+            yield self._short if is_short else self._timeout
         except (TimedOut, Unreachable):
             # A short timeout does not prove that the project is unresponsive.
-            if not is_hasty:
-                self._unheard()
+            if not is_short:
+                self._note_silence()
             raise
         except (Cancelled, NoCredentials):
             raise
         except SlsError:
-            self._heard()
+            self._note_response()
             raise
         else:
-            self._heard()
+            self._note_response()
 
-    def _is_hasty(self) -> bool:
+    def _is_shortened(self) -> bool:
         with self._lock:
-            if self._unanswered < UNANSWERED:
+            if self._silent < UNRESPONSIVE_AFTER:
                 return False
             now = self._monotonic()
             if now < self._probe_at:
@@ -65,12 +65,12 @@ class AdaptiveTimeout:
             self._probe_at = now + PROBE_EVERY * self._timeout
             return False
 
-    def _unheard(self) -> None:
+    def _note_silence(self) -> None:
         with self._lock:
-            self._unanswered += 1
-            if self._unanswered == UNANSWERED:
+            self._silent += 1
+            if self._silent == UNRESPONSIVE_AFTER:
                 self._probe_at = self._monotonic() + PROBE_EVERY * self._timeout
 
-    def _heard(self) -> None:
+    def _note_response(self) -> None:
         with self._lock:
-            self._unanswered = 0
+            self._silent = 0

@@ -12,7 +12,7 @@ from exporter.evaluation.shard import stalled_seconds, stalled_since, state
 from exporter.model.progress import Cause, ShardProgress, State
 from exporter.model.shards import UNREADABLE
 
-_STANDING = frozenset({State.STALLED, State.EXPIRED})
+_NOT_MOVING = frozenset({State.STALLED, State.EXPIRED})
 
 
 class ShardRow(Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ class ShardRows(Sequence[ShardRow]):
             lag_seconds=shard.lag_seconds,
             unread_log_groups=shard.unread,
             stalled_seconds=stalled_seconds(shard, self._now, interval=self._interval),
-            stalled_since=stalled_since(shard) if found in _STANDING else None,
+            stalled_since=stalled_since(shard) if found in _NOT_MOVING else None,
         )
 
 
