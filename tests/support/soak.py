@@ -68,6 +68,7 @@ class Soak:
         self._chance = random.Random(seed)  # noqa: S311  # reproducible, not secret
         self.churn = Churn(self._chance)
         self.churn.world.times_empty_shards = bool(seed % 2)
+        self.churn.world.times_end = bool(seed // 2 % 2)
         self.simulator = FaultySimulator(self.churn.world)
         self.troubles = Troubles(self.simulator, self._chance)
         self.oracle = Oracle(self.churn.world, ACCOUNT, lambda: self.simulator.endpoint)
