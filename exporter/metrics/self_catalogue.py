@@ -28,8 +28,8 @@ MATCHING_GROUPS = Family(
     name="sls_exporter_matching_groups",
     labels=("item",),
     help="Number of polled consumer groups that match an item of logstores in the configuration, "
-    "such as projects[0].logstores[1]. It is not 0 but absent until all listings have succeeded "
-    "once.",
+    "such as projects[0].logstores[1]. It is not 0 but absent until all listings of the item "
+    "have succeeded once.",
 )
 
 POLL_ERRORS = Family(

@@ -133,8 +133,10 @@ class Discovery:
         in_order = [target for _, target in ordered]
         targets, conflicts = separate(in_order)
         listed = {ProjectKey(*key.entry[:2]) for key in reader.needed}
-        is_complete = self._scope.has_all_names and self._listings.have_succeeded(reader.needed)
-        matches = count_matches(self._selectors, in_order, is_complete=is_complete)
+        unread = self._listings.never_read(reader.needed)
+        matches = count_matches(
+            self._selectors, in_order, unread if self._scope.has_all_names else None
+        )
         return Found(
             targets=targets,
             conflicts=conflicts,

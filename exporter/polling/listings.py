@@ -112,11 +112,11 @@ class Listings:
                 return True
             return listing.is_unread and self._clock.monotonic() >= listing.due_at
 
-    def have_succeeded(self, keys: Iterable[ListingKey]) -> bool:
-        """Return whether each listing has succeeded once."""
+    def never_read(self, keys: Iterable[ListingKey]) -> Collection[EntryKey]:
+        """Return what is listed by those that have never succeeded."""
         with self._lock:
-            found = [self._listings.get(entry, {}).get(credentials) for entry, credentials in keys]
-        return all(listing is not None and not listing.is_unread for listing in found)
+            found = {key: self._listings.get(key.entry, {}).get(key.credentials) for key in keys}
+        return {key.entry for key, each in found.items() if each is None or each.is_unread}
 
     def seconds_to_due(self) -> float | None:
         """Return the seconds until a listing is due; None if all have succeeded once."""

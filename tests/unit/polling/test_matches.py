@@ -12,6 +12,7 @@ from exporter.polling.matches import MatchReports
 from exporter.polling.scope import Scope
 from exporter.polling.sharding import Sharding
 from exporter.status import api, page
+from tests.support.fault_plan import Scope as FaultScope
 from tests.support.faults import ErrorAnswer
 from tests.support.fleet import Fleet, running_fleet
 from tests.support.log_lines import Log
@@ -73,17 +74,42 @@ def test_item_that_begins_to_match_is_not_on_the_page_any_more(fleet: Fleet) -> 
     assert matches(engine)["[0][2]"] == 0
 
 
-def test_no_item_is_without_groups_before_all_listings_have_succeeded(fleet: Fleet) -> None:
-    denied = ErrorAnswer(status=401, code="Unauthorized")
-    fault = fleet.simulator.faults.add(denied, operation="ListLogStores")
+def test_no_item_is_without_groups_before_the_first_listings(fleet: Fleet) -> None:
     engine = fleet.engine(TYPING_ERROR)
     assert matches(engine) == {"[0][3]": 1}, "plain names need no listing"
-    fleet.discover(engine)
-    assert matches(engine) == {"[0][0]": 1, "[0][3]": 1}
     assert shown(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "without"),
+    [
+        ({"operation": "ListLogStores", "project": "shop"}, {"[1][0]"}),
+        ({"operation": "ListConsumerGroup", "logstore": "web"}, {"[0][1]", "[1][0]"}),
+        ({"operation": "ListConsumerGroup", "logstore": "ledger"}, {"[0][1]", "[0][2]"}),
+    ],
+)
+def test_listing_that_never_succeeded_hides_only_what_it_may_find(
+    fleet: Fleet, scope: FaultScope, without: set[str]
+) -> None:
+    denied = ErrorAnswer(status=401, code="Unauthorized")
+    fault = fleet.simulator.faults.add(denied, **scope)
+    engine = fleet.engine(TYPING_ERROR)
+    fleet.discover(engine)
+    assert {item for item, count in matches(engine).items() if not count} == without
     fleet.simulator.faults.remove(fault)
     fleet.discover(engine)
-    assert matches(engine)["[0][1]"] == 0
+    assert len(shown(engine)) == 3
+
+
+def test_listing_of_projects_that_never_succeeded_hides_patterns_of_projects(
+    fleet: Fleet,
+) -> None:
+    fleet.simulator.faults.add(
+        ErrorAnswer(status=401, code="Unauthorized"), operation="ListProject"
+    )
+    engine = fleet.engine(TYPING_ERROR.replace("project: bank", 'project: "ba.*"'))
+    fleet.discover(engine)
+    assert shown(engine) == ["projects[0].logstores[1]", "projects[0].logstores[2]"]
 
 
 def test_listing_that_fails_later_keeps_the_matches(fleet: Fleet) -> None:
