@@ -21,12 +21,14 @@ from exporter.model.names import ProjectKey, TargetKey
 from exporter.model.shards import ConsumerGroup
 from exporter.model.snapshot import Conflict, EntryStatus
 from exporter.polling.conflicts import separate
-from exporter.polling.fanout import Unresponsive
+from exporter.polling.fanout import LIMIT, Unresponsive
 from exporter.polling.listings import ListingKey, ListingReader, Listings, listing_key
 from exporter.polling.matches import count_matches
 from exporter.polling.scope import Scope
 from exporter.polling.targets import GroupTarget, Target
 from exporter.sls.client import SlsClient
+from exporter.sls.errors import Throttled
+from exporter.sls.json_values import Parsed
 
 ClientFor = Callable[[ProjectSettings, str | None], SlsClient]
 """Returns the client of a project, or (None) of an endpoint without a project."""
@@ -227,6 +229,7 @@ class _Project:
         self._client_for = client_for
         self._reader = reader
         self._unresponsive = Unresponsive[str](trusting=False)
+        self._refusals: list[Throttled] = []
 
     def logstores(self, selector: Selector) -> Iterable[str]:
         """Return the logstores that an item selects, even if they are excluded."""
@@ -236,7 +239,7 @@ class _Project:
         found = self._reader.entries(
             listing_key(settings, self.key.project),
             TargetKey(*self.key, ""),
-            lambda: self._unresponsive.ask("", self._client(settings).list_logstores),
+            lambda: self._ask("", self._client(settings).list_logstores),
         )
         return [name for name in _names(found) if pattern.matches(name)]
 
@@ -248,11 +251,26 @@ class _Project:
         found = self._reader.entries(
             listing_key(settings, self.key.project, logstore),
             TargetKey(*self.key, logstore),
-            lambda: self._unresponsive.ask(
+            lambda: self._ask(
                 logstore, lambda: self._client(settings).list_consumer_groups(logstore)
             ),
         )
         return {each.name: each for each in found if isinstance(each, ConsumerGroup)}
+
+    def _ask(self, logstore: str, request: Callable[[], Parsed[Any]]) -> Parsed[Any]:
+        """Read a listing; skip it if several had no response, or only refusals for an interval."""
+        if len(self._refusals) >= LIMIT:
+            latest = self._refusals[-1]
+            raise Throttled(
+                f"skipped because SLS refused {LIMIT} earlier requests for a polling interval each",
+                operation=latest.operation,
+                code=latest.code,
+            )
+        try:
+            return self._unresponsive.ask(logstore, request)
+        except Throttled as error:
+            self._refusals.append(error)
+            raise
 
     def _client(self, settings: ProjectSettings) -> SlsClient:
         return self._client_for(settings, self.key.project)

@@ -162,6 +162,28 @@ def test_a_listing_that_fails_removes_nothing_and_is_counted(fleet: Fleet, opera
     assert {entry["code"] for entry in errors} == {"ProjectForbidden"}
 
 
+def test_listings_of_a_project_end_after_three_are_refused_for_an_interval(fleet: Fleet) -> None:
+    for number in range(2):
+        fleet.world.create_logstore("shop", f"app-{number + 3}")
+    projects = """\
+projects:
+  - {project: shop, endpoint: ENDPOINT, logstores: [{logstore: ".*", consumer_groups: [".*"]}]}
+  - {project: bank, endpoint: ENDPOINT, logstores: [{logstore: ".*", consumer_groups: [".*"]}]}
+"""
+    engine = fleet.engine(projects, head=HEAD.replace("polling: {", "polling: {interval: 1s, "))
+    fleet.simulator.faults.add(
+        ErrorAnswer(status=403, code="ReadQuotaExceed", message="no"),
+        operation="ListConsumerGroup",
+        project="shop",
+    )
+    assert fleet.discover(engine) == ["bank/ledger/billing", "bank/ledger/etl-system"]
+    refused = [record for record in fleet.simulator.requests if record.status == 403]
+    assert len({record.logstore for record in refused}) == 3
+    assert len(scrape(engine).labels("sls_exporter_poll_errors_total")) == 5
+    fleet.simulator.faults.clear()
+    assert "shop/app-1/billing" in fleet.discover(engine)
+
+
 def test_a_failed_listing_of_projects_removes_nothing(fleet: Fleet) -> None:
     engine = fleet.engine(PATTERNS.replace("project: shop", 'project: "sh.p"'))
     before = fleet.discover(engine)
