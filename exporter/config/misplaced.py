@@ -1,7 +1,8 @@
 """Secrets of a configuration file that are in the place of another value.
 
 A secret is known if it is also a value of a section for secrets. Messages about other values do
-not repeat it, and a value that contains it is an error: names and endpoints are shown everywhere.
+not repeat it. A value or a name of a label that contains it is an error, because names, endpoints
+and labels are shown everywhere.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -12,9 +13,12 @@ from exporter.base.text import SHORTEST_SECRET, masked
 from exporter.config.document import Document
 from exporter.config.problems import KeyPath, Problem
 
+_MESSAGE = "contains a secret, which would be shown; remove it here"
 _SHOWN_KEYS = {"access_key_id", "profile", "role_arn", "role_session_name", "sts_endpoint"}
 _SHOWN_ENDING = "_file"
 """The keys, and the end of further ones, whose values are not secret."""
+_NAMES_IN = "labels"
+"""The key of the mappings whose keys are names that a user chooses."""
 
 
 def secrets(data: object, secret_keys: Collection[str], others: Iterable[str]) -> Collection[str]:
@@ -29,11 +33,13 @@ def secrets(data: object, secret_keys: Collection[str], others: Iterable[str]) -
 def misplaced(
     data: object, found: Collection[str], secret_keys: Collection[str], document: Document
 ) -> Iterator[Problem]:
-    """Yield a problem for each other value that contains one of the secrets."""
+    """Yield a problem for each other value, or name of a label, that contains a secret."""
     for path, text in _texts(data, ()) if found else ():
+        is_named = path[-2:-1] == (_NAMES_IN,)
+        if is_named and any(secret in str(path[-1]) for secret in found):
+            yield Problem(path=path, message=_MESSAGE, position=document.position(path, key=True))
         if not _is_secret(path, secret_keys) and any(secret in text for secret in found):
-            message = "contains a secret, which would be shown; remove it here"
-            yield Problem(path=path, message=message, position=document.position(path))
+            yield Problem(path=path, message=_MESSAGE, position=document.position(path))
 
 
 def concealed(problem: Problem, found: Collection[str]) -> Problem:
