@@ -67,8 +67,16 @@ def run_once(flags: Flags) -> int:
         if parts.cancelled.is_set():
             return _INTERRUPTED
         if flags.list:
-            return 0 if show_names(parts, flags.output, stdout=sys.stdout) else 1
-        is_good = show(parts, flags.output, stdout=sys.stdout, environ=os.environ, watched=watched)
+            is_good = show_names(parts, flags.output, stdout=sys.stdout, errors=sys.stderr)
+        else:
+            is_good = show(
+                parts,
+                flags.output,
+                stdout=sys.stdout,
+                errors=sys.stderr,
+                environ=os.environ,
+                watched=watched,
+            )
         return 0 if is_good else 1
     finally:
         parts.close()
@@ -108,12 +116,14 @@ def show(
     output: Output,
     *,
     stdout: TextIO,
+    errors: TextIO,
     environ: Mapping[str, str],
     watched: Watched | None = None,
 ) -> bool:
     """Write the results and return whether there are any and all polls succeeded.
 
-    The shards of a single group are shown as well.
+    The shards of a single group are shown as well. A message to ``errors`` reports that there is
+    none.
     """
     found = parts.groups()
     failures = _failures(found.groups, parts)
@@ -124,16 +134,19 @@ def show(
     else:
         if found.groups:
             print_table(group_table(found.groups, has_rates=watched is not None), stdout, environ)
-        else:
-            stdout.write(_NONE)
         if len(found.groups) == 1 and found.groups[0].shards:
             _show_shards(found.groups[0], watched or {}, stdout, environ)
         _write_failures(failures, stdout)
+    if not found.groups:
+        errors.write(_NONE)
     return bool(found.groups) and not found.pending_targets and not failures
 
 
-def show_names(parts: Parts, output: Output, *, stdout: TextIO) -> bool:
-    """Write the names of all groups, and return whether there are any and no listing failed."""
+def show_names(parts: Parts, output: Output, *, stdout: TextIO, errors: TextIO) -> bool:
+    """Write the names of all groups, and return whether there are any and no listing failed.
+
+    Only names are written to ``stdout``, so that a script can read them.
+    """
     keys = [
         GroupKey(*target.key, group.name)
         for target in parts.manager.targets
@@ -144,9 +157,9 @@ def show_names(parts: Parts, output: Output, *, stdout: TextIO) -> bool:
         stdout.write(json.dumps([key._asdict() for key in keys], ensure_ascii=False) + "\n")
     else:
         stdout.writelines(f"{place(*key.names)}\n" for key in keys)
-        if not keys:
-            stdout.write(_NONE)
-        _write_failures(failures, stdout)
+    if not keys:
+        errors.write(_NONE)
+    _write_failures(failures, errors)
     return bool(keys) and not failures
 
 
@@ -161,10 +174,10 @@ def _show_shards(
         stdout.writelines(f"{line}\n" for line in ("", *lines))
 
 
-def _write_failures(failures: Sequence[str], stdout: TextIO) -> None:
-    stdout.writelines(f"failed: {line}\n" for line in failures)
+def _write_failures(failures: Sequence[str], stream: TextIO) -> None:
+    stream.writelines(f"failed: {line}\n" for line in failures)
     if failures:
-        stdout.write(_HINT)
+        stream.write(_HINT)
 
 
 def _failures(rows: Sequence[GroupRow], parts: Parts) -> list[str]:

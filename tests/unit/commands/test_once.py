@@ -43,13 +43,23 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def once(
-    demo: Demo, output: Output = "table", *, environ: Mapping[str, str] | None = None
+    demo: Demo,
+    output: Output = "table",
+    *,
+    environ: Mapping[str, str] | None = None,
+    errors: io.StringIO | None = None,
 ) -> tuple[bool, str]:
-    """Return whether all polls succeeded, and the printed text."""
+    """Return whether all polls succeeded, and the printed text. Errors go to ``errors``."""
     printed = io.StringIO()
     with assembled(demo, is_single_round=True) as parts:
         poll_all(parts, errors=io.StringIO())
-        good = show(parts, output, stdout=printed, environ=environ or {})
+        good = show(
+            parts,
+            output,
+            stdout=printed,
+            errors=errors or io.StringIO(),
+            environ=environ or {},
+        )
     return good, printed.getvalue()
 
 
@@ -164,13 +174,18 @@ def test_refused_listing_of_projects_is_reported_once(demo: Demo) -> None:
     assert " / listing of projects: ListProject: 401 Unauthorized" in failed
 
 
-def test_empty_result_is_reported_as_a_failure(demo: Demo) -> None:
+@pytest.mark.parametrize("output", ["table", "json", "prometheus"])
+def test_empty_result_is_an_error_and_not_a_result(output: Output, demo: Demo) -> None:
     text = demo.config.read_text(encoding="utf-8").replace('".*"]', '"no-.*"]')
     demo.config.write_text(text.replace("[expired, steady]", '["no-.*"]'), encoding="utf-8")
-    assert once(demo) == (
-        False,
-        "no consumer groups found; names and patterns must match whole names\n",
+    errors = io.StringIO()
+    good, printed = once(demo, output, errors=errors)
+    assert not good
+    assert errors.getvalue() == (
+        "no consumer groups found; names and patterns must match whole names\n"
     )
+    assert "no consumer groups found" not in printed
+    assert (printed == "") == (output == "table")
 
 
 def test_names_are_not_interpreted_as_markup(demo: Demo) -> None:
@@ -191,7 +206,7 @@ def test_once_shows_all_that_it_polled_however_long_that_took(demo: Demo) -> Non
     with assembled(demo, is_single_round=True) as parts:
         poll_all(parts, errors=io.StringIO())
         demo.clock.advance(86_400.0)
-        assert show(parts, "prometheus", stdout=printed, environ={})
+        assert show(parts, "prometheus", stdout=printed, errors=printed, environ={})
     found = parsed(printed.getvalue())
     assert {sample.value for sample in found.find("sls_consumer_group_up")} == {1}
     assert len(found.find("sls_consumer_group_checkpoint_age_seconds")) == 26

@@ -63,16 +63,17 @@ def shown(demo: Demo, output: Output = "table", *, seconds: float | None = None)
                 wait=demo.clock.advance,
                 errors=io.StringIO(),
             )
-        assert show(parts, output, stdout=printed, environ={}, watched=watched)
+        assert show(parts, output, stdout=printed, errors=printed, environ={}, watched=watched)
     return printed.getvalue()
 
 
-def names(demo: Demo, scope: Scope, output: Output = "table") -> tuple[bool, str]:
-    """Return whether names were found without failures, and the printed names."""
-    printed = io.StringIO()
+def names(demo: Demo, scope: Scope, output: Output = "table") -> tuple[bool, str, str]:
+    """Return whether names were found without failures, the printed names and the errors."""
+    printed, errors = io.StringIO(), io.StringIO()
     with assembled(demo, scope=scope, is_single_round=True) as parts:
         discover(parts)
-        return show_names(parts, output, stdout=printed), printed.getvalue()
+        good = show_names(parts, output, stdout=printed, errors=errors)
+    return good, printed.getvalue(), errors.getvalue()
 
 
 def test_single_group_shows_its_shards_with_causes_and_remedies(demo: Demo) -> None:
@@ -124,15 +125,15 @@ def test_progress_of_a_watch_is_shown_on_a_terminal(demo: Demo) -> None:
 
 def test_list_shows_names_without_polls(demo: Demo) -> None:
     scope = Scope(project=Pattern.parse(SHOP), consumer_group=Pattern.parse("s.*"))
-    assert names(demo, scope) == (True, NAMES)
+    assert names(demo, scope) == (True, NAMES, "")
     asked = {each.operation for each in demo.simulator.requests}
     assert asked == {"ListLogStores", "ListConsumerGroup"}
 
 
 def test_list_as_json_has_the_names(demo: Demo) -> None:
-    good, text = names(demo, STALLED, "json")
+    good, text, errors = names(demo, STALLED, "json")
     (found,) = json.loads(text)
-    assert good
+    assert (good, errors) == (True, "")
     assert found == {
         "sls_endpoint": demo.simulator.endpoint,
         "project": "demo-shop",
@@ -141,21 +142,27 @@ def test_list_as_json_has_the_names(demo: Demo) -> None:
     }
 
 
-def test_list_without_a_match_is_a_failure(demo: Demo) -> None:
-    assert names(demo, Scope(project=Pattern.parse("x"))) == (
+@pytest.mark.parametrize(("output", "printed"), [("table", ""), ("json", "[]\n")])
+def test_list_without_a_match_is_an_error_and_not_a_name(
+    output: Output, printed: str, demo: Demo
+) -> None:
+    assert names(demo, Scope(project=Pattern.parse("x")), output) == (
         False,
+        printed,
         "no consumer groups found; names and patterns must match whole names\n",
     )
 
 
-def test_list_shows_failed_listings(demo: Demo) -> None:
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_list_reports_failed_listings_apart_from_the_names(output: Output, demo: Demo) -> None:
     demo.simulator.deny("ListLogStores")
-    good, text = names(demo, EVERYTHING)
+    good, text, errors = names(demo, EVERYTHING, output)
     assert not good
-    assert text.splitlines()[:2] == [
-        "demo-platform / audit / expired", "demo-platform / audit / steady"
-    ]  # fmt: skip
-    assert "failed: demo-shop / listing of logstores: ListLogStores: 401" in text
+    if output == "json":
+        assert [group["consumer_group"] for group in json.loads(text)] == ["expired", "steady"]
+    else:
+        assert text == "demo-platform / audit / expired\ndemo-platform / audit / steady\n"
+    assert errors.startswith("failed: demo-shop / listing of logstores: ListLogStores: 401")
 
 
 def test_patterns_of_the_command_line_select_groups(demo: Demo) -> None:

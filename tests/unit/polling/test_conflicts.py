@@ -259,6 +259,6 @@ def test_single_round_fails_if_a_logstore_is_left_out(
     polled(engine)
     for target in engine.manager.targets:
         engine.manager.poll(target.key)
-    assert not show(engine, "table", stdout=sys.stdout, environ={})
+    assert not show(engine, "table", stdout=sys.stdout, errors=sys.stderr, environ={})
     south = regions.south.simulator.endpoint
     assert f"failed: shop / at {south} / orders / logstore left out: not" in capsys.readouterr().out
