@@ -53,8 +53,9 @@ LAG = ShardFamily(
 )
 OLDEST_UNREAD = ShardFamily(
     name="sls_consumer_group_oldest_unread_timestamp_seconds",
-    help="Unix timestamp at which the oldest unread log group was received, absent when caught up. "
-    f"It may be interpolated. {_SMALLEST} {POLLED}",
+    help="Unix timestamp at which the oldest unread log group was received. It may be "
+    "interpolated, and is absent when caught up or while not known exactly enough. "
+    f"{_SMALLEST} {POLLED}",
     values=lambda shards: [shard.oldest_unread_at for shard in shards],
     roll_up=min,
 )

@@ -38,7 +38,7 @@ POLL_ERRORS = Family(
     labels=("project", "logstore", "consumer_group", "code"),
     help="Total number of failed polls by SLS error code, or timeout, connection, "
     "invalid_response, credentials. Failures without a consumer group concern the logstore as a "
-    "whole.",
+    "whole, or a listing.",
 )
 REQUESTS = Family(
     name="sls_exporter_api_requests_total",
