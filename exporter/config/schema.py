@@ -26,12 +26,13 @@ from exporter.config.values import (
     Series,
     Shard,
     Workers,
+    choice_schema,
     parse_name,
 )
 from exporter.model.snapshot import DEFAULT_SETTINGS
 
-Signature = Literal["v1", "v4"]
-Granularity = Literal["shard", "group"]
+Signature = Annotated[Literal["v1", "v4"], choice_schema("v1", "v4")]
+Granularity = Annotated[Literal["shard", "group"], choice_schema("shard", "group")]
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
     PlainValidator,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
 )
 
 from exporter.base.durations import DURATION_REGEX, format_duration, parse_duration
@@ -43,6 +44,13 @@ def expect_text(value: object, expected: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected {expected}, found {described(value)}")  # noqa: TRY004 - pydantic takes ValueError only
     return value
+
+
+def choice_schema(*values: str) -> WithJsonSchema:
+    """Return the schema of a text that is one of the values or contains a variable."""
+    return WithJsonSchema(
+        {"anyOf": [{"enum": [*values], "type": "string"}, {"pattern": _VARIABLE, "type": "string"}]}
+    )
 
 
 def _boolean(value: object) -> bool:
@@ -208,7 +216,10 @@ Workers = Annotated[
 ]
 Shard = Annotated[
     int,
-    PlainValidator(_integer(0, 0, _LARGEST_SHARD), Annotated[int, Field(ge=0)] | _VariableText),
+    PlainValidator(
+        _integer(0, 0, _LARGEST_SHARD),
+        Annotated[int, Field(ge=0, le=_LARGEST_SHARD)] | _VariableText,
+    ),
 ]
 Series = Annotated[
     int,
@@ -217,7 +228,12 @@ Series = Annotated[
         Annotated[int, Field(ge=1, le=_MOST_SERIES)] | _VariableText,
     ),
 ]
-Rate = Annotated[float, PlainValidator(_rate, Annotated[float, Field(gt=0)] | _VariableText)]
+Rate = Annotated[
+    float,
+    PlainValidator(
+        _rate, Annotated[float, Field(gt=0, le=_MOST_REQUESTS_PER_SECOND)] | _VariableText
+    ),
+]
 Duration = Annotated[float, PlainValidator(_duration(0), _DurationText)]
 Interval = Annotated[float, PlainValidator(_duration(0.1), _DurationText)]
 Name = Annotated[Pattern, PlainValidator(parse_name, PatternText), PlainSerializer(str)]
