@@ -157,7 +157,7 @@ def show_names(parts: Parts, output: Output, *, stdout: TextIO, errors: TextIO) 
         stdout.write(json.dumps([key._asdict() for key in keys], ensure_ascii=False) + "\n")
     else:
         stdout.writelines(f"{place(*key.names)}\n" for key in keys)
-    if not keys:
+    if not keys and not failures:
         errors.write(_NONE)
     _write_failures(failures, errors)
     return bool(keys) and not failures

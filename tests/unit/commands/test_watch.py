@@ -165,6 +165,13 @@ def test_list_reports_failed_listings_apart_from_the_names(output: Output, demo:
     assert errors.startswith("failed: demo-shop / listing of logstores: ListLogStores: 401")
 
 
+def test_list_does_not_blame_the_names_if_listings_fail(demo: Demo) -> None:
+    demo.simulator.deny("ListLogStores")
+    good, text, errors = names(demo, Scope(project=Pattern.parse(SHOP)))
+    assert (good, text) == (False, "")
+    assert errors.startswith("failed: demo-shop / listing of logstores: ListLogStores: 401")
+
+
 def test_patterns_of_the_command_line_select_groups(demo: Demo) -> None:
     done = subprocess.run(
         command(
