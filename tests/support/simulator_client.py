@@ -68,3 +68,10 @@ class Client:
     def get(self, path: str, **params: str | int) -> requests.Response:
         """GET with query parameters."""
         return self.send(path, params=params)
+
+
+def error_of(response: requests.Response) -> tuple[int, str]:
+    """Return the status and the code of an error."""
+    document = response.json()
+    assert set(document) == {"errorCode", "errorMessage"}
+    return response.status_code, document["errorCode"]
