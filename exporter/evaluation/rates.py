@@ -6,7 +6,7 @@ from exporter.evaluation.owners import has_new_owner
 from exporter.model.progress import ShardProgress, Totals
 from exporter.model.shards import decode_cursor
 
-_LEAP = 10_000_000_000
+LEAP = 10_000_000_000
 """No shard gets or consumes so many log groups between two polls.
 
 Cursors begin near the creation of a shard in nanoseconds, so a step that is larger leads from a
@@ -47,7 +47,7 @@ def _is_recreated(before: ShardProgress, shard: ShardProgress) -> bool:
 
 def _log_groups(step: int) -> int:
     """Return the log groups in a step of a cursor; 0 if it goes backwards or leaps."""
-    return max(0, step) if step <= _LEAP else 0
+    return max(0, step) if step <= LEAP else 0
 
 
 def _checkpoint_step(before: ShardProgress, shard: ShardProgress) -> int:

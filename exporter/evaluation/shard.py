@@ -71,7 +71,8 @@ def carry_over(
     """Keep the earlier state of unread data, if it is not older than ``max_age`` seconds.
 
     This is for a poll that read the checkpoint but failed to read the end. Such a failure must
-    neither fire nor resolve an alert.
+    neither fire nor resolve an alert, so a stall does not grow beyond the earlier reading: its data
+    may be younger than estimated, and it may be consumed by now.
     """
     if previous.judged_at is None or now - previous.judged_at > max_age:
         return progress
@@ -83,6 +84,7 @@ def carry_over(
         readonly=previous.readonly,
         expired=previous.expired,
         judged_at=previous.judged_at,
+        read_at=previous.read_at,
     )
 
 

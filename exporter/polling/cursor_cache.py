@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
+from exporter.evaluation.rates import LEAP
 from exporter.model.progress import Bracket, ShardEnd
 from exporter.model.shards import Shard
 from exporter.polling.end_history import EndHistory
@@ -51,9 +52,9 @@ class ShardCursors:
     def add_end(self, end: ShardEnd, *, sent_at: float, received_at: float) -> None:
         """Add the end, read between two instants of the service's clock.
 
-        An end that went backwards belongs to a shard that was created again.
+        An end that went backwards or leaped belongs to a shard that was created again.
         """
-        if self.end is not None and end.cursor < self.end.cursor:
+        if self.end is not None and not 0 <= end.cursor - self.end.cursor <= LEAP:
             self.forget_times()
         self.has_end_moved = self.end is None or end.cursor != self.end.cursor
         self.is_end_final = end.readonly and end == self.end

@@ -33,6 +33,7 @@ from exporter.sls.remedies import NO_CURSOR_ACCESS
 _CHECKPOINTS = (0.0,)
 _LISTINGS = (1.0,)
 _SUSPECT_CHECKPOINTS = (7.0,)
+_SUSPENDED_SECONDS = 5.0
 _PUBLISH_SECONDS = 1.0
 _PUBLISH_SHARE = 0.01  # of the time of a poll, so that large groups are published less often
 
@@ -128,6 +129,8 @@ class _Poll:
         self._listing = NOT_LISTED
         self._is_listing = self._is_listed = False
         self._publish_at = poller.clock.monotonic() + _PUBLISH_SECONDS
+        self._offsets: dict[GroupTarget, float] = {}
+        """The exporter's wall clock minus the monotonic one when the checkpoints were requested."""
 
     def run(self) -> TargetStatus:
         """Send all requests, and return the status of the target."""
@@ -157,10 +160,10 @@ class _Poll:
 
     def _read_checkpoints(self, group: GroupTarget) -> tuple[Parsed[Checkpoint], Instant]:
         self._poller.unresponsive.check(group)
-        client = self._poller.client
+        client, clock = self._poller.client, self._poller.clock
+        self._offsets[group] = clock.wall() - clock.monotonic()
         found = client.get_checkpoints(self._poller.target.key.logstore, group.name)
-        monotonic = self._poller.clock.monotonic()
-        return found, Instant(server=client.server_now(), monotonic=monotonic)
+        return found, Instant(server=client.server_now(), monotonic=clock.monotonic())
 
     def _checkpoints_read(
         self,
@@ -233,9 +236,13 @@ class _Poll:
 
         By now there are several responses, so a single one with a wrong time does not matter.
         """
-        monotonic, server_now = self._poller.clock.monotonic(), self._poller.client.server_now()
+        client, clock = self._poller.client, self._poller.clock
+        now = Instant(server=client.server_now(), monotonic=clock.monotonic())
+        offset = clock.wall() - now.monotonic
         for group in groups:
-            group.read = group.read.seen_from(Instant(server=server_now, monotonic=monotonic))
+            # While the machine is suspended, the time since the reading does not count.
+            if offset - self._offsets.get(group.target, offset) < _SUSPENDED_SECONDS:
+                group.read = group.read.seen_from(now)
             group.retention_seconds = self._reader.retention_seconds
         pairs = [pair for group in groups for pair in group.pairs(self._listing)]
         listed = self._listing.listed

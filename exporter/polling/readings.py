@@ -9,14 +9,9 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from exporter.evaluation.shard import last_move
-from exporter.model.progress import (
-    NOTHING_UNREAD,
-    Bracket,
-    ShardEnd,
-    ShardProgress,
-    Unread,
-)
+from exporter.evaluation.rates import LEAP
+from exporter.evaluation.shard import elapsed_seconds, last_move, last_tenth
+from exporter.model.progress import NOTHING_UNREAD, Bracket, ShardEnd, ShardProgress, Unread
 from exporter.model.shards import Checkpoint, decode_cursor
 from exporter.polling.cursor_cache import LEAST_RETENTION, ShardCursors
 
@@ -104,8 +99,9 @@ class Pair:
     def stalled_between(self, oldest: Bracket) -> tuple[float, float]:
         """Return the shortest and longest time the checkpoint may have stalled, in seconds."""
         moved = -inf if self.moved_at is None else self.moved_at
-        most = self.seen_at - max(moved, oldest.earliest)
-        return max(0.0, self.seen_at - max(moved, oldest.latest)), max(0.0, most)
+        latest, earliest = max(moved, oldest.latest), max(moved, oldest.earliest)
+        least = elapsed_seconds(min(latest, self.seen_at), self.seen_at)
+        return least, inf if earliest == -inf else elapsed_seconds(earliest, self.seen_at)
 
 
 class ShardPairs:
@@ -123,11 +119,13 @@ class ShardPairs:
         return self.cursors.shard
 
     def add(self, pair: Pair) -> None:
-        """Add a consumer group, and the bounds of receive times from its checkpoint."""
+        """Add a consumer group and its bounds, unless its checkpoint is of an earlier shard."""
+        start, updated_at = pair.start, pair.checkpoint.updated_at
+        if start is not None and self.end.cursor - start > LEAP:
+            return
         self.pairs.append(pair)
-        updated_at = pair.checkpoint.updated_at
-        if pair.start is not None and updated_at is not None and pair.start <= self.end.cursor:
-            self.cursors.add_checkpoint(pair.start, ceil(min(updated_at, pair.seen_at)))
+        if start is not None and updated_at is not None and start <= self.end.cursor:
+            self.cursors.add_checkpoint(start, ceil(min(updated_at, pair.seen_at)))
 
     def behind(self) -> Iterator[tuple[Pair, int]]:
         """Yield the groups with unread log groups that they can read, with their cursors."""
@@ -234,7 +232,7 @@ class ShardPairs:
         return self.cursors.bracket(cursor)
 
     def _since_stall(self, pair: Pair) -> Reading:
-        return Reading(self.shard, "since", ceil(pair.seen_at - pair.stall_after))
+        return Reading(self.shard, "since", ceil(last_tenth(pair.seen_at) / 10 - pair.stall_after))
 
     def _is_open(self, pair: Pair, start: int) -> bool:
         least, most = self.stall_range(pair, start)

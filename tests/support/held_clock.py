@@ -32,6 +32,11 @@ class HeldClock:
             self._wall += seconds
             self._monotonic += seconds
 
+    def suspend(self, seconds: float) -> None:
+        """Move only the wall clock forward, as when the machine is suspended."""
+        with self._lock:
+            self._wall += seconds
+
     def set(self, now: float) -> None:
         """Move the wall clock to an instant; the monotonic clock follows, but never backwards."""
         with self._lock:

@@ -6,7 +6,7 @@ requests fail, there are several alternatives.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.simulator.cursors import decode_cursor
 from exporter.simulator.views import CheckpointRow
@@ -30,6 +30,8 @@ class Verdict:
     """The instant since which unread data has waited."""
     readonly: bool
     expired: bool = False
+    kept_from: float | None = None
+    """When the checkpoint was read, if an earlier poll found this."""
 
 
 Alternatives = tuple[Verdict | None, ...]
@@ -121,7 +123,7 @@ class Stand:
             yield "unknown"
         else:
             # Either an earlier state is kept, or the state is evaluated at the time of the poll.
-            for instant in (verdict.at, self.read_at):
+            for instant in (verdict.at, self._seen_at(verdict)):
                 yield "stalled" if instant - since.true > stall_after else "consuming"
 
     def _stalled(self, verdict: Verdict, now: float) -> Allowed | None:
@@ -133,9 +135,12 @@ class Stand:
             found.append(exactly(0.0))
         if verdict.unread.most > 0:
             since = self.waits_since(verdict)
-            until = min(now, self.read_at + INTERVAL)
+            until = min(now, self._seen_at(verdict) + INTERVAL)
             found.append(None if since is None else Allowed(spans=(since.since(until),)))
         return either(found)
+
+    def _seen_at(self, verdict: Verdict) -> float:
+        return self.read_at if verdict.kept_from is None else verdict.kept_from
 
 
 def _states_without_checkpoint(verdict: Verdict | None, *, is_end_due: bool) -> Iterator[str]:
@@ -174,7 +179,11 @@ def moved_at(row: CheckpointRow, before: Stand | None, *, now: float) -> float |
 
 def kept(before: Stand | None, *, now: float, kept_for: float) -> Alternatives:
     """Return the earlier results that may replace one whose requests failed."""
+    if before is None:
+        return (None,)
     return tuple(
-        verdict if verdict is not None and now - verdict.at <= kept_for else None
-        for verdict in (before.verdicts if before is not None else (None,))
+        replace(verdict, kept_from=verdict.kept_from or before.read_at)
+        if verdict is not None and now - verdict.at <= kept_for
+        else None
+        for verdict in before.verdicts
     )

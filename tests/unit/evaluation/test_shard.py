@@ -380,9 +380,29 @@ def test_recent_state_is_carried_over_a_failed_reading_of_the_end() -> None:
     )
     blind = judged(saved(BIRTH, updated_at=NOW - 400.0), None, previous=known, seen_at=NOW + 180)
     carried = carry_over(blind, known, now=NOW + 180.0, max_age=180.0)
-    assert carried == replace(known, read_at=NOW + 180.0)
-    assert stalled_seconds(carried, NOW + 180.0, interval=60.0) == 570.0
+    assert carried == known
+    assert stalled_seconds(carried, NOW + 180.0, interval=60.0) == 450.0
     assert state_of(carried, NOW + 180.0) is State.EXPIRED
+
+
+@pytest.mark.parametrize("moved", [0.0, 50.0])
+@pytest.mark.parametrize(
+    ("waited", "kept"), [(290.0, State.CONSUMING), (310.0, State.STALLED)], ids=["below", "above"]
+)
+def test_failed_readings_of_the_end_neither_begin_nor_end_a_stall(
+    waited: float, kept: State, moved: float
+) -> None:
+    line = judged(saved(BIRTH, updated_at=NOW - 900.0), end_at(BIRTH + 5), oldest_at=NOW - waited)
+    reached = BIRTH + bool(moved)
+    for seconds in (60.0, 120.0, 600.0):
+        now = NOW + seconds
+        updated_at = NOW + moved if moved else NOW - 900.0
+        blind = judged(saved(reached, updated_at=updated_at), None, previous=line, seen_at=now)
+        line = carry_over(blind, line, now=now, max_age=900.0)
+        assert state_of(line, now) is (State.CONSUMING if moved else kept)
+        stalled = stalled_seconds(line, now, interval=60.0)
+        assert stalled is not None
+        assert stalled <= (60.0 if moved else waited + 60.0)
 
 
 def test_old_state_is_not_carried_over() -> None:

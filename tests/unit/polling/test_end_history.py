@@ -242,12 +242,15 @@ def add_end(cursors: ShardCursors, cursor: int, at: float) -> None:
     cursors.add_end(ShardEnd(cursor=cursor, readonly=False), sent_at=at, received_at=at)
 
 
-def test_end_that_goes_backwards_forgets_all_times() -> None:
+@pytest.mark.parametrize("end", [60, 100 + 10**11])
+def test_end_that_goes_backwards_or_leaps_forgets_all_times(end: int) -> None:
     cursors = cursors_of(CursorCache())
     add_end(cursors, 100, NOW)
+    cursors.add_begin(Begin(cursor=10, end=100, read_at=NOW))
     cursors.add_time(50, 1000)
     cursors.add_time(20, None)
-    add_end(cursors, 60, NOW + 60.0)
+    add_end(cursors, end, NOW + 60.0)
+    assert cursors.begin is None
     assert cursors.bracket(50) == (-inf, NOW + 62.0, NOW + 62.0)
     assert not cursors.has_read(50)
     assert not cursors.is_refused(20)
