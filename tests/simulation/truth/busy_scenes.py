@@ -6,6 +6,7 @@ from exporter.model.progress import Cause
 from tests.simulation.truth.judges import IN_TIME
 from tests.simulation.truth.scene import (
     HOUR,
+    SAME_NAME_MOVES,
     Scene,
     crash,
     likely,
@@ -109,7 +110,7 @@ BUSY_SCENES = (
         groups=groups(20),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="the same, quota of 20 requests per second, of which consumers use 16",
@@ -119,7 +120,7 @@ BUSY_SCENES = (
         service=Service(quota=20.0 - 16.0),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="the same, 250 ms per request, 8 requests in parallel",
@@ -129,7 +130,7 @@ BUSY_SCENES = (
         service=Service(seconds=0.25 / 8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="32 busy shards, 8 groups 20 s behind; one dead shard; exporter restarted",
@@ -138,7 +139,7 @@ BUSY_SCENES = (
         groups=groups(8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="the same, the poll that would be the first to see the stall is missed",
@@ -147,12 +148,11 @@ BUSY_SCENES = (
         groups=groups(8),
         seconds=1050.0,
         trouble=only_on(5, since=600.0, in_time=IN_TIME + POLL_SECONDS),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="logstore deleted and created again with lower cursors; one of two consumers dies",
         build=made_anew,
-        seconds=HOUR,
         trouble=nobody_on(1, since=2437.0),
         likely=likely(
             Cause.OWNER_STUCK, 1, "another name has read its shard to the end since the stall began"
@@ -172,6 +172,5 @@ BUSY_SCENES = (
         build=all_commit_rarely,
         shards=4,
         groups=groups(4),
-        seconds=HOUR,
     ),
 )

@@ -62,7 +62,6 @@ CAUSE_SCENES = (
     Scene(
         name="poisoned shard, which one new pod after the other takes over",
         build=changing_pods,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
         likely=Likely(
             causes=((Cause.OWNER_CHANGING, 1),),
@@ -72,7 +71,6 @@ CAUSE_SCENES = (
     Scene(
         name="ordered group: poisoned shard that was split, its children wait",
         build=ordered_children,
-        seconds=HOUR,
         lists_groups=True,
         trouble=only_on(0, 2, 3, since=BEGUN_AT),
         likely=Likely(
@@ -84,7 +82,6 @@ CAUSE_SCENES = (
     Scene(
         name="poisoned shard of a consumer without a name (Flink)",
         build=nameless_poisoned,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
         likely=Likely(
             causes=((Cause.SHARD_STUCK, 1),),
@@ -94,7 +91,6 @@ CAUSE_SCENES = (
     Scene(
         name="poisoned shard of a consumer that commits every 5 minutes",
         build=rare_commits_poisoned,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
         likely=Likely(
             causes=((Cause.SHARD_STUCK, 1),),

@@ -8,6 +8,7 @@ from functools import partial
 from exporter.model.progress import Cause
 from tests.simulation.truth import alerts
 from tests.simulation.truth.scene import (
+    ANOTHER_NAME_MOVES,
     HOUR,
     Scene,
     crash,
@@ -114,19 +115,16 @@ DOUBTFUL_SCENES = (
     Scene(
         name="one response of each poll has a time that is minutes, hours or years off",
         build=jumps,
-        seconds=HOUR,
     ),
     Scene(
         name="the same; one of two consumers dies",
         build=jumps_and_half_dead,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
-        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
+        likely=ANOTHER_NAME_MOVES,
     ),
     Scene(
         name="sidecar of a new pod, whose predecessor left a poisoned shard",
         build=replaced_pod,
-        seconds=HOUR,
         consumers=("pod-new",),
         watch_from=NEW_POD_AT + 30.0,
         trouble=only_on(1, since=1801.0),
@@ -139,7 +137,6 @@ DOUBTFUL_SCENES = (
     Scene(
         name="cursors fail for everything from the moment at which the group dies",
         build=no_cursors,
-        seconds=HOUR,
         trouble=unwatched(
             alerts.UNKNOWN,
             since=1801.0,
@@ -150,13 +147,11 @@ DOUBTFUL_SCENES = (
     Scene(
         name="group never consumed, and the listing of shards fails from the start",
         build=no_shards,
-        seconds=HOUR,
         trouble=unwatched(alerts.UNKNOWN, since=1.0),
     ),
     Scene(
         name="listing of logstores refused from the start; the group dies",
         build=refused_listing,
-        seconds=HOUR,
         is_listed=True,
         trouble=unwatched(
             alerts.NEVER_DISCOVERED,
@@ -179,7 +174,6 @@ DOUBTFUL_SCENES = (
     Scene(
         name="Python consumer whose filter lets nothing through: it only looks dead",
         build=nothing_passes,
-        seconds=HOUR,
         looks_like=nobody_on(0, 1, since=1801.0),
         likely=likely(Cause.GROUP_SILENT, 2, "nothing moves, as if the group was dead"),
     ),

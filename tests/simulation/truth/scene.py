@@ -32,7 +32,7 @@ class Scene:
 
     name: str
     build: Callable[[Stage], None]
-    seconds: float
+    seconds: float = HOUR
     trouble: Trouble | None = None
     looks_like: Trouble | None = None
     """The trouble that all observable values show, although a consumer is alive."""
@@ -70,6 +70,11 @@ class Scene:
 def likely(cause: Cause, shards: int, evidence: str) -> Likely:
     """Return the cause that all stalled shards of a scene have."""
     return Likely(causes=((cause, shards),), evidence=evidence)
+
+
+SAME_NAME_MOVES = likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards")
+ANOTHER_NAME_MOVES = likely(Cause.OWNER_STUCK, 1, "another name moves")
+NOTHING_MOVES = likely(Cause.GROUP_SILENT, 2, "nothing moves any more")
 
 
 def nobody_on(*shards: int, since: float, in_time: float = IN_TIME) -> Trouble:

@@ -7,8 +7,11 @@ from tests.simulation.truth.cause_scenes import CAUSE_SCENES
 from tests.simulation.truth.doubtful_scenes import DOUBTFUL_SCENES
 from tests.simulation.truth.judges import EVALUATION_SECONDS, IN_TIME, Trouble
 from tests.simulation.truth.scene import (
+    ANOTHER_NAME_MOVES,
     DAY,
     HOUR,
+    NOTHING_MOVES,
+    SAME_NAME_MOVES,
     Scene,
     consume,
     crash,
@@ -217,7 +220,6 @@ SCENES = (
     Scene(
         name="split and merge: the drained parents do not advance",
         build=split_and_merge,
-        seconds=HOUR,
     ),
     Scene(
         name="a drained parent vanishes with the retention time",
@@ -233,33 +235,28 @@ SCENES = (
     Scene(
         name="the same, consumer commits every 5 minutes",
         build=outage_and_rare_commits,
-        seconds=HOUR,
     ),
     Scene(
         name="checkpoints that cannot be read",
         build=unreadable,
-        seconds=HOUR,
         trouble=unwatched(alerts.UNKNOWN, since=1.0),
     ),
     Scene(
         name="consumer crashed on one shard of eight",
         build=one_of_many,
         shards=8,
-        seconds=HOUR,
         trouble=only_on(5, since=1801.0),
-        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
+        likely=ANOTHER_NAME_MOVES,
     ),
     Scene(
         name="whole group dead, producers go on",
         build=dead_group,
-        seconds=HOUR,
         trouble=nobody_on(0, 1, since=1801.0),
-        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
+        likely=NOTHING_MOVES,
     ),
     Scene(
         name="whole group dead after one last log, producers silent",
         build=last_log,
-        seconds=HOUR,
         trouble=nobody_on(0, since=1801.0),
         likely=likely(
             Cause.GROUP_SILENT,
@@ -270,22 +267,19 @@ SCENES = (
     Scene(
         name="poisoned shard: its owner lives, other shards move",
         build=poisoned,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="owner writes the same checkpoint again and again",
         build=rewriting,
-        seconds=HOUR,
         # Only the second poll can tell that the write which the first one saw was none of progress.
         trouble=only_on(1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
-        likely=likely(Cause.SHARD_STUCK, 1, "the same name moves in other shards"),
+        likely=SAME_NAME_MOVES,
     ),
     Scene(
         name="group created, never consumed",
         build=never_consumed,
-        seconds=HOUR,
         trouble=Trouble(
             since=1.0,
             shards=frozenset({""}),
@@ -306,7 +300,7 @@ SCENES = (
             shards=frozenset({"0", "1"}),
             also=frozenset({alerts.GROUP_STALLED, alerts.DATA_LOST}),
         ),
-        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
+        likely=NOTHING_MOVES,
     ),
     Scene(
         name="dead for two days: all unread data has expired",
@@ -324,40 +318,36 @@ SCENES = (
     Scene(
         name="exporter restarted twice in the middle of a stall",
         build=restarts,
-        seconds=HOUR,
         trouble=nobody_on(0, 1, since=1801.0),
-        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
+        likely=NOTHING_MOVES,
     ),
     Scene(
         name="every other poll fails while the group is dead",
         build=flapping,
-        seconds=HOUR,
         # The next successful poll reports the state that a failed poll could not report.
         trouble=nobody_on(0, 1, since=1801.0, in_time=IN_TIME + POLL_SECONDS),
-        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
+        likely=NOTHING_MOVES,
     ),
     Scene(
         name="whole group dead for 20 minutes, then back",
         build=back_again,
         seconds=HOUR + 600.0,
         trouble=nobody_on(0, 1, since=1801.0),
-        likely=likely(Cause.GROUP_SILENT, 2, "nothing moves any more"),
+        likely=NOTHING_MOVES,
     ),
     Scene(
         name="our clock 5 minutes fast; one of two consumers dies",
         build=half_dead,
         our_clock_ahead=300.0,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
-        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
+        likely=ANOTHER_NAME_MOVES,
     ),
     Scene(
         name="our clock 5 minutes slow; one of two consumers dies",
         build=half_dead,
         our_clock_ahead=-300.0,
-        seconds=HOUR,
         trouble=only_on(1, since=1801.0),
-        likely=likely(Cause.OWNER_STUCK, 1, "another name moves"),
+        likely=ANOTHER_NAME_MOVES,
     ),
     *CAUSE_SCENES,
     *BUSY_SCENES,
