@@ -50,7 +50,7 @@ def of_a_poll() -> Parts:
     config = MetricsConfig()
     return {
         "reading": lambda: responses.read_checkpoints(body, _NOW),
-        "judging": lambda: [
+        "evaluating": lambda: [
             evaluate(each, previous=None, end=None, unread=NOTHING_UNREAD, seen_at=_NOW)
             for each in found.entries
         ],
