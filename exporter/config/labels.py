@@ -55,6 +55,9 @@ _OF_PROMETHEUS = frozenset(
 )
 _NAME = "[a-zA-Z_][a-zA-Z0-9_]*"
 _RESERVED_PREFIXES = ("__", "exported_")
+_RESERVED = (
+    f"^(?:{'|'.join(sorted(OWN_LABELS | _OF_PROMETHEUS))})$|^(?:{'|'.join(_RESERVED_PREFIXES)})"
+)
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _OF_REPLICA = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|POD|NODE|INSTANCE|REPLICA|IP|UID)(?:_|$)")
 _OF_NAMESPACE = re.compile("NAMESPACE|SERVICE_ACCOUNT")
@@ -100,7 +103,11 @@ _LabelsText = Annotated[
     Field(
         max_length=MOST_LABELS,
         json_schema_extra={
-            "propertyNames": {"pattern": f"^{_NAME}$", "maxLength": LONGEST_LABEL},
+            "propertyNames": {
+                "pattern": f"^{_NAME}$",
+                "maxLength": LONGEST_LABEL,
+                "not": {"pattern": _RESERVED},
+            },
         },
     ),
 ]

@@ -108,3 +108,16 @@ def test_schema_has_the_limits_of_the_exporter(tmp_path: Path) -> None:
         else:
             with pytest.raises(ConfigError):
                 parse(text, name="c", environ={}, base_dir=tmp_path)
+
+
+def test_schema_refuses_the_names_of_labels_that_the_exporter_refuses(tmp_path: Path) -> None:
+    valid = ["team", "jobs", "le2", "exported", "_private"]
+    taken = ["checkpoint", "shard", "job", "le", "__name__", "exported_team", "my-team"]
+    documents = [yaml.safe_load(FULL) | {"labels": {name: "a"}} for name in (*valid, *taken)]
+    found = refused(documents, tmp_path)
+    assert [name for number, name in enumerate((*valid, *taken)) if number in found] == taken
+    for name in valid:
+        parse(f"labels: {{{name}: a}}\n" + BESIDE % "", name="c", environ={}, base_dir=tmp_path)
+    for name in taken:
+        with pytest.raises(ConfigError):
+            parse(f"labels: {{{name}: a}}\n" + BESIDE % "", name="c", environ={}, base_dir=tmp_path)
