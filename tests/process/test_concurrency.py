@@ -6,7 +6,6 @@ of their requests. SLS_EXPORTER_RACE_SECONDS is the duration in seconds (default
 
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -36,6 +35,7 @@ from tests.process.race.activities import (
 from tests.process.race.floor import Floor
 from tests.process.race.history import FULL, UP, Variant
 from tests.process.race.oracle import Oracle
+from tests.support.descriptors import open_descriptors
 from tests.support.faults import DelayUntil
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.running import running
@@ -55,10 +55,6 @@ def assert_page_is_whole(body: bytes) -> None:
         numbers = [shard["shard"] for shard in row["shards"]]
         assert numbers in ([], [0, 1])
         assert all((shard["age_seconds"] or 0) >= 0 for shard in row["shards"])
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as it is
 
 
 def assert_log_is_clean(records: Sequence[logging.LogRecord]) -> None:
@@ -85,7 +81,7 @@ def test_every_response_is_correct_under_concurrent_changes(
 ) -> None:
     caplog.set_level(logging.INFO)
     record_property("gil", getattr(sys, "_is_gil_enabled", lambda: True)())
-    before = threading.active_count(), descriptors()
+    before = threading.active_count(), open_descriptors()
     with prepared(tmp_path) as race:
         await_all(race)
         wait_for(lambda: all_asked(race) >= 3, timeout=60, what="polls to compare with")
@@ -97,12 +93,14 @@ def test_every_response_is_correct_under_concurrent_changes(
         # Three projects have 6 workers, each of which has a connection that the simulator serves in
         # a thread; listings, pages, the event loop and so on need a few more.
         wait_for(
-            lambda: threading.active_count() <= before[0] + 60 and descriptors() <= before[1] + 60,
+            lambda: (
+                threading.active_count() <= before[0] + 60 and open_descriptors() <= before[1] + 60
+            ),
             timeout=30,
             what=f"few more threads and descriptors than {before}",
         )
     wait_for(
-        lambda: threading.active_count() <= before[0] and descriptors() <= before[1],
+        lambda: threading.active_count() <= before[0] and open_descriptors() <= before[1],
         timeout=30,
         what=f"nothing left behind: {before}",
     )

@@ -30,6 +30,7 @@ from tests.simulation.faults.catalogue import CASES, Case
 from tests.simulation.faults.stage import PHASES, slug, staged
 from tests.simulation.faults.table import DOCUMENT, names_and_codes
 from tests.support import faults
+from tests.support.descriptors import open_descriptors
 from tests.support.faulty_simulator import FaultySimulator
 from tests.support.keys import CREDENTIALS
 from tests.support.running import running
@@ -245,10 +246,10 @@ def test_repeated_listings_leave_no_connection_behind() -> None:
         )
         try:
             engine.manager.discover()
-            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as it is
+            before = open_descriptors()
             for _ in range(10):
                 engine.manager.discover()
-            wait_for(lambda: len(os.listdir("/proc/self/fd")) <= before)  # noqa: PTH208  as it is
+            wait_for(lambda: open_descriptors() <= before)
         finally:
             engine.close()
 

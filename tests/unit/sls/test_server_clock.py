@@ -94,14 +94,40 @@ def test_time_out_of_bounds_in_a_successful_response_is_ignored_and_counted(
     assert bench.notes.ignored_times == ["here"]
 
 
-@pytest.mark.parametrize("text", ["0", "12345", "99999999999", "-5", "soon", "1e9"])
+@pytest.mark.parametrize(
+    ("text", "skew"),
+    [
+        # The server sends whole seconds, so its time is anywhere in that second.
+        ("1700000000", 0.0),
+        ("1699999999", 0.0),
+        ("1700000001", 1.0),
+        ("1700000060", 60.0),
+        ("1699999998", -1.0),
+        ("1699999940", -59.0),
+    ],
+)
+def test_skew_is_the_least_that_explains_the_time_of_the_server(
+    bench: Bench, text: str, skew: float
+) -> None:
+    response = Response(status=200, headers={"x-log-time": text}, body=b"")
+    assert bench.clock.note(response, sent=bench.held.monotonic()) == skew
+    assert bench.notes.skews == [("here", skew)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0", "-5", "soon", "1e9", "12345", "9" * 10, "99999999999", "9" * 5000),
+        *("1700000000.5", "1700000000000", "²²"),
+    ],
+)
 def test_unreadable_time_in_a_successful_response_is_ignored_and_counted(
     bench: Bench, text: str
 ) -> None:
     response = Response(status=200, headers={"x-log-time": text}, body=b"")
     assert bench.clock.note(response, sent=bench.held.monotonic()) is None
     assert bench.clock.now() == START
-    assert bench.notes.ignored_times == ["here"]
+    assert (bench.notes.skews, bench.notes.ignored_times) == ([], ["here"])
 
 
 def test_response_without_a_time_is_not_counted(bench: Bench) -> None:

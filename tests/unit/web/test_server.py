@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from exporter.web.listen import ListenAddress, ListenError
 from exporter.web.routes import create_app
 from exporter.web.scrapes import RenderScrape
 from exporter.web.server import WebServer
+from tests.support.descriptors import open_descriptors
 from tests.support.wait import wait_for
 from tests.support.web_peers import (
     closed_by_server,
@@ -40,10 +40,6 @@ from tests.support.web_server import (
 )
 
 QUICK = Limits(head=0.5, keep_alive=1, stall=0.5, exchange=20.0)
-
-
-def open_descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def new_server(*addresses: str, scrape: RenderScrape = scrape) -> WebServer:

@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from exporter.web.connection import Limits
+from tests.support.descriptors import open_descriptors
 from tests.support.tls_cases import ALLOWED_NAMES, LIMITS, POLICIES, TLS, VERIFIED, Client
 from tests.support.wait import wait_for
 from tests.support.web_peers import closed_by_server, connect, read_to_end, silent
@@ -17,10 +18,6 @@ from tests.support.web_tls import Place, new_place
 @pytest.fixture(name="place", scope="module")
 def _place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return new_place(tmp_path_factory.mktemp("web"))
-
-
-def open_descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def handshake(port: int, tls: ssl.SSLContext) -> ssl.SSLSocket:
