@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from exporter.evaluation.shard import stalled_seconds, state
 from exporter.model.names import GroupKey
-from exporter.model.progress import UNKNOWN_OUTLOOK, Outlook, State
+from exporter.model.progress import UNKNOWN_OUTLOOK, Outlook, ShardProgress, State
 from exporter.model.snapshot import (
     CONFLICT_REMEDY,
     Conflict,
@@ -181,17 +181,7 @@ def _group(
     shards = shown or (snapshot.shards if snapshot else ())  # a bad shard is always shown
     stalls = [stalled_seconds(shard, now, interval=group.interval) for shard in shards]
     states = [state(shard, now, stall_after=group.settings.stall_after) for shard in shards]
-    # The position is unique, so it decides between shards that are otherwise equal.
-    worst = min(
-        (
-            badness(name, stalled, age(shard, now), position)
-            for position, (shard, name, stalled) in enumerate(
-                zip(shards, states, stalls, strict=True)
-            )
-        ),
-        default=None,
-    )
-    at_worst = shards[worst[-1]] if worst else None
+    worst = _worst(shards, states, stalls, now)
     if snapshot and snapshot.unnamed:
         states.append(State.UNKNOWN)
     failure = group.failure
@@ -209,8 +199,8 @@ def _group(
         error_code=failure.code if failure else None,
         remedy=failure.remedy if failure else None,
         failing_seconds=time_since(failure.since, wall) if failure else None,
-        worst_shard=at_worst.shard if at_worst else None,
-        age_seconds=age(at_worst, now) if at_worst else None,
+        worst_shard=worst.shard if worst else None,
+        age_seconds=age(worst, now) if worst else None,
         lag_seconds=_most([shard.lag_seconds for shard in shards]),
         stalled_seconds=_most(stalls),
         cursor_access=target.cursor_access,
@@ -229,6 +219,25 @@ def _group(
             interval=group.interval,
         ),
     )
+
+
+def _worst(
+    shards: Sequence[ShardProgress],
+    states: Sequence[State],
+    stalls: Sequence[float | None],
+    now: float,
+) -> ShardProgress | None:
+    """Return the worst shard, given the state and the stall of each; None without shards."""
+    found = zip(shards, states, stalls, strict=True)
+    # The position is unique, so it decides between shards that are otherwise equal.
+    worst = min(
+        (
+            badness(name, stalled, age(shard, now), position)
+            for position, (shard, name, stalled) in enumerate(found)
+        ),
+        default=None,
+    )
+    return shards[worst[-1]] if worst else None
 
 
 def _listing(entry: EntryStatus, wall: float) -> GroupRow:
