@@ -1,6 +1,8 @@
-"""Links between documents have existing targets, and all metrics that documents name exist."""
+"""Links between documents have targets, and metrics, modules and tests that they name exist."""
 
 import re
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from tools.paths import ROOT
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 TWIN = re.compile(r"\[[^\]]+\]\([^)\s]+\)")
 METRIC = re.compile(r"\bsls_(?:consumer_group|logstore|exporter)_[a-z_]+\b")
+MODULE = re.compile(r"\b(?:benchmarks|exporter|tests|tools)/[\w/]+\.py\b")
+TEST = re.compile(r"\btest_\w+\b(?!\.py)")
 SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -60,3 +64,20 @@ def test_every_metric_that_a_document_names_exists(page: Path) -> None:
     named = set(METRIC.findall(page.read_text(encoding="utf-8")))
     # A name that ends with an underscore is the beginning of several.
     assert {each for each in named - known if not each.endswith("_")} == set()
+
+
+@cache
+def names_of_tests() -> frozenset[str]:
+    files = (ROOT / "tests").rglob("test_*.py")
+    found = [
+        re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE) for file in files
+    ]
+    return frozenset(chain.from_iterable(found))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_module_and_test_that_a_document_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [file for file in MODULE.findall(text) if not (ROOT / file).is_file()] == []
+    files = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
+    assert set(TEST.findall(text)) - names_of_tests() - files == set()
