@@ -57,6 +57,6 @@ def _progress(number: int, shard: int, idle: float) -> ShardProgress:
         oldest_unread_at=1_799_999_990.0 if shard % 3 else None,
         readonly=False,
         expired=False,
-        judged_at=1_800_000_000.0,
+        evaluated_at=1_800_000_000.0,
         read_at=1_800_000_000.0,
     )

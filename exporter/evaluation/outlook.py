@@ -30,7 +30,7 @@ _WHOLE_SECOND = 1.0
 _KEEPS_UP = Outlook(catch_up_seconds=0.0)
 
 
-class Pace(NamedTuple):
+class Timing(NamedTuple):
     """The durations in seconds that a speed depends on."""
 
     interval: float
@@ -49,13 +49,13 @@ class Speed(NamedTuple):
     error: float
 
 
-def position_of(shard: ShardProgress, unread: Unread, pace: Pace) -> Position | None:
+def position_of(shard: ShardProgress, unread: Unread, timing: Timing) -> Position | None:
     """Return the position of a shard that is behind; None if it is not known exactly enough."""
     at, time = shard.moved_at, unread.consumed_at
     if not shard.unread or shard.expired or at is None or time is None:
         return None
-    is_exact = unread.consumed_error <= _INEXACT * pace.span
-    is_behind = shard.read_at - time > pace.stall_after
+    is_exact = unread.consumed_error <= _INEXACT * timing.span
+    is_behind = shard.read_at - time > timing.stall_after
     return Position(at, time, unread.consumed_error) if is_exact and is_behind else None
 
 
@@ -63,7 +63,7 @@ def tracks_after(
     known: Mapping[int, Track],
     positions: Mapping[int, Position],
     shards: Iterable[ShardProgress],
-    pace: Pace,
+    timing: Timing,
 ) -> Mapping[int, Track]:
     """Return the positions to remember after a poll, by shard, from those known before it.
 
@@ -74,29 +74,29 @@ def tracks_after(
         track = known.get(shard.shard, ())
         position = positions.get(shard.shard)
         if position is not None:
-            tracks[shard.shard] = extended(track, position, pace)
-        elif track and not _is_near_end(shard, pace):
+            tracks[shard.shard] = extended(track, position, timing)
+        elif track and not _is_near_end(shard, timing):
             tracks[shard.shard] = track
     return tracks
 
 
-def extended(track: Track, position: Position, pace: Pace) -> Track:
+def extended(track: Track, position: Position, timing: Timing) -> Track:
     """Return a track with one more position, without those that are too old.
 
     A track begins again at a position that is older data, since the checkpoint was set back.
     """
-    kept = [each for each in track if each.at >= position.at - _KEPT_SPANS * pace.span]
+    kept = [each for each in track if each.at >= position.at - _KEPT_SPANS * timing.span]
     if not kept or position.time + position.error < kept[-1].time - kept[-1].error:
         return (position,)
     last = kept[-1]
     if position.at <= last.at:
         return (*kept[:-1], min(last, position, key=lambda each: each.error))
-    if len(kept) > 1 and last.at - kept[-2].at < pace.span:
+    if len(kept) > 1 and last.at - kept[-2].at < timing.span:
         kept.pop()
     return (*kept, position)
 
 
-def speed_of(track: Track, now: float, pace: Pace) -> Speed | None:
+def speed_of(track: Track, now: float, timing: Timing) -> Speed | None:
     """Return the mean speed over a track; None if it is too short or too old.
 
     A position is that of a written checkpoint at the time of the write. So it does not matter when
@@ -106,14 +106,14 @@ def speed_of(track: Track, now: float, pace: Pace) -> Speed | None:
         return None
     first, last = track[0], track[-1]
     elapsed = last.at - first.at
-    if elapsed < pace.span or now - last.at > 2 * pace.span:
+    if elapsed < timing.span or now - last.at > 2 * timing.span:
         return None
     error = first.error + last.error + 2 * _WHOLE_SECOND
     return Speed((last.time - first.time) / elapsed, error / elapsed)
 
 
 def shard_outlook(
-    shard: ShardProgress, track: Track, *, now: float, pace: Pace, retention: float | None
+    shard: ShardProgress, track: Track, *, now: float, timing: Timing, retention: float | None
 ) -> Outlook:
     """Return when a consumer will have caught up in a shard, and when it will lose data.
 
@@ -121,14 +121,14 @@ def shard_outlook(
     """
     if not shard.is_consumed or shard.unread is None:
         return UNKNOWN_OUTLOOK
-    if _is_near_end(shard, pace):
+    if _is_near_end(shard, timing):
         return _KEEPS_UP
     oldest_at = _oldest_at(shard, track)
     if oldest_at is None:
         return UNKNOWN_OUTLOOK
     since = stalled_since(shard)
-    is_stalled = since is not None and elapsed_seconds(since, now) > pace.stall_after
-    speed = Speed(0.0, 0.0) if is_stalled else speed_of(track, now, pace)
+    is_stalled = since is not None and elapsed_seconds(since, now) > timing.stall_after
+    speed = Speed(0.0, 0.0) if is_stalled else speed_of(track, now, timing)
     if speed is None:
         return UNKNOWN_OUTLOOK
     age = now - oldest_at
@@ -147,7 +147,7 @@ def group_outlook(
     tracks: Mapping[int, Track],
     *,
     now: float,
-    pace: Pace,
+    timing: Timing,
     retention: float | None,
 ) -> Outlook:
     """Return the outlook of a group, which is that of its worst shard.
@@ -161,7 +161,7 @@ def group_outlook(
     ]
     if not unread:
         return _KEEPS_UP if any(shard.unread == 0 for shard in shards) else UNKNOWN_OUTLOOK
-    found = [shard_outlook(*each, now=now, pace=pace, retention=retention) for each in unread]
+    found = [shard_outlook(*each, now=now, timing=timing, retention=retention) for each in unread]
     times = [each.catch_up_seconds for each in found if each.catch_up_seconds is not None]
     losses = [each.data_loss_seconds for each in found if each.data_loss_seconds is not None]
     oldest = [_oldest_at(*each) for each in unread]
@@ -193,9 +193,9 @@ def _oldest_at(shard: ShardProgress, track: Track) -> float | None:
     return shard.oldest_unread_at
 
 
-def _is_near_end(shard: ShardProgress, pace: Pace) -> bool:
+def _is_near_end(shard: ShardProgress, timing: Timing) -> bool:
     """Return whether a shard has no unread data, or none that is older than ``stall_after``."""
     if shard.unread == 0:
         return True
     oldest_at = shard.oldest_unread_at
-    return oldest_at is not None and shard.read_at - oldest_at <= pace.stall_after
+    return oldest_at is not None and shard.read_at - oldest_at <= timing.stall_after

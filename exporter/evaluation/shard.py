@@ -74,7 +74,7 @@ def carry_over(
     neither fire nor resolve an alert, so a stall does not grow beyond the earlier reading: its data
     may be younger than estimated, and it may be consumed by now.
     """
-    if previous.judged_at is None or now - previous.judged_at > max_age:
+    if previous.evaluated_at is None or now - previous.evaluated_at > max_age:
         return progress
     return replace(
         progress,
@@ -83,7 +83,7 @@ def carry_over(
         oldest_unread_at=previous.oldest_unread_at,
         readonly=previous.readonly,
         expired=previous.expired,
-        judged_at=previous.judged_at,
+        evaluated_at=previous.evaluated_at,
         read_at=previous.read_at,
     )
 

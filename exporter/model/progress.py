@@ -130,7 +130,7 @@ class ShardProgress(Struct, frozen=True, gc=False):
     oldest_unread_at: float | None
     readonly: bool
     expired: bool
-    judged_at: float | None
+    evaluated_at: float | None
     """Time of the last comparison of the checkpoint with the end; None if there was none."""
     read_at: float
     """Time at which the checkpoint was read."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from exporter.config.settings import ProjectSettings
 from exporter.evaluation.causes import Trace, likely_causes, traces, waiting_for_parents
-from exporter.evaluation.outlook import Pace, group_outlook, position_of, tracks_after
+from exporter.evaluation.outlook import Timing, group_outlook, position_of, tracks_after
 from exporter.evaluation.owners import OwnerChanges, owner_changes
 from exporter.evaluation.rates import advanced
 from exporter.evaluation.shard import carry_over, evaluate, state
@@ -88,7 +88,7 @@ class GroupPoll:
         self._changes_before = before.owner_changes
         self._tracks_before = before.tracks
         self._positions: dict[int, Position] = {}
-        self._pace = Pace(interval, target.settings.stall_after)
+        self._timing = Timing(interval, target.settings.stall_after)
         self._totals_before = self.status.totals or Totals()
         self._read_wall = 0.0
 
@@ -148,10 +148,10 @@ class GroupPoll:
         )
         if read_at is None:  # The end is only assumed.
             known_end = pair.previous.end if pair.previous else None
-            line = replace(line, judged_at=None, end=known_end)
+            line = replace(line, evaluated_at=None, end=known_end)
         elif read_at != pair.seen_at:
-            line = replace(line, judged_at=read_at)
-        position = position_of(line, unread, self._pace)
+            line = replace(line, evaluated_at=read_at)
+        position = position_of(line, unread, self._timing)
         if position is not None:
             self._positions[line.shard] = position
         if self._settled.get(line.shard) != line:
@@ -170,12 +170,12 @@ class GroupPoll:
             stall_after=self.status.settings.stall_after,
         )
         hidden = self._hidden(shards)
-        tracks = tracks_after(self._tracks_before, self._positions, shards, self._pace)
+        tracks = tracks_after(self._tracks_before, self._positions, shards, self._timing)
         outlook = group_outlook(
             [shard for shard in shards if shard.shard not in hidden],
             tracks,
             now=self.read.server,
-            pace=self._pace,
+            timing=self._timing,
             retention=self.retention_seconds,
         )
         self.status = replace(

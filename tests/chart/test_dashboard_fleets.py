@@ -75,13 +75,13 @@ def behind(number: int, seconds: float, *, unread: int = 5) -> ShardProgress:
         unread=unread,
         lag_seconds=seconds,
         oldest_unread_at=at,
-        judged_at=NOW,
+        evaluated_at=NOW,
         read_at=NOW,
     )
 
 
 def caught_up(number: int) -> ShardProgress:
-    return shard(number, updated_at=NOW - 30, moved_at=NOW - 30, judged_at=NOW, read_at=NOW)
+    return shard(number, updated_at=NOW - 30, moved_at=NOW - 30, evaluated_at=NOW, read_at=NOW)
 
 
 def unconsumed(number: int, seconds: float) -> ShardProgress:

@@ -35,7 +35,7 @@ _CAUGHT_UP = ShardProgress(
     oldest_unread_at=None,
     readonly=False,
     expired=False,
-    judged_at=1000.0,
+    evaluated_at=1000.0,
     read_at=1000.0,
 )
 

@@ -82,7 +82,7 @@ def varied() -> View:
             ),
             target(
                 group(
-                    caught_up(0, unread=None, lag_seconds=None, judged_at=None),
+                    caught_up(0, unread=None, lag_seconds=None, evaluated_at=None),
                     key=clicks,
                     name="unjudged",
                 ),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from exporter.evaluation.outlook import (
-    Pace,
+    Timing,
     extended,
     group_outlook,
     position_of,
@@ -27,7 +27,7 @@ from exporter.model.progress import (
 from tests.support.snapshots import shard
 
 NOW = 100_000.0
-PACE = Pace(interval=60.0, stall_after=300.0)
+PACE = Timing(interval=60.0, stall_after=300.0)
 DAY = 86_400.0
 KEEPS_UP = Outlook(catch_up_seconds=0.0)
 
@@ -55,11 +55,11 @@ def at_speed(value: float, *, error: float = 0.0, seconds: float = 600.0) -> Tra
 def outlook(
     line: ShardProgress, track: Track = (), *, retention: float | None = DAY
 ) -> tuple[float | None, float | None]:
-    return shard_outlook(line, track, now=NOW, pace=PACE, retention=retention)
+    return shard_outlook(line, track, now=NOW, timing=PACE, retention=retention)
 
 
 def of_group(lines: list[ShardProgress], tracks: dict[int, Track]) -> Outlook:
-    return group_outlook(lines, tracks, now=NOW, pace=PACE, retention=DAY)
+    return group_outlook(lines, tracks, now=NOW, timing=PACE, retention=DAY)
 
 
 # A shard
@@ -231,9 +231,9 @@ def test_the_speed_is_that_between_two_checkpoints_whenever_polls_see_them() -> 
 def test_a_speed_needs_five_intervals_and_stall_after() -> None:
     assert speed_of(at_speed(2.0, seconds=299.0), NOW, PACE) is None
     assert speed_of(at_speed(2.0, seconds=300.0), NOW, PACE) is not None
-    slow_polls = Pace(interval=120.0, stall_after=300.0)
+    slow_polls = Timing(interval=120.0, stall_after=300.0)
     assert speed_of(at_speed(2.0, seconds=599.0), NOW, slow_polls) is None
-    rare_commits = Pace(interval=60.0, stall_after=900.0)
+    rare_commits = Timing(interval=60.0, stall_after=900.0)
     assert speed_of(at_speed(2.0, seconds=899.0), NOW, rare_commits) is None
     assert speed_of(at_speed(2.0)[:1], NOW, PACE) is None
 

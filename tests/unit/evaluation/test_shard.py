@@ -236,7 +236,7 @@ def test_without_the_end_of_the_shard_it_is_unknown_and_values_are_absent() -> N
     assert progress.lag_seconds is None
     assert progress.oldest_unread_at is None
     assert stalled_seconds(progress, NOW) is None
-    assert progress.judged_at is None
+    assert progress.evaluated_at is None
 
 
 def test_expired_data_is_unknown_without_the_end_of_the_shard() -> None:

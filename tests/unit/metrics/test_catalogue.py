@@ -146,7 +146,7 @@ def test_shards_that_no_response_names_count_as_unknown() -> None:
 
 
 def test_a_shard_is_counted_as_stalled_only_once_a_poll_has_seen_it_stall() -> None:
-    behind = shard(unread=5, moved_at=701.0, oldest_unread_at=701.0, judged_at=None)
+    behind = shard(unread=5, moved_at=701.0, oldest_unread_at=701.0, evaluated_at=None)
     found = collected(target(group(behind)), at=60.0)
     assert found.value("sls_consumer_group_stalled_seconds") == 309.0
     assert found.value("sls_consumer_group_shards", state="stalled") == 0

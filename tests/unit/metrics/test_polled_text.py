@@ -48,7 +48,7 @@ shards = st.builds(
     oldest_unread_at=instants,
     readonly=st.booleans(),
     expired=st.booleans(),
-    judged_at=instants,
+    evaluated_at=instants,
     read_at=st.floats(0, 4e9) | st.sampled_from([1e9, 1e9 + 60.0]),
 )
 snapshots = st.builds(

@@ -359,4 +359,4 @@ def test_shard_that_another_group_reads_anyway_is_judged_in_each_poll() -> None:
         for _ in range(EVERY):
             made.poll(after=INTERVAL)
             assert sorted(ends_read(made)) == [0, 1]
-            assert made.shards()[1].judged_at == made.shards()[1].read_at
+            assert made.shards()[1].evaluated_at == made.shards()[1].read_at

@@ -25,7 +25,7 @@ def two_measures(stalled: float) -> View:
     groups = (
         group(
             caught_up(0),
-            behind(1, stalled=stalled, judged_at=1010.0, read_at=1010.0),
+            behind(1, stalled=stalled, evaluated_at=1010.0, read_at=1010.0),
             name=name,
             settings=settings,
         )
