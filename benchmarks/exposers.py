@@ -170,6 +170,7 @@ def serve_ours(
         ),
         [ListenAddress(host="127.0.0.1", port=0)],
         on_error=lambda place, error: print(place, error, file=sys.stderr),
+        on_handshake_error=lambda reason, client: print(reason, client, file=sys.stderr),
     )
     server.start()
     return server.addresses[0].port

@@ -34,10 +34,6 @@ _DATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 0.9  # for the thread to end after the grace time
 
 
-def _ignore(reason: str, client: str) -> None:
-    """Ignore a failed handshake."""
-
-
 class WebServer:
     """A server of an ASGI application on one or more addresses.
 
@@ -53,7 +49,7 @@ class WebServer:
         addresses: Sequence[Listener],
         *,
         on_error: Callable[[str, BaseException], None],
-        on_handshake_error: OnHandshakeError = _ignore,
+        on_handshake_error: OnHandshakeError,
         web_config_file: Path | None = None,
         limits: Limits | None = None,
         clock: Clock = SYSTEM_CLOCK,

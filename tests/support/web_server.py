@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 
+from exporter.base.clock import SYSTEM_CLOCK, Clock
 from exporter.metrics.exposition import Scrape
 from exporter.status.rows import StatusRows
 from exporter.web.connection import Limits
@@ -105,6 +106,7 @@ def serving(
     limits: Limits | None = None,
     web_config_file: Path | None = None,
     failed_handshakes: list[tuple[str, str]] | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, and yield the port."""
     report = (faults or Faults()).report
@@ -122,6 +124,7 @@ def serving(
         on_handshake_error=lambda reason, client: failed.append((reason, client)),
         limits=limits,
         web_config_file=web_config_file,
+        clock=clock,
     )
     server.start()
     try:

@@ -10,11 +10,8 @@ import pytest
 
 from exporter.base.clock import Clock
 from exporter.web.config_schema import RateLimitConfig
-from exporter.web.listen import ListenAddress
 from exporter.web.middleware import TokenBucket
-from exporter.web.routes import create_app
-from exporter.web.server import WebServer
-from tests.support.web_server import METRICS, Answer, Faults, content, fetch, serving
+from tests.support.web_server import METRICS, Faults, fetch, serving
 from tests.support.web_tls import hashed
 
 RIGHT = "right"
@@ -186,24 +183,11 @@ def test_requests_above_the_rate_are_refused_until_time_passes(tmp_path: Path) -
     now = [0.0]
     file = tmp_path / "web.yml"
     file.write_text("rate_limit: {interval: 10s, burst: 2}")
-    server = WebServer(
-        lambda threads: create_app(content(), threads, on_error=Faults().report),
-        [ListenAddress(host="127.0.0.1", port=0)],
-        on_error=Faults().report,
-        web_config_file=file,
-        clock=Clock(wall=lambda: 0.0, monotonic=lambda: now[0]),
-    )
-    server.start()
-    try:
-
-        def ask() -> Answer:
-            return fetch(server.addresses[0].port, "/-/healthy")
-
-        refused = [ask(), ask(), ask()][2]
+    clock = Clock(wall=lambda: 0.0, monotonic=lambda: now[0])
+    with serving(web_config_file=file, clock=clock) as port:
+        refused = [fetch(port, "/-/healthy") for _ in range(3)][2]
         now[0] = 10.0
-        later = [ask().status, ask().status]
-    finally:
-        server.stop(1.0)
+        later = [fetch(port, "/-/healthy").status for _ in range(2)]
     assert (refused.status, refused.text) == (429, "Too Many Requests\n")
     assert later == [200, 429]
 

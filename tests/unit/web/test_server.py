@@ -49,6 +49,7 @@ def new_server(*addresses: str, scrape: RenderScrape = scrape) -> WebServer:
         lambda threads: create_app(content(scrape=scrape), threads, on_error=faults.report),
         listen,
         on_error=faults.report,
+        on_handshake_error=lambda _reason, _client: None,
     )
 
 
