@@ -158,25 +158,6 @@ def bench(
         )
 
 
-@contextlib.contextmanager
-def bench_behind() -> Iterator[Bench]:
-    """Set up two shards with one unread log group each, at second 120; their consumer is dead.
-
-    The consumer committed at second 60.
-    """
-    with bench(shards=2) as made:
-        made.world.start_consumer(PROJECT, LOGSTORE, GROUP, "c1", shards=[0, 1])
-        for shard in range(2):
-            made.world.write(PROJECT, LOGSTORE, shard, 5)
-        made.held.advance(60.0)
-        assert len(made.world.checkpoints(PROJECT, LOGSTORE, GROUP)) == 2
-        made.world.crash_consumer(PROJECT, LOGSTORE, GROUP, "c1")
-        made.held.advance(60.0)
-        for shard in range(2):
-            made.world.write(PROJECT, LOGSTORE, shard)
-        yield made
-
-
 def owners(*texts: str) -> tuple[Pattern, ...]:
     """Return patterns of owners."""
     return tuple(Pattern.parse(text) for text in texts)

@@ -4,15 +4,14 @@ import io
 import json
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from exporter.commands.flags import Output
 from exporter.commands.once import poll_all, show
 from exporter.simulator.demo_world import CLICKS, ORDERS, PLATFORM, SHOP
-from tests.support.commands import Demo, assembled, command, demo_world, environment, on_terminal
+from tests.support.commands import Demo, assembled, command, environment, on_terminal
 from tests.support.faults import ErrorAnswer, Hang
 from tests.support.scrape import parsed
 from tests.support.wait import wait_for
@@ -34,12 +33,6 @@ demo-shop / nightly-export / idle    2 caught up        0s       0s    12h      
 demo-shop / orders / rebalancing     4 caught up        0s       0s     0s          3
 demo-shop / orders / steady          4 caught up        0s       0s     0s          4
 """
-
-
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    with demo_world(tmp_path) as served:
-        yield served
 
 
 def once(

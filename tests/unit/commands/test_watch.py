@@ -3,9 +3,7 @@
 import io
 import json
 import subprocess
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from exporter.commands.watch import watch
 from exporter.config.patterns import Pattern
 from exporter.polling.scope import EVERYTHING, Scope
 from exporter.simulator.demo_world import ORDERS, SHOP
-from tests.support.commands import Demo, assembled, command, demo_world, environment, on_terminal
+from tests.support.commands import Demo, assembled, command, environment, on_terminal
 
 STALLED = Scope(logstore=Pattern.parse(ORDERS), consumer_group=Pattern.parse("stalled"))
 TABLE = """\
@@ -41,12 +39,6 @@ demo-shop / orders / slow
 demo-shop / orders / stalled
 demo-shop / orders / steady
 """
-
-
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    with demo_world(tmp_path) as served:
-        yield served
 
 
 def shown(demo: Demo, output: Output = "table", *, seconds: float | None = None) -> str:

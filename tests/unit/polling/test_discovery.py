@@ -1,22 +1,14 @@
 """Discovery: patterns become targets by listings, over real HTTP to the simulator."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
 from exporter.app.assembly import Parts
 from exporter.model.names import TargetKey
 from tests.support.faults import ErrorAnswer
-from tests.support.fleet import HEAD, Fleet, names, running_fleet
+from tests.support.fleet import HEAD, Fleet, names
 from tests.support.scrape import scrape
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as fleet:
-        yield fleet
-
 
 PATTERNS = """\
 projects:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +13,7 @@ from exporter.app.assembly import Parts
 from exporter.simulator.wire import Response, json_response
 from exporter.status import api
 from tests.support.faults import Echo, ErrorAnswer, Hang
-from tests.support.fleet import HEAD, NOW, Fleet, names, running_fleet
+from tests.support.fleet import HEAD, NOW, Fleet, names
 from tests.support.scrape import scrape
 from tests.support.wait import wait_for
 
@@ -36,12 +36,6 @@ projects:
     logstores: [{logstore: app-1, consumer_groups: [billing]}]
 """
 PROJECTS = 25
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as fleet:
-        yield fleet
 
 
 def shown(engine: Parts, name: str) -> dict[tuple[str, str], float]:

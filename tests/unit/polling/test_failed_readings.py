@@ -1,7 +1,5 @@
 """Retention times and ends of shards that cannot be read: reports, and what a poll shows."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from exporter.model.progress import State
@@ -9,18 +7,12 @@ from exporter.model.snapshot import GroupSettings
 from exporter.polling.poller import Effort
 from exporter.polling.targets import GroupTarget
 from tests.support.faults import ErrorAnswer
-from tests.support.polling import Bench, bench, bench_behind
+from tests.support.polling import Bench, bench
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 
 STORE = (PROJECT, LOGSTORE)
 BY = (*STORE, GROUP)
 BROKEN = ErrorAnswer(status=500, code="InternalServerError")
-
-
-@pytest.fixture
-def behind() -> Iterator[Bench]:
-    with bench_behind() as made:
-        yield made
 
 
 def test_refused_retention_time_is_reported_once_and_again_after_its_return(behind: Bench) -> None:

@@ -1,24 +1,16 @@
 """Polls in which requests fail: what is kept, what becomes unknown, and what is reported."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from exporter.model.progress import State
 from exporter.polling.targets import GroupTarget
 from tests.support.faults import Body, ErrorAnswer, Html
-from tests.support.polling import Bench, bench, bench_behind
+from tests.support.polling import Bench, bench
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 
 STORE = (PROJECT, LOGSTORE)
 BY = (*STORE, GROUP)
 BROKEN = ErrorAnswer(status=500, code="InternalServerError")
-
-
-@pytest.fixture
-def behind() -> Iterator[Bench]:
-    with bench_behind() as made:
-        yield made
 
 
 @pytest.mark.parametrize("operation", ["GetCursor", "ListShards"])

@@ -1,7 +1,6 @@
 """The number of groups that match each item of the configuration, from a pattern to the page."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from exporter.polling.sharding import Sharding
 from exporter.status import api, page
 from tests.support.fault_plan import Scope as FaultScope
 from tests.support.faults import ErrorAnswer
-from tests.support.fleet import Fleet, running_fleet
+from tests.support.fleet import Fleet
 from tests.support.log_lines import Log
 from tests.support.scrape import scrape
 
@@ -32,12 +31,6 @@ projects:
     endpoint: ENDPOINT
     logstores: [{logstore: ledger, consumer_groups: [".*"], exclude_consumer_groups: [".*"]}]
 """
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as fleet:
-        yield fleet
 
 
 def matches(engine: Parts) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """A poll of one logstore: its results, and its handling of data that it cannot read."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,17 +8,11 @@ from exporter.model.progress import State
 from exporter.model.shards import encode_cursor
 from exporter.polling.targets import GroupTarget
 from tests.support.faults import Body
-from tests.support.polling import Bench, bench, bench_behind, owners
+from tests.support.polling import Bench, bench, owners
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 
 STORE = (PROJECT, LOGSTORE)
 BY = (*STORE, GROUP)
-
-
-@pytest.fixture
-def behind() -> Iterator[Bench]:
-    with bench_behind() as made:
-        yield made
 
 
 def test_a_poll_finds_where_each_shard_stands(behind: Bench) -> None:

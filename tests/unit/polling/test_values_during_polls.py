@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-import pytest
-
 from exporter.model.progress import ShardProgress, Totals
 from exporter.model.snapshot import GroupStatus, TargetStatus
 from exporter.polling.poller import Effort
@@ -13,19 +11,13 @@ from exporter.polling.targets import GroupTarget
 from exporter.sls.errors import TimedOut
 from tests.support.fault_plan import PlannedFault
 from tests.support.faults import ErrorAnswer, Hang
-from tests.support.polling import REFRESH_SECONDS, Bench, bench, bench_behind
+from tests.support.polling import REFRESH_SECONDS, Bench, bench
 from tests.support.simulator_worlds import GROUP, LOGSTORE, PROJECT
 from tests.support.wait import wait_for
 
 STORE = (PROJECT, LOGSTORE)
 BY = (*STORE, GROUP)
 BROKEN = ErrorAnswer(status=500, code="InternalServerError")
-
-
-@pytest.fixture
-def behind() -> Iterator[Bench]:
-    with bench_behind() as made:
-        yield made
 
 
 @contextmanager
