@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from exporter.app.assembly import Parts
 from exporter.logs.logger import Logger
@@ -40,6 +40,7 @@ class Jobs:
         self._warned: frozenset[str] = frozenset()
         self._reported: list[dict[str, object]] = []
         self._is_capacity_due = False
+        self._targets: Mapping[TargetKey, Target] = {}
         self.heartbeat_at = parts.clock.monotonic()
         self.scheduler = Scheduler(
             stopping=parts.cancelled,
@@ -52,11 +53,18 @@ class Jobs:
         parts.manager.on_progress = lambda key: self.scheduler.note_progress(_job_key(key))
 
     def update(self) -> None:
-        """Schedule the current targets, and warn if their polls do not fit in the interval."""
+        """Schedule the current targets, and warn if their polls do not fit in the interval.
+
+        A target with new groups is polled soon.
+        """
         # A reload and a discovery can run concurrently. The last one must use the newest targets.
         with self._lock:
             targets = self._parts.manager.targets
             self.scheduler.set_jobs([*self._background(), *map(self._poll, targets)])
+            known, self._targets = self._targets, {target.key: target for target in targets}
+            for key, target in self._targets.items():
+                if _has_new_groups(known.get(key, target), target):
+                    self.scheduler.run_early(_job_key(key))
             self._is_capacity_due = True
         self._warn()
 
@@ -130,8 +138,10 @@ class Jobs:
         )
 
     def _poll_once(self, key: TargetKey) -> None:
-        """Poll a target. If nothing of it was ever read, poll it again soon."""
-        self._parts.manager.poll(key)
+        """Poll a target, and again soon if it has changed meanwhile or nothing was ever read."""
+        if not self._parts.manager.poll(key):
+            self.scheduler.run_early(_job_key(key))
+            return
         status = self._parts.store.get(key)
         after = first_read_seconds(status, self._parts.clock.wall()) if status else None
         if after is not None:
@@ -156,6 +166,13 @@ class Jobs:
             self.scheduler.run_soon(key, after=_TRY_AGAIN_SECONDS)
         else:
             self._parts.self_metrics.poll_skipped()
+
+
+def _has_new_groups(before: Target, after: Target) -> bool:
+    if after is before:
+        return False
+    known = {group.name for group in before.groups}
+    return any(group.name not in known for group in after.groups)
 
 
 def _job_key(key: TargetKey) -> str:

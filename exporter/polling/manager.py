@@ -164,21 +164,21 @@ class PollManager:
         """Return the seconds until a listing that never succeeded is due; None without one."""
         return self._listings.seconds_to_due()
 
-    def poll(self, key: TargetKey) -> None:
-        """Poll one target and store its new status. A stop keeps the old one."""
+    def poll(self, key: TargetKey) -> bool:
+        """Poll one target and store its new status. Return False if a stop or a change ended it."""
         member = self._members.by_key.get(key)
         if member is None:
-            return
+            return False
         # If a reload moves a job to other threads, a queued run is run twice.
         if not member.logstore.turn.acquire(blocking=False):
             self._counts.poll_skipped()
-            return
+            return True
         try:
-            self._poll(member)
+            return self._poll(member)
         finally:
             member.logstore.turn.release()
 
-    def _poll(self, member: Member) -> None:
+    def _poll(self, member: Member) -> bool:
         key = member.target.key
         started = self._clock.monotonic()
         status = None
@@ -192,7 +192,7 @@ class PollManager:
             )
         except (Cancelled, _Outdated):
             self._forget_others()
-            return
+            return False
         finally:
             member.load.ended(key.logstore, status)
         self._counts.poll_ended(self._clock.monotonic() - started)
@@ -200,10 +200,11 @@ class PollManager:
         if self._members.by_key.get(key) is not member:
             # The target was removed or changed during its poll, so discard the result.
             self._forget_others()
-            return
+            return False
         self._store.put(status)
         self._hooks.on_status(status)
         member.outages.end_poll({group.key.consumer_group for group in status.groups if group.up})
+        return True
 
     def _progress(self, member: Member) -> None:
         """Note a response of a poll, or end the poll if its target was removed or changed."""

@@ -13,6 +13,8 @@ from exporter.base.clock import Clock
 from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from tests.support.daemon import daemon
+from tests.support.faults import Hang
+from tests.support.faulty_simulator import FaultySimulator
 from tests.support.held_clock import HeldClock
 from tests.support.keys import CREDENTIALS
 from tests.support.running import Running, running
@@ -77,6 +79,44 @@ def test_a_reload_removes_what_left_adds_what_came_and_keeps_what_stays(
         assert at_once.value("sls_exporter_config_last_reload_successful") == 1
         wait_for(lambda: logstores(exporter) == {"orders", "audit"})
         assert exporter.scrape().value(success, logstore="orders") == before, "the phase is kept"
+
+
+def test_new_group_of_a_known_logstore_is_polled_soon_after_a_reload(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    simulator.world.create_group("shop", "orders", "mailing")
+    before = text(simulator, "orders", "clicks", interval="300d")
+    config = write(tmp_path / "config.yaml", before)
+    with running(config, enable_lifecycle=True) as exporter:
+        wait_for(lambda: exporter.get("/-/ready").ok, timeout=60)
+        success = "sls_consumer_group_last_success_timestamp_seconds"
+        other = exporter.scrape().value(success, logstore="clicks")
+        write(config, before.replace("[billing]", "[billing, mailing]", 1))
+        assert exporter.post("/-/reload").ok
+        wait_for(
+            lambda: exporter.scrape().find("sls_consumer_group_up", consumer_group="mailing"),
+            timeout=60,
+            what="a poll of the new group",
+        )
+        assert exporter.scrape().value(success, logstore="clicks") == other, "the phase is kept"
+
+
+def test_poll_that_a_reload_ends_is_repeated_soon(simulator: Simulator, tmp_path: Path) -> None:
+    with FaultySimulator(simulator.world) as faulty:
+        before = text(faulty, "orders", interval="300d, timeout: 300s")
+        config = write(tmp_path / "config.yaml", before)
+        faulty.faults.add(Hang(), operation="GetCheckPoint")
+        with running(config, enable_lifecycle=True) as exporter:
+            wait_for(
+                lambda: any(each.operation == "GetCheckPoint" for each in faulty.requests),
+                timeout=60,
+                what="the first poll",
+            )
+            write(config, "stall_after: 7m\n" + before)
+            assert exporter.post("/-/reload").ok
+            assert exporter.get("/-/ready").status_code == 503
+            faulty.faults.clear()
+            wait_for(lambda: exporter.get("/-/ready").ok, timeout=60, what="the end of a poll")
 
 
 def test_invalid_file_changes_nothing_and_the_caller_gets_every_error(

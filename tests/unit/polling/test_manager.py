@@ -39,7 +39,7 @@ class Stage:
     def key(self) -> TargetKey:
         return TargetKey(self.simulator.endpoint, PROJECT, LOGSTORE)
 
-    def poll_soon(self) -> Future[None]:
+    def poll_soon(self) -> Future[bool]:
         return self.threads.submit(self.engine.manager.poll, self.key)
 
     def asked(self, operation: str) -> int:
@@ -74,7 +74,7 @@ def stage() -> Iterator[Stage]:
 
 
 @contextmanager
-def held_up(stage: Stage, operation: str) -> Iterator[Future[None]]:
+def held_up(stage: Stage, operation: str) -> Iterator[Future[bool]]:
     """Block a poll in a request until the block ends."""
     go_on = threading.Event()
     stage.simulator.faults.add(DelayUntil(event=go_on), operation=operation)

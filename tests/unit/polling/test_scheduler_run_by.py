@@ -27,9 +27,9 @@ def scheduled(job: Job) -> Iterator[Scheduler]:
     assert errors == []
 
 
-def job(runs: list[int], *, interval: float) -> Job:
+def job(runs: list[int], *, interval: float, spread: float = 0.0) -> Job:
     return Job(
-        key="job", interval=interval, run=lambda: runs.append(1), pool=BACKGROUND, spread=0.0
+        key="job", interval=interval, run=lambda: runs.append(1), pool=BACKGROUND, spread=spread
     )
 
 
@@ -49,6 +49,15 @@ def test_regular_run_that_comes_sooner_is_not_postponed() -> None:
         wait_for(lambda: len(runs) >= 3, what="regular runs")
 
 
+def test_job_that_runs_early_runs_within_its_spread() -> None:
+    runs: list[int] = []
+    with scheduled(job(runs, interval=1000 * HOUR, spread=1.0)) as scheduler:
+        wait_for(lambda: len(runs) == 1, timeout=60, what="the first run")
+        scheduler.run_early("job")
+        wait_for(lambda: len(runs) == 2, timeout=60, what="the early run")
+
+
 def test_unknown_job_is_ignored() -> None:
     with scheduled(job([], interval=HOUR)) as scheduler:
         assert not scheduler.run_by("other", after=0.0)
+        scheduler.run_early("other")
