@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from exporter.simulator.world import World
-from exporter.sls.errors import InvalidResponse
+from exporter.sls.errors import InvalidResponse, TimedOut
 from exporter.sls.json_values import Parsed
 from exporter.sls.paging import read_listing
 from exporter.sls.responses import Page
@@ -53,12 +53,30 @@ def test_listing_that_changes_in_each_reading_has_the_names_of_all_readings() ->
     assert listed("abcd", "bcd", "bcd", "cd", "xcd", "cd") == "abdcx"
 
 
-def test_endless_listing_is_an_error() -> None:
-    def read_page(offset: int) -> Page:
-        names = Parsed(entries=(f"name-{offset}",), faults=())
-        return Page(names=names, count=1, total=offset + 2)
+def test_name_on_two_pages_is_listed_once() -> None:
+    assert listed("ab..", "..bc") == "abc"
 
-    with pytest.raises(InvalidResponse, match="beyond 200 pages"):
+
+@pytest.mark.parametrize(("names", "pages"), [(1, 200), (500, 200), (10_000, 10)])
+def test_endless_listing_is_an_error(names: int, pages: int) -> None:
+    offsets: list[int] = []
+
+    def read_page(offset: int) -> Page:
+        offsets.append(offset)
+        return Page(names=Parsed(entries=("a",), faults=()), count=names, total=2_000_000_000)
+
+    with pytest.raises(InvalidResponse, match="the listing goes on beyond 200 pages of 500"):
+        read_listing(read_page, "ListLogStores")
+    assert offsets == [names * page for page in range(pages)]
+
+
+def test_page_that_fails_fails_the_listing() -> None:
+    def read_page(offset: int) -> Page:
+        if offset:
+            raise TimedOut("late", operation="ListLogStores")
+        return Page(names=Parsed(entries=("a",), faults=()), count=1, total=2)
+
+    with pytest.raises(TimedOut):
         read_listing(read_page, "ListLogStores")
 
 
