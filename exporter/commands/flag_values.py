@@ -13,6 +13,8 @@ _ECHO_LIMIT = 64
 _COUNT_DIGITS = 9
 _LONGEST_PATH = 4096  # of Linux
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_OTHER_PATHS = {"/api/v1/groups", "/-/healthy", "/-/ready", "/-/reload"}
+"""The paths of the server that metrics must not replace. A status page is not needed."""
 
 
 def one_of(options: Sequence[str]) -> Callable[[str], str]:
@@ -68,6 +70,8 @@ def telemetry_path(text: str) -> str:
     """Return a path without characters that need escaping."""
     if not _PLAIN_PATH.fullmatch(text):
         raise ValueError(f"expected a plain path such as /metrics, not {text[:_ECHO_LIMIT]!r}")
+    if text in _OTHER_PATHS:
+        raise ValueError(f"the exporter needs {text} itself; choose another path")
     return text
 
 
@@ -76,6 +80,14 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
         raise ValueError(f"expected a whole number, not {text[:_ECHO_LIMIT]!r}")
     return int(text)
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1."""
+    number = count(text)
+    if not number:
+        raise ValueError("expected a whole number from 1, not '0'")
+    return number
 
 
 def ordinal(text: str) -> int:

@@ -270,7 +270,7 @@ def _add_sharding_flags(add: FlagAdder) -> None:
     )
     add(
         "--sharding.total-shards",
-        flag_values.count,
+        flag_values.positive,
         default="1",
         metavar="N",
         help="number of exporters that share the logstores (default: 1)",

@@ -177,6 +177,10 @@ def test_the_demo_has_no_fixed_address() -> None:
             "argument --web.max-requests: expected a whole number, not '-1'",
         ),
         (
+            "--sharding.total-shards=0",
+            "argument --sharding.total-shards: expected a whole number from 1, not '0'",
+        ),
+        (
             "--web.max-requests=9999999999",
             "argument --web.max-requests: expected a whole number, not '9999999999'",
         ),
@@ -334,6 +338,16 @@ def test_echoed_arguments_are_bounded_and_on_one_line(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("path", ["/metrics", "/", "/a-b/~c_d.e/"])
 def test_plain_telemetry_path_is_accepted(path: str) -> None:
     assert parse(("run", f"--web.telemetry-path={path}"), {}).web_telemetry_path == path
+
+
+@pytest.mark.parametrize("path", ["/api/v1/groups", "/-/healthy", "/-/ready", "/-/reload"])
+def test_telemetry_path_that_replaces_another_route_is_refused(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, "run", f"--web.telemetry-path={path}") == (
+        f"sls-exporter run: argument --web.telemetry-path: the exporter needs {path} itself;"
+        " choose another path"
+    )
 
 
 @pytest.mark.parametrize("path", ["", "metrics", "/a b", "/{x}", "/a?b", "/ä", "/a\n"])
