@@ -117,6 +117,11 @@ class ShardCursors:
         self._used[cursor] = None
         return True
 
+    @property
+    def is_begin_refused(self) -> bool:
+        """True if the service refused the time of the first log group, which may have expired."""
+        return self.begin is not None and self.is_refused(self.begin.cursor)
+
     def is_young(self, cursor: int, now: float) -> bool:
         """Return whether a log group is known to be too young to have expired."""
         return self._history.bracket(cursor).earliest > now - LEAST_RETENTION

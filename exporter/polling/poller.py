@@ -252,7 +252,8 @@ class _Poll:
     def _is_read(self, shard: int) -> bool:
         """Return whether a shard would be known now if its end could be read."""
         reader = self._reader
-        return self._settling is None or reader.is_denied or self._settling.is_read(shard)
+        is_asked = self._settling is None or reader.is_denied or self._settling.is_read(shard)
+        return is_asked or reader.turns.has_missed(shard)
 
     def _settled(self, pair: Pair, end: ShardEnd, unread: Unread, read_at: float | None) -> None:
         self._by_name[pair.group].settle(pair, end, unread, read_at)

@@ -148,7 +148,7 @@ class ShardPairs:
         if start is None or start >= self.end.cursor:
             return True
         if self.cursors.has_expired(start):
-            return self._first_known()
+            return self._first_known() or self.cursors.is_begin_refused
         return not (self._may_have_expired(pair, start) or self._is_open(pair, start))
 
     def next_reading(self, asked: Collection[Reading], *, since: bool) -> Reading | None:
@@ -187,6 +187,8 @@ class ShardPairs:
             if start is None:
                 return Unread(oldest_at=oldest, first_cursor=first)
             newest = self._bracket(end.cursor - 1).estimate if oldest is not None else None
+            if oldest is None and first is not None:  # A refused time may be that of new data.
+                oldest = min(self._bracket(first).latest, pair.seen_at)
             return Unread(oldest_at=oldest, newest_at=newest, first_cursor=first, expired=True)
         consumed, newest_at = self._bracket(start - 1), self._bracket(end.cursor - 1)
         updated_at = pair.checkpoint.updated_at
@@ -274,7 +276,7 @@ class ShardPairs:
             return False  # it is still empty
         age = self.pairs[0].seen_at - begin.read_at
         # It may have expired before its time was read. In the same poll, it is not read again.
-        return age >= BEGIN_SECONDS or (age > 0 and self.cursors.is_refused(begin.cursor))
+        return age >= BEGIN_SECONDS or (age > 0 and self.cursors.is_begin_refused)
 
     def _first_known(self) -> bool:
         begin = self.cursors.begin

@@ -24,6 +24,7 @@ class Turns:
     def __init__(self) -> None:
         self._poll = 0
         self._read_in: dict[int, int] = {}
+        self._missed: set[int] = set()
 
     def begin_poll(self) -> None:
         """Begin the next poll."""
@@ -32,10 +33,15 @@ class Turns:
     def note_read(self, shard: int) -> None:
         """Note that the end of a shard is requested in this poll."""
         self._read_in[shard] = self._poll
+        self._missed.discard(shard)
 
     def last(self, shard: int) -> int:
         """Return the poll in which the end of a shard was last requested; 0 if there was none."""
         return self._read_in.get(shard, 0)
+
+    def has_missed(self, shard: int) -> bool:
+        """Return whether polls could not read a shard in its turn, and have not read it since."""
+        return shard in self._missed
 
     def choose(self, shards: Mapping[int, Collection[Pair]], *, most: int) -> Sequence[int]:
         """Choose at most ``most`` shards whose turn it is, the least recently read ones first.
@@ -49,11 +55,13 @@ class Turns:
             or (not self.last(shard) and any(pair.may_be_stalled for pair in pairs))
         ]
         due.sort(key=lambda shard: (self.last(shard), _oldest_move(shards[shard])))
+        self._missed.update(due[most:])
         return due[:most]
 
     def keep_only(self, shards: Collection[int]) -> None:
         """Forget the shards that no longer exist."""
         self._read_in = {shard: poll for shard, poll in self._read_in.items() if shard in shards}
+        self._missed.intersection_update(shards)
 
     def _is_turn(self, shard: int) -> bool:
         last = self.last(shard)

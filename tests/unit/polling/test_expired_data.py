@@ -132,3 +132,20 @@ def test_read_only_shard_without_a_checkpoint_is_unconsumed_while_it_has_data() 
         assert (made.state(0), made.shards()[0].unread) == (State.UNCONSUMED, 3)
         made.poll(after=DAY - 90.0)
         assert (made.state(0), made.shards()[0].unread) == (State.FINISHED, 0)
+
+
+def test_shard_whose_data_expires_faster_than_polls_can_read_is_expired(made: Bench) -> None:
+    made.world.set_producer(*STORE, 0, 1.0)
+    made.held.advance(60.0)
+    made.world.update_checkpoint(*BY, 0, made.world.end_cursor(*STORE, 0))
+    made.held.advance(DAY + 600.0)
+    for number in range(5):
+        made.held.advance(60.0)
+        made.status = made.poller.poll(
+            made.status, effort=made.effort, on_response=lambda: made.held.advance(3.0)
+        )
+        assert number == 0 or made.state() is State.EXPIRED
+        unread = made.shards()[0].unread
+        assert unread is None or abs(unread - DAY) < 90.0
+        stalled = made.stalled()
+        assert stalled is None or stalled <= DAY + 660.0

@@ -332,6 +332,24 @@ def test_budget_of_a_poll_limits_the_readings_of_other_consumers() -> None:
         assert seen == set(range(1, 21))
 
 
+def test_shards_that_the_budget_does_not_reach_are_unknown_in_the_end() -> None:
+    with sidecar(41, effort=Effort(exact=0, budget=1)) as made:
+        made.world.delete_group(*BY)
+        made.world.create_group(*BY)
+        made.held.advance(600.0)
+        for _ in range(2 * EVERY + 1):
+            made.poll(after=INTERVAL)
+        for _ in range(5):
+            made.poll(after=INTERVAL)
+            found = [each.unread for each in made.shards().values()]
+            unread = [each for each in found if each is not None]
+            assert 0 < len(unread) < 41
+            assert min(unread) > 0
+            counts = states(made)
+            assert counts == {State.UNCONSUMED: len(unread), State.UNKNOWN: 41 - len(unread)}
+            assert len(made.shown()) == 41
+
+
 def test_requests_for_other_consumers_do_not_count_for_the_request_rate() -> None:
     with sidecar(21) as made:
         made.world.crash_consumer(*BY, OTHER)
