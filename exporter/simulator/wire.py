@@ -45,12 +45,12 @@ class Response(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def head(self, *, length: int | None = None) -> bytes:
-        """Return the status line and the headers. ``length`` replaces the real Content-Length."""
+    def head(self) -> bytes:
+        """Return the status line and the headers."""
         lines = [
             f"HTTP/1.1 {self.status} {_phrase(self.status)}",
             *(f"{name}: {value}" for name, value in self.headers.items()),
-            f"Content-Length: {len(self.body) if length is None else length}",
+            f"Content-Length: {len(self.body)}",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

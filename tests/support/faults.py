@@ -5,19 +5,15 @@ Each is a ``Fault`` of ``exchange``.
 
 import json
 import threading
-import zlib
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.simulator.wire import Response, json_response
 from tests.support.exchange import Exchange
-
-_CHUNK = 64 * 1024
-_GZIP_WINDOW = 31  # requests a gzip header from zlib
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -146,39 +142,6 @@ class Hang(Struct, frozen=True, kw_only=True):
         exchange.send(exchange.answer().render())
 
 
-class HangAfterHeaders(Struct, frozen=True, kw_only=True):
-    """The headers immediately, and the body when the fault is removed."""
-
-    def apply(self, exchange: Exchange) -> None:
-        """Send half of the response, wait, and send the rest."""
-        response = exchange.answer()
-        exchange.note(response.status)
-        exchange.send(response.head())
-        exchange.wait()
-        exchange.send(response.body)
-
-
-class Drip(Struct, frozen=True, kw_only=True):
-    """The regular response, one byte per interval (seconds), from its start or from its body on."""
-
-    interval: float = 0.1
-    part: Literal["head", "body"] = "head"
-
-    def apply(self, exchange: Exchange) -> None:
-        """Send the response slowly, and the rest immediately when the fault is removed."""
-        response = exchange.answer()
-        exchange.note(response.status)
-        data = response.render()
-        if self.part == "body":
-            exchange.send(response.head())
-            data = response.body
-        for at in range(len(data)):
-            if exchange.wait(self.interval):
-                exchange.send(data[at:])
-                return
-            exchange.send(data[at : at + 1])
-
-
 class Truncated(Struct, frozen=True, kw_only=True):
     """Half of the body that Content-Length declares, then the end of the connection."""
 
@@ -208,35 +171,6 @@ class Close(Struct, frozen=True, kw_only=True):
         exchange.close()
 
 
-class HugeBody(Struct, frozen=True, kw_only=True):
-    """A body of many bytes, which is sent until the client disconnects."""
-
-    size: int = 256 * 1024 * 1024
-
-    def apply(self, exchange: Exchange) -> None:
-        """Respond with blanks."""
-        exchange.note(200)
-        headers = {"Content-Type": "application/json"}
-        exchange.send(Response(status=200, headers=headers).head(length=self.size))
-        for sent in range(0, self.size, _CHUNK):
-            if exchange.released.is_set():
-                exchange.close()
-                return
-            exchange.send(b" " * min(_CHUNK, self.size - sent))
-
-
-class EndlessBody(Struct, frozen=True, kw_only=True):
-    """A chunked body without an end."""
-
-    def apply(self, exchange: Exchange) -> None:
-        """Send blanks until the client disconnects or the fault is removed."""
-        exchange.note(200)
-        exchange.send(_CHUNKED)
-        exchange.close()
-        while not exchange.released.is_set():
-            exchange.send(b"%x\r\n%s\r\n" % (_CHUNK, b" " * _CHUNK))
-
-
 class GarbledChunks(Struct, frozen=True, kw_only=True):
     """A chunked body whose chunk sizes are not numbers."""
 
@@ -255,23 +189,6 @@ class GarbageStatusLine(Struct, frozen=True, kw_only=True):
         exchange.note(0)
         exchange.send(b"\x16\x03\x01 not HTTP at all\r\n\r\n")
         exchange.close()
-
-
-class GzipBomb(Struct, frozen=True, kw_only=True):
-    """An unrequested gzip body, small on the wire and of size bytes when unpacked."""
-
-    size: int = 64 * 1024 * 1024
-
-    def apply(self, exchange: Exchange) -> None:
-        """Respond with well compressed blanks."""
-        packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
-        parts = [
-            packer.compress(b" " * min(_CHUNK, self.size - at))
-            for at in range(0, self.size, _CHUNK)
-        ]
-        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-        body = b"".join([*parts, packer.flush()])
-        exchange.respond(Response(status=200, body=body, headers=headers))
 
 
 _CHUNKED = (

@@ -104,21 +104,12 @@ def test_close_ends_the_connection_without_a_response(simulator: FaultySimulator
     connection.close()
 
 
-@pytest.mark.parametrize("fault", [faults.Hang(), faults.HangAfterHeaders(), faults.Drip()])
-def test_a_client_runs_into_its_timeout(simulator: FaultySimulator, fault: Fault) -> None:
-    simulator.faults.add(fault)
+def test_client_runs_into_its_timeout(simulator: FaultySimulator) -> None:
+    simulator.faults.add(faults.Hang())
     connection = http.client.HTTPConnection(urlsplit(simulator.endpoint).netloc, timeout=0.3)
     connection.request("GET", GROUP_PATH, headers=HOST)
-    started = time.monotonic()
-    if isinstance(fault, faults.Drip):
-        # Each byte is in time; the whole is not.
-        assert connection.sock is not None
-        assert connection.sock.recv(1) == b"H"
-        assert connection.sock.recv(1) == b"T"
-    else:
-        with pytest.raises(TimeoutError):
-            connection.getresponse().read()
-        assert time.monotonic() - started >= 0.29
+    with pytest.raises(TimeoutError):
+        connection.getresponse()
     connection.close()
 
 
@@ -126,9 +117,6 @@ def test_a_client_runs_into_its_timeout(simulator: FaultySimulator, fault: Fault
     "fault",
     [
         faults.Hang(),
-        faults.HangAfterHeaders(),
-        faults.Drip(interval=60.0),
-        faults.Drip(interval=60.0, part="body"),
         faults.Delay(seconds=60.0),
         faults.DelayUntil(event=threading.Event()),
     ],
@@ -141,16 +129,6 @@ def test_held_response_arrives_when_its_cause_is_removed(
     wait_for(lambda: simulator.requests)
     simulator.faults.remove(planned)
     assert connection.getresponse().read().startswith(b'[{"shard": 0')
-    connection.close()
-
-
-def test_headers_arrive_while_only_the_body_hangs(simulator: FaultySimulator) -> None:
-    planned = simulator.faults.add(faults.HangAfterHeaders())
-    connection = raw(simulator)
-    response = connection.getresponse()
-    assert response.status == 200
-    simulator.faults.remove(planned)
-    assert response.read().endswith(b"]")
     connection.close()
 
 
@@ -171,50 +149,12 @@ def test_response_can_wait_for_an_event(simulator: FaultySimulator) -> None:
     connection.close()
 
 
-def test_slow_body_arrives_byte_by_byte(simulator: FaultySimulator) -> None:
-    simulator.faults.add(faults.Drip(interval=0.001, part="body"))
-    response = get(simulator)
-    assert response.json()[0]["shard"] == 0
-    assert response.elapsed.total_seconds() < 10
-
-
-def test_a_huge_body_is_declared_and_sent(simulator: FaultySimulator) -> None:
-    simulator.faults.add(faults.HugeBody())
-    connection = raw(simulator)
-    response = connection.getresponse()
-    assert response.length == 268_435_456
-    assert response.read(1_000_000) == b" " * 1_000_000
-    connection.close()
-
-
-def test_a_huge_body_ends_where_it_should(simulator: FaultySimulator) -> None:
-    simulator.faults.add(faults.HugeBody(size=100_000))
-    assert get(simulator).content == b" " * 100_000
-
-
-def test_endless_body_is_chunked_and_does_not_end(simulator: FaultySimulator) -> None:
-    simulator.faults.add(faults.EndlessBody())
-    connection = raw(simulator)
-    response = connection.getresponse()
-    assert response.headers["Transfer-Encoding"] == "chunked"
-    assert len(response.read(3_000_000)) == 3_000_000
-    connection.close()
-
-
 def test_a_garbage_status_line_is_not_http(simulator: FaultySimulator) -> None:
     simulator.faults.add(faults.GarbageStatusLine())
     connection = raw(simulator)
     with pytest.raises(http.client.BadStatusLine):
         connection.getresponse()
     connection.close()
-
-
-def test_a_gzip_bomb_is_small_on_the_wire(simulator: FaultySimulator) -> None:
-    simulator.faults.add(faults.GzipBomb(size=1_000_000))
-    response = get(simulator)
-    assert response.headers["Content-Encoding"] == "gzip"
-    assert int(response.headers["Content-Length"]) < 10_000
-    assert len(response.content) == 1_000_000
 
 
 def test_injected_fault_affects_only_requests_in_its_scope(simulator: FaultySimulator) -> None:
@@ -261,12 +201,8 @@ def test_a_request_that_meets_an_error_changes_nothing(simulator: FaultySimulato
     "fault",
     [
         faults.Hang(),
-        faults.HangAfterHeaders(),
-        faults.Drip(interval=60.0),
         faults.Delay(seconds=600.0),
         faults.DelayUntil(event=threading.Event()),
-        faults.HugeBody(),
-        faults.EndlessBody(),
     ],
 )
 def test_closing_does_not_wait_for_what_hangs(fault: Fault) -> None:
