@@ -69,7 +69,10 @@ class Pattern:
         if len(text) > LONGEST_PATTERN:
             raise ValueError(f"must have at most {LONGEST_PATTERN} characters, found {len(text)}")
         if not text.isprintable():
-            raise ValueError("a name must not contain control characters")
+            raise ValueError(
+                "a name must not contain line breaks or other invisible characters,"
+                f" found {quoted(text)}"
+            )
         if text != text.strip():
             raise ValueError("a name must not begin or end with a space")
         # Compiling takes about 20 µs, and thousands of groups are usually plain names.
