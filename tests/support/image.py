@@ -27,7 +27,6 @@ from tools.paths import ROOT
 
 BASE = "localhost/slim-python-stand-in"
 NAME = "localhost/sls-exporter"
-CONFIG_FOLDER = "/etc/sls-exporter"
 
 _WHEELS = "/wheels"
 _LINKED = re.compile(r"(/\S+) \(0x")
