@@ -211,7 +211,7 @@ def test_lone_surrogate_in_name_is_a_character(text: str, *, expected: bool) -> 
 
 
 def test_lone_surrogate_in_pattern_is_rejected() -> None:
-    with pytest.raises(ValueError, match="control characters"):
+    with pytest.raises(ValueError, match="invisible characters"):
         Pattern.parse("\ud800.*")
 
 
