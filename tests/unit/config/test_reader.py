@@ -132,7 +132,7 @@ def test_a_variable_brings_text_and_nothing_but_text() -> None:
     assert config.credentials.access_key_id == "a]:{#,&*!|>%@`"
     assert config.credentials.access_key_secret is not None
     assert config.credentials.access_key_secret.get_secret_value() == "~"
-    with pytest.raises(ConfigError, match="control characters"):
+    with pytest.raises(ConfigError, match="invisible characters"):
         read(GOOD.replace("[g]", "['${VALUE}']"), VALUE=value)
 
 
