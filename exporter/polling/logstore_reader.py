@@ -177,8 +177,8 @@ class LogstoreReader:
         end = cursors.end
         if reading.kind == "time":
             cursors.add_time(reading.at, result)
-        elif result is None or end is None:
-            return
+        elif result is None or end is None or result > end.cursor:
+            return  # Beyond the end, it is of another shard, which was created since then.
         elif reading.kind == "begin":
             read_at = self._client.server_now()
             cursors.add_begin(Begin(cursor=result, end=end.cursor, read_at=read_at))

@@ -50,18 +50,20 @@ def test_consumer_that_was_well_before_a_suspension_is_not_stalled(
         assert made.state() is not State.STALLED
 
 
+def recreate(made: Bench) -> None:
+    """Delete the logstore, and create it again with new data."""
+    made.world.delete_logstore(*STORE)
+    made.world.create_logstore(*STORE, shards=1)
+    made.world.create_group(*BY)
+    made.world.write(*STORE, 0, 7)
+
+
 @pytest.mark.parametrize("has_history", [True, False])
 @pytest.mark.parametrize("is_consumed", [True, False])
 @pytest.mark.parametrize("after", range(1, RESPONSES + 1))
 def test_checkpoints_of_a_logstore_that_is_created_again_count_nothing(
     *, after: int, is_consumed: bool, has_history: bool
 ) -> None:
-    def recreate() -> None:
-        made.world.delete_logstore(*STORE)
-        made.world.create_logstore(*STORE, shards=1)
-        made.world.create_group(*BY)
-        made.world.write(*STORE, 0, 7)
-
     with bench() as made:
         made.world.write(*STORE, 0, 5)
         if is_consumed:
@@ -70,9 +72,23 @@ def test_checkpoints_of_a_logstore_that_is_created_again_count_nothing(
         if has_history:
             made.poll()
             made.held.advance(60.0)
-        poll_with(made, recreate, after=after)
+        poll_with(made, lambda: recreate(made), after=after)
         for _ in range(2):
             assert made.state() not in {State.STALLED, State.EXPIRED}
             assert made.shards()[0].unread in {0, 5, 7, None}
             made.poll(after=60.0)
         assert (made.state(), made.shards()[0].unread) == (State.UNCONSUMED, 7)
+
+
+@pytest.mark.parametrize("is_proven", [None, True])
+@pytest.mark.parametrize("after", range(1, RESPONSES + 4))
+def test_data_of_a_logstore_that_is_created_again_has_not_expired(
+    after: int, *, is_proven: bool | None
+) -> None:
+    with bench(ttl_days=1) as made:
+        made.poller.logstore.cursors.trusts_since = is_proven
+        made.world.write(*STORE, 0, 5)
+        made.world.update_checkpoint(*BY, 0, made.world.begin_cursor(*STORE, 0) + 2)
+        made.held.advance(86_400.0 - 60.0)
+        poll_with(made, lambda: recreate(made), after=after)
+        assert made.state() in {State.STALLED, State.UNKNOWN}
