@@ -109,7 +109,7 @@ class LogstoreReader:
             is_recent = age <= self._target.settings.polling.stale_after
             return replace(self._listed, is_new=False) if is_recent else LISTING_FAILED
         if listing.faults:
-            self._observer.entries_skipped(self._target.key, "", listing.faults)
+            self.entries_skipped("ListShards", listing.faults)
         self._listed_at = self._clock.monotonic()
         self._listed = ShardListing(
             shards={shard.shard: shard for shard in listing.entries},
@@ -185,6 +185,15 @@ class LogstoreReader:
         else:
             cursors.has_start = True
             cursors.add_first_since(reading.at, result)
+
+    def entries_skipped(
+        self, operation: str, faults: tuple[str, ...], consumer_group: str = ""
+    ) -> None:
+        """Report the invalid entries of a response, because of which shards are unknown."""
+        self._observer.entries_skipped(self._target.key, consumer_group, faults)
+        of = f" of {consumer_group}" if consumer_group else ""
+        error = InvalidResponse(f"invalid entries{of}: {faults[0]}", operation=operation)
+        self._error = self._error or error
 
     def failed(self, error: SlsError) -> None:
         """Report a failed request. A refusal means that the permission for cursors is missing."""

@@ -181,7 +181,8 @@ class _Poll:
         else:
             checkpoints, read = outcome
             if checkpoints.faults:
-                observer.entries_skipped(key, group.target.name, checkpoints.faults)
+                name = group.target.name
+                self._reader.entries_skipped("GetCheckPoint", checkpoints.faults, name)
             group.checkpoints_read(checkpoints, read=read, wall=self._poller.clock.wall())
             if self._is_listed:
                 self._settle([group])

@@ -72,19 +72,21 @@ def stalled() -> Iterator[Bench]:
         yield made
 
 
-def expect_kept_then_unknown(made: Bench) -> None:
-    """Poll until the shard 1 is unknown, and after that."""
+def expect_kept_then_unknown(made: Bench, reason: str) -> None:
+    """Poll until the shard 1 is unknown for a reason, and after that."""
     totals = made.group().totals
     for _ in range(POLLS_KEPT):
         made.poll(after=INTERVAL)
         assert states(made) == [State.STALLED, State.STALLED]
         assert made.group().up
     for _ in range(POLLS_KEPT + 1):
-        made.poll(after=INTERVAL)
+        failure = made.poll(after=INTERVAL).shard_failure
         assert states(made) == [State.STALLED, State.UNKNOWN]
+        assert failure is not None
+        assert failure.message.startswith(reason)
     assert made.group().totals == totals
     made.simulator.faults.clear()
-    made.poll(after=INTERVAL)
+    assert made.poll(after=INTERVAL).shard_failure is None
     assert states(made) == [State.STALLED, State.STALLED]
     assert made.group().totals == totals
 
@@ -95,7 +97,8 @@ def test_shard_with_an_unreadable_checkpoint_keeps_its_state_then_is_unknown(
 ) -> None:
     stalled.poll()
     corrupt_checkpoints(stalled, corrupt)
-    expect_kept_then_unknown(stalled)
+    reason = f"GetCheckPoint: invalid_response: invalid entries of {GROUP}: "
+    expect_kept_then_unknown(stalled, reason)
 
 
 @pytest.mark.parametrize("corrupt", CORRUPT_SHARDS.values(), ids=CORRUPT_SHARDS)
@@ -104,7 +107,7 @@ def test_shard_whose_listing_is_unreadable_keeps_its_state_then_is_unknown(
 ) -> None:
     stalled.poll()
     corrupt_shards(stalled, corrupt)
-    expect_kept_then_unknown(stalled)
+    expect_kept_then_unknown(stalled, "ListShards: invalid_response: invalid entries: ")
 
 
 @pytest.mark.parametrize("corrupt", CORRUPT_CHECKPOINTS.values(), ids=CORRUPT_CHECKPOINTS)
