@@ -1,4 +1,4 @@
-"""Sanitizing of untrusted input: truncated, on one line, and always encodable."""
+"""Texts for people, and untrusted input in them: truncated, on one line, always encodable."""
 
 import re
 from collections.abc import Iterable
@@ -118,3 +118,8 @@ def quoted(text: str) -> str:
     if len(text) > _ECHO_LIMIT or len(cut) > _ECHO_LIMIT:
         cut = f"{cut[: _ECHO_LIMIT - 1]}…"
     return f"'{cut}'"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which is plural unless the count is 1."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

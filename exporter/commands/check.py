@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.base.durations import format_duration
+from exporter.base.text import counted
 from exporter.commands.check_groups import (
     explain_groups,
     explain_project,
@@ -87,7 +88,8 @@ def explain_web(path: Path | None) -> Iterator[str]:
 
     config = WatchedWebConfig(path, lambda _part, _error: None)
     yield ""
-    yield f"web configuration: TLS {'on' if config.has_tls else 'off'}, {config.users} users"
+    tls = "on" if config.has_tls else "off"
+    yield f"web configuration: TLS {tls}, {counted(config.users, 'user')}"
     yield from (f"  warning: {warning}" for warning in config.warnings)
 
 
@@ -136,7 +138,7 @@ def _signature(config: Config, project: ProjectConfig, settings: ProjectSettings
 def _polling(polling: PollingConfig) -> Iterator[str]:
     yield (
         f"  each logstore is polled every {format_duration(polling.interval)}, with up to"
-        f" {polling.workers} requests at the same time"
+        f" {counted(polling.workers, 'request')} at the same time"
     )
     yield (
         f"  a request may take {format_duration(polling.timeout)}; at most "
@@ -226,8 +228,9 @@ def _fit(project: ProjectConfig, settings: ProjectSettings) -> Iterator[str]:
     most = most_shards(settings, logstores=len(entries), groups=groups)
     if most < len(entries):
         yield (
-            f"  warning: the polls of {len(entries)} logstores with {groups} consumer groups do not"
-            f" fit in {format_duration(settings.polling.interval)}; raise polling.interval,"
+            f"  warning: the polls of {counted(len(entries), 'logstore')} with"
+            f" {counted(groups, 'consumer group')} do not fit in"
+            f" {format_duration(settings.polling.interval)}; raise polling.interval,"
             " polling.requests_per_second or polling.workers"
         )
     else:

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from exporter import __version__
+from exporter.base.text import counted
 from exporter.model.progress import State
 from exporter.status.form import filter_form
 from exporter.status.markup import Html, join, tag
@@ -17,7 +18,7 @@ from exporter.status.selection import FAILING, Query, parse, select
 from exporter.status.story import instant
 from exporter.status.summary import Summary, ambiguous_projects, summarise
 from exporter.status.table import groups_table
-from exporter.status.wording import STATE_MEANINGS, STATE_NAMES, counted, duration
+from exporter.status.wording import STATE_MEANINGS, STATE_NAMES, duration
 
 PAGE_ROWS = 100
 _MOST_ITEMS = 3

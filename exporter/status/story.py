@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from exporter.base.text import counted
 from exporter.model.progress import Cause, State
 from exporter.status.markup import Html, join, tag
 from exporter.status.plot import plot
@@ -12,7 +13,6 @@ from exporter.status.wording import (
     CAUSE_NAMES,
     CAUSE_REMEDIES,
     LOSS_REMEDY,
-    counted,
     duration,
     prediction,
     rate,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from exporter.base.durations import format_duration
+from exporter.base.text import counted
 from exporter.model.progress import State
 from exporter.model.snapshot import GroupSettings
 from exporter.status.form import COLUMNS
@@ -13,7 +14,7 @@ from exporter.status.rows import SEVERITY, GroupRow
 from exporter.status.selection import Query
 from exporter.status.shard_rows import ShardRow
 from exporter.status.story import story, worst_first
-from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, counted, duration, shard_numbers
+from exporter.status.wording import CAUSE_NAMES, STATE_NAMES, duration, shard_numbers
 
 SHOWN_SHARDS = 64
 

@@ -102,8 +102,3 @@ def prediction(outlook: Outlook) -> str:
 def rate(per_second: float) -> str:
     """Return a rate in log groups per second, with three digits or all digits of an integer."""
     return f"{per_second:,.0f}/s" if per_second >= _ROUND_FROM else f"{per_second:.3g}/s"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, which is plural unless the count is 1."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from exporter.base.durations import format_duration
+from exporter.base.text import counted
 from exporter.commands.doctor.findings import Finding, Result
 from exporter.commands.doctor.recording import Reply
 from exporter.model.snapshot import Failure
@@ -252,8 +253,7 @@ def cost_finding(demand: Demand, *, examined: int) -> Finding:
     requests = demand.requests
     seen = (
         f"polls every {interval} need {requests.at_rest} requests at rest, {requests.busy} busy,"
-        f" {requests.cold} after a start, for {demand.logstores} logstore"
-        f"{'' if demand.logstores == 1 else 's'}"
+        f" {requests.cold} after a start, for {counted(demand.logstores, 'logstore')}"
     )
     if demand.logstores > examined:
         seen += f", if they are like the {examined} examined"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.base.text import bounded
+from exporter.base.text import bounded, counted
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_any_text_becomes_safe_and_stays_so(text: str, limit: int) -> None:
     assert shown.isprintable()
     shown.encode()
     assert bounded(shown, limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 shards"), (1, "1 shard"), (2, "2 shards"), (1000, "1,000 shards")]
+)
+def test_count_has_a_noun_in_its_number(count: int, text: str) -> None:
+    assert counted(count, "shard") == text
