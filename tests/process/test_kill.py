@@ -14,11 +14,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 from exporter.simulator.world import World
 from tests.support import faults
@@ -484,23 +485,30 @@ def test_polls_without_file_descriptors_fail_and_recover_later(stage: Scene) -> 
 def test_a_poll_without_memory_for_a_response_fails_alone(stage: Scene) -> None:
     numbers = json.dumps([0] * 1_300_000)
     with daemon(*stage.arguments) as exporter:
+
+        def scraped(polls: float) -> Scrape | None:
+            """Scrape after many polls. A scrape may fail while a poll has used up the memory."""
+            with suppress(requests.ConnectionError):
+                response = exporter.get("/metrics")
+                seen = parsed(response.text) if response.ok else None
+                if seen and seen.value("sls_exporter_polls_total") > polls:
+                    return seen
+            return None
+
         await_whole(exporter)
+        before = exporter.scrape().value("sls_exporter_polls_total")
         used = int(Path(f"/proc/{exporter.process.pid}/statm").read_text().split()[0])
         limit(exporter, resource.RLIMIT_AS, used * resource.getpagesize() + 8 * 2**20)
         planned = stage.simulator.faults.add(
             faults.Body(text=numbers), operation="GetCheckPoint", logstore="log-0"
         )
-        before = exporter.scrape().value("sls_exporter_polls_total")
-        wait_for(
-            lambda: exporter.scrape().value("sls_exporter_polls_total") > before + 3 * LOGSTORES,
+        seen = wait_for(
+            lambda: scraped(before + 3 * LOGSTORES),
             timeout=WHOLE_SECONDS,  # the request rate begins low
             what="polls without memory",
         )
-        others = [
-            sample.value
-            for sample in exporter.scrape().find(UP)
-            if sample.labels["logstore"] != "log-0"
-        ]
+        assert seen is not None
+        others = [each.value for each in seen.find(UP) if each.labels["logstore"] != "log-0"]
         assert others == [1] * 9
         stage.simulator.faults.remove(planned)
         unlimit(exporter, resource.RLIMIT_AS)
